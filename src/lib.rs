@@ -1,0 +1,4 @@
+//! Portico logs people in with the wallet on their phone.
+
+pub mod clock;
+pub mod store;

@@ -1,0 +1,2 @@
+//! The `portico` program.
+fn main() {}

@@ -1,0 +1,112 @@
+//! What must outlive the process: the [`Store`] trait in the domain's own words, and its SQLite backend.
+//!
+//! State lives here; memory elsewhere is a cache of it. Every transition is one transaction that checks
+//! that it is still allowed, so that a second daemon on the same store would be told, not obeyed. Absent is
+//! `Ok(None)`, never an error. A method returns when what it did would survive a loss of power.
+
+mod model;
+pub mod sqlite;
+
+pub use model::{
+    Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore, Recovered,
+    RelayChange, Revocation, Scan, StoredEvent, StreamId, WalletLogin,
+};
+
+use async_trait::async_trait;
+use nostr_sdk::PublicKey;
+
+use crate::clock::Timestamp;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full, the file is locked or cannot be written: may pass.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The file was written by a newer version of this program.
+    #[error("the store was written by a newer version: its schema is {found}, this program knows up to {known}")]
+    Newer {
+        /// Schema version of the file.
+        found: u32,
+        /// The highest schema version that this program knows.
+        known: u32,
+    },
+    /// What was read makes no sense.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// What was to be opened is open already (a challenge or stream of the same name).
+    #[error("already there")]
+    Conflict,
+}
+
+/// What a store answers with.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The persistent state of the service.
+#[async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync {
+    /// Opens a handshake and its stream.
+    async fn open_handshake(&self, handshake: &Handshake) -> Result<()>;
+
+    /// Records one scan in one transaction: the events, the token used up, the challenge that follows.
+    /// The stored events come in the order of `scan.events`. `None`: nothing was done, because this
+    /// scan was recorded before, or none of the streams is open any more (used up, ended, deleted).
+    /// Streams of `scan.events` that are closed are left out of the result.
+    async fn record_scan(&self, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>>;
+
+    /// Opens a challenge on a new stream of its own.
+    async fn open_challenge(&self, challenge: &Challenge) -> Result<()>;
+
+    /// Replaces the events of an open challenge and counts renewals; `false`: it is not open any more.
+    async fn update_envelopes(&self, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool>;
+
+    /// Ends a challenge with its outcome, and its stream if `ends_stream`. After an approval,
+    /// `login` says whose wallet it was. `None`: it had ended already, and nothing was done.
+    async fn close_challenge(
+        &self,
+        challenge: &str,
+        outcome: &EventDraft,
+        login: Option<&WalletLogin>,
+    ) -> Result<Option<StoredEvent>>;
+
+    /// Ends a stream with its last event, and whatever is open on it: its handshake, its challenges.
+    /// `None`: it had ended already, or never was.
+    async fn end_stream(&self, stream: StreamId, last: &EventDraft) -> Result<Option<StoredEvent>>;
+
+    /// At most `limit` events of a stream behind index `after`. `None`: no such stream.
+    async fn events_after(&self, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>>;
+
+    /// Everything that is open, and who was asked since `asked_since`.
+    async fn recover(&self, asked_since: Timestamp) -> Result<Recovered>;
+
+    /// The user for whom this key signed a session token that completed a login here.
+    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>>;
+
+    /// Relays that the user's wallet named in its last handshake.
+    async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>>;
+
+    /// Remembers a proven subkey of a user. At most `keep` stay; the one not shown for longest goes.
+    async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()>;
+
+    /// The known subkeys of a user, the latest first.
+    async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>>;
+
+    /// Remembers that a relay was added or removed at run time.
+    async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()>;
+
+    /// The changes that hold, one for each relay that was ever changed.
+    async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>>;
+
+    /// Revokes a token; `false`: it was revoked before.
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool>;
+
+    /// All revocations that still matter at `now`.
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>>;
+
+    /// Drops history that is of no more use; returns how many rows went.
+    async fn purge(&self, before: &PurgeBefore) -> Result<u64>;
+
+    /// Waits for what was accepted, then releases the file. Later calls are `Unavailable`.
+    async fn close(&self);
+}
