@@ -1,0 +1,115 @@
+//! Secrets in files, and the folders they lie in: made private, refused when they are not.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+/// Why a secret file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFileError {
+    /// The operating system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Others than the owner may read it.
+    #[error("others can read it (mode {0:04o}): run chmod 600 on it")]
+    Exposed(u32),
+    /// It belongs to another user, who could change it.
+    #[error("it belongs to uid {0}, neither to this user nor to root")]
+    ForeignOwner(u32),
+    /// It is larger than any secret.
+    #[error("it is larger than {MAX_SECRET_BYTES} bytes")]
+    TooLarge,
+}
+
+/// No secret that is kept in a file is longer than this.
+const MAX_SECRET_BYTES: u64 = 4096;
+
+/// Reads a secret, its white space trimmed. `None`: there is no such file.
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileError> {
+    let mut file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    let mode = metadata.mode() & 0o777;
+    // systemd guards its credentials with an ACL, which shows as group permissions.
+    let forbidden = if is_systemd_credential(path) { 0o007 } else { 0o077 };
+    if mode & forbidden != 0 {
+        return Err(SecretFileError::Exposed(mode));
+    }
+    let owner = metadata.uid();
+    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(SecretFileError::ForeignOwner(owner));
+    }
+    if metadata.len() > MAX_SECRET_BYTES {
+        return Err(SecretFileError::TooLarge);
+    }
+    let mut text = Zeroizing::new(String::with_capacity(metadata.len() as usize));
+    file.read_to_string(&mut text)?;
+    Ok(Some(Zeroizing::new(text.trim().to_owned())))
+}
+
+/// Writes a new secret, readable by its owner alone, and sees it to the disk. Never overwrites.
+pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_private_dir(folder)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(secret.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Makes a folder and what is missing above it, each readable by its owner alone.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn is_systemd_credential(path: &Path) -> bool {
+    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_created_secret_is_private_and_reads_back_trimmed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/secret");
+        create_secret(&path, "hunter2").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(read_secret(&path).unwrap().unwrap().as_str(), "hunter2");
+    }
+
+    #[test]
+    fn an_existing_secret_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_secret(&path, "first").unwrap();
+        assert_eq!(create_secret(&path, "second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn another_user_on_the_machine_who_could_read_the_key_makes_us_refuse_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_secret(&path, "x").unwrap();
+        for mode in [0o604, 0o640, 0o644, 0o601] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(read_secret(&path), Err(SecretFileError::Exposed(found)) if found == mode));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_absent_not_an_error() {
+        assert!(read_secret(Path::new("/nonexistent/portico")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,74 @@
+//! The service's key, and the proof that goes with it when it is a subkey.
+
+use std::path::{Path, PathBuf};
+
+use nostr_sdk::{Keys, SecretKey, ToBech32};
+use zeroize::Zeroizing;
+
+use super::files::{self, SecretFileError};
+
+/// Why the service has no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read, written, or trusted.
+    #[error("cannot use the key file {}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// The file holds something else than a key. What it holds is not repeated here.
+    #[error("the key file {} must hold nsec1… or 64 hex digits", .0.display())]
+    Malformed(PathBuf),
+}
+
+/// Reads the service's key; `None`: there is no such file.
+pub fn load(path: &Path) -> Result<Option<Keys>, KeyError> {
+    let text = files::read_secret(path).map_err(|error| KeyError::File { path: path.to_owned(), error })?;
+    let Some(text) = text else { return Ok(None) };
+    let secret = SecretKey::parse(&text).map_err(|_| KeyError::Malformed(path.to_owned()))?;
+    Ok(Some(Keys::new(secret)))
+}
+
+/// Makes a new key and keeps it in a new file, readable by its owner alone.
+pub fn create(path: &Path) -> Result<Keys, KeyError> {
+    let keys = Keys::generate();
+    save(path, &keys)?;
+    Ok(keys)
+}
+
+/// Keeps a key in a new file, readable by its owner alone.
+pub fn save(path: &Path, keys: &Keys) -> Result<(), KeyError> {
+    let Ok(nsec) = keys.secret_key().to_bech32();
+    let nsec = Zeroizing::new(nsec);
+    files::create_secret(path, &nsec)
+        .map_err(|error| KeyError::File { path: path.to_owned(), error: error.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_created_key_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service.key");
+        assert!(load(&path).unwrap().is_none());
+        let keys = create(&path).unwrap();
+        assert_eq!(load(&path).unwrap().unwrap(), keys);
+    }
+
+    #[test]
+    fn hex_is_read_too_and_anything_else_is_refused_without_being_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let hex = folder.path().join("hex");
+        files::create_secret(&hex, &"1b".repeat(32)).unwrap();
+        assert!(load(&hex).unwrap().is_some());
+
+        let bad = folder.path().join("bad");
+        files::create_secret(&bad, "correct horse battery staple").unwrap();
+        let error = load(&bad).unwrap_err().to_string();
+        assert!(error.contains("nsec1") && !error.contains("horse"), "{error}");
+    }
+}

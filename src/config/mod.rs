@@ -1,0 +1,127 @@
+//! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
+
+pub mod files;
+pub mod key;
+mod load;
+mod raw;
+mod relays;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use load::{Overrides, load};
+pub use raw::{AuthLimits, Log, LogFormat, LookupRules, RelayRules, TokenRules};
+pub use relays::{RelayEntry, RelaySource};
+
+/// What the daemon runs with. Secrets in it print as `[REDACTED]`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that it was read from, if any.
+    pub file: Option<PathBuf>,
+    /// Where the database and generated secrets lie.
+    pub data_dir: PathBuf,
+    /// `[service]`: who we are.
+    pub service: Service,
+    /// `[local]`: whom we listen to.
+    pub local: Local,
+    /// `[auth]`: limits of what is open.
+    pub auth: AuthLimits,
+    /// `[tokens]`: what is accepted and issued.
+    pub tokens: TokenRules,
+    /// The operator's relays, and where their list came from.
+    pub relays: Vec<RelayEntry>,
+    /// Where the list of relays came from.
+    pub relay_source: RelaySource,
+    /// `[relays]`: the relays that wallets prefer.
+    pub relay_rules: RelayRules,
+    /// `[lookup]`: profiles and NIP-05 names.
+    pub lookup: LookupRules,
+    /// `[log]`.
+    pub log: Log,
+}
+
+/// `[service]`: the identity.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Holds `nsec1…` or 64 hex digits; created when missing.
+    pub key_file: PathBuf,
+    /// Holds the SUBKEY_PROOF content, when the key is a subkey.
+    pub subkey_proof_file: Option<PathBuf>,
+    /// Names under which `/.well-known/nostr.json` lists the service. Default: `_`.
+    pub nip05_names: Vec<String>,
+}
+
+/// `[local]`: the sockets.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// Path of the Unix socket.
+    pub socket: PathBuf,
+    /// Its mode. Default 0600.
+    pub socket_mode: u32,
+    /// The group that it is given to.
+    pub socket_gid: Option<u32>,
+    /// Users who may speak on the Unix socket, besides the daemon's own and root.
+    pub allow_uids: Vec<u32>,
+    /// Groups whose members may.
+    pub allow_gids: Vec<u32>,
+    /// Address of the TCP socket, if there is one.
+    pub listen: Option<SocketAddr>,
+    /// Where the API token comes from.
+    pub token: ApiToken,
+    /// `Host` headers that are accepted on TCP besides loopback ones.
+    pub allowed_hosts: Vec<String>,
+    /// `Origin` headers that are accepted on TCP, and answered with CORS headers.
+    pub allowed_origins: Vec<String>,
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections of one peer (a uid, an IP address).
+    pub max_connections_per_peer: usize,
+    /// How long headers, bodies and answers may take.
+    pub request_timeout: Duration,
+}
+
+/// Where the API token of the TCP socket comes from.
+#[derive(Debug, Clone)]
+pub enum ApiToken {
+    /// It stands in the configuration.
+    Given(SecretString),
+    /// It lies in a file that must exist.
+    File(PathBuf),
+    /// It lies in a file that is made at the first start.
+    Generated(PathBuf),
+}
+
+/// Why there is no valid configuration. Each names the file, key or flag that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The configuration does not have the right shape.
+    #[error("{0}")]
+    Malformed(Box<figment::Error>),
+    /// `relays.toml` is wrong.
+    #[error("{}: {reason}", path.display())]
+    Relays {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// A key has a value that cannot be used.
+    #[error("{key}: {reason}")]
+    Invalid {
+        /// The key, as `section.key`.
+        key: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+}

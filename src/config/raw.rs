@@ -1,0 +1,211 @@
+//! The shape of `portico.toml`: what may be written there, and the default of everything that is not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+/// The whole file. Unknown keys are refused, so that a misspelt one is noticed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) relays_file: Option<PathBuf>,
+    pub(super) service: RawService,
+    pub(super) local: RawLocal,
+    pub(super) auth: AuthLimits,
+    pub(super) tokens: TokenRules,
+    pub(super) relays: RelayRules,
+    pub(super) lookup: LookupRules,
+    pub(super) log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawService {
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) subkey_proof_file: Option<PathBuf>,
+    pub(super) nip05_names: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawLocal {
+    pub(super) socket: Option<PathBuf>,
+    pub(super) socket_mode: String,
+    pub(super) socket_group: Option<String>,
+    pub(super) allow_uids: Vec<u32>,
+    pub(super) allow_gids: Vec<u32>,
+    pub(super) listen: Option<String>,
+    pub(super) allow_remote: bool,
+    pub(super) token: Option<SecretString>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) max_connections: usize,
+    pub(super) max_connections_per_peer: usize,
+    #[serde(with = "humantime_serde")]
+    pub(super) request_timeout: Duration,
+}
+
+impl Default for RawLocal {
+    fn default() -> Self {
+        Self {
+            socket: None,
+            socket_mode: "0600".into(),
+            socket_group: None,
+            allow_uids: Vec::new(),
+            allow_gids: Vec::new(),
+            listen: None,
+            allow_remote: false,
+            token: None,
+            token_file: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_connections: 16_384,
+            max_connections_per_peer: 16_384,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[auth]`: how long things stay open, and how many may.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthLimits {
+    /// How long a one-time handshake URL can be scanned. Default 5 minutes.
+    #[serde(with = "humantime_serde")]
+    pub handshake_ttl: Duration,
+    /// How long a challenge waits for its answer. Default 5 minutes.
+    #[serde(with = "humantime_serde")]
+    pub challenge_ttl: Duration,
+    /// Handshakes and challenges open at once, in all. Default 200,000.
+    pub max_open: usize,
+    /// Challenges open at once for one user. Default 3.
+    pub max_open_per_user: usize,
+    /// How often one user is asked within `prompt_window`. Default 10.
+    pub max_prompts_per_user: usize,
+    /// The window of `max_prompts_per_user`. Default 10 minutes.
+    #[serde(with = "humantime_serde")]
+    pub prompt_window: Duration,
+    /// How far from our own clock the time of a wallet's event may lie. Default 10 minutes.
+    #[serde(with = "humantime_serde")]
+    pub max_event_age: Duration,
+}
+
+impl Default for AuthLimits {
+    fn default() -> Self {
+        Self {
+            handshake_ttl: Duration::from_secs(5 * 60),
+            challenge_ttl: Duration::from_secs(5 * 60),
+            max_open: 200_000,
+            max_open_per_user: 3,
+            max_prompts_per_user: 10,
+            prompt_window: Duration::from_secs(10 * 60),
+            max_event_age: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// `[tokens]`: what is accepted and issued.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenRules {
+    /// How far ahead a token's `nbf` and `iat` may lie, because phones' clocks do. Default 60 seconds.
+    #[serde(with = "humantime_serde")]
+    pub leeway: Duration,
+    /// The longest life of a wallet-issued token that is accepted. Default 30 days.
+    #[serde(with = "humantime_serde")]
+    pub max_wallet_lifetime: Duration,
+    /// The longest life of a token that is issued. Default 8784 hours (366 days).
+    #[serde(with = "humantime_serde")]
+    pub max_issued_lifetime: Duration,
+    /// Verified signatures that are remembered. Default 50,000.
+    pub signature_cache: usize,
+    /// Revoked tokens that are kept until they expire. Default 1,000,000.
+    pub max_revocations: usize,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            leeway: Duration::from_secs(60),
+            max_wallet_lifetime: Duration::from_secs(30 * 24 * 3600),
+            max_issued_lifetime: Duration::from_secs(366 * 24 * 3600),
+            signature_cache: 50_000,
+            max_revocations: 1_000_000,
+        }
+    }
+}
+
+/// `[relays]`: the relays that wallets prefer, and the bounds of the way in.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelayRules {
+    /// Whether a user's relays may lie on private addresses, and on `ws` at loopback ones. Default false.
+    pub allow_private: bool,
+    /// Relays taken from one user's wallet. Default 3.
+    pub max_preferred_per_user: usize,
+    /// Relays taken from users in all; the least recently used go first. Default 50.
+    pub max_preferred: usize,
+    /// Verified events that wait to be handled. Default 8192.
+    pub inbox: usize,
+    /// Unverified frames that wait, for each relay. Default 4096.
+    pub queue_per_relay: usize,
+}
+
+impl Default for RelayRules {
+    fn default() -> Self {
+        Self {
+            allow_private: false,
+            max_preferred_per_user: 3,
+            max_preferred: 50,
+            inbox: 8192,
+            queue_per_relay: 4096,
+        }
+    }
+}
+
+/// `[lookup]`: profiles (NIP-01 kind 0) and NIP-05 names.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LookupRules {
+    /// How long relays and web servers are waited for. Default 5 seconds.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Whether a NIP-05 domain may lie on a private address, and on plain HTTP at a loopback one. Default false.
+    pub allow_private: bool,
+}
+
+impl Default for LookupRules {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), allow_private: false }
+    }
+}
+
+/// `[log]`: what the daemon says of itself on standard error.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a tracing filter. Default `info`.
+    pub level: String,
+    /// Lines for people or JSON for programs. Default `text`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
