@@ -58,8 +58,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Opens a challenge on a new stream of its own.
     async fn open_challenge(&self, challenge: &Challenge) -> Result<()>;
 
-    /// Replaces the events of an open challenge and counts renewals; `false`: it is not open any more.
-    async fn update_envelopes(&self, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool>;
+    /// Adds an event to an open challenge, in place of the one for the same recipient if there is one, and
+    /// keeps the count of renewals; `false`: the challenge is not open any more.
+    async fn put_envelope(&self, challenge: &str, envelope: &Envelope, renewals: u8) -> Result<bool>;
 
     /// Ends a challenge with its outcome, and its stream if `ends_stream`. After an approval,
     /// `login` says whose wallet it was. `None`: it had ended already, and nothing was done.

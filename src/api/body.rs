@@ -1,0 +1,99 @@
+//! Reading what a caller sent: bounded in size and time, and every mistake named.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use http_body_util::BodyExt;
+use nostr_sdk::PublicKey;
+use serde::de::DeserializeOwned;
+
+use super::MAX_BODY;
+use super::envelope::ApiError;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of a refused body is read and dropped, so that its sender gets to read the refusal.
+const MAX_DISCARDED: usize = 16 * 1024 * 1024;
+
+/// A JSON body. An empty one counts as `{}`; the content type is not looked at.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request)).await.map_err(|_| {
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
+        })??;
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::bad_request(format!("body: {error}")))
+    }
+}
+
+async fn collect(request: Request) -> Result<Vec<u8>, ApiError> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or(0);
+    let mut body = request.into_body();
+    if announced > MAX_BODY {
+        discard(&mut body).await;
+        return Err(ApiError::too_large());
+    }
+    let mut bytes = Vec::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::bad_request("the body ended early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY {
+            discard(&mut body).await;
+            return Err(ApiError::too_large());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+async fn discard(body: &mut Body) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, |data| data.len());
+        if discarded > MAX_DISCARDED {
+            return;
+        }
+    }
+}
+
+/// Parameters in the path.
+pub(super) struct PathParam<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathParam<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+    }
+}
+
+/// Parameters in the query.
+pub(super) struct QueryParam<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(value)| Self(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+    }
+}
+
+/// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.
+pub(super) fn public_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
+    let key = PublicKey::parse(text).ok().filter(|key| key.xonly().is_ok());
+    key.ok_or_else(|| ApiError::bad_request(format!("{field}: not a public key (64 hex digits or npub1…)")))
+}

@@ -1,0 +1,126 @@
+//! The envelope that every answer comes in, and the one place that maps errors to a status and a code.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::auth::AuthError;
+use crate::store::StoreError;
+
+/// An answer that went well, with status 200.
+pub(super) fn ok(data: impl Serialize) -> Response {
+    Json(Success { success: true, data }).into_response()
+}
+
+/// An answer that went well, with status 201.
+pub(super) fn created(data: impl Serialize) -> Response {
+    (StatusCode::CREATED, Json(Success { success: true, data })).into_response()
+}
+
+#[derive(Serialize)]
+struct Success<T> {
+    success: bool,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    success: bool,
+    error: &'a str,
+    code: &'a str,
+}
+
+/// An answer that did not go well: for people, for programs, for HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub(super) fn no_such_stream() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_stream", "there is no such stream")
+    }
+
+    pub(super) fn too_large() -> Self {
+        let message = format!("the body is larger than {} bytes", super::MAX_BODY);
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    pub(super) fn limit_reached(message: impl Into<String>, retry_after: Duration) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", message);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a defect; the log says more")
+    }
+}
+
+/// Tells callers what they need to know and the log the rest: no internals leave the daemon.
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::BadRequest(message) => Self::bad_request(message),
+            AuthError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
+            AuthError::NoSuchHandshake => {
+                Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string())
+            }
+            AuthError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            AuthError::LimitReached { limit, retry_after } => Self::limit_reached(limit, retry_after),
+            AuthError::Stopping | AuthError::Relay(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
+            }
+            AuthError::Store(error) => error.into(),
+            AuthError::Seal => {
+                tracing::error!(%error, "internal error");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let message = "the store is not available; nothing was changed";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Failure { success: false, error: &self.message, code: self.code };
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(after) = self.retry_after {
+            // Whole seconds, rounded up (RFC 9110 §10.2.3).
+            let secs = after.as_millis().div_ceil(1000).max(1) as u64;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+}

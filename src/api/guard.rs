@@ -1,0 +1,205 @@
+//! Who may speak: the kernel's word on a Unix socket; host, origin and token on TCP.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::envelope::ApiError;
+use crate::config::Local;
+
+/// Whoever is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Peer {
+    /// A process on this machine, by the kernel's word.
+    Unix {
+        /// Its user.
+        uid: u32,
+        /// Whether that user may speak here.
+        allowed: bool,
+    },
+    /// Anything that reaches the TCP socket.
+    Tcp(IpAddr),
+}
+
+/// Decides who may speak.
+#[derive(Debug)]
+pub(super) struct Guard {
+    token: Option<SecretString>,
+    allowed_hosts: Vec<String>,
+    allowed_origins: Vec<String>,
+}
+
+impl Guard {
+    pub(super) fn new(local: &Local, token: Option<SecretString>) -> Self {
+        Self {
+            token,
+            allowed_hosts: local.allowed_hosts.clone(),
+            allowed_origins: local.allowed_origins.clone(),
+        }
+    }
+
+    /// Compares in constant time, so that a token cannot be guessed byte by byte.
+    pub(super) fn is_token(&self, offered: &str) -> bool {
+        self.token.as_ref().is_some_and(|token| {
+            bool::from(token.expose_secret().as_bytes().ct_eq(offered.as_bytes()))
+        })
+    }
+
+    /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
+    fn check_host(&self, request: &Request) -> Result<(), ApiError> {
+        let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+        let host = header.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        let host = host.unwrap_or_default();
+        let name = host_name(host);
+        let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
+        if is_loopback(name) || self.allowed_hosts.iter().any(listed) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden("the Host header is neither loopback nor in local.allowed_hosts"))
+    }
+
+    /// The origin, if the request comes from a web page and that page may speak.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
+        let listed = |known: &String| origin.as_bytes() == known.trim_end_matches('/').as_bytes();
+        if self.allowed_origins.iter().any(listed) {
+            return Ok(Some(origin.clone()));
+        }
+        Err(ApiError::forbidden("the Origin header is not in local.allowed_origins"))
+    }
+
+    fn check_token(&self, request: &Request) -> Result<(), ApiError> {
+        let offered = request.headers().get(header::AUTHORIZATION);
+        let path = request.uri().path();
+        // A browser cannot set headers on a WebSocket, so its first command carries the token instead.
+        if is_public(path) || (path == "/ws" && offered.is_none()) {
+            return Ok(());
+        }
+        let bearer = offered.and_then(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        match bearer {
+            Some(token) if self.is_token(token) => Ok(()),
+            Some(_) => Err(ApiError::unauthorized("the API token is wrong")),
+            None => Err(ApiError::unauthorized("send Authorization: Bearer <API token>")),
+        }
+    }
+}
+
+/// What stands before every route.
+pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match request.extensions().get::<Peer>() {
+        Some(Peer::Unix { allowed: true, .. }) => next.run(request).await,
+        Some(Peer::Tcp(_)) => guard_tcp(&guard, request, next).await,
+        Some(Peer::Unix { allowed: false, uid }) => {
+            ApiError::forbidden(format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)"))
+                .into_response()
+        }
+        None => ApiError::internal().into_response(),
+    }
+}
+
+async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
+    let origin = match guard.check_host(&request).and_then(|()| guard.check_origin(request.headers())) {
+        Ok(origin) => origin,
+        Err(error) => return error.into_response(),
+    };
+    let mut response = match origin {
+        Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => match guard.check_token(&request) {
+            Ok(()) => next.run(request).await,
+            Err(error) => error.into_response(),
+        },
+    };
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        let allowed = HeaderValue::from_static("authorization, content-type");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        let methods = HeaderValue::from_static("GET, POST, DELETE");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
+    response
+}
+
+/// What anybody may ask who reaches the socket.
+fn is_public(path: &str) -> bool {
+    matches!(path, "/health" | "/ready" | "/version" | "/well-known/nostr.json")
+        || path.starts_with("/.well-known/")
+}
+
+/// The host of a `Host` header, without its port.
+fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn guard() -> Guard {
+        Guard {
+            token: Some("right".into()),
+            allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
+            allowed_origins: vec!["https://app.example".into()],
+        }
+    }
+
+    fn request(path: &str, headers: &[(&str, &str)]) -> Request {
+        let builder = axum::http::Request::builder().uri(path);
+        headers.iter().fold(builder, |builder, (k, v)| builder.header(*k, *v)).body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_web_page_whose_name_resolves_to_this_machine_is_refused() {
+        for host in ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil", "", "gate"] {
+            assert!(guard().check_host(&request("/", &[("host", host)])).is_err(), "{host}");
+        }
+        for host in ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "portico.internal:80", "gate:8443"] {
+            assert!(guard().check_host(&request("/", &[("host", host)])).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_web_page_is_refused_by_its_origin() {
+        let origin = |origin| guard().check_origin(request("/", &[("origin", origin)]).headers());
+        for hostile in ["https://evil.example", "null", "http://app.example", "https://app.example.evil"] {
+            assert!(origin(hostile).is_err(), "{hostile}");
+        }
+        assert!(origin("https://app.example").unwrap().is_some());
+    }
+
+    #[test]
+    fn every_route_but_the_public_ones_wants_the_token() {
+        let check = |path, headers: &[(&str, &str)]| guard().check_token(&request(path, headers)).is_ok();
+        for path in ["/health", "/ready", "/version", "/.well-known/nostr.json", "/ws"] {
+            assert!(check(path, &[]), "{path}");
+        }
+        for path in ["/info", "/jwt/issue", "/healthy", "/health/", "/ws/", "/login"] {
+            assert!(!check(path, &[]), "{path}");
+            assert!(check(path, &[("authorization", "Bearer right")]), "{path}");
+            assert!(check(path, &[("authorization", "bearer right")]), "{path}");
+        }
+        for wrong in ["Bearer wrong", "Bearer righ", "Bearer right2", "Basic right", "right", "Bearer"] {
+            assert!(!check("/info", &[("authorization", wrong)]), "{wrong}");
+            assert!(!check("/ws", &[("authorization", wrong)]), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The sockets: bound so that nobody else gets in between, and never taken from a daemon that lives.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, chown};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use crate::config::{Local, files};
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another daemon answers on it.
+    #[error("another daemon is listening on {}", .0.display())]
+    InUse(PathBuf),
+    /// Something else than a socket lies there.
+    #[error("{} is there and is not a socket", .0.display())]
+    NotASocket(PathBuf),
+    /// The folder belongs to another user, who could put a socket of their own in this one's place.
+    #[error("the folder {} belongs to uid {uid}, neither to this user nor to root", folder.display())]
+    ForeignFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
+    /// The operating system said no.
+    #[error("cannot listen on {at}: {error}")]
+    Io {
+        /// The path or address.
+        at: String,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// The Unix socket; its file goes when this does.
+#[derive(Debug)]
+pub struct UnixSocket {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Opens the Unix socket with its mode and group.
+///
+/// It is bound under a name of its own in a private folder beside its place, and moved there when its
+/// permissions are right: at no moment can anybody else connect.
+pub async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
+    let path = &local.socket;
+    let failed = |error| ListenError::Io { at: path.display().to_string(), error };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.exists() {
+        files::create_private_dir(folder).map_err(failed)?;
+    }
+    let uid = fs::metadata(folder).map_err(failed)?.uid();
+    if uid != 0 && uid != nix::unistd::geteuid().as_raw() {
+        return Err(ListenError::ForeignFolder { folder: folder.to_owned(), uid });
+    }
+    clear_stale(path).await?;
+    let private = tempfile::Builder::new().prefix(".portico-").tempdir_in(folder).map_err(failed)?;
+    let unfinished = private.path().join("s");
+    let listener = UnixListener::bind(&unfinished).map_err(failed)?;
+    if let Some(gid) = local.socket_gid {
+        chown(&unfinished, None, Some(Gid::from_raw(gid))).map_err(|errno| failed(errno.into()))?;
+    }
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(local.socket_mode)).map_err(failed)?;
+    fs::rename(&unfinished, path).map_err(failed)?;
+    Ok(UnixSocket { listener, path: path.clone() })
+}
+
+/// Removes the socket of a daemon that is gone: only after a connection to it was refused.
+async fn clear_stale(path: &Path) -> Result<(), ListenError> {
+    let failed = |error| ListenError::Io { at: path.display().to_string(), error };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(ListenError::NotASocket(path.to_owned()));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(ListenError::InUse(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            tracing::info!(socket = %path.display(), "replacing the socket of a daemon that is gone");
+            fs::remove_file(path).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Opens the TCP socket.
+pub async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| ListenError::Io { at: address.to_string(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, load};
+
+    fn local(folder: &Path) -> Local {
+        let socket = Some(folder.join("run/portico.sock"));
+        let overrides = Overrides {
+            socket,
+            data_dir: Some(folder.to_owned()),
+            key_file: Some(folder.join("key")),
+            ..Overrides::default()
+        };
+        load(&overrides).unwrap().local
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_private_and_goes_with_the_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path());
+        let socket = unix(&local).await.unwrap();
+        assert_eq!(fs::metadata(&local.socket).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.path().join("run")).unwrap().mode() & 0o777, 0o700);
+        drop(socket);
+        assert!(!local.socket.exists());
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_lives_keeps_its_socket_and_one_that_is_gone_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path());
+        let socket = unix(&local).await.unwrap();
+        assert!(matches!(unix(&local).await, Err(ListenError::InUse(_))));
+        // A killed daemon leaves its file behind.
+        let killed = std::mem::ManuallyDrop::new(socket);
+        let path = folder.path().join("run/left-behind");
+        fs::rename(&killed.path, &path).unwrap();
+        drop(std::mem::ManuallyDrop::into_inner(killed));
+        fs::rename(&path, &local.socket).unwrap();
+        assert!(unix(&local).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_of_somebody_elses_is_never_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path());
+        fs::create_dir(folder.path().join("run")).unwrap();
+        fs::write(&local.socket, "precious").unwrap();
+        assert!(matches!(unix(&local).await, Err(ListenError::NotASocket(_))));
+        assert_eq!(fs::read_to_string(&local.socket).unwrap(), "precious");
+    }
+}

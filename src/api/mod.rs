@@ -1,0 +1,59 @@
+//! The local API: both sockets, who may speak on them, every route and command.
+//!
+//! `router.rs` is the table of contents. The API knows `auth` and `events`; what lies behind those it
+//! does not see.
+
+mod body;
+mod envelope;
+mod guard;
+mod listen;
+mod router;
+mod routes;
+mod serve;
+mod ws;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+pub use listen::{ListenError, UnixSocket, tcp, unix};
+
+use crate::auth::Auth;
+use crate::config::Local;
+use crate::lifecycle::Lifecycle;
+use guard::Guard;
+use serve::Server;
+
+/// The largest body that is read, and the largest WebSocket message, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Version and commit of this program, as `/version` and `portico --version` tell them.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit that this program was built from, or `unknown`.
+pub const GIT_COMMIT: &str = env!("PORTICO_GIT_COMMIT");
+
+/// What every handler may use.
+#[derive(Debug, Clone)]
+struct Api {
+    auth: Arc<Auth>,
+    guard: Arc<Guard>,
+    lifecycle: Lifecycle,
+}
+
+/// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
+pub fn serve(
+    auth: Arc<Auth>,
+    local: &Local,
+    token: Option<SecretString>,
+    socket: UnixSocket,
+    listener: Option<TcpListener>,
+    lifecycle: &Lifecycle,
+) {
+    let api = Api { auth, guard: Arc::new(Guard::new(local, token)), lifecycle: lifecycle.clone() };
+    let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone());
+    lifecycle.run("unix socket", server.clone().accept_unix(socket));
+    if let Some(listener) = listener {
+        lifecycle.run("tcp socket", server.accept_tcp(listener));
+    }
+}

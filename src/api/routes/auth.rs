@@ -1,0 +1,74 @@
+//! Handshakes and logins.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::api::body::{JsonBody, PathParam, public_key};
+use crate::api::envelope::{ApiError, created, ok};
+use crate::auth::{Opened, StreamId};
+
+/// What opens a handshake.
+#[derive(Deserialize)]
+pub(in crate::api) struct NewHandshake {
+    pub(in crate::api) static_token: Option<String>,
+    pub(in crate::api) no_request: Option<bool>,
+}
+
+pub(in crate::api) async fn key_handshake(
+    State(api): State<Api>,
+    JsonBody(new): JsonBody<NewHandshake>,
+) -> Result<Response, ApiError> {
+    let opened = api.auth.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
+    Ok(answer(&opened))
+}
+
+#[derive(Deserialize)]
+pub(in crate::api) struct NewLogin {
+    static_token: Option<String>,
+}
+
+pub(in crate::api) async fn login(
+    State(api): State<Api>,
+    JsonBody(new): JsonBody<NewLogin>,
+) -> Result<Response, ApiError> {
+    Ok(answer(&api.auth.login(new.static_token).await?))
+}
+
+pub(in crate::api) async fn delete_key_handshake(
+    State(api): State<Api>,
+    PathParam(stream): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
+    api.auth.delete_handshake(stream).await?;
+    Ok(ok(json!({ "stream_id": stream.to_string() })))
+}
+
+/// Whom to authenticate.
+#[derive(Deserialize)]
+pub(in crate::api) struct WhoIs {
+    pub(in crate::api) main_key: String,
+    #[serde(default)]
+    pub(in crate::api) subkeys: Vec<String>,
+}
+
+pub(in crate::api) async fn authenticate_key(
+    State(api): State<Api>,
+    JsonBody(who): JsonBody<WhoIs>,
+) -> Result<Response, ApiError> {
+    let stream = authenticate(&api, &who).await?;
+    Ok(created(json!({ "stream_id": stream.to_string() })))
+}
+
+/// Asks the user; the same over HTTP and WebSocket.
+pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<StreamId, ApiError> {
+    let user = public_key("main_key", &who.main_key)?;
+    let subkeys = who.subkeys.iter().map(|key| public_key("subkeys", key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(api.auth.authenticate(user, subkeys).await?)
+}
+
+fn answer(opened: &Opened) -> Response {
+    created(json!({ "url": opened.url, "stream_id": opened.stream.to_string() }))
+}

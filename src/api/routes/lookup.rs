@@ -1,0 +1,24 @@
+//! Profiles and NIP-05 names.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::api::body::{PathParam, public_key};
+use crate::api::envelope::{ApiError, ok};
+
+pub(in crate::api) async fn profile(
+    State(api): State<Api>,
+    PathParam(key): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let key = public_key("key", &key)?;
+    Ok(ok(json!({ "profile": api.auth.profile(&key).await })))
+}
+
+pub(in crate::api) async fn nip05(
+    State(api): State<Api>,
+    PathParam(address): PathParam<String>,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "profile": api.auth.nip05(&address).await? })))
+}

@@ -1,0 +1,30 @@
+//! The set of relays, changed at run time.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::api::body::JsonBody;
+use crate::api::envelope::{ApiError, ok};
+
+/// Which relay.
+#[derive(Deserialize)]
+pub(in crate::api) struct Which {
+    pub(in crate::api) relay: String,
+}
+
+pub(in crate::api) async fn add(
+    State(api): State<Api>,
+    JsonBody(which): JsonBody<Which>,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "relay": api.auth.add_relay(&which.relay).await?.to_string() })))
+}
+
+pub(in crate::api) async fn remove(
+    State(api): State<Api>,
+    JsonBody(which): JsonBody<Which>,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "relay": api.auth.remove_relay(&which.relay).await?.to_string() })))
+}

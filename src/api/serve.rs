@@ -1,0 +1,182 @@
+//! Connections: accepted up to a bound, served until the daemon stops, never waited for without a deadline.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use dashmap::DashMap;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::unistd::{Gid, Uid, User, getgrouplist};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt;
+
+use super::guard::Peer;
+use super::listen::UnixSocket;
+use crate::config::Local;
+use crate::lifecycle::Lifecycle;
+
+/// How long the head of a request may take to arrive, the wait for it included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After a failure to accept (no file descriptors left), how long before the next try.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Accepts connections and serves them.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    router: Router,
+    lifecycle: Lifecycle,
+    places: Arc<Semaphore>,
+    per_peer: Arc<DashMap<PeerKey, usize>>,
+    max_per_peer: usize,
+    allow_uids: Arc<[u32]>,
+    allow_gids: Arc<[u32]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum PeerKey {
+    Uid(u32),
+    Ip(IpAddr),
+}
+
+/// A place among the connections; given back when it is dropped.
+struct Place {
+    _in_all: OwnedSemaphorePermit,
+    per_peer: Arc<DashMap<PeerKey, usize>>,
+    peer: PeerKey,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.per_peer.remove_if_mut(&self.peer, |_, count| {
+            *count -= 1;
+            *count == 0
+        });
+    }
+}
+
+impl Server {
+    pub(super) fn new(router: Router, local: &Local, lifecycle: Lifecycle) -> Self {
+        Self {
+            router,
+            lifecycle,
+            places: Arc::new(Semaphore::new(local.max_connections)),
+            per_peer: Arc::default(),
+            max_per_peer: local.max_connections_per_peer,
+            allow_uids: local.allow_uids.clone().into(),
+            allow_gids: local.allow_gids.clone().into(),
+        }
+    }
+
+    pub(super) async fn accept_unix(self, socket: UnixSocket) {
+        loop {
+            match socket.listener.accept().await {
+                Ok((stream, _)) => match self.unix_peer(&stream) {
+                    Ok(peer) => self.spawn(stream, peer),
+                    Err(error) => tracing::debug!(%error, "a connection left before it was served"),
+                },
+                Err(error) => self.cannot_accept(&error).await,
+            }
+        }
+    }
+
+    pub(super) async fn accept_tcp(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    let _ = stream.set_nodelay(true);
+                    self.spawn(stream, Peer::Tcp(address.ip().to_canonical()));
+                }
+                Err(error) => self.cannot_accept(&error).await,
+            }
+        }
+    }
+
+    async fn cannot_accept(&self, error: &io::Error) {
+        tracing::warn!(%error, "cannot accept a connection");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+
+    fn unix_peer(&self, stream: &UnixStream) -> io::Result<Peer> {
+        let peer = stream.peer_cred()?;
+        let own = nix::unistd::geteuid().as_raw();
+        let uid = peer.uid();
+        let allowed = uid == 0
+            || uid == own
+            || self.allow_uids.contains(&uid)
+            || self.allow_gids.contains(&peer.gid())
+            || (!self.allow_gids.is_empty() && self.is_member(uid, peer.gid()));
+        Ok(Peer::Unix { uid, allowed })
+    }
+
+    /// Whether a user belongs to a listed group by its other groups.
+    fn is_member(&self, uid: u32, gid: u32) -> bool {
+        let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else { return false };
+        let Ok(name) = std::ffi::CString::new(user.name) else { return false };
+        getgrouplist(&name, Gid::from_raw(gid))
+            .is_ok_and(|groups| groups.iter().any(|group| self.allow_gids.contains(&group.as_raw())))
+    }
+
+    fn take_place(&self, peer: Peer) -> Option<Place> {
+        let peer = match peer {
+            Peer::Unix { uid, .. } => PeerKey::Uid(uid),
+            Peer::Tcp(ip) => PeerKey::Ip(ip),
+        };
+        let in_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let mut count = self.per_peer.entry(peer).or_default();
+        if *count >= self.max_per_peer {
+            return None;
+        }
+        *count += 1;
+        Some(Place { _in_all: in_all, per_peer: Arc::clone(&self.per_peer), peer })
+    }
+
+    /// Serves one connection in a task of its own; closes it at once where there is no place.
+    fn spawn(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
+        let Some(place) = self.take_place(peer) else {
+            tracing::warn!(?peer, "too many connections: one was closed (local.max_connections)");
+            return;
+        };
+        let (router, lifecycle) = (self.router.clone(), self.lifecycle.clone());
+        self.lifecycle.spawn(async move {
+            let _place = place;
+            serve(stream, peer, router, &lifecycle).await;
+        });
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    router: Router,
+    lifecycle: &Lifecycle,
+) {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(32 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = lifecycle.stopping() => {
+            // Idle connections close now, busy ones after their answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(?peer, %error, "a connection ended early");
+    }
+}

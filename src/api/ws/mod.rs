@@ -1,0 +1,74 @@
+//! The WebSocket API: commands, their answers, and streams that are followed.
+//!
+//! `session.rs` moves frames, `command.rs` says what each command does.
+
+mod command;
+mod session;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::envelope::ApiError;
+use super::guard::Peer;
+use super::{Api, MAX_BODY};
+use session::Session;
+
+/// Turns the connection into a WebSocket (RFC 6455 §4.2).
+///
+/// By hand, on the tungstenite that the relays use as well, so that there is one copy of it.
+pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Result<Response, ApiError> {
+    let accept = accept_key(request.headers())?;
+    let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
+    // The guard has checked a token that came in the header; a Unix peer needs none.
+    let trusted =
+        matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
+    let upgraded = hyper::upgrade::on(&mut request);
+    let lifecycle = api.lifecycle.clone();
+    lifecycle.spawn(async move {
+        let Ok(upgraded) = upgraded.await else { return };
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAX_BODY))
+            .max_frame_size(Some(MAX_BODY))
+            .max_write_buffer_size(session::MAX_UNSENT);
+        let socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
+        Session::new(api, trusted).run(socket).await;
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+    let names = |name, word: &str| {
+        headers.get_all(name).iter().any(|value| {
+            let list = value.to_str().unwrap_or_default();
+            list.split(',').any(|item| item.trim().eq_ignore_ascii_case(word))
+        })
+    };
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    match key {
+        Some(key)
+            if names(header::UPGRADE, "websocket")
+                && names(header::CONNECTION, "upgrade")
+                && version == Some(b"13") =>
+        {
+            HeaderValue::try_from(derive_accept_key(key.as_bytes())).map_err(|_| ApiError::internal())
+        }
+        _ => {
+            let message = "this route speaks WebSocket, version 13 (RFC 6455)";
+            Err(ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message))
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One WebSocket: frames in, frames out, both bounded.
+//!
+//! Commands run side by side and answer as they finish. Whatever is to be sent goes through one bounded
+//! queue; a client that does not read fills it and is disconnected, and can resume with `Subscribe … after`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::command;
+use crate::api::Api;
+use crate::auth::StreamId;
+
+/// Messages that may wait for a client to read them.
+const QUEUE: usize = 1024;
+
+/// Bytes that may wait inside the socket.
+pub(super) const MAX_UNSENT: usize = 1024 * 1024;
+
+/// Commands of one client that run at the same time; more wait unread.
+const MAX_RUNNING: usize = 256;
+
+/// Streams that one client may follow, answers that it waits for included.
+const MAX_FOLLOWED: usize = 10_000;
+
+/// How long a client on TCP may take to send `Auth`.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a client is asked whether it is still there. One that says nothing for twice as long is gone.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a client may take to read what the socket holds.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the commands of one client share.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) api: Api,
+    authenticated: Arc<AtomicBool>,
+    /// Streams that the client subscribed to.
+    pub(super) subscriptions: Arc<DashMap<StreamId, CancellationToken>>,
+    /// One permit for each stream that is followed.
+    pub(super) followed: Arc<Semaphore>,
+}
+
+/// Sends to the client. What does not fit the queue ends the connection.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    queue: mpsc::Sender<Message>,
+    overrun: Arc<tokio::sync::Notify>,
+}
+
+impl Outbox {
+    pub(super) fn send(&self, message: &Value) {
+        if self.queue.try_send(Message::text(message.to_string())).is_err() {
+            self.overrun.notify_one();
+        }
+    }
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client left, or went silent.
+    Gone,
+    /// It is closed with this code and reason.
+    Close(CloseCode, &'static str),
+}
+
+impl Session {
+    pub(super) fn new(api: Api, trusted: bool) -> Self {
+        Self {
+            api,
+            authenticated: Arc::new(AtomicBool::new(trusted)),
+            subscriptions: Arc::default(),
+            followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
+        }
+    }
+
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.authenticated.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn authenticate(&self) {
+        self.authenticated.store(true, Ordering::Relaxed);
+    }
+
+    /// Serves the client until it leaves, does not read, or the daemon stops.
+    pub(super) async fn run<S>(self, socket: WebSocketStream<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sink, stream) = socket.split();
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let outbox = Outbox { queue, overrun: Arc::default() };
+        let overrun = Arc::clone(&outbox.overrun);
+        let stopping = self.api.lifecycle.clone();
+        // Dropped with this function: no command outlives its client.
+        let mut tasks = JoinSet::new();
+        let (closing, close) = tokio::sync::oneshot::channel();
+        let mut writer = tokio::spawn(write(sink, waiting, close));
+        let end = tokio::select! {
+            end = self.read(stream, outbox, &mut tasks) => end,
+            () = overrun.notified() => End::Close(CloseCode::Policy, "you do not read what you are sent"),
+            () = stopping.stopping() => End::Close(CloseCode::Away, "the daemon is stopping"),
+            _ = &mut writer => return,
+        };
+        drop(tasks);
+        if let End::Close(code, reason) = end {
+            let _ = closing.send(CloseFrame { code, reason: reason.into() });
+        } else {
+            drop(closing);
+        }
+        if timeout(WRITE_TIMEOUT.min(Duration::from_secs(2)), &mut writer).await.is_err() {
+            writer.abort();
+        }
+    }
+
+    async fn read<S>(
+        &self,
+        mut stream: SplitStream<WebSocketStream<S>>,
+        outbox: Outbox,
+        tasks: &mut JoinSet<()>,
+    ) -> End
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let running = Arc::new(Semaphore::new(MAX_RUNNING));
+        loop {
+            let patience = if self.is_authenticated() { PING_EVERY * 2 } else { AUTH_TIMEOUT };
+            let text = match timeout(patience, stream.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => text,
+                Ok(Some(Ok(Message::Binary(_)))) => {
+                    return End::Close(CloseCode::Unsupported, "commands are text");
+                }
+                Ok(Some(Ok(Message::Close(_))) | None) => return End::Gone,
+                Ok(Some(Ok(_))) => continue,
+                Ok(Some(Err(Error::Capacity(_)))) => return End::Close(CloseCode::Size, "message too long"),
+                Ok(Some(Err(_))) => return End::Gone,
+                Err(_) if self.is_authenticated() => return End::Gone,
+                Err(_) => return End::Close(CloseCode::Policy, "send Auth first"),
+            };
+            if !self.is_authenticated() {
+                // In order, before anything else is looked at.
+                if !command::authenticate(self, &text, &outbox) {
+                    return End::Close(CloseCode::Policy, "send Auth with the API token first");
+                }
+                continue;
+            }
+            let Ok(place) = Arc::clone(&running).acquire_owned().await else { return End::Gone };
+            while tasks.try_join_next().is_some() {}
+            let (session, outbox) = (self.clone(), outbox.clone());
+            tasks.spawn(async move { command::run(session, &text, outbox, place).await });
+        }
+    }
+}
+
+/// Sends what waits, everything that is there with one flush; at the end the close frame, if there is one.
+async fn write<S>(
+    mut sink: SplitSink<WebSocketStream<S>, Message>,
+    mut waiting: mpsc::Receiver<Message>,
+    mut close: tokio::sync::oneshot::Receiver<CloseFrame>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut ping = tokio::time::interval(PING_EVERY);
+    ping.reset();
+    loop {
+        let first = tokio::select! {
+            biased;
+            frame = &mut close => {
+                // What was answered before the end is still sent.
+                while let Ok(message) = waiting.try_recv() {
+                    if sink.feed(message).await.is_err() {
+                        return;
+                    }
+                }
+                if let Ok(frame) = frame {
+                    let _ = sink.send(Message::Close(Some(frame))).await;
+                }
+                let _ = sink.close().await;
+                return;
+            }
+            message = waiting.recv() => match message {
+                Some(message) => message,
+                None => return,
+            },
+            _ = ping.tick() => Message::Ping(Default::default()),
+        };
+        let batch = async {
+            sink.feed(first).await?;
+            while let Ok(message) = waiting.try_recv() {
+                sink.feed(message).await?;
+            }
+            sink.flush().await
+        };
+        if !matches!(timeout(WRITE_TIMEOUT, batch).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Challenges: made, sealed once for each key that is asked, sent.
+
+use std::sync::Arc;
+
+use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
+use rand::Rng;
+use rand::distributions::Alphanumeric;
+use rand::rngs::OsRng;
+
+use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
+use super::{Auth, AuthError, Result};
+use crate::clock::Timestamp;
+use crate::protocol::{AuthChallenge, SubkeyProof, kind};
+use crate::relay::Publication;
+use crate::store::{Challenge, Envelope, StreamId};
+
+/// Subkeys that one user may have (protocol: at most 8).
+pub(super) const MAX_SUBKEYS: usize = 8;
+
+/// A challenge that is sealed and signed, but not stored or sent yet.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) row: Challenge,
+    pub(super) open: Arc<OpenChallenge>,
+    events: Vec<Arc<Event>>,
+}
+
+impl Auth {
+    /// Makes a challenge for a user and every known subkey of that user.
+    pub(super) async fn prepare_challenge(
+        &self,
+        stream: StreamId,
+        user: PublicKey,
+        subkeys: &[PublicKey],
+        ends_stream: bool,
+        slot: Slot,
+    ) -> Result<Prepared> {
+        let now = self.clock.now();
+        let expires_at = now.plus(self.limits.challenge_ttl);
+        let text: String = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
+        let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
+        let recipients = self.recipients(user, subkeys, now).await?;
+        let relays = self.store.preferred_relays(&user).await?;
+
+        let mut envelopes = Vec::with_capacity(recipients.len());
+        let mut asked = Vec::with_capacity(recipients.len());
+        let mut events = Vec::with_capacity(recipients.len());
+        for recipient in &recipients {
+            let event = self.seal_challenge(id, expires_at, recipient, &recipients, now)?;
+            asked.push((*recipient, event.id));
+            envelopes.push(Envelope { recipient: *recipient, event: event.as_json() });
+            events.push(Arc::new(event));
+        }
+        let open = OpenChallenge {
+            id,
+            stream,
+            user,
+            relays: self.relays.filter_preferred(&relays),
+            created_at: now,
+            expires_at,
+            ends_stream,
+            progress: Progress { asked, ..Progress::default() }.into(),
+            _slot: slot,
+        };
+        let row = Challenge {
+            challenge: text,
+            stream,
+            user,
+            relays,
+            envelopes,
+            renewals: 0,
+            ends_stream,
+            created_at: now,
+            expires_at,
+        };
+        Ok(Prepared { row, open: Arc::new(open), events })
+    }
+
+    /// Registers a challenge that the store has kept, then sends it: a fast answer finds its question.
+    pub(super) fn send_challenge(&self, prepared: Prepared) {
+        let Prepared { open, events, .. } = prepared;
+        self.registry.add_challenge(Arc::clone(&open));
+        for event in events {
+            self.publish_for(&open, event, None);
+        }
+    }
+
+    /// Publishes an event of a challenge until that ends, on one relay only if one is given.
+    pub(super) fn publish_for(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Option<RelayUrl>) {
+        let also = challenge.relays.clone();
+        self.relays.publish(Publication { event, also, only, expires_at: challenge.expires_at });
+    }
+
+    /// The event that asks `recipient` this challenge. It names all keys that are concerned.
+    pub(super) fn seal_challenge(
+        &self,
+        id: ChallengeId,
+        expires_at: Timestamp,
+        recipient: &PublicKey,
+        concerned: &[PublicKey],
+        now: Timestamp,
+    ) -> Result<Event> {
+        let message = AuthChallenge {
+            challenge: id.as_str().to_owned(),
+            expires_at: expires_at.secs(),
+            required_permissions: Vec::new(),
+            subkey_proof: self.identity.proof.clone(),
+        };
+        self.identity
+            .sealer
+            .seal(&mut OsRng, recipient, kind::AUTH_CHALLENGE, concerned, None, &message, now.secs())
+            .map_err(|_| AuthError::Seal)
+    }
+
+    /// The user's main key, the subkeys that the caller names, and those that were proven and still hold.
+    async fn recipients(
+        &self,
+        user: PublicKey,
+        named: &[PublicKey],
+        now: Timestamp,
+    ) -> Result<Vec<PublicKey>> {
+        let mut recipients = vec![user];
+        let known = self.store.subkeys(&user).await?;
+        let proven = known.iter().filter_map(|subkey| {
+            let proof: SubkeyProof = serde_json::from_str(&subkey.proof).ok()?;
+            proof.verify(&subkey.key, &user, now.secs()).ok().map(|()| subkey.key)
+        });
+        for key in named.iter().copied().chain(proven) {
+            if recipients.len() <= MAX_SUBKEYS && !recipients.contains(&key) {
+                recipients.push(key);
+            }
+        }
+        Ok(recipients)
+    }
+}

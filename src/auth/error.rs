@@ -1,0 +1,47 @@
+//! Why the service did not do what it was asked to.
+
+use std::time::Duration;
+
+use crate::store::StoreError;
+use crate::token::TokenError;
+
+/// Why the service did not do what it was asked to. One variant a reason; `api` maps each to a status.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// What was asked makes no sense as it stands.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The token does not verify.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// No handshake is open on such a stream.
+    #[error("no handshake is open on that stream")]
+    NoSuchHandshake,
+    /// The static token is in use for something else.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// A limit is reached; asking again makes sense after the given time.
+    #[error("{limit}")]
+    LimitReached {
+        /// Which limit, for people.
+        limit: &'static str,
+        /// When it may have passed.
+        retry_after: Duration,
+    },
+    /// A change to the set of relays was refused.
+    #[error("{0}")]
+    Relay(#[from] crate::relay::RelayError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The daemon is stopping and takes on nothing new.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// A message could not be encrypted or signed: a defect of ours.
+    #[error("a message could not be sealed")]
+    Seal,
+}
+
+/// What the service answers with.
+pub type Result<T> = std::result::Result<T, AuthError>;

@@ -1,0 +1,70 @@
+//! Who we are: the service's key, and its main key and proof when that is a subkey.
+
+use std::sync::Arc;
+
+use nostr_sdk::{Keys, PublicKey};
+
+use crate::clock::Timestamp;
+use crate::protocol::{Sealer, SubkeyError, SubkeyProof};
+use crate::token::{SigningKey, VerifyingKey};
+
+/// NIP-44 conversation keys that are remembered: one for each wallet lately spoken with.
+const CONVERSATIONS: usize = 20_000;
+
+/// The service's identity. Its `Debug` shows public keys alone.
+#[derive(Debug)]
+pub struct Identity {
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) signing: SigningKey,
+    pub(super) proof: Option<SubkeyProof>,
+    key: PublicKey,
+    main_key: PublicKey,
+}
+
+impl Identity {
+    /// A service that runs on its main key.
+    pub fn main(keys: Keys) -> Self {
+        let key = keys.public_key();
+        Self::new(keys, key, None)
+    }
+
+    /// A service that runs on a subkey; the proof says of which main key.
+    ///
+    /// # Errors
+    /// The proof does not hold for this key, now.
+    pub fn subkey(keys: Keys, proof: SubkeyProof, now: Timestamp) -> Result<Self, SubkeyError> {
+        let main_key = proof.main_key;
+        proof.verify(&keys.public_key(), &main_key, now.secs())?;
+        Ok(Self::new(keys, main_key, Some(proof)))
+    }
+
+    fn new(keys: Keys, main_key: PublicKey, proof: Option<SubkeyProof>) -> Self {
+        let key = keys.public_key();
+        let signing = SigningKey::from_secret(keys.secret_key());
+        Self { sealer: Arc::new(Sealer::new(keys, CONVERSATIONS)), signing, proof, key, main_key }
+    }
+
+    /// The key that we sign and decrypt with.
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// The key that we are known by.
+    pub fn main_key(&self) -> PublicKey {
+        self.main_key
+    }
+
+    /// Seals and opens messages as this service.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealer)
+    }
+
+    /// Whether a key means this service.
+    pub(super) fn is(&self, key: &PublicKey) -> bool {
+        *key == self.key || *key == self.main_key
+    }
+
+    pub(super) fn verifying_key(&self) -> VerifyingKey {
+        self.signing.verifying_key()
+    }
+}

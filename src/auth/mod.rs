@@ -1,0 +1,103 @@
+//! The service itself: logs users in, and says whose token is whose.
+//!
+//! One login, through the files: [`Auth::login`] (`requests.rs`) opens a handshake and hands out its URL.
+//! A wallet scans it; its event passes the gate (`registry.rs`), is opened and matched (`dispatch.rs`), and a
+//! challenge goes out (`challenge.rs`). The answer comes the same way in; its session token is judged
+//! (`tokens.rs`) and the outcome is stored, then told (`settle.rs`). What nobody answers ends at its
+//! deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
+
+mod challenge;
+mod deadlines;
+mod dispatch;
+mod error;
+mod identity;
+mod lookup;
+mod prompts;
+mod recovery;
+mod registry;
+mod relays;
+mod requests;
+mod run;
+mod settle;
+mod tokens;
+
+use std::sync::Arc;
+
+use nostr_sdk::PublicKey;
+
+pub use error::{AuthError, Result};
+pub use identity::Identity;
+pub use lookup::{Nip05Profile, Profile};
+pub use recovery::Opening;
+pub use requests::Opened;
+pub use tokens::{TokenType, VerifiedToken};
+
+pub use crate::events::StreamId;
+pub use crate::token::TokenError;
+
+use crate::clock::SharedClock;
+use crate::config::{AuthLimits, LookupRules, TokenRules};
+use crate::events::Events;
+use crate::lifecycle::Lifecycle;
+use crate::relay::Relays;
+use crate::store::Store;
+use lookup::Lookup;
+use prompts::Prompts;
+use registry::Registry;
+use tokens::Tokens;
+
+/// What the service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who we are.
+    pub identity: Identity,
+    /// Names under which the service is listed (NIP-05).
+    pub nip05_names: Vec<String>,
+    /// `[auth]`.
+    pub limits: AuthLimits,
+    /// `[tokens]`.
+    pub rules: TokenRules,
+    /// `[lookup]`.
+    pub lookup: LookupRules,
+    /// What outlives the process.
+    pub store: Arc<dyn Store>,
+    /// Streams of events in that store.
+    pub events: Events,
+    /// The way to the wallets.
+    pub relays: Relays,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Runs what goes on in the background.
+    pub lifecycle: Lifecycle,
+}
+
+/// The service. Shared by everything that asks it for something.
+#[derive(Debug)]
+pub struct Auth {
+    identity: Identity,
+    nip05_names: Vec<String>,
+    limits: AuthLimits,
+    store: Arc<dyn Store>,
+    events: Events,
+    relays: Relays,
+    clock: SharedClock,
+    lifecycle: Lifecycle,
+    registry: Arc<Registry>,
+    prompts: Prompts,
+    tokens: Tokens,
+    lookup: Lookup,
+    /// Held while a static token is looked up and opened, so that two callers do not both open it.
+    static_tokens: tokio::sync::Mutex<()>,
+}
+
+impl Auth {
+    /// The key that the service is known by.
+    pub fn public_key(&self) -> PublicKey {
+        self.identity.main_key()
+    }
+
+    /// Streams of events.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+}

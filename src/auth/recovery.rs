@@ -1,0 +1,99 @@
+//! After a restart: what was open stays open, with its challenges and deadlines as they were.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
+
+use super::prompts::Prompts;
+use super::registry::{ChallengeId, OpenChallenge, OpenHandshake, Progress, Registry};
+use crate::clock::Timestamp;
+use crate::config::AuthLimits;
+use crate::relay::{Gate, Publication};
+use crate::store::{Challenge, Recovered, Result, Revocation, Store};
+
+/// What the store says is open, in memory. Made before the relays are connected, so that no answer comes
+/// before its question is known.
+#[derive(Debug)]
+pub struct Opening {
+    pub(super) registry: Arc<Registry>,
+    pub(super) prompts: Prompts,
+    pub(super) revocations: Vec<Revocation>,
+    pub(super) publications: Vec<Publication>,
+}
+
+impl Opening {
+    /// Reads everything that is open.
+    pub async fn load(store: &dyn Store, limits: &AuthLimits, now: Timestamp) -> Result<Self> {
+        let recovered = store.recover(now.minus(limits.prompt_window)).await?;
+        let mut opening = Self {
+            registry: Arc::default(),
+            prompts: Prompts::new(limits),
+            revocations: store.revocations(now).await?,
+            publications: Vec::new(),
+        };
+        opening.fill(recovered);
+        Ok(opening)
+    }
+
+    /// What decides, without any cryptography, whether somebody here may want an event.
+    pub fn gate(&self) -> Arc<dyn Gate> {
+        Arc::clone(&self.registry) as Arc<dyn Gate>
+    }
+
+    fn fill(&mut self, recovered: Recovered) {
+        let Recovered { handshakes, challenges, asked } = recovered;
+        if !handshakes.is_empty() || !challenges.is_empty() {
+            let (handshakes, challenges) = (handshakes.len(), challenges.len());
+            tracing::info!(handshakes, challenges, "what was open stays open");
+        }
+        for row in handshakes {
+            if let Some(slot) = self.registry.reserve(usize::MAX) {
+                self.registry.add_handshake(Arc::new(OpenHandshake { row, _slot: slot }));
+            }
+        }
+        let mut by_user: HashMap<PublicKey, Vec<Timestamp>> = HashMap::new();
+        for (user, at) in asked {
+            by_user.entry(user).or_default().push(at);
+        }
+        for (user, mut times) in by_user {
+            times.sort_unstable();
+            times.into_iter().for_each(|at| self.prompts.recall(user, at));
+        }
+        for row in challenges {
+            self.reopen(row);
+        }
+    }
+
+    fn reopen(&mut self, row: Challenge) {
+        let (Some(id), Some(slot)) =
+            (ChallengeId::parse(&row.challenge), self.registry.reserve(usize::MAX))
+        else {
+            return;
+        };
+        self.prompts.recall_open(row.user);
+        let relays: Vec<RelayUrl> = row.relays.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
+        let mut asked = Vec::with_capacity(row.envelopes.len());
+        for envelope in &row.envelopes {
+            let Ok(event) = Event::from_json(&envelope.event) else { continue };
+            asked.push((envelope.recipient, event.id));
+            self.publications.push(Publication {
+                event: Arc::new(event),
+                also: relays.clone(),
+                only: None,
+                expires_at: row.expires_at,
+            });
+        }
+        self.registry.add_challenge(Arc::new(OpenChallenge {
+            id,
+            stream: row.stream,
+            user: row.user,
+            relays,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            ends_stream: row.ends_stream,
+            progress: Progress { asked, renewals: row.renewals, ..Progress::default() }.into(),
+            _slot: slot,
+        }));
+    }
+}

@@ -1,0 +1,226 @@
+//! What is waited for, in memory: a cache of what the store says is open, made for one hash look-up per
+//! incoming event however many requests are open.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use nostr_sdk::{Event, EventId, PublicKey, RelayUrl};
+
+use super::deadlines::{Deadlines, Due};
+use crate::clock::Timestamp;
+use crate::protocol::kind;
+use crate::relay::Gate;
+use crate::store::{Handshake, StreamId};
+
+/// A challenge by its 32 alphanumerics.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ChallengeId([u8; 32]);
+
+impl ChallengeId {
+    /// `None`: no challenge of ours looks like this.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 32] = text.as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Only ASCII passes `parse`.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for ChallengeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Room for one open request; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot(Arc<AtomicUsize>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A handshake URL that waits to be scanned.
+#[derive(Debug)]
+pub(super) struct OpenHandshake {
+    pub(super) row: Handshake,
+    pub(super) _slot: Slot,
+}
+
+/// A challenge that waits for its answer.
+#[derive(Debug)]
+pub(super) struct OpenChallenge {
+    pub(super) id: ChallengeId,
+    pub(super) stream: StreamId,
+    pub(super) user: PublicKey,
+    pub(super) relays: Vec<RelayUrl>,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) ends_stream: bool,
+    pub(super) progress: Mutex<Progress>,
+    pub(super) _slot: Slot,
+}
+
+/// What changes while a challenge is open.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The keys that were asked, each with the latest event that asked it.
+    pub(super) asked: Vec<(PublicKey, EventId)>,
+    /// How often an event was signed anew.
+    pub(super) renewals: u8,
+    /// Events that newer ones took the place of. They still count: they are out there.
+    pub(super) retired: Vec<EventId>,
+    /// Whether an outcome is being written: no second one is looked at.
+    pub(super) settling: bool,
+}
+
+impl OpenChallenge {
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this key was asked.
+    pub(super) fn asks(&self, key: &PublicKey) -> bool {
+        self.progress().asked.iter().any(|(asked, _)| asked == key)
+    }
+}
+
+/// Everything that is open, by what an incoming event can name.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    by_token: DashMap<String, Vec<Arc<OpenHandshake>>>,
+    by_stream: DashMap<StreamId, Arc<OpenHandshake>>,
+    challenges: DashMap<ChallengeId, Arc<OpenChallenge>>,
+    /// Keys from whom an answer is wanted, with the number of challenges that want one.
+    asked: DashMap<PublicKey, usize>,
+    /// Our own events, for proofs and refusals that name them.
+    events: DashMap<EventId, ChallengeId>,
+    pub(super) deadlines: Deadlines,
+    open: Arc<AtomicUsize>,
+}
+
+impl Registry {
+    /// Takes room for one more request, if fewer than `max` are open.
+    pub(super) fn reserve(&self, max: usize) -> Option<Slot> {
+        let slot = Slot(Arc::clone(&self.open));
+        // The slot gives back what it took, whether it is handed out or not.
+        (self.open.fetch_add(1, Ordering::Relaxed) < max).then_some(slot)
+    }
+
+    pub(super) fn add_handshake(&self, handshake: Arc<OpenHandshake>) {
+        let row = &handshake.row;
+        if let Some(expires_at) = row.expires_at {
+            self.deadlines.add(expires_at, Due::Handshake(row.stream));
+        }
+        self.by_stream.insert(row.stream, Arc::clone(&handshake));
+        self.by_token.entry(row.token.clone()).or_default().push(handshake);
+    }
+
+    pub(super) fn remove_handshake(&self, stream: StreamId) -> Option<Arc<OpenHandshake>> {
+        let (_, handshake) = self.by_stream.remove(&stream)?;
+        let row = &handshake.row;
+        if let Some(expires_at) = row.expires_at {
+            self.deadlines.remove(expires_at, Due::Handshake(stream));
+        }
+        self.by_token.remove_if_mut(&row.token, |_, open| {
+            open.retain(|other| other.row.stream != stream);
+            open.is_empty()
+        });
+        Some(handshake)
+    }
+
+    pub(super) fn handshake(&self, stream: StreamId) -> Option<Arc<OpenHandshake>> {
+        self.by_stream.get(&stream).map(|found| Arc::clone(&found))
+    }
+
+    /// The handshakes that wait on a token, the oldest first.
+    pub(super) fn handshakes(&self, token: &str) -> Vec<Arc<OpenHandshake>> {
+        self.by_token.get(token).map(|found| found.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn add_challenge(&self, challenge: Arc<OpenChallenge>) {
+        self.deadlines.add(challenge.expires_at, Due::Challenge(challenge.id));
+        for (key, event) in &challenge.progress().asked {
+            *self.asked.entry(*key).or_default() += 1;
+            self.events.insert(*event, challenge.id);
+        }
+        self.challenges.insert(challenge.id, challenge);
+    }
+
+    /// One more key is asked the same challenge.
+    pub(super) fn ask_also(&self, challenge: &OpenChallenge, key: PublicKey, event: EventId) {
+        challenge.progress().asked.push((key, event));
+        *self.asked.entry(key).or_default() += 1;
+        self.events.insert(event, challenge.id);
+    }
+
+    /// A key is asked by a new event in place of an old one.
+    pub(super) fn renew(&self, challenge: &OpenChallenge, old: EventId, new: EventId) {
+        let mut progress = challenge.progress();
+        progress.renewals += 1;
+        progress.retired.push(old);
+        for (_, event) in &mut progress.asked {
+            if *event == old {
+                *event = new;
+            }
+        }
+        self.events.insert(new, challenge.id);
+    }
+
+    /// Takes a challenge out; returns it with the events that asked it, for the relays to forget.
+    pub(super) fn remove_challenge(&self, id: ChallengeId) -> Option<(Arc<OpenChallenge>, Vec<EventId>)> {
+        let (_, challenge) = self.challenges.remove(&id)?;
+        self.deadlines.remove(challenge.expires_at, Due::Challenge(id));
+        let progress = challenge.progress();
+        let mut events: Vec<EventId> = progress.asked.iter().map(|(_, event)| *event).collect();
+        for (key, _) in &progress.asked {
+            self.asked.remove_if_mut(key, |_, count| {
+                *count = count.saturating_sub(1);
+                *count == 0
+            });
+        }
+        events.extend(&progress.retired);
+        for event in &events {
+            self.events.remove(event);
+        }
+        drop(progress);
+        Some((challenge, events))
+    }
+
+    pub(super) fn challenge(&self, id: ChallengeId) -> Option<Arc<OpenChallenge>> {
+        self.challenges.get(&id).map(|found| Arc::clone(&found))
+    }
+
+    /// The challenge that one of our events asked.
+    pub(super) fn challenge_of(&self, event: &EventId) -> Option<Arc<OpenChallenge>> {
+        let id = *self.events.get(event)?;
+        self.challenge(id)
+    }
+
+    /// The challenges on a stream. Looks at all that are open: for callers that cancel, not for events.
+    pub(super) fn challenges_on(&self, stream: StreamId) -> Vec<Arc<OpenChallenge>> {
+        self.challenges
+            .iter()
+            .filter(|entry| entry.value().stream == stream)
+            .map(|entry| Arc::clone(entry.value()))
+            .collect()
+    }
+}
+
+/// What strangers send costs one look-up here before anything else is done with it.
+impl Gate for Registry {
+    fn admits(&self, event: &Event) -> bool {
+        match event.kind {
+            kind::AUTH_RESPONSE => self.asked.contains_key(&event.pubkey),
+            kind::KEY_HANDSHAKE => !self.by_stream.is_empty(),
+            kind::SUBKEY_PROOF => event.tags.event_ids().next().is_some_and(|id| self.events.contains_key(id)),
+            _ => false,
+        }
+    }
+}

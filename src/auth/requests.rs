@@ -1,0 +1,204 @@
+//! What callers ask for: a handshake, a login, a user authenticated, a handshake taken back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::{PublicKey, RelayUrl};
+use rand::Rng;
+use rand::distributions::Alphanumeric;
+use rand::rngs::OsRng;
+
+use super::challenge::MAX_SUBKEYS;
+use super::registry::{OpenHandshake, Slot};
+use super::{Auth, AuthError, Result};
+use crate::events::FailureCode;
+use crate::protocol::HandshakeUrl;
+use crate::store::{Handshake, HandshakeKind, StreamId};
+
+/// The longest static token, in bytes: it has to fit a QR code with the relays.
+const MAX_STATIC_TOKEN: usize = 256;
+
+/// Streams that may wait on one static token: each caller who opens it anew gets a stream of its own, and
+/// the oldest beyond these is cancelled.
+const MAX_STREAMS_PER_TOKEN: usize = 16;
+
+/// A handshake that was opened.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// What the QR code holds.
+    pub url: String,
+    /// The stream that tells who scanned it.
+    pub stream: StreamId,
+}
+
+impl Auth {
+    /// Opens a handshake URL; its stream tells who scans it. Without a `static_token` it serves one user
+    /// within `auth.handshake_ttl`; with one, any number of users until it is deleted.
+    pub async fn new_handshake(
+        self: &Arc<Self>,
+        static_token: Option<String>,
+        no_request: bool,
+    ) -> Result<Opened> {
+        let auth = Arc::clone(self);
+        self.to_the_end(async move {
+            auth.open_handshake(static_token, no_request, HandshakeKind::Handshake).await
+        })
+        .await
+    }
+
+    /// Opens a login URL: handshake, challenge and verified answer follow on one stream. A static login
+    /// URL that is open already is returned as it is.
+    pub async fn login(self: &Arc<Self>, static_token: Option<String>) -> Result<Opened> {
+        let auth = Arc::clone(self);
+        self.to_the_end(async move { auth.open_handshake(static_token, false, HandshakeKind::Login).await })
+            .await
+    }
+
+    /// Takes a handshake or login URL back. Its stream ends with `cancelled`, and so does what is open on it.
+    pub async fn delete_handshake(self: &Arc<Self>, stream: StreamId) -> Result<()> {
+        let auth = Arc::clone(self);
+        self.to_the_end(async move {
+            auth.registry.handshake(stream).ok_or(AuthError::NoSuchHandshake)?;
+            auth.end_stream(stream, FailureCode::Cancelled).await.map(drop)
+        })
+        .await
+    }
+
+    /// Asks a user to approve a login. The stream tells how it ends.
+    pub async fn authenticate(
+        self: &Arc<Self>,
+        user: PublicKey,
+        subkeys: Vec<PublicKey>,
+    ) -> Result<StreamId> {
+        if subkeys.len() > MAX_SUBKEYS {
+            return Err(AuthError::BadRequest(format!("subkeys: at most {MAX_SUBKEYS}")));
+        }
+        let auth = Arc::clone(self);
+        self.to_the_end(async move {
+            let slot = auth.reserve()?;
+            auth.prompts.ask(user, auth.clock.now())?;
+            let stream = auth.new_stream();
+            let opened = auth.open_challenge(stream, user, &subkeys, slot).await;
+            opened.map(|()| stream).inspect_err(|_| auth.prompts.take_back(&user))
+        })
+        .await
+    }
+
+    /// Runs a change to its end, even when the caller stops waiting half-way: what is in the store and
+    /// what is in memory must not part.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if self.lifecycle.is_stopping() {
+            return Err(AuthError::Stopping);
+        }
+        let (done, result) = tokio::sync::oneshot::channel();
+        self.lifecycle.spawn(async move {
+            let _ = done.send(change.await);
+        });
+        result.await.unwrap_or(Err(AuthError::Stopping))
+    }
+
+    async fn open_challenge(
+        &self,
+        stream: StreamId,
+        user: PublicKey,
+        subkeys: &[PublicKey],
+        slot: Slot,
+    ) -> Result<()> {
+        let prepared = self.prepare_challenge(stream, user, subkeys, true, slot).await?;
+        self.store.open_challenge(&prepared.row).await?;
+        self.send_challenge(prepared);
+        Ok(())
+    }
+
+    async fn open_handshake(
+        &self,
+        static_token: Option<String>,
+        no_request: bool,
+        kind: HandshakeKind,
+    ) -> Result<Opened> {
+        let Some(token) = static_token else {
+            let token = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
+            return self.keep_handshake(token, no_request, kind, Some(self.limits.handshake_ttl)).await;
+        };
+        check_static_token(&token)?;
+        let _held = self.static_tokens.lock().await;
+        let open = self.registry.handshakes(&token);
+        if open.iter().any(|other| other.row.kind != kind || other.row.expires_at.is_some()) {
+            return Err(AuthError::Conflict("this static_token is open for another kind of handshake"));
+        }
+        match (kind, open.first()) {
+            (HandshakeKind::Login, Some(same)) => {
+                Ok(Opened { url: self.handshake_url(&same.row), stream: same.row.stream })
+            }
+            (HandshakeKind::Handshake, Some(oldest)) if open.len() >= MAX_STREAMS_PER_TOKEN => {
+                self.end_stream(oldest.row.stream, FailureCode::Cancelled).await?;
+                self.keep_handshake(token, no_request, kind, None).await
+            }
+            _ => self.keep_handshake(token, no_request, kind, None).await,
+        }
+    }
+
+    async fn keep_handshake(
+        &self,
+        token: String,
+        no_request: bool,
+        kind: HandshakeKind,
+        ttl: Option<Duration>,
+    ) -> Result<Opened> {
+        let slot = self.reserve()?;
+        let now = self.clock.now();
+        let row = Handshake {
+            stream: self.new_stream(),
+            token,
+            kind,
+            no_request,
+            created_at: now,
+            expires_at: ttl.map(|ttl| now.plus(ttl)),
+        };
+        self.store.open_handshake(&row).await?;
+        let opened = Opened { url: self.handshake_url(&row), stream: row.stream };
+        self.registry.add_handshake(Arc::new(OpenHandshake { row, _slot: slot }));
+        Ok(opened)
+    }
+
+    fn handshake_url(&self, row: &Handshake) -> String {
+        let (main_key, key) = (self.identity.main_key(), self.identity.key());
+        let relays = self.relays.urls_for_handshake();
+        let url = HandshakeUrl {
+            main_key,
+            subkey: (key != main_key).then_some(key),
+            relays: relays.iter().map(RelayUrl::to_string).collect(),
+            token: row.token.clone(),
+            no_request: row.no_request,
+        };
+        url.to_string()
+    }
+
+    /// Room for one more open request.
+    pub(super) fn reserve(&self) -> Result<Slot> {
+        self.registry.reserve(self.limits.max_open).ok_or(AuthError::LimitReached {
+            limit: "too many requests are open",
+            retry_after: Duration::from_secs(5),
+        })
+    }
+
+    fn new_stream(&self) -> StreamId {
+        StreamId::new(self.clock.now(), OsRng.r#gen())
+    }
+}
+
+fn check_static_token(token: &str) -> Result<()> {
+    let reason = if token.is_empty() {
+        "is empty"
+    } else if token.len() > MAX_STATIC_TOKEN {
+        "is longer than 256 bytes"
+    } else if token.chars().any(char::is_control) {
+        "contains control characters"
+    } else {
+        return Ok(());
+    };
+    Err(AuthError::BadRequest(format!("static_token {reason}")))
+}

@@ -1,0 +1,127 @@
+//! What goes on by itself: answers handled on every core, deadlines, tidying up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, mpsc};
+
+use super::deadlines::Due;
+use super::lookup::Lookup;
+use super::tokens::Tokens;
+use super::{Auth, Opening, Parts};
+use crate::events::FailureCode;
+use crate::relay::Signal;
+use crate::store::{PurgeBefore, StreamId};
+
+/// How often history that is of no more use is dropped.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a user who scanned and never logged in is remembered.
+const STRANGERS_STAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Streams that are ended at the same time when many reach their deadline together.
+const ENDED_TOGETHER: usize = 256;
+
+impl Auth {
+    /// Starts the service: sends again what was open, then handles what comes in until the daemon stops.
+    ///
+    /// # Errors
+    /// The HTTP client for look-ups could not be made.
+    pub fn start(
+        parts: Parts,
+        opening: Opening,
+        signals: mpsc::Receiver<Signal>,
+    ) -> reqwest::Result<Arc<Self>> {
+        let auth = Arc::new(Self {
+            identity: parts.identity,
+            nip05_names: parts.nip05_names,
+            lookup: Lookup::new(parts.lookup)?,
+            tokens: Tokens::new(&parts.rules, opening.revocations),
+            limits: parts.limits,
+            store: parts.store,
+            events: parts.events,
+            relays: parts.relays,
+            clock: parts.clock,
+            lifecycle: parts.lifecycle,
+            registry: opening.registry,
+            prompts: opening.prompts,
+            static_tokens: Mutex::default(),
+        });
+        for publication in opening.publications {
+            auth.relays.publish(publication);
+        }
+        let signals = Arc::new(Mutex::new(signals));
+        let workers = std::thread::available_parallelism().map_or(2, usize::from);
+        for _ in 0..workers {
+            let (auth, signals) = (Arc::clone(&auth), Arc::clone(&signals));
+            auth.lifecycle.clone().run("dispatch", async move { auth.dispatch(&signals).await });
+        }
+        let keeper = Arc::clone(&auth);
+        auth.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
+        let tidier = Arc::clone(&auth);
+        auth.lifecycle.run("tidy", async move { tidier.tidy().await });
+        Ok(auth)
+    }
+
+    async fn dispatch(self: Arc<Self>, signals: &Mutex<mpsc::Receiver<Signal>>) {
+        loop {
+            let signal = signals.lock().await.recv().await;
+            let Some(signal) = signal else { return };
+            self.handle(signal).await;
+        }
+    }
+
+    async fn keep_deadlines(self: Arc<Self>) {
+        loop {
+            let due = self.registry.deadlines.next(&*self.clock).await;
+            futures_util::stream::iter(due)
+                .for_each_concurrent(ENDED_TOGETHER, |due| async {
+                    match due {
+                        Due::Handshake(stream) => self.expire_handshake(stream).await,
+                        Due::Challenge(id) => {
+                            if let Some(challenge) = self.registry.challenge(id) {
+                                self.expire_challenge(challenge);
+                            }
+                        }
+                    }
+                })
+                .await;
+        }
+    }
+
+    async fn expire_handshake(&self, stream: StreamId) {
+        /// A store that fails is asked again after this long.
+        const AGAIN: Duration = Duration::from_secs(2);
+
+        let Some(handshake) = self.registry.handshake(stream) else { return };
+        let code: FailureCode = self.why_unanswered(handshake.row.created_at);
+        if let Err(error) = self.end_stream(stream, code).await {
+            tracing::error!(%stream, %error, "cannot end a stream yet");
+            self.registry.deadlines.add(self.clock.now().plus(AGAIN), Due::Handshake(stream));
+        }
+    }
+
+    async fn tidy(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(TIDY_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = self.clock.now();
+            self.prompts.tidy(now);
+            self.tokens.tidy(now);
+            let before = PurgeBefore {
+                revocations: now,
+                // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
+                scans: now.minus(self.limits.max_event_age * 2 + TIDY_EVERY),
+                challenges: now.minus(self.limits.prompt_window),
+                strangers: now.minus(STRANGERS_STAY),
+            };
+            match self.store.purge(&before).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "dropped old history"),
+                Err(error) => tracing::warn!(%error, "cannot drop old history now"),
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Outcomes: stored, then told. An outcome that the store cannot take now is kept until it can.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::{EventId, JsonUtil, RelayUrl};
+
+use super::registry::OpenChallenge;
+use super::{Auth, Result};
+use crate::clock::Timestamp;
+use crate::events::{EventBody, FailureCode};
+use crate::store::{self, Envelope, StreamId, WalletLogin};
+
+/// First wait before an outcome is offered to the store again; doubles up to `LONGEST_RETRY`.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+impl Auth {
+    /// Ends a challenge, in the background: an answer must not be lost because the store is busy, and must
+    /// not hold up other answers meanwhile. Only the first outcome counts.
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        challenge: Arc<OpenChallenge>,
+        outcome: EventBody,
+        login: Option<WalletLogin>,
+    ) {
+        if std::mem::replace(&mut challenge.progress().settling, true) {
+            return;
+        }
+        let auth = Arc::clone(self);
+        self.lifecycle.spawn(async move { auth.settle_now(&challenge, outcome, login).await });
+    }
+
+    async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
+        let mut wait = FIRST_RETRY;
+        let stored = loop {
+            match self.try_settle(challenge, &outcome, login.as_ref()).await {
+                Ok(stored) => break stored,
+                Err(error) => {
+                    tracing::error!(stream = %challenge.stream, %error, "cannot store an outcome yet");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_RETRY);
+                }
+            }
+        };
+        self.forget_challenge(challenge);
+        if let Some(stored) = stored {
+            if let Some(login) = login {
+                self.tokens.learn_signer(login);
+            }
+            tracing::info!(stream = %challenge.stream, outcome = summary(&outcome), "challenge ended");
+            self.events.publish(challenge.stream, &stored, outcome, challenge.ends_stream);
+        }
+    }
+
+    async fn try_settle(
+        &self,
+        challenge: &OpenChallenge,
+        outcome: &EventBody,
+        login: Option<&WalletLogin>,
+    ) -> store::Result<Option<store::StoredEvent>> {
+        let draft = self.events.draft(self.clock.now(), outcome)?;
+        self.store.close_challenge(challenge.id.as_str(), &draft, login).await
+    }
+
+    fn forget_challenge(&self, challenge: &OpenChallenge) {
+        if let Some((challenge, events)) = self.registry.remove_challenge(challenge.id) {
+            self.prompts.answered(&challenge.user);
+            for event in &events {
+                self.relays.withdraw(event);
+            }
+        }
+    }
+
+    /// Ends a challenge that nobody answered.
+    pub(super) fn expire_challenge(self: &Arc<Self>, challenge: Arc<OpenChallenge>) {
+        let code = self.why_unanswered(challenge.created_at);
+        let outcome = EventBody::Error {
+            reason: code.reason().to_owned(),
+            code,
+            detail: None,
+            user_key: (!challenge.ends_stream).then_some(challenge.user),
+        };
+        self.settle(challenge, outcome, None);
+    }
+
+    /// `no_relay` if no relay was to be had in all the time since `created_at`.
+    pub(super) fn why_unanswered(&self, created_at: Timestamp) -> FailureCode {
+        if self.relays.any_ready_since(created_at) { FailureCode::TimedOut } else { FailureCode::NoRelay }
+    }
+
+    /// Ends a stream and whatever is open on it. `false`: it had ended already.
+    pub(super) async fn end_stream(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
+        let last =
+            EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
+        let draft = self.events.draft(self.clock.now(), &last)?;
+        let stored = self.store.end_stream(stream, &draft).await?;
+        self.registry.remove_handshake(stream);
+        for challenge in self.registry.challenges_on(stream) {
+            self.forget_challenge(&challenge);
+        }
+        if let Some(stored) = &stored {
+            tracing::info!(%stream, outcome = summary(&last), "stream ended");
+            self.events.publish(stream, stored, last, true);
+        }
+        Ok(stored.is_some())
+    }
+
+    /// A relay refused an event as too old: the same challenge goes out once more in a new event, on that
+    /// relay alone, for a wallet that gets both asks its user twice.
+    pub(super) async fn renew(&self, old: EventId, relay: RelayUrl) -> Result<()> {
+        /// New events for one request, at most (protocol §1).
+        const MAX_RENEWALS: u8 = 2;
+
+        let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
+        let (asked, renewals) = {
+            let progress = challenge.progress();
+            (progress.asked.clone(), progress.renewals)
+        };
+        // An event that was replaced is no reason to replace it again.
+        let Some((recipient, _)) = asked.iter().find(|(_, event)| *event == old) else { return Ok(()) };
+        if renewals >= MAX_RENEWALS {
+            return Ok(());
+        }
+        let concerned: Vec<_> = asked.iter().map(|(key, _)| *key).collect();
+        let now = self.clock.now();
+        let event = self.seal_challenge(challenge.id, challenge.expires_at, recipient, &concerned, now)?;
+        let envelope = Envelope { recipient: *recipient, event: event.as_json() };
+        if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals + 1).await? {
+            return Ok(());
+        }
+        self.registry.renew(&challenge, old, event.id);
+        self.publish_for(&challenge, Arc::new(event), Some(relay));
+        Ok(())
+    }
+}
+
+/// One word for the log.
+fn summary(outcome: &EventBody) -> &'static str {
+    use crate::protocol::AuthStatus;
+    match outcome {
+        EventBody::KeyHandshake { .. } => "scanned",
+        EventBody::AuthenticateKey { status: AuthStatus::Approved { .. }, .. } => "approved",
+        EventBody::AuthenticateKey { status: AuthStatus::Declined { .. }, .. } => "declined",
+        EventBody::Error { code, .. } => match code {
+            FailureCode::TimedOut => "timed_out",
+            FailureCode::NoRelay => "no_relay",
+            FailureCode::SessionTokenInvalid => "session_token_invalid",
+            FailureCode::Cancelled => "cancelled",
+            FailureCode::TooManyRequests => "too_many_requests",
+        },
+    }
+}
+

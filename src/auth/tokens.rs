@@ -1,0 +1,245 @@
+//! Whose token is it, and does it hold? Issues, verifies and revokes.
+
+use std::time::Duration;
+
+use dashmap::DashMap;
+use nostr_sdk::PublicKey;
+use quick_cache::sync::Cache;
+use serde::Serialize;
+
+use super::{Auth, AuthError, Result};
+use crate::clock::Timestamp;
+use crate::config::TokenRules;
+use crate::events::Session;
+use crate::protocol::SessionToken;
+use crate::store::{Revocation, WalletLogin};
+use crate::token::{self, Claims, Policy, SignatureCache, TokenError, TokenId, UnverifiedToken, VerifyingKey};
+
+/// Wallets whose users are remembered, to spare the store a look-up.
+const SIGNERS: usize = 50_000;
+
+/// Who signs the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenType {
+    /// A user's wallet, for a service.
+    Wallet,
+    /// This service, for a user.
+    Service,
+}
+
+/// A token that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VerifiedToken {
+    /// The claim as it stands, or the user where a wallet-issued token was asked about as this service.
+    pub target_key: PublicKey,
+    /// Who signed it, whom it speaks for, whom it is for, and when.
+    #[serde(flatten)]
+    pub session: Session,
+    /// Who signs such tokens.
+    pub token_type: TokenType,
+}
+
+/// What is remembered of tokens: a cache of signatures and wallets, and everything revoked.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    signatures: SignatureCache,
+    signers: Cache<PublicKey, PublicKey>,
+    revoked: DashMap<TokenId, Timestamp>,
+    max_revocations: usize,
+    wallet_policy: Policy,
+    service_policy: Policy,
+    max_issued: Duration,
+}
+
+impl Tokens {
+    pub(super) fn new(rules: &TokenRules, revocations: Vec<Revocation>) -> Self {
+        let policy = |lifetime: Duration| Policy {
+            leeway_secs: rules.leeway.as_secs(),
+            max_lifetime_secs: Some(lifetime.as_secs()),
+        };
+        Self {
+            signatures: SignatureCache::new(rules.signature_cache),
+            signers: Cache::new(SIGNERS),
+            revoked: revocations.into_iter().map(|row| (TokenId(row.digest), row.expires_at)).collect(),
+            max_revocations: rules.max_revocations,
+            wallet_policy: policy(rules.max_wallet_lifetime),
+            service_policy: policy(rules.max_issued_lifetime),
+            max_issued: rules.max_issued_lifetime,
+        }
+    }
+
+    /// A wallet has completed a login: its tokens are known from now on.
+    pub(super) fn learn_signer(&self, login: WalletLogin) {
+        self.signers.insert(login.signer, login.user);
+    }
+
+    /// Forgets revocations of tokens that have expired anyway.
+    pub(super) fn tidy(&self, now: Timestamp) {
+        self.revoked.retain(|_, expires_at| *expires_at > now);
+    }
+
+    /// What holds for every token: its times, and that it was not revoked (api.md §5, steps 5 to 8).
+    fn judge(
+        &self,
+        token: &UnverifiedToken<'_>,
+        claims: &Claims,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        claims.check_times(now.secs(), policy)?;
+        if self.revoked.contains_key(&token.id()) { Err(TokenError::TokenRevoked) } else { Ok(()) }
+    }
+}
+
+impl Auth {
+    /// Issues a token that is signed by this service and names `target_key`.
+    pub fn issue(&self, target_key: PublicKey, lifetime: Duration) -> Result<String> {
+        let max = self.tokens.max_issued;
+        if lifetime.is_zero() || lifetime > max {
+            let hours = max.as_secs() / 3600;
+            return Err(AuthError::BadRequest(format!("duration_hours: must be from 1 to {hours}")));
+        }
+        let now = self.clock.now().secs();
+        Ok(token::issue(&self.identity.signing, target_key.as_bytes(), now, lifetime.as_secs()))
+    }
+
+    /// Whether a token holds, asked about `pubkey`: a wallet, another service, or this one.
+    pub async fn verify(&self, pubkey: PublicKey, text: &str) -> Result<VerifiedToken> {
+        let token = UnverifiedToken::parse(text)?;
+        if self.identity.is(&pubkey) {
+            return self.verify_as_service(&token).await;
+        }
+        let key = verifying_key(&pubkey).ok_or(TokenError::InvalidSignature)?;
+        self.tokens.signatures.verify(&token, &key)?;
+        let claims = token.claims()?;
+        self.tokens.judge(&token, &claims, &self.tokens.wallet_policy, self.clock.now())?;
+        let target = target_of(&claims)?;
+        let session = session(&claims, pubkey, pubkey, target);
+        Ok(VerifiedToken { target_key: target, session, token_type: TokenType::Wallet })
+    }
+
+    async fn verify_as_service(&self, token: &UnverifiedToken<'_>) -> Result<VerifiedToken> {
+        let ours = self.identity.verifying_key();
+        let claims = token.claims();
+        if claims.as_ref().is_ok_and(|claims| self.is_for_us(claims)) {
+            let candidates = self.tokens.signatures.signer_candidates(token)?;
+            if !candidates.contains(&ours) {
+                return self.verify_of_known_wallet(token, &claims?, &candidates).await;
+            }
+        } else if let Err(error) = self.tokens.signatures.verify(token, &ours) {
+            // Neither signed by us nor made for us, so there is nobody here whose token it could be.
+            let foreign = claims.is_ok() && token.has_usable_signature();
+            return Err(if foreign { TokenError::WrongAudience } else { error }.into());
+        }
+        let claims = claims?;
+        self.tokens.judge(token, &claims, &self.tokens.service_policy, self.clock.now())?;
+        let user = target_of(&claims)?;
+        let us = self.identity.main_key();
+        let session = session(&claims, self.identity.key(), user, us);
+        Ok(VerifiedToken { target_key: user, session, token_type: TokenType::Service })
+    }
+
+    /// A wallet-issued token for us: of the keys that can have signed it, exactly one must be known.
+    async fn verify_of_known_wallet(
+        &self,
+        token: &UnverifiedToken<'_>,
+        claims: &Claims,
+        candidates: &[VerifyingKey],
+    ) -> Result<VerifiedToken> {
+        let mut known = Vec::with_capacity(1);
+        for candidate in candidates {
+            let Ok(signer) = PublicKey::from_slice(&candidate.to_xonly_bytes()) else { continue };
+            if let Some(user) = self.user_of_signer(&signer).await? {
+                known.push(WalletLogin { signer, user });
+            }
+        }
+        let [WalletLogin { signer, user }] = known[..] else {
+            return Err(TokenError::UnknownWallet.into());
+        };
+        self.tokens.judge(token, claims, &self.tokens.wallet_policy, self.clock.now())?;
+        let session = session(claims, signer, user, target_of(claims)?);
+        Ok(VerifiedToken { target_key: user, session, token_type: TokenType::Wallet })
+    }
+
+    /// Judges the session token of an approval, before anybody hears "approved": signed by the key that
+    /// answered or by the main key it answers for, and made for this service.
+    pub(super) fn verify_session(
+        &self,
+        text: &SessionToken,
+        author: &PublicKey,
+        user: &PublicKey,
+    ) -> Result<Session, TokenError> {
+        let token = UnverifiedToken::parse(text.expose())?;
+        let signed_by = |key: &PublicKey| match verifying_key(key) {
+            Some(verifying) => self.tokens.signatures.verify(&token, &verifying),
+            None => Err(TokenError::InvalidSignature),
+        };
+        let issuer = match signed_by(author) {
+            Ok(()) => author,
+            Err(error) if author == user => return Err(error),
+            Err(_) => signed_by(user).map(|()| user)?,
+        };
+        let claims = token.claims()?;
+        if !self.is_for_us(&claims) {
+            return Err(TokenError::WrongAudience);
+        }
+        self.tokens.judge(&token, &claims, &self.tokens.wallet_policy, self.clock.now())?;
+        Ok(session(&claims, *issuer, *user, target_of(&claims)?))
+    }
+
+    /// Revokes a token, whoever signed it: from now on it does not verify here. `false`: it was revoked before.
+    pub async fn revoke(&self, text: &str) -> Result<bool> {
+        let token = UnverifiedToken::parse(text)?;
+        let claims = token.claims()?;
+        let now = self.clock.now();
+        let expires_at = Timestamp::from_secs(claims.expires_at);
+        if expires_at <= now {
+            return Err(TokenError::TokenExpired.into());
+        }
+        if self.tokens.revoked.len() >= self.tokens.max_revocations {
+            let limit = "too many tokens are revoked (tokens.max_revocations)";
+            return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(3600) });
+        }
+        let id = token.id();
+        let fresh = self.store.revoke(&Revocation { digest: id.0, expires_at }, now).await?;
+        self.tokens.revoked.insert(id, expires_at);
+        Ok(fresh)
+    }
+
+    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
+        if let Some(user) = self.tokens.signers.get(signer) {
+            return Ok(Some(user));
+        }
+        let user = self.store.user_of_signer(signer).await?;
+        if let Some(user) = user {
+            self.tokens.learn_signer(WalletLogin { signer: *signer, user });
+        }
+        Ok(user)
+    }
+
+    fn is_for_us(&self, claims: &Claims) -> bool {
+        target_of(claims).is_ok_and(|target| self.identity.is(&target))
+    }
+}
+
+fn target_of(claims: &Claims) -> Result<PublicKey, TokenError> {
+    PublicKey::from_slice(&claims.target_key).map_err(|_| TokenError::MalformedClaims)
+}
+
+/// `None`: these 32 bytes name no curve point.
+fn verifying_key(key: &PublicKey) -> Option<VerifyingKey> {
+    VerifyingKey::from_xonly_bytes(key.as_bytes()).ok()
+}
+
+fn session(claims: &Claims, issuer: PublicKey, subject: PublicKey, audience: PublicKey) -> Session {
+    Session {
+        issuer,
+        subject,
+        audience,
+        issued_at: claims.issued_at,
+        not_before: claims.not_before,
+        expires_at: claims.expires_at,
+    }
+}
+

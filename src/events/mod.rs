@@ -1,0 +1,78 @@
+//! Streams of events: what happened to a request, kept before it is told.
+//!
+//! `auth` writes an event in the same transaction as the change it reports ([`Events::draft`]), then
+//! publishes it. Readers page through the store ([`Events::read`]) or follow live ([`Events::follow`]).
+
+mod follow;
+mod model;
+mod vault;
+
+use std::sync::Arc;
+
+pub use follow::Follower;
+pub use model::{Event, EventBody, FailureCode, Session};
+
+pub use crate::store::StreamId;
+
+use crate::clock::Timestamp;
+use crate::protocol::Sealer;
+use crate::store::{EventDraft, Store, StoreError, StoredEvent};
+use follow::Hub;
+use vault::Vault;
+
+/// How many events one read returns at most.
+pub const MAX_PAGE: usize = 1000;
+
+/// Reads, follows and publishes streams of events. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Events {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    hub: Arc<Hub>,
+}
+
+/// Part of a stream.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The events, in order; at most [`MAX_PAGE`].
+    pub events: Vec<Event>,
+    /// Whether the stream has had its last event (which may lie beyond this page).
+    pub ended: bool,
+}
+
+impl Events {
+    /// Streams in `store`, their secrets sealed with the service's key.
+    pub fn new(store: Arc<dyn Store>, sealer: Arc<Sealer>) -> Self {
+        Self { store, vault: Vault::new(sealer), hub: Arc::new(Hub::default()) }
+    }
+
+    /// An event that the store can take, its secrets sealed.
+    pub fn draft(&self, at: Timestamp, body: &EventBody) -> Result<EventDraft, StoreError> {
+        Ok(EventDraft { at, body: self.vault.seal(body)? })
+    }
+
+    /// Tells followers of an event that the store has kept. `ended`: it was the stream's last.
+    pub fn publish(&self, stream: StreamId, stored: &StoredEvent, body: EventBody, ended: bool) {
+        self.hub.publish(stream, Event { index: stored.index, timestamp: stored.at, body }, ended);
+    }
+
+    /// The events behind index `after`. `None`: there is no such stream.
+    pub async fn read(&self, stream: StreamId, after: u64) -> Result<Option<EventPage>, StoreError> {
+        let Some(page) = self.store.events_after(stream, after, MAX_PAGE).await? else { return Ok(None) };
+        let events = page
+            .events
+            .into_iter()
+            .map(|stored| {
+                let body = self.vault.open(&stored.body)?;
+                Ok(Event { index: stored.index, timestamp: stored.at, body })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Some(EventPage { events, ended: page.ended }))
+    }
+
+    /// Every event behind index `after`, those to come included, none lost and none twice.
+    /// `None`: there is no such stream.
+    pub async fn follow(&self, stream: StreamId, after: u64) -> Result<Option<Follower>, StoreError> {
+        Follower::start(self.clone(), stream, after).await
+    }
+}

@@ -1,0 +1,110 @@
+//! What a stream tells, in the shape that callers see (the reference daemon's, plus our additions).
+
+use nostr_sdk::PublicKey;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::clock::Timestamp;
+use crate::protocol::AuthStatus;
+
+/// One event of a stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Its place in the stream: 1, 2, 3 … without gaps.
+    pub index: u64,
+    /// When it happened; RFC 3339 in JSON.
+    #[serde(serialize_with = "as_rfc_3339")]
+    pub timestamp: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// A wallet scanned the handshake URL.
+    KeyHandshake {
+        /// The wallet's key.
+        main_key: PublicKey,
+        /// Relays that it prefers.
+        preferred_relays: Vec<String>,
+    },
+    /// A wallet answered a challenge.
+    AuthenticateKey {
+        /// The user's main key.
+        user_key: PublicKey,
+        /// The key that answered: the main key or a subkey of it.
+        recipient: PublicKey,
+        /// The challenge that was answered.
+        challenge: String,
+        /// Approved, with the session token, or declined.
+        status: AuthStatus,
+        /// The verified claims of the session token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Session>,
+    },
+    /// The request came to nothing.
+    Error {
+        /// For people.
+        reason: String,
+        /// For programs.
+        code: FailureCode,
+        /// The code of the token error, where `code` is `session_token_invalid`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// On a static login URL, whose attempt it was: the URL itself stays open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_key: Option<PublicKey>,
+    },
+}
+
+/// The verified claims of a token. Times are in seconds since the Unix epoch (RFC 7519 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Who signed the token.
+    pub issuer: PublicKey,
+    /// Whom it speaks for.
+    pub subject: PublicKey,
+    /// Whom it is for.
+    pub audience: PublicKey,
+    /// When it was issued.
+    pub issued_at: Option<u64>,
+    /// From when on it holds.
+    pub not_before: Option<u64>,
+    /// Up to when it holds.
+    pub expires_at: u64,
+}
+
+/// Why a request came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// Nobody scanned, or the wallet did not answer in time.
+    TimedOut,
+    /// In all that time there was no relay.
+    NoRelay,
+    /// The wallet approved with a session token that does not verify.
+    SessionTokenInvalid,
+    /// The caller took it back.
+    Cancelled,
+    /// The user has been asked too often (on a login URL, where the daemon itself would ask).
+    TooManyRequests,
+}
+
+impl FailureCode {
+    /// The sentence for people.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TimedOut => "no answer in time",
+            Self::NoRelay => "no relay could be reached in all that time",
+            Self::SessionTokenInvalid => "the wallet approved with a session token that does not verify",
+            Self::Cancelled => "cancelled",
+            Self::TooManyRequests => "this user has too many requests open, or was asked too often",
+        }
+    }
+}
+
+fn as_rfc_3339<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(timestamp)
+}

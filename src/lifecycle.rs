@@ -1,0 +1,130 @@
+//! How the daemon stops: first it drains, then it aborts; a worker that dies stops it with a failure.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long what was begun may take to end once the daemon stops.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// Tracks the daemon's tasks and tells them when to stop. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    aborting: CancellationToken,
+    failed: Arc<AtomicBool>,
+}
+
+impl Lifecycle {
+    /// Runs a task that has an end of its own; a stop waits for it.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let aborting = self.aborting.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = aborting.cancelled() => {}
+            }
+        });
+    }
+
+    /// Runs a worker that lives as long as the daemon. Should it end before, by a panic or otherwise, the
+    /// daemon stops with a failure rather than go on without it.
+    pub fn run(&self, name: &'static str, worker: impl Future<Output = ()> + Send + 'static) {
+        let guard = Guard { name, lifecycle: self.clone() };
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let _guard = guard;
+            tokio::select! {
+                () = worker => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+
+    /// Begins to stop. Workers end; what was begun goes on for up to [`GRACE`].
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Resolves when the daemon begins to stop.
+    pub async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Whether the daemon has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits until everything has ended; aborts what has not when `impatient` resolves or the grace time
+    /// is over. Returns whether all went well.
+    pub async fn drained(&self, impatient: impl Future<Output = ()>) -> bool {
+        self.tasks.close();
+        let clean = tokio::select! {
+            () = self.tasks.wait() => true,
+            () = impatient => false,
+            () = tokio::time::sleep(GRACE) => false,
+        };
+        if !clean {
+            tracing::warn!(tasks = self.tasks.len(), "aborting what has not ended");
+            self.aborting.cancel();
+            self.tasks.wait().await;
+        }
+        clean && !self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Stops the daemon when a worker ends that should not.
+struct Guard {
+    name: &'static str,
+    lifecycle: Lifecycle,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.lifecycle.is_stopping() {
+            tracing::error!(worker = self.name, "a worker has died: stopping");
+            self.lifecycle.failed.store(true, Ordering::Relaxed);
+            self.lifecycle.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_dies_stops_the_daemon_with_a_failure() {
+        let lifecycle = Lifecycle::default();
+        lifecycle.run("doomed", async { panic!("as planned") });
+        lifecycle.stopping().await;
+        assert!(!lifecycle.drained(std::future::pending()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_is_waited_for() {
+        let lifecycle = Lifecycle::default();
+        let (done, mut is_done) = tokio::sync::oneshot::channel();
+        lifecycle.spawn(async move {
+            tokio::time::sleep(GRACE / 2).await;
+            let _ = done.send(());
+        });
+        lifecycle.stop();
+        assert!(lifecycle.drained(std::future::pending()).await);
+        assert!(is_done.try_recv().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_is_aborted_after_the_grace_time() {
+        let lifecycle = Lifecycle::default();
+        lifecycle.spawn(std::future::pending());
+        lifecycle.stop();
+        assert!(!lifecycle.drained(std::future::pending()).await);
+    }
+}
