@@ -2,4 +2,5 @@
 
 mod es256k;
 mod oracle;
+mod wire;
 mod wycheproof;
