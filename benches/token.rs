@@ -1,0 +1,87 @@
+//! What a token costs: `cargo bench --bench token`.
+//!
+//! `raw_ecdsa` is the measure for `verify_cold`: a verification cannot take less than its
+//! arithmetic.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use portico::token::{Policy, SignatureCache, SigningKey, UnverifiedToken, issue, verify};
+use secp256k1::{Message, SECP256K1, SecretKey};
+use sha2::{Digest, Sha256};
+
+const NOW: u64 = 1_800_000_000;
+
+/// So many distinct tokens that nothing below the code under test can have learnt them.
+const TOKENS: u64 = 4096;
+
+fn signer() -> SigningKey {
+    SigningKey::from_secret(&SecretKey::from_slice(&[1; 32]).unwrap())
+}
+
+fn tokens() -> Vec<String> {
+    let target = signer().verifying_key().to_xonly_bytes();
+    (0..TOKENS).map(|n| issue(&signer(), &target, NOW - n, 7 * 24 * 60 * 60)).collect()
+}
+
+fn benches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("token");
+    group.throughput(Throughput::Elements(1));
+    let (tokens, key, policy) = (tokens(), signer().verifying_key(), Policy::default());
+
+    let secret = SecretKey::from_slice(&[1; 32]).unwrap();
+    let point = secret.x_only_public_key(SECP256K1).0.public_key(secp256k1::Parity::Even);
+    let secret = if secret.public_key(SECP256K1) == point { secret } else { secret.negate() };
+    let signed = tokens.iter().map(|token| {
+        let message = Message::from_digest(Sha256::digest(token).into());
+        (message, SECP256K1.sign_ecdsa(&message, &secret))
+    });
+    let mut signed = signed.collect::<Vec<_>>().into_iter().cycle();
+    group.bench_function("raw_ecdsa", |b| {
+        b.iter_batched(
+            || signed.next().unwrap(),
+            |(message, signature)| SECP256K1.verify_ecdsa(&message, &signature, &point).unwrap(),
+            criterion::BatchSize::SmallInput,
+        );
+    });
+
+    let mut next = tokens.iter().cycle();
+    group.bench_function("verify_cold", |b| {
+        b.iter_batched(
+            || next.next().unwrap(),
+            |token| verify(&key, token, NOW, &policy, |_| false).unwrap(),
+            criterion::BatchSize::SmallInput,
+        );
+    });
+
+    let cache = SignatureCache::new(2 * tokens.len());
+    let cached = |token: &str| {
+        let token = UnverifiedToken::parse(token).unwrap();
+        cache.verify(&token, &key).unwrap();
+        token.claims().and_then(|claims| claims.check_times(NOW, &policy)).unwrap();
+    };
+    tokens.iter().for_each(|token| cached(token));
+    group.bench_function("verify_cached", |b| {
+        b.iter_batched(|| next.next().unwrap(), |token| cached(token), criterion::BatchSize::SmallInput);
+    });
+
+    group.bench_function("recover_signer", |b| {
+        let token = UnverifiedToken::parse(&tokens[0]).unwrap();
+        b.iter(|| black_box(&token).signer_candidates().unwrap());
+    });
+
+    group.bench_function("parse", |b| b.iter(|| UnverifiedToken::parse(black_box(&tokens[0])).unwrap()));
+
+    let padded = format!("{}=", tokens[0]);
+    group.bench_function("reject_malformed", |b| {
+        b.iter(|| verify(&key, black_box(&padded), NOW, &policy, |_| false).unwrap_err());
+    });
+
+    group.bench_function("issue", |b| {
+        let (signer, target) = (signer(), key.to_xonly_bytes());
+        b.iter(|| issue(&signer, black_box(&target), NOW, 3600));
+    });
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);

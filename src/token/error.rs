@@ -1,0 +1,61 @@
+//! Why a token is not believed.
+
+use thiserror::Error;
+
+/// The one reason a token was rejected; the first that applies, in the order of the variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum TokenError {
+    /// Too long, not three parts of canonical base64url, not strict JSON objects, or a header
+    /// parameter that a login token must not carry.
+    #[error("the token is not a well-formed JWT")]
+    MalformedToken,
+    /// `alg` is not exactly `ES256K`, or `typ` is something other than `JWT`.
+    #[error("the token is not signed with ES256K")]
+    UnsupportedAlgorithm,
+    /// The signature is not 64 bytes in range, or not made by the key in question.
+    #[error("the signature does not match")]
+    InvalidSignature,
+    /// A claim is missing or has a value that it cannot have.
+    #[error("a claim is missing or invalid")]
+    MalformedClaims,
+    /// `exp` has passed.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// `nbf` lies ahead.
+    #[error("the token is not valid yet")]
+    TokenNotYetValid,
+    /// `iat` lies ahead.
+    #[error("the token claims to be issued in the future")]
+    IssuedInFuture,
+    /// The token is valid for longer than the policy allows.
+    #[error("the token is valid for too long")]
+    LifetimeTooLong,
+    /// The token was revoked.
+    #[error("the token was revoked")]
+    TokenRevoked,
+    /// None of the wallets known here made the token, or more than one could have.
+    #[error("no known wallet signed the token")]
+    UnknownWallet,
+    /// The token was made for somebody else.
+    #[error("the token was made for another service")]
+    WrongAudience,
+}
+
+impl TokenError {
+    /// The reason as programs read it: stable, in snake case.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MalformedToken => "malformed_token",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::InvalidSignature => "invalid_signature",
+            Self::MalformedClaims => "malformed_claims",
+            Self::TokenExpired => "token_expired",
+            Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::IssuedInFuture => "issued_in_future",
+            Self::LifetimeTooLong => "lifetime_too_long",
+            Self::TokenRevoked => "token_revoked",
+            Self::UnknownWallet => "unknown_wallet",
+            Self::WrongAudience => "wrong_audience",
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Login tokens: compact JWS signed with ES256K, and what it takes to believe one.
+//!
+//! Pure: nothing here reads a clock, does IO or knows the rest of the daemon.
+//!
+//! A token passes through types that name how far it can be trusted. [`UnverifiedToken::parse`]
+//! checks its form and header, [`UnverifiedToken::verify_signature`] who made it,
+//! [`UnverifiedToken::claims`] what it says and [`Claims::check_times`] whether it says so now;
+//! [`verify`] is all of them in order. Every rejection is one variant of [`TokenError`].
+
+mod cache;
+mod claims;
+mod error;
+mod es256k;
+mod issue;
+mod json;
+mod jws;
+mod keys;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use cache::SignatureCache;
+pub use claims::Claims;
+pub use error::TokenError;
+pub use es256k::Signature;
+pub use issue::issue;
+pub use jws::{MAX_TOKEN_BYTES, TokenId, UnverifiedToken};
+pub use keys::{InvalidKey, SigningKey, VerifyingKey};
+pub use verify::{Policy, verify};

@@ -1,0 +1,6 @@
+//! What others have written down about tokens and messages, read from the files beside this one.
+
+mod es256k;
+mod oracle;
+mod wire;
+mod wycheproof;
