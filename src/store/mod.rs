@@ -18,14 +18,16 @@ use nostr_sdk::PublicKey;
 use crate::clock::Timestamp;
 
 /// Why the store did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk is full, the file is locked or cannot be written: may pass.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The file was written by a newer version of this program.
-    #[error("the store was written by a newer version: its schema is {found}, this program knows up to {known}")]
+    #[error(
+        "the store was written by a newer version: its schema is {found}, this program knows up to {known}"
+    )]
     Newer {
         /// Schema version of the file.
         found: u32,
