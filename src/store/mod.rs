@@ -18,7 +18,7 @@ use nostr_sdk::PublicKey;
 use crate::clock::Timestamp;
 
 /// Why the store did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk is full, the file is locked or cannot be written: may pass.

@@ -1,0 +1,118 @@
+//! Challenges: open ones whole, closed ones as a memory of who was asked when.
+
+use nostr_sdk::PublicKey;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{Json, Key};
+use super::{streams, users};
+use crate::clock::Timestamp;
+use crate::store::{Challenge, Envelope, EventDraft, Result, StoredEvent, StreamId, WalletLogin};
+
+/// Opens a challenge on a new stream of its own.
+pub(super) fn open(db: &Connection, challenge: &Challenge) -> Result<()> {
+    streams::begin(db, challenge.stream, challenge.created_at)?;
+    insert(db, challenge)
+}
+
+/// Opens a challenge on a stream that is there already.
+pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO challenges
+         (challenge, stream, user, relays, envelopes, renewals, ends_stream, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        challenge.challenge,
+        challenge.stream,
+        Key(challenge.user),
+        Json(&challenge.relays),
+        envelopes_column(&challenge.envelopes),
+        challenge.renewals,
+        challenge.ends_stream,
+        challenge.created_at,
+        challenge.expires_at,
+    ])?;
+    Ok(())
+}
+
+/// Replaces the events of a challenge; `false`: it is not open.
+pub(super) fn update(db: &Connection, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE challenges SET envelopes = ?2, renewals = ?3
+             WHERE challenge = ?1 AND closed_at IS NULL",
+        )?
+        .execute(params![challenge, envelopes_column(envelopes), renewals])?;
+    Ok(changed > 0)
+}
+
+/// Ends a challenge with its outcome. `None`: it is not open, and nothing was done.
+pub(super) fn close(
+    db: &Connection,
+    challenge: &str,
+    outcome: &EventDraft,
+    login: Option<&WalletLogin>,
+) -> Result<Option<StoredEvent>> {
+    let closed = db
+        .prepare_cached(
+            "UPDATE challenges SET closed_at = ?2, relays = '[]', envelopes = '[]'
+             WHERE challenge = ?1 AND closed_at IS NULL RETURNING stream, ends_stream",
+        )?
+        .query_row(params![challenge, outcome.at], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((stream, ends_stream)) = closed else { return Ok(None) };
+    if let Some(login) = login {
+        users::logged_in(db, login, outcome.at)?;
+    }
+    streams::append(db, stream, outcome, ends_stream)
+}
+
+/// Closes every challenge that is open on a stream.
+pub(super) fn close_all_of(db: &Connection, stream: StreamId, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE challenges SET closed_at = ?2, relays = '[]', envelopes = '[]'
+         WHERE stream = ?1 AND closed_at IS NULL",
+    )?
+    .execute(params![stream, at])?;
+    Ok(())
+}
+
+/// All that are open, the oldest first.
+pub(super) fn all_open(db: &Connection) -> Result<Vec<Challenge>> {
+    let mut query = db.prepare_cached(
+        "SELECT challenge, stream, user, relays, envelopes, renewals, ends_stream, created_at, expires_at
+         FROM challenges WHERE closed_at IS NULL ORDER BY created_at, challenge",
+    )?;
+    Ok(query.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Who was asked since that moment, the earliest first.
+pub(super) fn asked_since(db: &Connection, since: Timestamp) -> Result<Vec<(PublicKey, Timestamp)>> {
+    let mut query = db.prepare_cached(
+        "SELECT user, created_at FROM challenges WHERE created_at >= ?1 ORDER BY created_at, user",
+    )?;
+    let asked = query.query_map([since], |row| Ok((row.get::<_, Key>(0)?.0, row.get(1)?)))?;
+    Ok(asked.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
+    let Key(user) = row.get("user")?;
+    let Json(relays) = row.get("relays")?;
+    let Json(envelopes) = row.get::<_, Json<Vec<(PublicKey, String)>>>("envelopes")?;
+    Ok(Challenge {
+        challenge: row.get("challenge")?,
+        stream: row.get("stream")?,
+        user,
+        relays,
+        envelopes: envelopes.into_iter().map(|(recipient, event)| Envelope { recipient, event }).collect(),
+        renewals: row.get("renewals")?,
+        ends_stream: row.get("ends_stream")?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+    })
+}
+
+/// Pairs of recipient and event.
+fn envelopes_column(envelopes: &[Envelope]) -> Json<Vec<(&PublicKey, &str)>> {
+    Json(envelopes.iter().map(|envelope| (&envelope.recipient, envelope.event.as_str())).collect())
+}

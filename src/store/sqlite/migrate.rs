@@ -1,0 +1,95 @@
+//! Brings a file to the schema that this program knows, or refuses it untouched.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use crate::store::{Result, StoreError};
+
+/// Marks a file as ours in the SQLite header (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Prtc");
+
+/// Step `n` leads from schema version `n` to `n + 1`. Released steps never change; new ones are appended.
+const STEPS: &[&str] = &[include_str!("../../../migrations/0001_initial.sql")];
+
+/// The schema version that this program writes.
+const KNOWN: u32 = STEPS.len() as u32;
+
+/// Fails unless the file is new, or ours and of a version we know. Writes nothing.
+///
+/// # Errors
+/// [`StoreError::Newer`] for a file of a later program; [`StoreError::Corrupt`], naming `path`, for one
+/// that is not SQLite or belongs to another program.
+pub(super) fn inspect(db: &Connection, path: &Path) -> Result<()> {
+    let application: i32 = db
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(|error| name_foreign_file(error, path))?;
+    if application != APPLICATION_ID && !is_blank(db)? {
+        let text = format!("{} is the SQLite database of another program", path.display());
+        return Err(StoreError::Corrupt(text));
+    }
+    let found = version(db)?;
+    if found > KNOWN { Err(StoreError::Newer { found, known: KNOWN }) } else { Ok(()) }
+}
+
+/// Runs the steps that are missing, each in a transaction of its own with the version that it reaches.
+pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    loop {
+        // The version is read under the write lock: another process may be migrating the same file.
+        let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found = version(&step)?;
+        if found > KNOWN {
+            return Err(StoreError::Newer { found, known: KNOWN });
+        }
+        let Some(sql) = STEPS.get(found as usize) else { return Ok(()) };
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step.pragma_update(None, "user_version", found + 1)?;
+        step.commit()?;
+        tracing::info!(version = found + 1, "store schema migrated");
+    }
+}
+
+fn version(db: &Connection) -> Result<u32> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn is_blank(db: &Connection) -> Result<bool> {
+    Ok(db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?)
+}
+
+fn name_foreign_file(error: rusqlite::Error, path: &Path) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            StoreError::Corrupt(format!("{} is not an SQLite database", path.display()))
+        }
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_gets_the_whole_schema_and_a_second_run_changes_nothing() {
+        let mut db = Connection::open_in_memory().unwrap();
+        inspect(&db, Path::new("new")).unwrap();
+        migrate(&mut db).unwrap();
+        let changes = db.total_changes();
+        inspect(&db, Path::new("ours")).unwrap();
+        migrate(&mut db).unwrap();
+        assert_eq!(version(&db).unwrap(), KNOWN);
+        assert_eq!(db.total_changes(), changes);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE revocations (taken)").unwrap();
+        migrate(&mut db).unwrap_err();
+        assert_eq!(version(&db).unwrap(), 0);
+        let tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1);
+    }
+}

@@ -1,0 +1,196 @@
+//! The [`Store`] in a single SQLite file.
+//!
+//! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all that
+//! wait at the same moment ([`writer`]). Reads have connections of their own ([`readers`]) and see the last
+//! commit. The file names its schema version and is brought up to date when it is opened ([`migrate`]).
+
+mod challenges;
+mod columns;
+mod error;
+mod handshakes;
+mod migrate;
+mod open;
+mod purge;
+mod readers;
+mod relays;
+mod revocations;
+mod scans;
+mod streams;
+mod users;
+mod writer;
+
+use std::fmt;
+use std::path::{self, Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nostr_sdk::PublicKey;
+
+use self::readers::Readers;
+use self::writer::Writer;
+use super::{
+    Challenge, Envelope, EventDraft, Handshake, KnownSubkey, Page, PurgeBefore, Recovered, RelayChange,
+    Result, Revocation, Scan, Store, StoreError, StoredEvent, StreamId, WalletLogin,
+};
+use crate::clock::Timestamp;
+
+/// How a [`SqliteStore`] works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// How many reads run at once; at least one does.
+    pub readers: u16,
+    /// How many writes wait for the writer before further callers have to; at least one does.
+    pub queue: u16,
+    /// How long to wait for a lock that another process holds, before [`StoreError::Unavailable`].
+    pub busy_timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: 4, queue: 1024, busy_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// The store in a file.
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`; makes it, readable by its owner only, if it is not there. Blocks while the
+    /// schema is brought up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file or its folder cannot be made or written,
+    /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::Corrupt`] if it is
+    /// damaged or something else altogether. The latter two leave it as it is.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
+        let path = path::absolute(path)
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        let writer = Writer::start(open::writer(&path, options.busy_timeout)?, options.queue)?;
+        let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
+        Ok(Self { path, writer, readers })
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What every call hears after [`Store::close`].
+fn closed() -> StoreError {
+    StoreError::Unavailable("it was closed".into())
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn open_handshake(&self, handshake: &Handshake) -> Result<()> {
+        let handshake = handshake.clone();
+        self.writer.write(move |db| handshakes::open(db, &handshake)).await
+    }
+
+    async fn record_scan(&self, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>> {
+        let scan = scan.clone();
+        self.writer.write(move |db| scans::record(db, &scan)).await
+    }
+
+    async fn open_challenge(&self, challenge: &Challenge) -> Result<()> {
+        let challenge = challenge.clone();
+        self.writer.write(move |db| challenges::open(db, &challenge)).await
+    }
+
+    async fn update_envelopes(&self, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool> {
+        let (challenge, envelopes) = (challenge.to_owned(), envelopes.to_vec());
+        self.writer.write(move |db| challenges::update(db, &challenge, &envelopes, renewals)).await
+    }
+
+    async fn close_challenge(
+        &self,
+        challenge: &str,
+        outcome: &EventDraft,
+        login: Option<&WalletLogin>,
+    ) -> Result<Option<StoredEvent>> {
+        let (challenge, outcome, login) = (challenge.to_owned(), outcome.clone(), login.copied());
+        self.writer.write(move |db| challenges::close(db, &challenge, &outcome, login.as_ref())).await
+    }
+
+    async fn end_stream(&self, stream: StreamId, last: &EventDraft) -> Result<Option<StoredEvent>> {
+        let last = last.clone();
+        self.writer.write(move |db| streams::append(db, stream, &last, true)).await
+    }
+
+    async fn events_after(&self, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>> {
+        self.readers.read(move |db| streams::page(db, stream, after, limit)).await
+    }
+
+    async fn recover(&self, asked_since: Timestamp) -> Result<Recovered> {
+        self.readers
+            .read(move |db| {
+                Ok(Recovered {
+                    handshakes: handshakes::all_open(db)?,
+                    challenges: challenges::all_open(db)?,
+                    asked: challenges::asked_since(db, asked_since)?,
+                })
+            })
+            .await
+    }
+
+    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
+        let signer = *signer;
+        self.readers.read(move |db| users::of_signer(db, &signer)).await
+    }
+
+    async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {
+        let user = *user;
+        self.readers.read(move |db| users::preferred_relays(db, &user)).await
+    }
+
+    async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()> {
+        let (user, subkey) = (*user, subkey.clone());
+        self.writer.write(move |db| users::remember_subkey(db, &user, &subkey, keep)).await
+    }
+
+    async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
+        let user = *user;
+        self.readers.read(move |db| users::subkeys(db, &user)).await
+    }
+
+    async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
+        let url = url.to_owned();
+        self.writer.write(move |db| relays::change(db, &url, change, at)).await
+    }
+
+    async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>> {
+        self.readers.read(relays::changes).await
+    }
+
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool> {
+        let revocation = *revocation;
+        self.writer.write(move |db| revocations::add(db, &revocation, at)).await
+    }
+
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>> {
+        self.readers.read(move |db| revocations::holding(db, now)).await
+    }
+
+    async fn purge(&self, before: &PurgeBefore) -> Result<u64> {
+        let before = *before;
+        let mut total = 0;
+        loop {
+            match self.writer.write(move |db| purge::chunk(db, &before)).await? {
+                0 => return Ok(total),
+                gone => total += gone,
+            }
+        }
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        // Last, so that the connection that goes last is the one that may move the log into the file.
+        self.writer.close().await;
+    }
+}

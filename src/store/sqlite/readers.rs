@@ -1,0 +1,81 @@
+//! A few connections for reading: they see the last commit and never wait for the writer.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+use tokio::task;
+
+use super::{closed, open};
+use crate::store::{Result, StoreError};
+
+/// A pool of read connections, opened when first needed.
+pub(super) struct Readers {
+    slots: Arc<Semaphore>,
+    size: u32,
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    path: PathBuf,
+    busy_timeout: Duration,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// At most `size` connections to the file at `path`.
+    pub(super) fn new(path: PathBuf, size: u16, busy_timeout: Duration) -> Self {
+        let size = size.max(1);
+        Self {
+            slots: Arc::new(Semaphore::new(size.into())),
+            size: size.into(),
+            pool: Arc::new(Pool { path, busy_timeout, idle: Mutex::default() }),
+        }
+    }
+
+    /// Runs `work` on one snapshot of the data, on a thread that may block.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| closed())?;
+        let pool = Arc::clone(&self.pool);
+        let reading = task::spawn_blocking(move || {
+            let answer = pool.read(work);
+            drop(slot);
+            answer
+        });
+        reading.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the read was abandoned".into())))
+    }
+
+    /// Waits for the reads that run, refuses those that come, releases the file.
+    pub(super) async fn close(&self) {
+        if let Ok(all) = self.slots.acquire_many(self.size).await {
+            self.slots.close();
+            drop(all);
+            self.pool.idle().clear();
+        }
+    }
+}
+
+impl Pool {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let resting = self.idle().pop();
+        let mut db = match resting {
+            Some(db) => db,
+            None => open::reader(&self.path, self.busy_timeout)?,
+        };
+        // A connection that failed is not put back: the next read opens a fresh one.
+        let snapshot = db.transaction()?;
+        let answer = work(&snapshot)?;
+        snapshot.finish()?;
+        self.idle().push(db);
+        Ok(answer)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

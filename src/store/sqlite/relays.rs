@@ -1,0 +1,23 @@
+//! Relays that an operator added or removed at run time.
+
+use rusqlite::{Connection, params};
+
+use crate::clock::Timestamp;
+use crate::store::{RelayChange, Result};
+
+/// Remembers a change; the latest for a relay is the one that holds.
+pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO relay_changes (url, change, at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (url) DO UPDATE SET change = ?2, at = ?3",
+    )?
+    .execute(params![url, change, at])?;
+    Ok(())
+}
+
+/// The changes that hold, in the order in which they were made.
+pub(super) fn changes(db: &Connection) -> Result<Vec<(String, RelayChange)>> {
+    let mut query = db.prepare_cached("SELECT url, change FROM relay_changes ORDER BY at, url")?;
+    let changes = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}

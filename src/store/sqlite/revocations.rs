@@ -1,0 +1,28 @@
+//! Tokens that were revoked.
+
+use rusqlite::{Connection, params};
+
+use crate::clock::Timestamp;
+use crate::store::{Result, Revocation};
+
+/// Revokes a token; `false`: it was revoked before.
+pub(super) fn add(db: &Connection, revocation: &Revocation, at: Timestamp) -> Result<bool> {
+    let added = db
+        .prepare_cached(
+            "INSERT INTO revocations (digest, expires_at, revoked_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (digest) DO NOTHING",
+        )?
+        .execute(params![revocation.digest, revocation.expires_at, at])?;
+    Ok(added > 0)
+}
+
+/// Those whose token has not expired at `now`: a token is valid only before its expiry (RFC 7519 §4.1.4).
+pub(super) fn holding(db: &Connection, now: Timestamp) -> Result<Vec<Revocation>> {
+    let mut query = db.prepare_cached(
+        "SELECT digest, expires_at FROM revocations WHERE expires_at > ?1 ORDER BY expires_at, digest",
+    )?;
+    let revocations = query.query_map([now], |row| {
+        Ok(Revocation { digest: row.get("digest")?, expires_at: row.get("expires_at")? })
+    })?;
+    Ok(revocations.collect::<rusqlite::Result<_>>()?)
+}

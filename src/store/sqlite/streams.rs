@@ -1,0 +1,61 @@
+//! Streams and their events.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::Count;
+use super::{challenges, handshakes};
+use crate::clock::Timestamp;
+use crate::store::{EventDraft, Page, Result, StoredEvent, StreamId};
+
+/// Begins a stream; [`StoreError::Conflict`](crate::store::StoreError) if there is one of that name.
+pub(super) fn begin(db: &Connection, stream: StreamId, at: Timestamp) -> Result<()> {
+    db.prepare_cached("INSERT INTO streams (id, created_at) VALUES (?1, ?2)")?
+        .execute(params![stream, at])?;
+    Ok(())
+}
+
+/// Appends an event and, if it is the `last`, ends whatever is open on the stream. `None`: the stream had
+/// ended already, or never was.
+pub(super) fn append(
+    db: &Connection,
+    stream: StreamId,
+    draft: &EventDraft,
+    last: bool,
+) -> Result<Option<StoredEvent>> {
+    let index = db
+        .prepare_cached(
+            "UPDATE streams SET next_index = next_index + 1, ended_at = iif(?2, ?3, NULL)
+             WHERE id = ?1 AND ended_at IS NULL RETURNING next_index - 1",
+        )?
+        .query_row(params![stream, last, draft.at], |row| row.get(0))
+        .optional()?;
+    let Some(Count(index)) = index else { return Ok(None) };
+    db.prepare_cached("INSERT INTO events (stream, idx, at, body) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![stream, Count(index), draft.at, draft.body])?;
+    if last {
+        handshakes::remove(db, stream)?;
+        challenges::close_all_of(db, stream, draft.at)?;
+    }
+    Ok(Some(StoredEvent { index, at: draft.at, body: draft.body.clone() }))
+}
+
+/// At most `limit` events behind index `after`.
+pub(super) fn page(db: &Connection, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>> {
+    let ended = db
+        .prepare_cached("SELECT ended_at IS NOT NULL FROM streams WHERE id = ?1")?
+        .query_row([stream], |row| row.get(0))
+        .optional()?;
+    let Some(ended) = ended else { return Ok(None) };
+    let events = db
+        .prepare_cached(
+            "SELECT idx, at, body FROM events WHERE stream = ?1 AND idx > ?2 ORDER BY idx LIMIT ?3",
+        )?
+        .query_map(params![stream, Count(after), Count(limit as u64)], read)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Some(Page { events, ended }))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    let Count(index) = row.get("idx")?;
+    Ok(StoredEvent { index, at: row.get("at")?, body: row.get("body")? })
+}

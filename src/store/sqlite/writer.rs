@@ -1,0 +1,285 @@
+//! The one thread that writes, with group commit.
+//!
+//! An fsync costs the same for one write as for a hundred, so the thread takes whatever waits in its queue,
+//! runs it in one transaction and answers everybody after the commit. While that runs, the next batch
+//! gathers by itself: there is no timer. Each write has a savepoint of its own, so that one that fails
+//! hurts no other.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::closed;
+use crate::store::{Result, StoreError};
+
+/// The most writes in one transaction: bounds its memory, and how long the first of them waits.
+const BATCH: usize = 512;
+
+/// The queue to the thread. When the last handle goes, the thread writes what is queued and ends.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+    running: watch::Receiver<()>,
+}
+
+enum Message {
+    Write(Box<dyn Job>),
+    Close,
+}
+
+impl Writer {
+    /// Starts the thread; at most `queue` writes wait for it, then callers do.
+    pub(super) fn start(db: Connection, queue: u16) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(queue.max(1).into());
+        let (alive, running) = watch::channel(());
+        thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                run(db, receiver);
+                drop(alive);
+            })
+            .map_err(|error| StoreError::Unavailable(format!("no thread to write with: {error}")))?;
+        Ok(Self { queue: sender, running })
+    }
+
+    /// Runs `work` in a transaction and returns when that is on disk. If `work` fails, whatever it changed
+    /// is undone.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (caller, answer) = oneshot::channel();
+        let job = Write { work: Some(work), outcome: None, caller };
+        self.queue.send(Message::Write(Box::new(job))).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Lets the thread finish what is queued, refuses what comes later, and waits until the file is free.
+    pub(super) async fn close(&self) {
+        // Refused: somebody else is closing already, and is waited for all the same.
+        let _ = self.queue.send(Message::Close).await;
+        let mut running = self.running.clone();
+        while running.changed().await.is_ok() {}
+    }
+}
+
+fn run(db: Connection, mut queue: mpsc::Receiver<Message>) {
+    let mut messages = Vec::new();
+    while queue.blocking_recv_many(&mut messages, BATCH) > 0 {
+        let mut batch = Vec::with_capacity(messages.len());
+        for message in messages.drain(..) {
+            match message {
+                Message::Write(job) => batch.push(job),
+                Message::Close => queue.close(),
+            }
+        }
+        commit(&db, batch);
+    }
+}
+
+fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>) {
+    if batch.is_empty() {
+        return;
+    }
+    let outcome = transact(db, &mut batch);
+    if let Err(error) = &outcome {
+        tracing::warn!(%error, writes = batch.len(), "a batch of writes was undone");
+        if !db.is_autocommit()
+            && let Err(error) = run_sql(db, "ROLLBACK")
+        {
+            tracing::warn!(%error, "nor could it be rolled back");
+        }
+    }
+    for job in batch {
+        job.answer(outcome.clone());
+    }
+}
+
+fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    // A transaction that could not be rolled back then is rolled back now, or nothing is ever written again.
+    if !db.is_autocommit() {
+        run_sql(db, "ROLLBACK")?;
+    }
+    run_sql(db, "BEGIN IMMEDIATE")?;
+    for job in batch {
+        run_sql(db, "SAVEPOINT job")?;
+        // A panic is a bug in one write; the others are not to pay for it.
+        let keep = panic::catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false);
+        // Out of disk or memory, SQLite may give up the whole transaction and not just the statement.
+        if db.is_autocommit() {
+            return Err(StoreError::Unavailable("the disk is full or failing".into()));
+        }
+        if !keep {
+            run_sql(db, "ROLLBACK TO job")?;
+        }
+        run_sql(db, "RELEASE job")?;
+    }
+    run_sql(db, "COMMIT")
+}
+
+fn run_sql(db: &Connection, sql: &str) -> Result<()> {
+    db.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// A write that waits for its turn, whatever it returns.
+trait Job: Send {
+    /// Does the work; `false`: undo it.
+    fn run(&mut self, db: &Connection) -> bool;
+
+    /// Tells the caller, once it is known whether the batch was committed.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+struct Write<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Job for Write<F, T>
+where
+    F: FnOnce(&Connection) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, db: &Connection) -> bool {
+        self.outcome = self.work.take().map(|work| work(db));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let Self { outcome, caller, .. } = *self;
+        let abandoned = || Err(StoreError::Unavailable("the write was abandoned".into()));
+        // Even an error of the write's own does not hold if the batch that it saw was undone.
+        let answer = committed.and_then(|()| outcome.unwrap_or_else(abandoned));
+        // The caller may have gone; what it asked for is done all the same.
+        let _ = caller.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// A writer on a new table of numbers, its queue long enough for every test.
+    fn writer() -> (Writer, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Connection::open(folder.path().join("numbers")).unwrap();
+        db.execute_batch(
+            "PRAGMA journal_mode = wal; CREATE TABLE numbers (n INTEGER PRIMARY KEY, bulk BLOB)",
+        )
+        .unwrap();
+        (Writer::start(db, 64).unwrap(), folder)
+    }
+
+    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {
+        move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(4000))", [n]).map(drop)?)
+    }
+
+    fn numbers(db: &Connection) -> Result<Vec<i64>> {
+        let mut numbers = db.prepare_cached("SELECT n FROM numbers ORDER BY n")?;
+        Ok(numbers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Occupies the writer until the returned guard is dropped, so that what is sent meanwhile is one batch.
+    fn hold(writer: &Writer) -> std::sync::mpsc::Sender<()> {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (caller, _) = oneshot::channel();
+        let work = move |_: &Connection| {
+            let _ = held.recv();
+            Ok(())
+        };
+        let job = Write { work: Some(work), outcome: None, caller };
+        writer.queue.try_send(Message::Write(Box::new(job))).ok().unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_or_panics_is_undone_and_hurts_no_other_of_its_batch() {
+        let (writer, _folder) = writer();
+        let release = hold(&writer);
+        let (first, conflict, panic, last, ()) = tokio::join!(
+            writer.write(insert(1)),
+            writer.write(|db| {
+                insert(2)(db)?;
+                insert(1)(db)
+            }),
+            writer.write(|db| {
+                insert(3)(db)?;
+                if numbers(db)?.len() == 2 { panic!("a bug") } else { Ok(()) }
+            }),
+            writer.write(insert(4)),
+            async { drop(release) },
+        );
+        assert_eq!((first, conflict, last), (Ok(()), Err(StoreError::Conflict), Ok(())));
+        assert!(matches!(panic, Err(StoreError::Unavailable(_))));
+        assert_eq!(writer.write(numbers).await.unwrap(), [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_undoes_the_whole_batch_and_passes_by_itself() {
+        let (writer, _folder) = writer();
+        let limit = |pages: u32| {
+            move |db: &Connection| {
+                Ok(db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+            }
+        };
+        writer.write(limit(10)).await.unwrap();
+        let release = hold(&writer);
+        let all = join_all((1..=40).map(|n| writer.write(insert(n))));
+        let (all, ()) = tokio::join!(all, async { drop(release) });
+        let kept = writer.write(numbers).await.unwrap();
+        let acknowledged: Vec<i64> =
+            (1..).zip(&all).filter(|(_, answer)| answer.is_ok()).map(|(n, _)| n).collect();
+        assert_eq!(kept, acknowledged);
+        assert!(all.iter().any(|answer| matches!(answer, Err(StoreError::Unavailable(_)))));
+
+        writer.write(limit(1000)).await.unwrap();
+        writer.write(insert(99)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_is_told_to_everybody_in_the_batch() {
+        let (writer, _folder) = writer();
+        writer
+            .write(|db| {
+                Ok(db.execute_batch(
+                    "CREATE TABLE owed (n INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)",
+                )?)
+            })
+            .await
+            .unwrap();
+        let release = hold(&writer);
+        let (innocent, _debtor, ()) = tokio::join!(
+            writer.write(insert(1)),
+            writer.write(|db| Ok(db.execute("INSERT INTO owed VALUES (77)", []).map(drop)?)),
+            async { drop(release) },
+        );
+        assert!(innocent.is_err());
+        assert!(writer.write(numbers).await.unwrap().is_empty());
+        writer.write(insert(2)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_is_queued_and_refuses_what_comes_later() {
+        let (writer, folder) = writer();
+        let release = hold(&writer);
+        let queued = join_all((1..=20).map(|n| writer.write(insert(n))));
+        let (queued, (), (), ()) =
+            tokio::join!(queued, writer.close(), writer.close(), async { drop(release) });
+        assert!(queued.iter().all(Result::is_ok));
+        assert_eq!(writer.write(insert(21)).await, Err(closed()));
+        assert!(!folder.path().join("numbers-wal").exists(), "the log outlived the last connection");
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_callers_wait_and_loses_nothing() {
+        let (writer, _folder) = writer();
+        let all = join_all((1..=500).map(|n| writer.write(insert(n)))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(writer.write(numbers).await.unwrap().len(), 500);
+    }
+}

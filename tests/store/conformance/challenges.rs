@@ -1,0 +1,84 @@
+use portico::store::{Challenge, Store, StoreError, WalletLogin};
+
+use crate::fixtures::*;
+
+pub(crate) async fn a_challenge_comes_back_as_it_was_opened(store: &dyn Store) {
+    let all = [
+        challenge("a", stream(1)),
+        Challenge { relays: vec![], envelopes: vec![], ends_stream: false, ..challenge("b", stream(2)) },
+        Challenge { renewals: 255, user: user(9), created_at: at(101), ..challenge("c", stream(3)) },
+    ];
+    for challenge in &all {
+        store.open_challenge(challenge).await.unwrap();
+    }
+    assert_eq!(recovered(store).await.challenges, all);
+    assert!(page(store, stream(1)).await.events.is_empty());
+}
+
+pub(crate) async fn a_challenge_that_is_there_already_is_a_conflict(store: &dyn Store) {
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    let again = challenge("c", stream(2));
+    assert_eq!(store.open_challenge(&again).await, Err(StoreError::Conflict));
+    assert_eq!(store.events_after(stream(2), 0, 1).await.unwrap(), None, "its stream was undone with it");
+    store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
+    assert_eq!(store.open_challenge(&again).await, Err(StoreError::Conflict), "closed is not forgotten");
+}
+
+pub(crate) async fn new_envelopes_replace_the_old_ones_while_it_is_open(store: &dyn Store) {
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    let renewed = [envelope(1, "third"), envelope(2, "fourth"), envelope(3, "fifth")];
+    assert!(store.update_envelopes("c", &renewed, 2).await.unwrap());
+    let expected = Challenge { envelopes: renewed.to_vec(), renewals: 2, ..challenge("c", stream(1)) };
+    assert_eq!(recovered(store).await.challenges, [expected]);
+
+    store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
+    assert!(!store.update_envelopes("c", &renewed, 3).await.unwrap());
+    assert!(!store.update_envelopes("unheard of", &renewed, 1).await.unwrap());
+}
+
+pub(crate) async fn an_approval_teaches_whose_the_signing_key_is(store: &dyn Store) {
+    store.open_challenge(&challenge("a", stream(1))).await.unwrap();
+    store.open_challenge(&challenge("b", stream(2))).await.unwrap();
+    for (name, signer) in [("a", user(1)), ("b", user(7))] {
+        let login = WalletLogin { signer, user: user(1) };
+        store.close_challenge(name, &event("approved", 200), Some(&login)).await.unwrap().unwrap();
+    }
+    assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), Some(user(1)));
+    assert_eq!(store.user_of_signer(&user(7)).await.unwrap(), Some(user(1)), "a subkey of the user's");
+    assert_eq!(store.user_of_signer(&user(2)).await.unwrap(), None);
+}
+
+pub(crate) async fn a_refusal_teaches_nothing(store: &dyn Store) {
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    let outcome = store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
+    let page = page(store, stream(1)).await;
+    assert_eq!((page.events, page.ended), (vec![outcome], true));
+    assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), None);
+}
+
+/// Double spending: a second answer must neither be told nor count as somebody's login.
+pub(crate) async fn an_answer_that_comes_twice_counts_once(store: &dyn Store) {
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
+    let login = WalletLogin { signer: user(1), user: user(1) };
+    let second = store.close_challenge("c", &event("approved", 201), Some(&login)).await.unwrap();
+    assert_eq!(second, None);
+    assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), None);
+    assert_eq!(page(store, stream(1)).await.events.len(), 1);
+}
+
+/// Prompt bombing: a challenge that was answered, or ended with its stream, still counts as a prompt.
+pub(crate) async fn whoever_was_asked_stays_counted_when_the_challenge_is_closed(store: &dyn Store) {
+    for n in 1..=4 {
+        let challenge = Challenge {
+            user: user(n),
+            created_at: at(100 + u64::from(n)),
+            ..challenge(&n.to_string(), stream(n))
+        };
+        store.open_challenge(&challenge).await.unwrap();
+    }
+    store.close_challenge("3", &event("declined", 200), None).await.unwrap().unwrap();
+    store.end_stream(stream(4), &event("error", 200)).await.unwrap().unwrap();
+    let asked = store.recover(at(102)).await.unwrap().asked;
+    assert_eq!(asked, [(user(2), at(102)), (user(3), at(103)), (user(4), at(104))]);
+}

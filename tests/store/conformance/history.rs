@@ -1,0 +1,99 @@
+use portico::store::{
+    Challenge, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store, StoreError, WalletLogin,
+};
+
+use crate::fixtures::*;
+
+pub(crate) async fn the_last_change_of_a_relay_holds(store: &dyn Store) {
+    store.change_relay("wss://a", RelayChange::Added, at(1)).await.unwrap();
+    store.change_relay("wss://b", RelayChange::Removed, at(2)).await.unwrap();
+    store.change_relay("wss://a", RelayChange::Removed, at(3)).await.unwrap();
+    let expected =
+        [("wss://b".to_owned(), RelayChange::Removed), ("wss://a".to_owned(), RelayChange::Removed)];
+    assert_eq!(store.relay_changes().await.unwrap(), expected);
+}
+
+pub(crate) async fn a_token_is_revoked_once_and_until_it_expires(store: &dyn Store) {
+    let (short, long) = (revocation(1, 200), revocation(2, 300));
+    assert!(store.revoke(&short, at(100)).await.unwrap());
+    assert!(store.revoke(&long, at(100)).await.unwrap());
+    assert!(!store.revoke(&short, at(101)).await.unwrap());
+    assert_eq!(store.revocations(at(199)).await.unwrap(), [short, long]);
+    assert_eq!(store.revocations(at(200)).await.unwrap(), [long]);
+}
+
+pub(crate) async fn a_purge_drops_what_its_limits_say_and_nothing_else(store: &dyn Store) {
+    store.open_handshake(&static_login(stream(1))).await.unwrap();
+    // Users 1, 2 and 3 scan at 100, 200 and 300; user 1 logs in with the challenge of stream 11.
+    for n in 1..=3_u8 {
+        let secs = u64::from(n) * 100;
+        let scan = Scan { user: user(n), at: at(secs), one_time: false, ..scan(n, &[stream(1)]) };
+        store.record_scan(&scan).await.unwrap().unwrap();
+        let asked = Challenge { created_at: at(secs), ..challenge(&n.to_string(), stream(10 + n)) };
+        store.open_challenge(&asked).await.unwrap();
+        store.revoke(&revocation(n, secs), at(50)).await.unwrap();
+    }
+    store.remember_subkey(&user(2), &subkey_of(2, 200), 8).await.unwrap();
+    let login = WalletLogin { signer: user(1), user: user(1) };
+    store.close_challenge("1", &event("approved", 150), Some(&login)).await.unwrap().unwrap();
+
+    assert_eq!(store.purge(&purge_nothing()).await.unwrap(), 0);
+    let revocations = PurgeBefore { revocations: at(200), ..purge_nothing() };
+    assert_eq!(store.purge(&revocations).await.unwrap(), 1);
+    assert_eq!(store.revocations(at(0)).await.unwrap(), [revocation(2, 200), revocation(3, 300)]);
+
+    let challenges = PurgeBefore { challenges: at(999), ..purge_nothing() };
+    assert_eq!(store.purge(&challenges).await.unwrap(), 1, "open challenges stay, however old");
+    assert_eq!(recovered(store).await.asked, [(user(1), at(200)), (user(1), at(300))]);
+
+    let strangers = PurgeBefore { strangers: at(300), ..purge_nothing() };
+    assert_eq!(store.purge(&strangers).await.unwrap(), 1);
+    assert!(!store.preferred_relays(&user(1)).await.unwrap().is_empty(), "logged in once");
+    assert!(store.preferred_relays(&user(2)).await.unwrap().is_empty());
+    assert!(store.subkeys(&user(2)).await.unwrap().is_empty());
+    assert!(!store.preferred_relays(&user(3)).await.unwrap().is_empty(), "scanned later");
+    assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), Some(user(1)));
+
+    assert_eq!(store.purge(&PurgeBefore { scans: at(300), ..purge_nothing() }).await.unwrap(), 2);
+    assert_eq!(page(store, stream(1)).await.events.len(), 3, "streams are not history");
+}
+
+pub(crate) async fn a_purge_takes_any_number_of_rows(store: &dyn Store) {
+    let revocations: Vec<Revocation> = (0..2_500_u32)
+        .map(|n| {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&n.to_be_bytes());
+            Revocation { digest, expires_at: at(100) }
+        })
+        .collect();
+    futures_util::future::join_all(revocations.iter().map(|one| store.revoke(one, at(50)))).await;
+    let all = PurgeBefore { revocations: at(101), ..purge_nothing() };
+    assert_eq!(store.purge(&all).await.unwrap(), 2_500);
+    assert!(store.revocations(at(0)).await.unwrap().is_empty());
+}
+
+/// Replay: the id is forgotten, but a URL that was used up stays so.
+pub(crate) async fn a_replay_of_a_purged_scan_finds_a_used_url_closed(store: &dyn Store) {
+    store.open_handshake(&handshake(stream(1))).await.unwrap();
+    store.record_scan(&scan(1, &[stream(1)])).await.unwrap().unwrap();
+    assert_eq!(store.purge(&PurgeBefore { scans: at(999), ..purge_nothing() }).await.unwrap(), 1);
+    assert_eq!(store.record_scan(&scan(1, &[stream(1)])).await.unwrap(), None);
+}
+
+pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {
+    store.open_handshake(&handshake(stream(1))).await.unwrap();
+    tokio::join!(store.close(), store.close());
+    let write = store.end_stream(stream(1), &event("error", 300)).await;
+    assert!(matches!(write, Err(StoreError::Unavailable(_))));
+    let read = store.events_after(stream(1), 0, 1).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    store.close().await;
+}
+
+fn revocation(n: u8, expires_at: u64) -> Revocation {
+    Revocation { digest: [n; 32], expires_at: at(expires_at) }
+}
+
+fn subkey_of(n: u8, seen_at: u64) -> KnownSubkey {
+    KnownSubkey { key: user(100 + n), proof: "{}".into(), seen_at: at(seen_at) }
+}

@@ -1,0 +1,74 @@
+//! What every backend of the store promises. `conformance!(make)` runs all of it against the stores that
+//! `make` makes: an async function that returns an empty store and a guard that keeps it alive.
+
+pub(crate) mod challenges;
+pub(crate) mod concurrency;
+pub(crate) mod history;
+pub(crate) mod scans;
+pub(crate) mod streams;
+pub(crate) mod users;
+
+/// Makes a test of every promise. One that is missing here is dead code, and clippy says so.
+macro_rules! conformance {
+    ($make:path) => {
+        conformance! { $make;
+            streams {
+                events_are_numbered_from_one_without_gaps,
+                a_page_tells_of_the_end_though_the_last_event_lies_beyond_it,
+                a_stream_that_never_was_has_no_page_and_no_end,
+                a_stream_ends_once,
+                the_end_of_a_stream_is_the_end_of_its_handshake_and_challenges,
+                a_stream_that_is_there_already_is_a_conflict,
+                a_handshake_comes_back_as_it_was_opened,
+            }
+            scans {
+                a_one_time_url_ends_with_its_scan,
+                a_login_url_goes_on_with_its_challenge_and_ends_with_the_answer,
+                a_static_url_serves_every_next_user,
+                a_static_login_url_outlives_its_answers,
+                a_replayed_scan_does_nothing,
+                a_scan_that_finds_nothing_open_leaves_no_trace,
+                a_scan_leaves_out_what_is_closed,
+                a_scan_whose_challenge_is_taken_is_undone,
+            }
+            challenges {
+                a_challenge_comes_back_as_it_was_opened,
+                a_challenge_that_is_there_already_is_a_conflict,
+                new_envelopes_replace_the_old_ones_while_it_is_open,
+                an_approval_teaches_whose_the_signing_key_is,
+                a_refusal_teaches_nothing,
+                an_answer_that_comes_twice_counts_once,
+                whoever_was_asked_stays_counted_when_the_challenge_is_closed,
+            }
+            users {
+                the_relays_of_the_last_scan_hold,
+                subkeys_come_latest_first_and_the_longest_unseen_goes,
+                a_subkey_belongs_to_one_user_only,
+                a_subkey_shown_again_is_refreshed,
+            }
+            history {
+                the_last_change_of_a_relay_holds,
+                a_token_is_revoked_once_and_until_it_expires,
+                a_purge_drops_what_its_limits_say_and_nothing_else,
+                a_purge_takes_any_number_of_rows,
+                a_replay_of_a_purged_scan_finds_a_used_url_closed,
+                a_closed_store_is_unavailable,
+            }
+            concurrency {
+                of_a_hundred_who_close_a_challenge_one_does,
+                of_a_hundred_who_scan_a_one_time_url_one_does,
+                every_writer_of_many_gets_its_own_place_in_the_stream,
+                a_follower_that_sees_the_end_has_seen_every_event,
+            }
+        }
+    };
+    ($make:path; $($topic:ident { $($promise:ident,)+ })+) => { $(
+        mod $topic { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let (store, _guard) = $make().await;
+                crate::conformance::$topic::$promise(&*store).await;
+            }
+        )+ }
+    )+ };
+}

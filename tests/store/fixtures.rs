@@ -1,0 +1,94 @@
+//! A small world to store: users, streams and times told apart by small numbers.
+
+use nostr_sdk::PublicKey;
+use portico::clock::Timestamp;
+use portico::store::{
+    Challenge, Envelope, EventDraft, Handshake, HandshakeKind, Page, PurgeBefore, Recovered, Scan, Store,
+    StreamId,
+};
+
+pub(crate) fn at(secs: u64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+pub(crate) fn user(n: u8) -> PublicKey {
+    PublicKey::from_byte_array([n; 32])
+}
+
+pub(crate) fn stream(n: u8) -> StreamId {
+    StreamId::new(at(n.into()), [n; 10])
+}
+
+pub(crate) fn event(text: &str, secs: u64) -> EventDraft {
+    EventDraft { at: at(secs), body: format!(r#"{{"type":"{text}"}}"#) }
+}
+
+/// A one-time URL that only tells who scanned.
+pub(crate) fn handshake(stream: StreamId) -> Handshake {
+    Handshake {
+        stream,
+        token: format!("token of {stream}"),
+        kind: HandshakeKind::Handshake,
+        no_request: true,
+        created_at: at(100),
+        expires_at: Some(at(400)),
+    }
+}
+
+/// A URL on a wall, behind which a login waits for every user.
+pub(crate) fn static_login(stream: StreamId) -> Handshake {
+    Handshake {
+        kind: HandshakeKind::Login,
+        no_request: false,
+        expires_at: None,
+        token: "wall".into(),
+        ..handshake(stream)
+    }
+}
+
+/// A challenge to user 1 that ends its stream.
+pub(crate) fn challenge(name: &str, stream: StreamId) -> Challenge {
+    Challenge {
+        challenge: name.into(),
+        stream,
+        user: user(1),
+        relays: vec!["wss://relay.example".into(), "wss://\"quoted\".example".into()],
+        envelopes: vec![envelope(1, "first"), envelope(2, "second")],
+        renewals: 0,
+        ends_stream: true,
+        created_at: at(100),
+        expires_at: at(400),
+    }
+}
+
+pub(crate) fn envelope(recipient: u8, id: &str) -> Envelope {
+    Envelope { recipient: user(recipient), event: format!(r#"{{"id":"{id}","content":"…"}}"#) }
+}
+
+/// User 1 scans a one-time URL.
+pub(crate) fn scan(event_id: u8, streams: &[StreamId]) -> Scan {
+    Scan {
+        event_id: [event_id; 32],
+        user: user(1),
+        preferred_relays: vec!["wss://wallet.example".into()],
+        at: at(200),
+        events: streams.iter().map(|stream| (*stream, event("key_handshake", 200))).collect(),
+        one_time: true,
+        challenge: None,
+    }
+}
+
+/// Drops nothing.
+pub(crate) fn purge_nothing() -> PurgeBefore {
+    PurgeBefore { revocations: at(0), scans: at(0), challenges: at(0), strangers: at(0) }
+}
+
+/// A whole stream.
+pub(crate) async fn page(store: &dyn Store, stream: StreamId) -> Page {
+    store.events_after(stream, 0, 1_000).await.unwrap().expect("no such stream")
+}
+
+/// All that is open.
+pub(crate) async fn recovered(store: &dyn Store) -> Recovered {
+    store.recover(at(0)).await.unwrap()
+}

@@ -1,0 +1,7 @@
+//! The store: the promises that every backend keeps, and what is particular to SQLite.
+
+#[macro_use]
+mod conformance;
+mod fixtures;
+mod model;
+mod sqlite;

@@ -1,0 +1,171 @@
+//! What only a file can do: be foreign, be locked, be reopened.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use portico::store::sqlite::{SqliteOptions, SqliteStore};
+use portico::store::{Store, StoreError};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::fixtures::*;
+
+conformance!(crate::sqlite::empty);
+
+/// An empty store in a folder of its own.
+pub(crate) async fn empty() -> (Box<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file_in(&folder)).unwrap();
+    (Box::new(store), folder)
+}
+
+fn file_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("portico.db")
+}
+
+/// Locks are waited for only briefly here.
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(path, SqliteOptions { busy_timeout: Duration::from_millis(20), ..Default::default() })
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_the_store_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file_in(&folder)).unwrap();
+    store.open_handshake(&static_login(stream(1))).await.unwrap();
+    store.open_challenge(&challenge("c", stream(2))).await.unwrap();
+    store.end_stream(stream(2), &event("error", 300)).await.unwrap().unwrap();
+    store.open_challenge(&challenge("d", stream(3))).await.unwrap();
+    let before = (recovered(&store).await, page(&store, stream(2)).await);
+    drop(store);
+
+    let store = open(&file_in(&folder)).unwrap();
+    assert_eq!((recovered(&store).await, page(&store, stream(2)).await), before);
+    assert_eq!(before.0.challenges, [challenge("d", stream(3))]);
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_obey_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::default();
+    let one = SqliteStore::open(&file_in(&folder), options).unwrap();
+    let other = SqliteStore::open(&file_in(&folder), options).unwrap();
+    let (approved, timed_out) = (event("approved", 200), event("timed_out", 200));
+    for n in 0..20 {
+        let name = n.to_string();
+        one.open_challenge(&challenge(&name, stream(n))).await.unwrap();
+        let (first, second) = tokio::join!(
+            one.close_challenge(&name, &approved, None),
+            other.close_challenge(&name, &timed_out, None),
+        );
+        assert!(first.unwrap().is_some() != second.unwrap().is_some());
+        assert_eq!(page(&one, stream(n)).await, page(&other, stream(n)).await);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file_and_its_folder_to_their_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/state/portico.db");
+    let store = open(&path).unwrap();
+    store.open_handshake(&handshake(stream(1))).await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for name in ["portico.db", "portico.db-wal", "portico.db-shm"] {
+        assert_eq!(mode(&path.with_file_name(name)), 0o600, "{name}");
+    }
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+
+    store.close().await;
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_path_that_looks_like_a_uri_is_only_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file:memory?mode=memory");
+    let store = open(&path).unwrap();
+    store.close().await;
+    assert!(path.metadata().unwrap().len() > 0);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file_in(&folder);
+    open(&path).unwrap().close().await;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_eq!(open(&path).unwrap_err(), StoreError::Newer { found: 99, known: 1 });
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file_in(&folder);
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmarks (url)").unwrap();
+    assert_refused(&path, "another program");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    for content in ["hello", "a longer text, longer than a page of SQLite's\n".repeat(200).as_str()] {
+        fs::write(file_in(&folder), content).unwrap();
+        assert_refused(&file_in(&folder), "not an SQLite database");
+    }
+}
+
+fn assert_refused(path: &Path, why: &str) {
+    let before = fs::read(path).unwrap();
+    let Err(StoreError::Corrupt(text)) = open(path) else { panic!("it was opened") };
+    assert!(text.contains(why) && text.contains(&path.display().to_string()), "{text}");
+    assert_eq!(fs::read(path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_corrupt_and_hurts_no_other_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file_in(&folder)).unwrap();
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    let vandal = Connection::open(file_in(&folder)).unwrap();
+    vandal.execute("UPDATE challenges SET envelopes = '[[\"no key\", 1]]'", []).unwrap();
+    let damaged = store.recover(at(0)).await;
+    assert!(matches!(damaged, Err(StoreError::Corrupt(_))), "{damaged:?}");
+    assert!(store.events_after(stream(1), 0, 1).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_lock_of_another_process_makes_writes_unavailable_until_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file_in(&folder)).unwrap();
+    store.open_handshake(&handshake(stream(1))).await.unwrap();
+    let other = Connection::open(file_in(&folder)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let write = store.open_handshake(&handshake(stream(2))).await;
+    assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
+    assert_eq!(recovered(&store).await.handshakes.len(), 1, "reads go on");
+
+    other.execute_batch("ROLLBACK").unwrap();
+    store.open_handshake(&handshake(stream(2))).await.unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_or_written_is_unavailable() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = open(&file.join("portico.db")).unwrap_err();
+    assert!(matches!(&refused, StoreError::Unavailable(text) if text.contains("file/portico.db")));
+
+    let locked = folder.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
+    // Permissions do not bind root.
+    if !rustix::process::geteuid().is_root() {
+        assert!(matches!(open(&locked.join("portico.db")), Err(StoreError::Unavailable(_))));
+    }
+}
