@@ -194,7 +194,7 @@ impl fmt::Display for SubkeyName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nostr_sdk::Keys;
+    use nostr_sdk::{Keys, ToBech32};
 
     fn metadata() -> SubkeyMetadata {
         SubkeyMetadata {
@@ -245,6 +245,18 @@ mod tests {
     fn a_name_too_long_for_its_length_field_is_refused() {
         assert!(SubkeyName::try_from("x".repeat(1024)).is_ok());
         assert_eq!(SubkeyName::try_from("x".repeat(0x1_0000)), Err(InvalidName));
+    }
+
+    #[test]
+    fn a_main_key_is_written_in_hex_and_in_no_other_way() {
+        let proof = SubkeyProof {
+            main_key: Keys::new(SecretKey::from_slice(&[1; 32]).unwrap()).public_key(),
+            metadata: metadata(),
+        };
+        let json = serde_json::to_string(&proof).unwrap();
+        assert_eq!(serde_json::from_str::<SubkeyProof>(&json).unwrap(), proof);
+        let npub = json.replace(&proof.main_key.to_hex(), &proof.main_key.to_bech32().unwrap());
+        assert!(serde_json::from_str::<SubkeyProof>(&npub).is_err());
     }
 
     #[test]

@@ -137,6 +137,7 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_own_reason() {
+        let off_curve = npub(&PublicKey::from_byte_array([0; 32])).unwrap();
         for (url, expected) in [
             (format!("https://{NPUB}?relays=&token=t"), UrlError::Scheme),
             (format!("portal://{NPUB}"), UrlError::Missing),
@@ -145,6 +146,7 @@ mod tests {
             (format!("portal://{}?relays=&token=t", &NPUB[..60]), UrlError::Key),
             (format!("portal://{}?relays=&token=t", "ab".repeat(32)), UrlError::Key),
             (format!("portal://{NPUB}?relays=&token=t&subkey=x"), UrlError::Key),
+            (format!("portal://{off_curve}?relays=&token=t"), UrlError::Key),
             (format!("portal://{NPUB}?relays=&token=%zz"), UrlError::Encoding),
             (format!("portal://{NPUB}?relays=%F&token=t"), UrlError::Encoding),
             (format!("portal://{NPUB}?relays=&token=t&token=u"), UrlError::Duplicate),

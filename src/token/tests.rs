@@ -83,11 +83,27 @@ fn the_first_thing_wrong_is_the_reason() {
     assert_eq!(reason(&everything_wrong(r#"{"alg":"none","crit":[]}"#), &other), MalformedToken);
     assert_eq!(reason(&everything_wrong(r#"{"alg":"none"}"#), &other), UnsupportedAlgorithm);
     assert_eq!(reason(&everything_wrong(r#"{"alg":"ES256K","typ":"JOSE"}"#), &other), UnsupportedAlgorithm);
+    assert_eq!(reason(&everything_wrong(r#"{"alg":"ES256K","typ":1}"#), &other), UnsupportedAlgorithm);
     assert_eq!(reason(&everything_wrong(HEADER), &other), InvalidSignature);
     let own = signer(1).verifying_key();
     assert_eq!(reason(&everything_wrong(HEADER), &own), MalformedClaims);
     assert_eq!(reason(&claiming(&format!(r#""exp":{NOW}"#)), &own), TokenExpired);
     assert_eq!(reason(&claiming(&format!(r#""exp":{}"#, NOW + 1)), &own), TokenRevoked);
+}
+
+#[test]
+fn a_token_has_three_parts_and_none_is_empty() {
+    let token = issue(&signer(1), &target(), NOW, 3600);
+    let [header, claims, signature]: [&str; 3] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+    for parts in [
+        vec!["", claims, signature],
+        vec![header, "", signature],
+        vec![header, claims, ""],
+        vec![header, claims],
+        vec![header, claims, signature, signature],
+    ] {
+        assert_eq!(judge(&parts.join(".")), Err(TokenError::MalformedToken), "{parts:?}");
+    }
 }
 
 #[test]
@@ -118,19 +134,23 @@ fn the_twin_of_a_revoked_token_is_revoked() {
 }
 
 #[test]
-fn a_cached_signature_is_no_answer_about_another_key_or_token() {
+fn a_cached_signature_is_no_answer_about_another_key_token_or_signature() {
     let cache = SignatureCache::new(100);
     let parse = |token: &str| UnverifiedToken::parse(token).unwrap();
     let token = issue(&signer(1), &target(), NOW, 3600);
     let other = issue(&signer(1), &target(), NOW, 3601);
     let spliced = format!("{}.{}", other.rsplit_once('.').unwrap().0, token.rsplit_once('.').unwrap().1);
+    let forged = format!("{}.{}", token.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
     let (own, foreign) = (signer(1).verifying_key(), signer(2).verifying_key());
     for _ in 0..2 {
         assert_eq!(cache.verify(&parse(&token), &own), Ok(()));
         assert_eq!(cache.verify(&parse(&token), &foreign), Err(TokenError::InvalidSignature));
         assert_eq!(cache.verify(&parse(&spliced), &own), Err(TokenError::InvalidSignature));
+        assert_eq!(cache.verify(&parse(&forged), &own), Err(TokenError::InvalidSignature));
         assert!(cache.signer_candidates(&parse(&token)).unwrap().contains(&own));
-        assert!(!cache.signer_candidates(&parse(&spliced)).is_ok_and(|keys| keys.contains(&own)));
+        for token in [&spliced, &forged] {
+            assert!(!cache.signer_candidates(&parse(token)).is_ok_and(|keys| keys.contains(&own)));
+        }
     }
 }
 
