@@ -1,2 +1,7 @@
-//! The `portico` program.
-fn main() {}
+//! The `portico` program: see `portico --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portico::cli::main()
+}

@@ -30,7 +30,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
         })??;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::bad_request(format!("body: {error}")))
+        serde_json::from_slice(text)
+            .map(Self)
+            .map_err(|error| ApiError::bad_request(format!("body: {error}")))
     }
 }
 

@@ -46,9 +46,9 @@ impl Guard {
 
     /// Compares in constant time, so that a token cannot be guessed byte by byte.
     pub(super) fn is_token(&self, offered: &str) -> bool {
-        self.token.as_ref().is_some_and(|token| {
-            bool::from(token.expose_secret().as_bytes().ct_eq(offered.as_bytes()))
-        })
+        self.token
+            .as_ref()
+            .is_some_and(|token| bool::from(token.expose_secret().as_bytes().ct_eq(offered.as_bytes())))
     }
 
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
@@ -169,10 +169,14 @@ mod tests {
 
     #[test]
     fn a_web_page_whose_name_resolves_to_this_machine_is_refused() {
-        for host in ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil", "", "gate"] {
+        for host in
+            ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil", "", "gate"]
+        {
             assert!(guard().check_host(&request("/", &[("host", host)])).is_err(), "{host}");
         }
-        for host in ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "portico.internal:80", "gate:8443"] {
+        for host in
+            ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "portico.internal:80", "gate:8443"]
+        {
             assert!(guard().check_host(&request("/", &[("host", host)])).is_ok(), "{host}");
         }
     }

@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
 use super::{Auth, AuthError, Result};
 use crate::clock::Timestamp;
-use crate::protocol::{AuthChallenge, SubkeyProof, kind};
+use crate::protocol::{AuthChallenge, SubkeyProof};
 use crate::relay::Publication;
 use crate::store::{Challenge, Envelope, StreamId};
 
@@ -108,7 +108,7 @@ impl Auth {
         };
         self.identity
             .sealer
-            .seal(&mut OsRng, recipient, kind::AUTH_CHALLENGE, concerned, None, &message, now.secs())
+            .seal(&mut OsRng, recipient, concerned, None, &message, now.secs())
             .map_err(|_| AuthError::Seal)
     }
 

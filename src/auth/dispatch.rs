@@ -67,7 +67,7 @@ impl Auth {
         let reply = self
             .identity
             .sealer
-            .seal(&mut OsRng, &wallet, kind::SUBKEY_PROOF, &[wallet], Some(event.id), proof, now.secs())
+            .seal(&mut OsRng, &wallet, &[wallet], Some(event.id), proof, now.secs())
             .map_err(|_| AuthError::Seal)?;
         self.relays.publish(Publication {
             event: Arc::new(reply),
@@ -217,13 +217,15 @@ impl Auth {
         match &response.subkey_proof {
             // A subkey that shows its right to answer must have it, now. A proof that is about another
             // user says nothing here and is ignored.
-            Some(proof) if *author != challenge.user => match proof.verify(author, &challenge.user, now.secs()) {
-                Ok(()) | Err(SubkeyError::ForeignMainKey) => Some(challenge),
-                Err(error) => {
-                    tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
-                    None
+            Some(proof) if *author != challenge.user => {
+                match proof.verify(author, &challenge.user, now.secs()) {
+                    Ok(()) | Err(SubkeyError::ForeignMainKey) => Some(challenge),
+                    Err(error) => {
+                        tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
+                        None
+                    }
                 }
-            },
+            }
             _ => Some(challenge),
         }
     }
@@ -262,4 +264,3 @@ impl Auth {
         now.abs_diff(made) <= self.limits.max_event_age.as_secs()
     }
 }
-

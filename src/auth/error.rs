@@ -44,4 +44,4 @@ pub enum AuthError {
 }
 
 /// What the service answers with.
-pub type Result<T> = std::result::Result<T, AuthError>;
+pub type Result<T, E = AuthError> = std::result::Result<T, E>;

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::{Auth, AuthError, Result};
 use crate::address;
 use crate::config::LookupRules;
+use crate::relay::Outcome;
 
 /// The largest NIP-05 document that is read, in bytes.
 const MAX_DOCUMENT: usize = 256 * 1024;
@@ -117,8 +118,9 @@ impl Auth {
     /// # Errors
     /// `BadRequest`: that is no NIP-05 name.
     pub async fn nip05(&self, name: &str) -> Result<Option<Nip05Profile>> {
-        let address = parse_name(name)
-            .ok_or_else(|| AuthError::BadRequest(format!("{name:?} is not a NIP-05 name like user@example.com")))?;
+        let address = parse_name(name).ok_or_else(|| {
+            AuthError::BadRequest(format!("{name:?} is not a NIP-05 name like user@example.com"))
+        })?;
         let Some(document) = self.lookup.document(&address).await else { return Ok(None) };
         let Ok(found) = nip05::Nip05Profile::from_json(&address, &document) else { return Ok(None) };
         let metadata = self.relays.fetch_metadata(&found.public_key, self.lookup.timeout()).await;
@@ -143,7 +145,7 @@ impl Auth {
         let unsigned = EventBuilder::metadata(&metadata).custom_created_at(made_at);
         let event = self.identity.sealer.sign(unsigned).map_err(|_| AuthError::Seal)?;
         let outcomes = self.relays.publish_once(&event, self.lookup.timeout()).await;
-        Ok(outcomes.iter().any(|(_, outcome)| outcome.is_accepted()))
+        Ok(outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Accepted))
     }
 
     /// The service's own NIP-05 document, for one name or for all of them.
@@ -155,8 +157,7 @@ impl Auth {
             .filter(|known| name.is_none_or(|name| name == known.as_str()))
             .map(|known| (known.clone(), Value::from(key.clone())))
             .collect();
-        let relays: Vec<String> =
-            self.relays.urls_for_handshake().iter().map(ToString::to_string).collect();
+        let relays: Vec<String> = self.relays.urls_for_handshake().iter().map(ToString::to_string).collect();
         let relays = if names.is_empty() { json!({}) } else { json!({ key: relays }) };
         json!({ "names": names, "relays": relays })
     }

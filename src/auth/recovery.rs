@@ -66,8 +66,7 @@ impl Opening {
     }
 
     fn reopen(&mut self, row: Challenge) {
-        let (Some(id), Some(slot)) =
-            (ChallengeId::parse(&row.challenge), self.registry.reserve(usize::MAX))
+        let (Some(id), Some(slot)) = (ChallengeId::parse(&row.challenge), self.registry.reserve(usize::MAX))
         else {
             return;
         };

@@ -216,11 +216,14 @@ impl Registry {
 /// What strangers send costs one look-up here before anything else is done with it.
 impl Gate for Registry {
     fn admits(&self, event: &Event) -> bool {
-        match event.kind {
-            kind::AUTH_RESPONSE => self.asked.contains_key(&event.pubkey),
-            kind::KEY_HANDSHAKE => !self.by_stream.is_empty(),
-            kind::SUBKEY_PROOF => event.tags.event_ids().next().is_some_and(|id| self.events.contains_key(id)),
-            _ => false,
+        if event.kind == kind::AUTH_RESPONSE {
+            self.asked.contains_key(&event.pubkey)
+        } else if event.kind == kind::KEY_HANDSHAKE {
+            !self.by_stream.is_empty()
+        } else if event.kind == kind::SUBKEY_PROOF {
+            event.tags.event_ids().next().is_some_and(|id| self.events.contains_key(id))
+        } else {
+            false
         }
     }
 }

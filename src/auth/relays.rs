@@ -27,5 +27,6 @@ impl Auth {
 }
 
 fn parse(url: &str) -> Result<RelayUrl> {
-    RelayUrl::parse(url).map_err(|_| AuthError::BadRequest(format!("relay: {url:?} is not a ws:// or wss:// URL")))
+    RelayUrl::parse(url)
+        .map_err(|_| AuthError::BadRequest(format!("relay: {url:?} is not a ws:// or wss:// URL")))
 }

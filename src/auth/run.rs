@@ -75,18 +75,19 @@ impl Auth {
     async fn keep_deadlines(self: Arc<Self>) {
         loop {
             let due = self.registry.deadlines.next(&*self.clock).await;
-            futures_util::stream::iter(due)
-                .for_each_concurrent(ENDED_TOGETHER, |due| async {
-                    match due {
-                        Due::Handshake(stream) => self.expire_handshake(stream).await,
-                        Due::Challenge(id) => {
-                            if let Some(challenge) = self.registry.challenge(id) {
-                                self.expire_challenge(challenge);
-                            }
-                        }
-                    }
-                })
-                .await;
+            let ended = due.into_iter().map(|due| self.end(due));
+            futures_util::stream::iter(ended).for_each_concurrent(ENDED_TOGETHER, |ended| ended).await;
+        }
+    }
+
+    async fn end(self: &Arc<Self>, due: Due) {
+        match due {
+            Due::Handshake(stream) => self.expire_handshake(stream).await,
+            Due::Challenge(id) => {
+                if let Some(challenge) = self.registry.challenge(id) {
+                    self.expire_challenge(challenge);
+                }
+            }
         }
     }
 

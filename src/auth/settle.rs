@@ -91,8 +91,7 @@ impl Auth {
 
     /// Ends a stream and whatever is open on it. `false`: it had ended already.
     pub(super) async fn end_stream(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
-        let last =
-            EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
+        let last = EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
         let draft = self.events.draft(self.clock.now(), &last)?;
         let stored = self.store.end_stream(stream, &draft).await?;
         self.registry.remove_handshake(stream);
@@ -151,4 +150,3 @@ fn summary(outcome: &EventBody) -> &'static str {
         },
     }
 }
-

@@ -13,7 +13,9 @@ use crate::config::TokenRules;
 use crate::events::Session;
 use crate::protocol::SessionToken;
 use crate::store::{Revocation, WalletLogin};
-use crate::token::{self, Claims, Policy, SignatureCache, TokenError, TokenId, UnverifiedToken, VerifyingKey};
+use crate::token::{
+    self, Claims, Policy, SignatureCache, TokenError, TokenId, UnverifiedToken, VerifyingKey,
+};
 
 /// Wallets whose users are remembered, to spare the store a look-up.
 const SIGNERS: usize = 50_000;
@@ -61,7 +63,10 @@ impl Tokens {
         Self {
             signatures: SignatureCache::new(rules.signature_cache),
             signers: Cache::new(SIGNERS),
-            revoked: revocations.into_iter().map(|row| (TokenId(row.digest), row.expires_at)).collect(),
+            revoked: revocations
+                .into_iter()
+                .map(|row| (TokenId::from_bytes(row.digest), row.expires_at))
+                .collect(),
             max_revocations: rules.max_revocations,
             wallet_policy: policy(rules.max_wallet_lifetime),
             service_policy: policy(rules.max_issued_lifetime),
@@ -82,7 +87,7 @@ impl Tokens {
     /// What holds for every token: its times, and that it was not revoked (api.md §5, steps 5 to 8).
     fn judge(
         &self,
-        token: &UnverifiedToken<'_>,
+        token: &UnverifiedToken,
         claims: &Claims,
         policy: &Policy,
         now: Timestamp,
@@ -119,7 +124,7 @@ impl Auth {
         Ok(VerifiedToken { target_key: target, session, token_type: TokenType::Wallet })
     }
 
-    async fn verify_as_service(&self, token: &UnverifiedToken<'_>) -> Result<VerifiedToken> {
+    async fn verify_as_service(&self, token: &UnverifiedToken) -> Result<VerifiedToken> {
         let ours = self.identity.verifying_key();
         let claims = token.claims();
         if claims.as_ref().is_ok_and(|claims| self.is_for_us(claims)) {
@@ -143,7 +148,7 @@ impl Auth {
     /// A wallet-issued token for us: of the keys that can have signed it, exactly one must be known.
     async fn verify_of_known_wallet(
         &self,
-        token: &UnverifiedToken<'_>,
+        token: &UnverifiedToken,
         claims: &Claims,
         candidates: &[VerifyingKey],
     ) -> Result<VerifiedToken> {
@@ -202,7 +207,7 @@ impl Auth {
             return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(3600) });
         }
         let id = token.id();
-        let fresh = self.store.revoke(&Revocation { digest: id.0, expires_at }, now).await?;
+        let fresh = self.store.revoke(&Revocation { digest: *id.as_bytes(), expires_at }, now).await?;
         self.tokens.revoked.insert(id, expires_at);
         Ok(fresh)
     }
@@ -242,4 +247,3 @@ fn session(claims: &Claims, issuer: PublicKey, subject: PublicKey, audience: Pub
         expires_at: claims.expires_at,
     }
 }
-

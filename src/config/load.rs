@@ -47,10 +47,8 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
         layers = layers.merge(Toml::file_exact(path));
     }
     let with_section = Env::prefixed("PORTICO_").filter(|key| key.as_str().contains("__")).split("__");
-    let raw: Raw = layers
-        .merge(with_section)
-        .extract()
-        .map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+    let raw: Raw =
+        layers.merge(with_section).extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
     check(raw, file, overrides)
 }
 
@@ -148,7 +146,8 @@ fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigErro
     if address.ip().is_loopback() || allow_remote {
         return Ok(address);
     }
-    let reason = format!("{address} can be reached from other machines; that needs local.allow_remote = true");
+    let reason =
+        format!("{address} can be reached from other machines; that needs local.allow_remote = true");
     Err(invalid("local.listen", reason))
 }
 

@@ -67,8 +67,15 @@ impl Follower {
         after: u64,
     ) -> Result<Option<Self>, StoreError> {
         let live = Some(events.hub.listen(stream));
-        let mut follower =
-            Self { events, stream, cursor: after, pending: VecDeque::new(), ended: false, behind: true, live };
+        let mut follower = Self {
+            events,
+            stream,
+            cursor: after,
+            pending: VecDeque::new(),
+            ended: false,
+            behind: true,
+            live,
+        };
         Ok(follower.catch_up().await?.then_some(follower))
     }
 

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nostr_sdk::nips::nip44;
 use nostr_sdk::nips::nip44::v2::{self, ConversationKey, ErrorV2};
-use nostr_sdk::{Event, EventId, Keys, PublicKey, Tag, TagKind, Tags, Timestamp};
+use nostr_sdk::{Event, EventBuilder, EventId, Keys, PublicKey, Tag, TagKind, Tags, Timestamp};
 use quick_cache::sync::Cache;
 use rand::{CryptoRng, Rng};
 use secp256k1::SECP256K1;
@@ -32,6 +32,9 @@ pub enum SealError {
     /// The message has no form in JSON.
     #[error("the message has no form in JSON")]
     NotJson,
+    /// The event cannot be signed.
+    #[error("the event cannot be signed")]
+    Signature,
 }
 
 /// Why an event is not a message to us.
@@ -120,6 +123,15 @@ impl Sealer {
         let digest = secp256k1::Message::from_digest(id.to_bytes());
         let signature = self.keys.sign_schnorr_with_ctx(SECP256K1, &digest, rng);
         Ok(Event::new(id, author, created_at, M::KIND, tags, content, signature))
+    }
+
+    /// Signs a public event as this identity.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::Signature`].
+    pub fn sign(&self, event: EventBuilder) -> Result<Event, SealError> {
+        event.sign_with_keys(&self.keys).map_err(|_| SealError::Signature)
     }
 
     /// Reads an event that was sealed to us. The event's signature is not looked at: that is done

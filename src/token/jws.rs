@@ -81,6 +81,11 @@ impl UnverifiedToken {
         TokenId(self.digest)
     }
 
+    /// Whether the signature can be one: 64 bytes, r and s in range.
+    pub fn has_usable_signature(&self) -> bool {
+        self.signature.is_ok()
+    }
+
     /// Checks that the holder of `key` signed this token.
     ///
     /// # Errors

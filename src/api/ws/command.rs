@@ -56,7 +56,13 @@ enum Outcome {
     /// An answer.
     Data(Value),
     /// An answer, and then what happens on a stream.
-    Follow(Value, StreamId, Box<Follower>, OwnedSemaphorePermit),
+    Follow {
+        data: Value,
+        stream: StreamId,
+        follower: Box<Follower>,
+        permit: OwnedSemaphorePermit,
+        tell_end: bool,
+    },
     /// An answer once a stream has ended.
     Await(Box<Follower>, OwnedSemaphorePermit),
 }
@@ -96,14 +102,19 @@ pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: Own
     drop(place);
     match outcome {
         Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
-        Ok(Outcome::Follow(data, stream, follower, permit)) => {
+        Ok(Outcome::Follow { data, stream, follower, permit, tell_end }) => {
             outbox.send(&success(&request.id, data));
             let unsubscribed = CancellationToken::new();
             if let Some(former) = session.subscriptions.insert(stream, unsubscribed.clone()) {
                 former.cancel();
             }
             tokio::select! {
-                () = follow(stream, *follower, &outbox) => drop(session.subscriptions.remove(&stream)),
+                () = follow(stream, *follower, &outbox) => {
+                    session.subscriptions.remove(&stream);
+                    if tell_end {
+                        outbox.send(&json!({ "type": "ended", "id": stream.to_string() }));
+                    }
+                }
                 () = unsubscribed.cancelled() => {}
             }
             drop(permit);
@@ -129,7 +140,7 @@ async fn execute(session: &Session, cmd: &str, params: Value) -> Result<Outcome,
                 "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string(),
             });
             let follower = followed(session, stream, 0).await?;
-            return Ok(Outcome::Follow(data, stream, follower, permit));
+            return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: false });
         }
         "AuthenticateKey" => {
             let who: WhoIs = read(params)?;
@@ -175,12 +186,13 @@ async fn execute(session: &Session, cmd: &str, params: Value) -> Result<Outcome,
             let permit = may_follow(session)?;
             let follower = followed(session, stream, after).await?;
             let data = json!({ "type": "subscribe", "stream_id": stream_id });
-            return Ok(Outcome::Follow(data, stream, follower, permit));
+            return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: true });
         }
         "Unsubscribe" => {
             let Subscription { stream_id, .. } = read(params)?;
             let stream = stream_of(&stream_id)?;
-            let (_, subscription) = session.subscriptions.remove(&stream).ok_or_else(ApiError::no_such_stream)?;
+            let (_, subscription) =
+                session.subscriptions.remove(&stream).ok_or_else(ApiError::no_such_stream)?;
             subscription.cancel();
             json!({ "type": "unsubscribe", "stream_id": stream_id })
         }
@@ -223,9 +235,8 @@ async fn follow(stream: StreamId, mut follower: Follower, outbox: &Outbox) {
             Err(error) => {
                 let error = ApiError::from(error);
                 let data = json!({ "type": "error", "reason": error.message, "code": error.code });
-                return outbox.send(
-                    &json!({ "type": "notification", "id": stream.to_string(), "data": data }),
-                );
+                return outbox
+                    .send(&json!({ "type": "notification", "id": stream.to_string(), "data": data }));
             }
         }
     }

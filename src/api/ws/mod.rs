@@ -26,8 +26,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     let accept = accept_key(request.headers())?;
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
     // The guard has checked a token that came in the header; a Unix peer needs none.
-    let trusted =
-        matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
+    let trusted = matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
     let upgraded = hyper::upgrade::on(&mut request);
     let lifecycle = api.lifecycle.clone();
     lifecycle.spawn(async move {

@@ -35,15 +35,25 @@ pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the events of a challenge; `false`: it is not open.
-pub(super) fn update(db: &Connection, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE challenges SET envelopes = ?2, renewals = ?3
-             WHERE challenge = ?1 AND closed_at IS NULL",
-        )?
-        .execute(params![challenge, envelopes_column(envelopes), renewals])?;
-    Ok(changed > 0)
+/// Adds an event to a challenge, in place of the one for the same recipient; `false`: it is not open.
+pub(super) fn put_envelope(
+    db: &Connection,
+    challenge: &str,
+    envelope: Envelope,
+    renewals: u8,
+) -> Result<bool> {
+    let open = db
+        .prepare_cached("SELECT envelopes FROM challenges WHERE challenge = ?1 AND closed_at IS NULL")?
+        .query_row([challenge], |row| read_envelopes(row.get("envelopes")?))
+        .optional()?;
+    let Some(mut envelopes) = open else { return Ok(false) };
+    match envelopes.iter_mut().find(|known| known.recipient == envelope.recipient) {
+        Some(known) => *known = envelope,
+        None => envelopes.push(envelope),
+    }
+    db.prepare_cached("UPDATE challenges SET envelopes = ?2, renewals = ?3 WHERE challenge = ?1")?
+        .execute(params![challenge, envelopes_column(&envelopes), renewals])?;
+    Ok(true)
 }
 
 /// Ends a challenge with its outcome. `None`: it is not open, and nothing was done.
@@ -98,18 +108,21 @@ pub(super) fn asked_since(db: &Connection, since: Timestamp) -> Result<Vec<(Publ
 fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
     let Key(user) = row.get("user")?;
     let Json(relays) = row.get("relays")?;
-    let Json(envelopes) = row.get::<_, Json<Vec<(PublicKey, String)>>>("envelopes")?;
     Ok(Challenge {
         challenge: row.get("challenge")?,
         stream: row.get("stream")?,
         user,
         relays,
-        envelopes: envelopes.into_iter().map(|(recipient, event)| Envelope { recipient, event }).collect(),
+        envelopes: read_envelopes(row.get("envelopes")?)?,
         renewals: row.get("renewals")?,
         ends_stream: row.get("ends_stream")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
     })
+}
+
+fn read_envelopes(Json(pairs): Json<Vec<(PublicKey, String)>>) -> rusqlite::Result<Vec<Envelope>> {
+    Ok(pairs.into_iter().map(|(recipient, event)| Envelope { recipient, event }).collect())
 }
 
 /// Pairs of recipient and event.

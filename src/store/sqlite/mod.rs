@@ -103,9 +103,9 @@ impl Store for SqliteStore {
         self.writer.write(move |db| challenges::open(db, &challenge)).await
     }
 
-    async fn update_envelopes(&self, challenge: &str, envelopes: &[Envelope], renewals: u8) -> Result<bool> {
-        let (challenge, envelopes) = (challenge.to_owned(), envelopes.to_vec());
-        self.writer.write(move |db| challenges::update(db, &challenge, &envelopes, renewals)).await
+    async fn put_envelope(&self, challenge: &str, envelope: &Envelope, renewals: u8) -> Result<bool> {
+        let (challenge, envelope) = (challenge.to_owned(), envelope.clone());
+        self.writer.write(move |db| challenges::put_envelope(db, &challenge, envelope, renewals)).await
     }
 
     async fn close_challenge(

@@ -24,16 +24,21 @@ pub(crate) async fn a_challenge_that_is_there_already_is_a_conflict(store: &dyn 
     assert_eq!(store.open_challenge(&again).await, Err(StoreError::Conflict), "closed is not forgotten");
 }
 
-pub(crate) async fn new_envelopes_replace_the_old_ones_while_it_is_open(store: &dyn Store) {
-    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
-    let renewed = [envelope(1, "third"), envelope(2, "fourth"), envelope(3, "fifth")];
-    assert!(store.update_envelopes("c", &renewed, 2).await.unwrap());
-    let expected = Challenge { envelopes: renewed.to_vec(), renewals: 2, ..challenge("c", stream(1)) };
+pub(crate) async fn new_envelopes_join_the_old_ones_or_take_their_place_while_it_is_open(store: &dyn Store) {
+    let opened = challenge("c", stream(1));
+    store.open_challenge(&opened).await.unwrap();
+    assert!(store.put_envelope("c", &envelope(1, "anew"), 1).await.unwrap());
+    assert!(store.put_envelope("c", &envelope(9, "one more"), 1).await.unwrap());
+    let mut envelopes = opened.envelopes.clone();
+    envelopes.retain(|known| known.recipient != envelope(1, "").recipient);
+    envelopes.insert(0, envelope(1, "anew"));
+    envelopes.push(envelope(9, "one more"));
+    let expected = Challenge { envelopes, renewals: 1, ..opened };
     assert_eq!(recovered(store).await.challenges, [expected]);
 
     store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
-    assert!(!store.update_envelopes("c", &renewed, 3).await.unwrap());
-    assert!(!store.update_envelopes("unheard of", &renewed, 1).await.unwrap());
+    assert!(!store.put_envelope("c", &envelope(1, "late"), 2).await.unwrap());
+    assert!(!store.put_envelope("unheard of", &envelope(1, "x"), 1).await.unwrap());
 }
 
 pub(crate) async fn an_approval_teaches_whose_the_signing_key_is(store: &dyn Store) {

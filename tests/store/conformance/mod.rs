@@ -34,7 +34,7 @@ macro_rules! conformance {
             challenges {
                 a_challenge_comes_back_as_it_was_opened,
                 a_challenge_that_is_there_already_is_a_conflict,
-                new_envelopes_replace_the_old_ones_while_it_is_open,
+                new_envelopes_join_the_old_ones_or_take_their_place_while_it_is_open,
                 an_approval_teaches_whose_the_signing_key_is,
                 a_refusal_teaches_nothing,
                 an_answer_that_comes_twice_counts_once,

@@ -1,0 +1,251 @@
+//! The composition root: the one file that names the concrete parts and puts them together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nostr_sdk::{Keys, PublicKey, RelayUrl};
+use secrecy::SecretString;
+
+use crate::api::{self, ListenError};
+use crate::auth::{Auth, Identity, Opening, Parts};
+use crate::clock::{Clock, SharedClock};
+use crate::config::files::{self, SecretFileError};
+use crate::config::key::{self, KeyError};
+use crate::config::{ApiToken, Config, RelayEntry};
+use crate::events::Events;
+use crate::lifecycle::Lifecycle;
+use crate::protocol::{SubkeyError, SubkeyProof, kind};
+use crate::relay::{RelayOptions, RelaySpec, Relays};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{RelayChange, Store, StoreError};
+
+/// Why the daemon did not start. Each names the file or address that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The service's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The proof that goes with a subkey.
+    #[error("the subkey proof in {} cannot be used: {reason}", path.display())]
+    Proof {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The API token.
+    #[error("cannot use the API token in {}: {error}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// The data folder.
+    #[error("cannot use the data folder {}: {error}", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The HTTP client for look-ups.
+    #[error("cannot prepare look-ups: {0}")]
+    Lookup(#[from] reqwest::Error),
+}
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    lifecycle: Lifecycle,
+    relays: Relays,
+    store: Arc<dyn Store>,
+    public_key: PublicKey,
+    listen: Option<SocketAddr>,
+}
+
+/// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
+pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartError> {
+    raise_file_limit();
+    let (keys, identity) = identity(config, &*clock)?;
+    let public_key = identity.main_key();
+
+    let folder = &config.data_dir;
+    files::create_private_dir(folder).map_err(|error| StartError::DataDir { path: folder.clone(), error })?;
+    let store = open_store(folder).await?;
+
+    // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
+    let socket = api::unix(&config.local).await?;
+    let listener = match config.local.listen {
+        Some(address) => Some(api::tcp(address).await?),
+        None => None,
+    };
+    let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let token = if listen.is_some() { Some(api_token(&config.local.token)?) } else { None };
+
+    let opening = Opening::load(&*store, &config.auth, clock.now()).await?;
+    let options = relay_options(config, keys, &*store).await?;
+    let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
+
+    let lifecycle = Lifecycle::default();
+    let parts = Parts {
+        events: Events::new(Arc::clone(&store), identity.sealer()),
+        identity,
+        nip05_names: config.service.nip05_names.clone(),
+        limits: config.auth.clone(),
+        rules: config.tokens.clone(),
+        lookup: config.lookup.clone(),
+        store: Arc::clone(&store),
+        relays: relays.clone(),
+        clock,
+        lifecycle: lifecycle.clone(),
+    };
+    let auth = Auth::start(parts, opening, signals)?;
+    api::serve(auth, &config.local, token, socket, listener, &lifecycle);
+
+    tracing::info!(
+        version = api::VERSION,
+        public_key = %public_key,
+        socket = %config.local.socket.display(),
+        listen = listen.map(|address| address.to_string()),
+        relays = config.relays.len(),
+        relay_source = %config.relay_source,
+        "serving"
+    );
+    Ok(Daemon { lifecycle, relays, store, public_key, listen })
+}
+
+impl Daemon {
+    /// The key that the service is known by.
+    pub fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// The address of the TCP socket, if there is one.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    /// Resolves when a relay is subscribed.
+    pub async fn ready(&self) {
+        self.relays.ready().await;
+    }
+
+    /// Resolves when the daemon begins to stop by itself, because a part of it has failed.
+    pub async fn failed(&self) {
+        self.lifecycle.stopping().await;
+    }
+
+    /// Stops: takes on nothing new, ends what was begun, then lets go of relays and store. Whatever is
+    /// open stays open in the store. When `impatient` resolves, what has not ended is aborted. Returns
+    /// whether all went well.
+    pub async fn stop(self, impatient: impl Future<Output = ()>) -> bool {
+        self.lifecycle.stop();
+        let clean = self.lifecycle.drained(impatient).await;
+        self.relays.shutdown().await;
+        self.store.close().await;
+        tracing::info!(clean, "stopped");
+        clean
+    }
+}
+
+fn identity(config: &Config, clock: &dyn Clock) -> Result<(Keys, Identity), StartError> {
+    let path = &config.service.key_file;
+    let keys = match key::load(path)? {
+        Some(keys) => keys,
+        None => {
+            let keys = key::create(path)?;
+            tracing::warn!(file = %path.display(), public_key = %keys.public_key(), "made a new service key: keep a copy");
+            keys
+        }
+    };
+    let identity = match &config.service.subkey_proof_file {
+        None => Identity::main(keys.clone()),
+        Some(path) => {
+            let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
+            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+            let proof: SubkeyProof =
+                serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+            Identity::subkey(keys.clone(), proof, clock.now())
+                .map_err(|error: SubkeyError| failed(error.to_string()))?
+        }
+    };
+    Ok((keys, identity))
+}
+
+/// Opening may bring the file up to date, which blocks.
+async fn open_store(folder: &Path) -> Result<Arc<dyn Store>, StartError> {
+    let path = folder.join("portico.db");
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await;
+    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Arc::new(opened?))
+}
+
+/// The operator's relays, with what was changed at run time.
+async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result<RelayOptions, StartError> {
+    let entry =
+        |entry: &RelayEntry| RelaySpec { url: entry.url.clone(), read: entry.read, write: entry.write };
+    let mut relays: Vec<RelaySpec> = config.relays.iter().map(entry).collect();
+    for (url, change) in store.relay_changes().await? {
+        let Ok(url) = RelayUrl::parse(&url) else { continue };
+        let known = relays.iter().any(|relay| relay.url == url);
+        match change {
+            RelayChange::Added if !known => relays.push(RelaySpec::read_write(url)),
+            RelayChange::Added => {}
+            RelayChange::Removed => relays.retain(|relay| relay.url != url),
+        }
+    }
+    let rules = &config.relay_rules;
+    let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
+    Ok(RelayOptions {
+        relays,
+        allow_private: rules.allow_private,
+        max_preferred: rules.max_preferred,
+        max_preferred_per_user: rules.max_preferred_per_user,
+        inbox: rules.inbox,
+        queue_per_relay: rules.queue_per_relay,
+        ..RelayOptions::new(keys, kinds)
+    })
+}
+
+/// The API token, made at the first start if nothing else is configured.
+fn api_token(source: &ApiToken) -> Result<SecretString, StartError> {
+    let (path, may_create) = match source {
+        ApiToken::Given(token) => return Ok(token.clone()),
+        ApiToken::File(path) => (path, false),
+        ApiToken::Generated(path) => (path, true),
+    };
+    let failed = |error: SecretFileError| StartError::Token { path: path.clone(), error };
+    if let Some(token) = files::read_secret(path).map_err(failed)? {
+        if token.is_empty() {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into()));
+        }
+        return Ok(SecretString::from(token.as_str()));
+    }
+    if !may_create {
+        return Err(failed(io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+    let token = hex::encode(rand::random::<[u8; 32]>());
+    files::create_secret(path, &token).map_err(|error| failed(error.into()))?;
+    tracing::warn!(file = %path.display(), "made a new API token for TCP clients");
+    Ok(SecretString::from(token))
+}
+
+/// Each connection is a file; many systems start a process with room for 1024.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,65 @@
+//! `portico config`: what the daemon would run with.
+
+use serde_json::json;
+
+use super::{CommandResult, Exit, Failure};
+use crate::config::{self, ApiToken, Config, Overrides, key};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Read and check the configuration, the relays and the secret files, and show what is in force
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(Command::Check(args): Command) -> CommandResult {
+    let config = config::load(&args.overrides).map_err(Failure::usage)?;
+    let public_key = match key::load(&config.service.key_file).map_err(Failure::usage)? {
+        Some(keys) => keys.public_key().to_hex(),
+        None => "(made at the first start)".into(),
+    };
+    let shown = show(&config, &public_key);
+    if args.json {
+        println!("{shown:#}");
+    } else if let Some(lines) = shown.as_object() {
+        for (name, value) in lines {
+            println!("{name:<16} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// What is in force, without secrets.
+fn show(config: &Config, public_key: &str) -> serde_json::Value {
+    let token = match &config.local.token {
+        ApiToken::Given(_) => "in the configuration".to_owned(),
+        ApiToken::File(path) => path.display().to_string(),
+        ApiToken::Generated(path) => format!("{} (made when missing)", path.display()),
+    };
+    let relays: Vec<String> = config.relays.iter().map(|relay| relay.url.to_string()).collect();
+    json!({
+        "config": config.file.as_ref().map_or("(defaults)".into(), |path| path.display().to_string()),
+        "data_dir": config.data_dir,
+        "key_file": config.service.key_file,
+        "public_key": public_key,
+        "socket": config.local.socket,
+        "socket_mode": format!("{:04o}", config.local.socket_mode),
+        "listen": config.local.listen.map_or("off".into(), |address| address.to_string()),
+        "api_token": token,
+        "relay_source": config.relay_source.to_string(),
+        "relays": relays,
+        "auth": config.auth,
+        "tokens": config.tokens,
+        "relay_rules": config.relay_rules,
+        "lookup": config.lookup,
+        "log": config.log,
+    })
+}

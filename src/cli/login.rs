@@ -1,0 +1,77 @@
+//! `portico login`: one login, on the terminal.
+
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::watch::Stream;
+use super::{CommandResult, Exit, Failure, qr};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// A token of your own: the same URL then serves any number of users, until it is deleted
+    #[arg(long, value_name = "TOKEN")]
+    static_token: Option<String>,
+    /// Print the session token too, not only what it says
+    #[arg(long)]
+    with_token: bool,
+    /// Print JSON alone, no QR code
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> CommandResult {
+    let opened = args.target.post("/login", &json!({ "static_token": args.static_token })).await?;
+    let (url, stream) = match (opened["url"].as_str(), opened["stream_id"].as_str()) {
+        (Some(url), Some(stream)) => (url, stream),
+        _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
+    };
+    if args.json {
+        eprintln!("{url}");
+    } else {
+        eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting …", qr::render(url));
+    }
+    let mut events = Stream::open(&args.target, stream, 0).await?;
+    while let Some(mut event) = events.next().await? {
+        match event["type"].as_str() {
+            Some("key_handshake") if !args.json => {
+                eprintln!("Scanned by {}. Asking for approval …", text(&event["main_key"]));
+            }
+            Some("authenticate_key") => return Ok(finish(&mut event, &args)),
+            Some("error") => {
+                let message = format!("{} ({})", text(&event["reason"]), text(&event["code"]));
+                return Err(Failure::new(Exit::No, message));
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::new(Exit::No, "the login ended without an answer"))
+}
+
+fn finish(event: &mut Value, args: &Args) -> Exit {
+    if !args.with_token
+        && let Some(status) = event["status"].as_object_mut()
+    {
+        status.remove("session_token");
+    }
+    if args.json {
+        println!("{event:#}");
+    } else {
+        println!("{:<12} {}", text(&event["status"]["status"]), text(&event["user_key"]));
+        for (name, value) in event["session"].as_object().into_iter().flatten() {
+            println!("{name:<12} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+        if let Some(token) = event["status"]["session_token"].as_str() {
+            println!("{:<12} {token}", "token");
+        }
+        if let Some(reason) = event["status"]["reason"].as_str() {
+            println!("{:<12} {reason}", "reason");
+        }
+    }
+    if event["status"]["status"] == "approved" { Exit::Success } else { Exit::No }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

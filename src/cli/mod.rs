@@ -1,0 +1,131 @@
+//! The command line: one file a subcommand.
+//!
+//! Results go to standard output, the log and everything for people's eyes to standard error. Exit codes are
+//! those of [`Exit`].
+
+mod client;
+mod config;
+mod issue;
+mod keygen;
+mod logging;
+mod login;
+mod qr;
+mod serve;
+mod verify;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a command ended, as other programs see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what it was asked to.
+    Success = 0,
+    /// The answer is no: a token that does not verify, a login that was declined or timed out.
+    No = 1,
+    /// The command line or the configuration is wrong (EX_USAGE).
+    Usage = 64,
+    /// The daemon, or something that it needs, is not to be had (EX_UNAVAILABLE).
+    Unavailable = 69,
+    /// A defect, or a part of the daemon that failed (EX_SOFTWARE).
+    Failed = 70,
+}
+
+/// Why a command did not end well: the exit code, and a sentence for people.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl ToString) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+
+    fn usage(message: impl ToString) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+}
+
+type CommandResult = Result<Exit, Failure>;
+
+/// Log people in with the wallet on their phone.
+#[derive(Debug, Parser)]
+#[command(name = "portico", version = VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the answer is no: a token that does not verify, a login declined or timed out
+  64  the command line or the configuration is wrong
+  69  the daemon, or something that it needs, is not to be had
+  70  a defect, or a part of the daemon that failed
+
+Try `portico demo` first: it needs nothing and shows one whole login.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(serve::Args),
+    /// Log a user in at the running daemon: show a QR code, wait, print the verified claims
+    Login(login::Args),
+    /// Have the running daemon issue a token
+    Issue(issue::Args),
+    /// Verify a token, at the running daemon or offline
+    Verify(verify::Args),
+    /// Make a service key, or a subkey with its proof
+    Keygen(keygen::Args),
+    /// Follow a stream of events at the running daemon
+    Watch(watch::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTICO_GIT_COMMIT"), ")");
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            return ExitCode::from(exit as u8);
+        }
+    };
+    let exit = run(cli.command).unwrap_or_else(|failure| {
+        eprintln!("portico: {}", failure.message);
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> CommandResult {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    let exit = runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Login(args) => login::run(args).await,
+            Command::Issue(args) => issue::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
+            Command::Keygen(args) => keygen::run(&args),
+            Command::Watch(args) => watch::run(args).await,
+            Command::Config(command) => config::run(command),
+        }
+    });
+    // A look-up of a name may still be blocking a thread; nothing waits for it.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,84 @@
+//! `portico verify`: whether a token holds, and what it says.
+
+use std::io::Read;
+
+use nostr_sdk::PublicKey;
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::{CommandResult, Exit, Failure};
+use crate::clock::{Clock, SystemClock};
+use crate::token::{MAX_TOKEN_BYTES, Policy, VerifyingKey, verify};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The key decides the question. A wallet's key: did that wallet sign it, and for whom? \
+                        This service's key: is it ours, or made for us by a wallet that logged in here? \
+                        Offline, only the former can be answered, and nothing is known of revocations."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// The token, or `-` to read it from standard input, where other users do not see it
+    #[arg(value_name = "TOKEN", default_value = "-")]
+    token: String,
+    /// About whom it is asked: hex or npub
+    #[arg(long, value_name = "KEY")]
+    key: String,
+    /// Verify here, without a daemon
+    #[arg(long)]
+    offline: bool,
+    /// Offline: the longest life that is accepted, from `iat` to `exp`
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "offline")]
+    max_days: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> CommandResult {
+    let token = match args.token.as_str() {
+        "-" => read_token()?,
+        token => token.to_owned(),
+    };
+    let verified = if args.offline {
+        offline(&args, &token)?
+    } else {
+        args.target.post("/jwt/verify", &json!({ "pubkey": args.key, "token": token })).await?
+    };
+    if args.json {
+        println!("{verified:#}");
+    } else {
+        for (name, value) in verified.as_object().into_iter().flatten() {
+            println!("{name:<12} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
+    let key = PublicKey::parse(&args.key)
+        .ok()
+        .and_then(|key| VerifyingKey::from_xonly_bytes(key.as_bytes()).ok())
+        .ok_or_else(|| Failure::usage("--key: not a public key (64 hex digits or npub1…)"))?;
+    let policy = Policy { max_lifetime_secs: Some(args.max_days * 24 * 3600), ..Policy::default() };
+    let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false)
+        .map_err(|error| Failure::new(Exit::No, format!("{error} ({})", error.code())))?;
+    let issuer = hex::encode(key.to_xonly_bytes());
+    let target = hex::encode(claims.target_key);
+    Ok(json!({
+        "target_key": target,
+        "issuer": issuer,
+        "audience": target,
+        "issued_at": claims.issued_at,
+        "not_before": claims.not_before,
+        "expires_at": claims.expires_at,
+    }))
+}
+
+fn read_token() -> Result<String, Failure> {
+    let mut text = String::new();
+    let limit = MAX_TOKEN_BYTES as u64 + 2;
+    std::io::stdin().take(limit).read_to_string(&mut text).map_err(Failure::usage)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
