@@ -67,6 +67,8 @@ impl SqliteStore {
     /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::Corrupt`] if it is
     /// damaged or something else altogether. The latter two leave it as it is.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
+        // Absolute, so that readers find it whatever becomes of the working directory, and so that SQLite
+        // never takes a relative `file:…` for a URI.
         let path = path::absolute(path)
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let writer = Writer::start(open::writer(&path, options.busy_timeout)?, options.queue)?;
