@@ -1,8 +1,8 @@
 //! The [`Store`] in a single SQLite file.
 //!
 //! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all that
-//! wait at the same moment ([`writer`]). Reads have connections of their own ([`readers`]) and see the last
-//! commit. The file names its schema version and is brought up to date when it is opened ([`migrate`]).
+//! wait at the same moment (`writer.rs`). Reads have connections of their own (`readers.rs`) and see the last
+//! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
 
 mod challenges;
 mod columns;
