@@ -93,6 +93,9 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
 
     let opening = Opening::load(&*store, &config.auth, clock.now()).await?;
     let options = relay_options(config, keys, &*store).await?;
+    if options.relays.is_empty() {
+        tracing::warn!(source = %config.relay_source, "no relays are configured: nobody can log in");
+    }
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
 
     let lifecycle = Lifecycle::default();

@@ -54,7 +54,9 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Records one scan in one transaction: the events, the token used up, the challenge that follows.
     /// The stored events come in the order of `scan.events`. `None`: nothing was done, because this
     /// scan was recorded before, or none of the streams is open any more (used up, ended, deleted).
-    /// Streams of `scan.events` that are closed are left out of the result.
+    /// Streams of `scan.events` that are closed are left out of the result; the challenge is opened only
+    /// if its stream is in it. A scan that found nothing open is not remembered: it had no effect that a
+    /// replay could repeat.
     async fn record_scan(&self, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>>;
 
     /// Opens a challenge on a new stream of its own.

@@ -1,8 +1,8 @@
 //! The [`Store`] in a single SQLite file.
 //!
 //! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all that
-//! wait at the same moment ([`writer`]). Reads have connections of their own ([`readers`]) and see the last
-//! commit. The file names its schema version and is brought up to date when it is opened ([`migrate`]).
+//! wait at the same moment (`writer.rs`). Reads have connections of their own (`readers.rs`) and see the last
+//! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
 
 mod challenges;
 mod columns;
@@ -67,6 +67,8 @@ impl SqliteStore {
     /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::Corrupt`] if it is
     /// damaged or something else altogether. The latter two leave it as it is.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
+        // Absolute, so that readers find it whatever becomes of the working directory, and so that SQLite
+        // never takes a relative `file:…` for a URI.
         let path = path::absolute(path)
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let writer = Writer::start(open::writer(&path, options.busy_timeout)?, options.queue)?;

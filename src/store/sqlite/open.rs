@@ -46,7 +46,7 @@ pub(super) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection> 
 }
 
 fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    // No URI: a path is a path, whatever its name. No CREATE: SQLite would make it world-readable.
+    // No CREATE: SQLite would make the file readable by everybody.
     let db = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,

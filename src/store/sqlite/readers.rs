@@ -79,3 +79,49 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool of one reader, and a connection that can write.
+    fn reader() -> (Readers, Connection, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE numbers (n)").unwrap();
+        (Readers::new(path, 1, Duration::ZERO), db, folder)
+    }
+
+    fn count(db: &Connection) -> Result<u32> {
+        Ok(db.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn one_read_sees_one_moment_and_the_next_read_the_last_commit() {
+        let (readers, writer, _folder) = reader();
+        let counts = readers.read(move |db| {
+            let before = count(db)?;
+            writer.execute("INSERT INTO numbers VALUES (1)", [])?;
+            Ok((before, count(db)?))
+        });
+        assert_eq!(counts.await, Ok((0, 0)));
+        assert_eq!(readers.read(count).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let (readers, _writer, _folder) = reader();
+        let answer = readers.read(|db| Ok(db.execute("DELETE FROM numbers", [])?)).await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_or_panics_does_not_use_up_the_pool() {
+        let (readers, _writer, _folder) = reader();
+        assert_eq!(readers.read(|_| Err::<(), _>(StoreError::Conflict)).await, Err(StoreError::Conflict));
+        let panicked: Result<()> = readers.read(|_| panic!("a bug")).await;
+        assert!(matches!(panicked, Err(StoreError::Unavailable(_))));
+        assert_eq!(readers.read(count).await, Ok(0));
+    }
+}
