@@ -9,7 +9,7 @@ use nostr_sdk::{Event, EventId, JsonUtil, PublicKey};
 use rand::rngs::OsRng;
 
 use super::challenge::{MAX_SUBKEYS, Prepared};
-use super::registry::{ChallengeId, OpenChallenge, OpenHandshake};
+use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, AuthError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::{
@@ -208,10 +208,10 @@ impl Auth {
 
     /// The open challenge that `author` was asked and now answers.
     fn challenge_asked_of(&self, author: &PublicKey, response: &AuthResponse) -> Option<Arc<OpenChallenge>> {
-        let challenge = self.registry.challenge(ChallengeId::parse(&response.challenge)?)?;
+        let challenge = self.registry.asked(author, &response.challenge)?;
         let now = self.clock.now();
-        if now >= challenge.expires_at || !challenge.asks(author) {
-            tracing::debug!(stream = %challenge.stream, "dropped an answer that is late or of a key that was not asked");
+        if now >= challenge.expires_at {
+            tracing::debug!(stream = %challenge.stream, "dropped an answer that came too late");
             return None;
         }
         match &response.subkey_proof {

@@ -41,6 +41,11 @@ impl Opening {
         Arc::clone(&self.registry) as Arc<dyn Gate>
     }
 
+    /// Whether an answer of this key to this challenge is waited for.
+    pub fn awaits(&self, author: &PublicKey, challenge: &str) -> bool {
+        self.registry.asked(author, challenge).is_some()
+    }
+
     fn fill(&mut self, recovered: Recovered) {
         let Recovered { handshakes, challenges, asked } = recovered;
         if !handshakes.is_empty() || !challenges.is_empty() {

@@ -98,7 +98,7 @@ pub(super) struct Registry {
     by_stream: DashMap<StreamId, Arc<OpenHandshake>>,
     challenges: DashMap<ChallengeId, Arc<OpenChallenge>>,
     /// Keys from whom an answer is wanted, with the number of challenges that want one.
-    asked: DashMap<PublicKey, usize>,
+    wanted: DashMap<PublicKey, usize>,
     /// Our own events, for proofs and refusals that name them.
     events: DashMap<EventId, ChallengeId>,
     pub(super) deadlines: Deadlines,
@@ -147,7 +147,7 @@ impl Registry {
     pub(super) fn add_challenge(&self, challenge: Arc<OpenChallenge>) {
         self.deadlines.add(challenge.expires_at, Due::Challenge(challenge.id));
         for (key, event) in &challenge.progress().asked {
-            *self.asked.entry(*key).or_default() += 1;
+            *self.wanted.entry(*key).or_default() += 1;
             self.events.insert(*event, challenge.id);
         }
         self.challenges.insert(challenge.id, challenge);
@@ -156,7 +156,7 @@ impl Registry {
     /// One more key is asked the same challenge.
     pub(super) fn ask_also(&self, challenge: &OpenChallenge, key: PublicKey, event: EventId) {
         challenge.progress().asked.push((key, event));
-        *self.asked.entry(key).or_default() += 1;
+        *self.wanted.entry(key).or_default() += 1;
         self.events.insert(event, challenge.id);
     }
 
@@ -180,7 +180,7 @@ impl Registry {
         let progress = challenge.progress();
         let mut events: Vec<EventId> = progress.asked.iter().map(|(_, event)| *event).collect();
         for (key, _) in &progress.asked {
-            self.asked.remove_if_mut(key, |_, count| {
+            self.wanted.remove_if_mut(key, |_, count| {
                 *count = count.saturating_sub(1);
                 *count == 0
             });
@@ -195,6 +195,12 @@ impl Registry {
 
     pub(super) fn challenge(&self, id: ChallengeId) -> Option<Arc<OpenChallenge>> {
         self.challenges.get(&id).map(|found| Arc::clone(&found))
+    }
+
+    /// The challenge of this name, if it was asked of this key.
+    pub(super) fn asked(&self, key: &PublicKey, challenge: &str) -> Option<Arc<OpenChallenge>> {
+        let challenge = self.challenge(ChallengeId::parse(challenge)?)?;
+        challenge.asks(key).then_some(challenge)
     }
 
     /// The challenge that one of our events asked.
@@ -217,7 +223,7 @@ impl Registry {
 impl Gate for Registry {
     fn admits(&self, event: &Event) -> bool {
         if event.kind == kind::AUTH_RESPONSE {
-            self.asked.contains_key(&event.pubkey)
+            self.wanted.contains_key(&event.pubkey)
         } else if event.kind == kind::KEY_HANDSHAKE {
             !self.by_stream.is_empty()
         } else if event.kind == kind::SUBKEY_PROOF {
