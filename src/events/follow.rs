@@ -125,3 +125,140 @@ impl Drop for Follower {
         self.events.hub.leave(self.stream);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nostr_sdk::Keys;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::events::EventBody;
+    use crate::protocol::Sealer;
+    use crate::store::sqlite::{SqliteOptions, SqliteStore};
+    use crate::store::{Challenge, EventDraft, Handshake, HandshakeKind, Scan, Store, StoredEvent};
+
+    const NOW: Timestamp = Timestamp::from_secs(1000);
+
+    struct Fixture {
+        events: Events,
+        store: Arc<dyn Store>,
+        stream: StreamId,
+        _folder: tempfile::TempDir,
+    }
+
+    /// A stream that can grow for ever: that of a static handshake URL.
+    async fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
+        let sealer = Arc::new(Sealer::new(Keys::generate(), 8));
+        let stream = StreamId::from_bytes([7; 16]);
+        let handshake = Handshake {
+            stream,
+            token: "wall".into(),
+            kind: HandshakeKind::Handshake,
+            no_request: false,
+            created_at: NOW,
+            expires_at: None,
+        };
+        store.open_handshake(&handshake).await.unwrap();
+        Fixture { events: Events::new(Arc::clone(&store), sealer), store, stream, _folder: folder }
+    }
+
+    impl Fixture {
+        fn body(&self) -> EventBody {
+            EventBody::KeyHandshake { main_key: Keys::generate().public_key(), preferred_relays: vec![] }
+        }
+
+        async fn stored(&self, body: &EventBody) -> StoredEvent {
+            let scan = Scan {
+                event_id: rand::random(),
+                user: Keys::generate().public_key(),
+                preferred_relays: vec![],
+                at: NOW,
+                events: vec![(self.stream, self.events.draft(NOW, body).unwrap())],
+                one_time: false,
+                challenge: None::<Challenge>,
+            };
+            self.store.record_scan(&scan).await.unwrap().unwrap().remove(0).1
+        }
+
+        async fn happens(&self) {
+            let body = self.body();
+            let stored = self.stored(&body).await;
+            self.events.publish(self.stream, &stored, body, false);
+        }
+
+        async fn ends(&self) {
+            let body = self.body();
+            let draft: EventDraft = self.events.draft(NOW, &body).unwrap();
+            let stored = self.store.end_stream(self.stream, &draft).await.unwrap().unwrap();
+            self.events.publish(self.stream, &stored, body, true);
+        }
+
+        async fn follow(&self, after: u64) -> Follower {
+            self.events.follow(self.stream, after).await.unwrap().unwrap()
+        }
+    }
+
+    async fn rest(mut follower: Follower) -> Vec<u64> {
+        let mut seen = Vec::new();
+        while let Some(event) = follower.next().await.unwrap() {
+            seen.push(event.index);
+        }
+        seen
+    }
+
+    #[tokio::test]
+    async fn a_follower_sees_what_was_and_what_comes_each_once_and_then_the_end() {
+        let fixture = fixture().await;
+        fixture.happens().await;
+        fixture.happens().await;
+        let from_start = tokio::spawn(rest(fixture.follow(0).await));
+        let from_one = tokio::spawn(rest(fixture.follow(1).await));
+        fixture.happens().await;
+        fixture.ends().await;
+        assert_eq!(from_start.await.unwrap(), [1, 2, 3, 4]);
+        assert_eq!(from_one.await.unwrap(), [2, 3, 4]);
+        assert_eq!(rest(fixture.follow(3).await).await, [4], "after the end, too");
+        assert_eq!(rest(fixture.follow(4).await).await, [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_fell_behind_reads_the_store() {
+        let fixture = fixture().await;
+        let follower = fixture.follow(0).await;
+        for _ in 0..3 * LIVE_BUFFER {
+            fixture.happens().await;
+        }
+        fixture.ends().await;
+        let seen = rest(follower).await;
+        assert_eq!(seen, (1..=3 * LIVE_BUFFER as u64 + 1).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn events_published_out_of_order_by_two_writers_come_in_order() {
+        let fixture = fixture().await;
+        let follower = fixture.follow(0).await;
+        let (first, second) = (fixture.body(), fixture.body());
+        let stored = [fixture.stored(&first).await, fixture.stored(&second).await];
+        fixture.events.publish(fixture.stream, &stored[1], second, false);
+        fixture.events.publish(fixture.stream, &stored[0], first, false);
+        fixture.ends().await;
+        assert_eq!(rest(follower).await, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn streams_nobody_follows_take_no_room() {
+        let fixture = fixture().await;
+        let (one, two) = (fixture.follow(0).await, fixture.follow(0).await);
+        drop(one);
+        assert_eq!(fixture.events.hub.streams.len(), 1);
+        drop(two);
+        assert!(fixture.events.hub.streams.is_empty());
+        assert!(fixture.events.follow(StreamId::from_bytes([8; 16]), 0).await.unwrap().is_none());
+        assert!(fixture.events.hub.streams.is_empty(), "not even one that never was");
+    }
+}

@@ -67,7 +67,7 @@ mod tests {
             challenge: "c".into(),
             status: AuthStatus::Approved {
                 granted_permissions: vec![],
-                session_token: SessionToken::new(token.into()),
+                session_token: SessionToken::new(token),
             },
             session: None,
         }
