@@ -1,0 +1,44 @@
+//! What can go wrong on the way to a relay.
+
+/// Why the set of relays could not be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// The relay side has stopped, or is stopping.
+    #[error("the connections to relays are shut down")]
+    Stopped,
+}
+
+/// Why there is no connection to a relay, or no subscription.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The URL has no host or no port.
+    #[error("the URL names no host")]
+    NoHost,
+    /// The name could not be resolved.
+    #[error("the name does not resolve")]
+    Unresolved,
+    /// A relay named by a stranger is at an address that is not public.
+    #[error("the relay is at a private address")]
+    PrivateAddress,
+    /// No TCP connection.
+    #[error("no connection: {0}")]
+    Unreachable(std::io::ErrorKind),
+    /// No TLS: the certificate is not valid for the name, or this is no TLS server.
+    #[error("no secure connection")]
+    Tls,
+    /// An HTTP server, but not one that speaks WebSocket there. The HTTP status.
+    #[error("no WebSocket there: HTTP status {0}")]
+    NotWebSocket(u16),
+    /// It does not speak the WebSocket protocol properly.
+    #[error("the WebSocket protocol was violated")]
+    Protocol,
+    /// It took longer than [`connect_timeout`](super::RelayOptions::connect_timeout).
+    #[error("no connection in time")]
+    TimedOut,
+    /// The connection ended.
+    #[error("the connection was lost")]
+    Lost,
+    /// The relay closed the subscription. Its reason, shortened, for people.
+    #[error("the relay refused the subscription: {0}")]
+    SubscriptionRefused(String),
+}

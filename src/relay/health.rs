@@ -1,0 +1,160 @@
+//! How each relay is doing, for operators.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use nostr_sdk::prelude::RelayUrl;
+
+use super::error::LinkError;
+use crate::clock::Timestamp;
+
+/// Who named a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration.
+    Configured,
+    /// The operator, at run time.
+    Added,
+    /// A user's wallet: connected under conditions, and not for ever.
+    Preferred,
+}
+
+/// How far the connection to a relay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayState {
+    /// Not connected; being tried again and again.
+    Connecting,
+    /// Connected, but not (or no longer) subscribed.
+    Subscribing,
+    /// Connected and subscribed: what is sent to us arrives, what we publish is sent.
+    Ready,
+}
+
+/// A relay, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayHealth {
+    /// Where it is.
+    pub url: RelayUrl,
+    /// Who named it.
+    pub origin: Origin,
+    /// Subscribed at.
+    pub read: bool,
+    /// Published to.
+    pub write: bool,
+    /// How far the connection is.
+    pub state: RelayState,
+    /// Since when it has been ready without a break.
+    pub ready_since: Option<Timestamp>,
+    /// What went wrong last; cleared when it becomes ready.
+    pub last_error: Option<LinkError>,
+    /// What has passed since it was added.
+    pub counters: Counters,
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// How often something has happened at a relay since it was added.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Counters { $($(#[$doc])* pub $name: u64),+ }
+
+        /// The same, while it is counted.
+        #[derive(Debug, Default)]
+        pub(super) struct Tally { $(pub(super) $name: Count),+ }
+
+        impl Tally {
+            pub(super) fn read(&self) -> Counters {
+                Counters { $($name: self.$name.get()),+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections made.
+    connected,
+    /// Events sent, repetitions included.
+    sent,
+    /// Events it acknowledged.
+    accepted,
+    /// Events it refused, for now or for good.
+    refused,
+    /// Event frames of our subscription.
+    received,
+    /// Events dropped because nobody here was interested in them.
+    unwanted,
+    /// Events dropped because they had been here before.
+    duplicates,
+    /// Events whose id or signature was wrong.
+    forged,
+    /// Frames that were not what they should be: malformed, too long, or never asked for.
+    garbage,
+    /// Frames dropped because the queue for them was full.
+    dropped,
+}
+
+/// A counter that many tasks may raise.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    /// One more.
+    pub(super) fn up(&self) {
+        self.add(1);
+    }
+
+    /// That many more.
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The changing half of [`RelayHealth`].
+#[derive(Debug)]
+pub(super) struct Health {
+    pub(super) tally: Tally,
+    status: Mutex<Status>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Status {
+    pub(super) state: RelayState,
+    /// When it came to this state.
+    pub(super) since: Timestamp,
+    pub(super) last_error: Option<LinkError>,
+}
+
+impl Health {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let status = Status { state: RelayState::Connecting, since: now, last_error: None };
+        Self { tally: Tally::default(), status: Mutex::new(status) }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.lock().clone()
+    }
+
+    /// It came to another state. Being ready clears the last error.
+    pub(super) fn enter(&self, state: RelayState, now: Timestamp) {
+        let mut status = self.lock();
+        if status.state != state {
+            status.since = now;
+        }
+        status.state = state;
+        if state == RelayState::Ready {
+            status.last_error = None;
+        }
+    }
+
+    /// Something went wrong.
+    pub(super) fn failed(&self, error: LinkError) {
+        self.lock().last_error = Some(error);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
