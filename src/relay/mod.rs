@@ -1,21 +1,49 @@
 //! The Nostr side: events come in from relays, and go out to them.
+//!
+//! Built on nostr-sdk's relay pool, which keeps the connections and logs in where a relay asks for it
+//! (NIP-42). The rest is done here, where it can be done without trusting relays:
+//!
+//! **In:** `transport` makes each connection (`dial` resolves and checks addresses, `wire` puts a `tap` into
+//! it) → `tap` sorts frames by their first bytes → `inbound`'s workers parse, ask the [`Gate`], drop
+//! duplicates and verify → [`Signal::Event`].
+//!
+//! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
+//! which knows what to send next → `link`.
+//!
+//! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
+//! one `subscription` open and hears verdicts on what was sent (`refusal`). `fleet` is the set of them.
 
 mod address;
+mod ask;
+mod asks;
 mod backoff;
+mod dial;
 mod error;
+mod fleet;
 mod frame;
 mod health;
+mod inbound;
 mod lane;
+mod link;
+mod listen;
 mod options;
 mod outbox;
 mod preferred;
 mod readiness;
 mod refusal;
+mod relays;
 mod seen;
+mod signal;
 mod subscription;
+mod tap;
 mod tasks;
+mod transport;
+mod wire;
 
+pub use ask::Outcome;
 pub use error::{LinkError, RelayError};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
 pub use options::{RelayOptions, RelaySpec};
 pub use outbox::Publication;
+pub use relays::Relays;
+pub use signal::{Gate, Signal};

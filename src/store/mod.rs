@@ -25,7 +25,9 @@ pub enum StoreError {
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The file was written by a newer version of this program.
-    #[error("the store was written by a newer version: its schema is {found}, this program knows up to {known}")]
+    #[error(
+        "the store was written by a newer version: its schema is {found}, this program knows up to {known}"
+    )]
     Newer {
         /// Schema version of the file.
         found: u32,

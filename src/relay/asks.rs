@@ -1,0 +1,41 @@
+//! Questions to one relay besides the subscription: a `REQ` that ends with its answer.
+
+use dashmap::DashMap;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// More answers than this to one question are not looked at.
+const MAX_ANSWERS: usize = 4;
+
+/// The questions that wait for an answer, by subscription id.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    open: DashMap<String, mpsc::Sender<Utf8Bytes>>,
+}
+
+impl Asks {
+    /// Wait for answers under this subscription id. The receiver yields `EVENT` frames, unverified, and ends
+    /// with the question.
+    pub(super) fn begin(&self, subscription: &str) -> mpsc::Receiver<Utf8Bytes> {
+        let (sender, receiver) = mpsc::channel(MAX_ANSWERS);
+        self.open.insert(subscription.to_owned(), sender);
+        receiver
+    }
+
+    /// The relay sent an `EVENT` frame. `false`: nobody asked.
+    pub(super) fn event(&self, subscription: &str, frame: &Utf8Bytes) -> bool {
+        let Some(sender) = self.open.get(subscription) else { return false };
+        // Full: it sent more than was asked for.
+        sender.try_send(frame.clone()).is_ok()
+    }
+
+    /// The connection is gone.
+    pub(super) fn end_all(&self) {
+        self.open.clear();
+    }
+
+    /// The question is answered (`EOSE`), refused (`CLOSED`) or no longer of interest. `false`: it was over.
+    pub(super) fn end(&self, subscription: &str) -> bool {
+        self.open.remove(subscription).is_some()
+    }
+}

@@ -1,0 +1,140 @@
+//! Making a connection: resolve, check, connect, TLS, WebSocket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use nostr_sdk::prelude::Url;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use url::Host;
+
+use super::address;
+use super::error::LinkError;
+
+/// A connection to a relay.
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// No message of a relay is longer, in bytes. What we subscribe to is a hundred times smaller.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// The head start of one address of a name over the next (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// At most so many addresses of a name are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// Connect to a relay. With `public_only`, only if all its addresses are of the public internet; it is the
+/// addresses checked here that are connected to, so a name that resolves otherwise a moment later gains
+/// nothing.
+pub(super) async fn dial(url: &Url, public_only: bool) -> Result<Socket, LinkError> {
+    let addresses = resolve(url).await?;
+    if public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
+        return Err(LinkError::PrivateAddress);
+    }
+    let stream = connect(addresses).await.map_err(|error| LinkError::Unreachable(error.kind()))?;
+    // Frames are small and somebody waits for each.
+    let _ = stream.set_nodelay(true);
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let handshake = tokio_tungstenite::client_async_tls_with_config(url.as_str(), stream, Some(config), None);
+    // Boxed: the future of a TLS handshake is large.
+    let (socket, _) = Box::pin(handshake).await.map_err(|error| explain(&error))?;
+    Ok(socket)
+}
+
+async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, LinkError> {
+    let host = url.host().ok_or(LinkError::NoHost)?;
+    let port = url.port_or_known_default().ok_or(LinkError::NoHost)?;
+    let addresses = match host {
+        Host::Ipv4(ip) => vec![SocketAddr::from((ip, port))],
+        Host::Ipv6(ip) => vec![SocketAddr::from((ip, port))],
+        Host::Domain(name) => {
+            let found = tokio::net::lookup_host((name, port)).await.map_err(|_| LinkError::Unresolved)?;
+            found.collect()
+        }
+    };
+    if addresses.is_empty() { Err(LinkError::Unresolved) } else { Ok(addresses) }
+}
+
+/// The first of the addresses that answers, each later one starting a little later, so that a dead address
+/// (often the IPv6 one) costs a moment and not the whole time-out.
+async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut attempts = FuturesUnordered::new();
+    for (address, n) in addresses.into_iter().take(MAX_ADDRESSES).zip(0..) {
+        attempts.push(async move {
+            tokio::time::sleep(HEAD_START * n).await;
+            TcpStream::connect(address).await
+        });
+    }
+    let mut failure = io::ErrorKind::AddrNotAvailable.into();
+    while let Some(attempt) = attempts.next().await {
+        match attempt {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// What a failed handshake was about.
+fn explain(error: &WsError) -> LinkError {
+    match error {
+        WsError::Tls(_) => LinkError::Tls,
+        // rustls reports its errors so.
+        WsError::Io(error) if error.kind() == io::ErrorKind::InvalidData => LinkError::Tls,
+        WsError::Io(error) => LinkError::Unreachable(error.kind()),
+        WsError::Http(response) => LinkError::NotWebSocket(response.status().as_u16()),
+        _ => LinkError::Protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn failure(url: &str, public_only: bool) -> LinkError {
+        dial(&url.parse().unwrap(), public_only).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_strangers_name_for_a_private_address_is_not_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+            let error = failure(&format!("wss://{host}:{port}"), true).await;
+            assert_eq!(error, LinkError::PrivateAddress, "{host}");
+        }
+        let knocked = tokio::time::timeout(Duration::from_millis(1), listener.accept()).await;
+        assert!(knocked.is_err(), "nobody knocked");
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = failure(&format!("ws://{address}"), false).await;
+        assert_eq!(error, LinkError::Unreachable(io::ErrorKind::ConnectionRefused));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_or_websocket_is_told_as_such() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        });
+        assert_eq!(failure(&format!("wss://{address}"), false).await, LinkError::Tls);
+        assert_eq!(failure(&format!("ws://{address}"), false).await, LinkError::NotWebSocket(404));
+    }
+}

@@ -1,0 +1,200 @@
+//! The set of relays: adding and removing them, and the conditions under which strangers' relays are kept.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use nostr_sdk::prelude::{RelayOptions as SdkOptions, RelayPool, RelayUrl};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::error::RelayError;
+use super::health::{Health, Origin, RelayState};
+use super::inbound;
+use super::link::{Link, Shared};
+use super::options::RelaySpec;
+use super::preferred;
+use super::signal::Signal;
+use super::tap::Tap;
+use super::transport::Taps;
+
+/// How often what has expired is looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// A preferred relay without a connection for so long is dropped; a publication may bring it back.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A preferred relay nobody has used for so long is dropped.
+const IDLE: Duration = Duration::from_secs(1800);
+
+/// More workers than this for one relay do not help it and might hurt others.
+const MAX_WORKERS: usize = 4;
+
+/// All relays, in the order they were added.
+pub(super) struct Fleet {
+    pub(super) shared: Arc<Shared>,
+    pool: RelayPool,
+    taps: Taps,
+    links: RwLock<Vec<Arc<Link>>>,
+    /// One change at a time.
+    changes: tokio::sync::Mutex<()>,
+    /// Weak: the stream of signals ends when the tasks do, not when the last handle is dropped.
+    inbox: mpsc::WeakSender<Signal>,
+    workers: usize,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        pool: RelayPool,
+        taps: Taps,
+        inbox: &mpsc::Sender<Signal>,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            shared,
+            pool,
+            taps,
+            links: RwLock::default(),
+            changes: tokio::sync::Mutex::default(),
+            inbox: inbox.downgrade(),
+            workers: cores.min(MAX_WORKERS),
+        }
+    }
+
+    /// All relays, as they are now.
+    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn link(&self, url: &RelayUrl) -> Option<Arc<Link>> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.iter().find(|link| link.spec.url == *url).cloned()
+    }
+
+    /// Add a relay of the operator's. One that a wallet had named before becomes the operator's. `false`: it
+    /// was there.
+    pub(super) async fn add(&self, spec: RelaySpec, origin: Origin) -> Result<bool, RelayError> {
+        let _changing = self.changes.lock().await;
+        match self.link(&spec.url) {
+            _ if self.shared.tasks.is_stopped() => return Err(RelayError::Stopped),
+            Some(link) if link.is_general() => return Ok(false),
+            Some(link) => self.drop_link(&link).await,
+            None => {}
+        }
+        self.start_link(spec, origin).await.map(|()| true)
+    }
+
+    /// Remove a relay of the operator's. `false`: there was none.
+    pub(super) async fn remove(&self, url: &RelayUrl) -> Result<bool, RelayError> {
+        let _changing = self.changes.lock().await;
+        if self.shared.tasks.is_stopped() {
+            return Err(RelayError::Stopped);
+        }
+        match self.link(url).filter(|link| link.is_general()) {
+            None => Ok(false),
+            Some(link) => {
+                self.drop_link(&link).await;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Close all connections and end all tasks.
+    pub(super) async fn shutdown(&self) {
+        self.shared.tasks.stop();
+        let changing = self.changes.lock().await;
+        self.pool.shutdown().await;
+        drop(changing);
+        self.shared.tasks.ended().await;
+    }
+
+    /// Look after preferred relays and expired publications, until everything stops. Holds the inbox open.
+    pub(super) async fn keep_house(
+        self: Arc<Self>,
+        mut wanted: mpsc::Receiver<RelayUrl>,
+        _: mpsc::Sender<Signal>,
+    ) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                url = wanted.recv() => match url {
+                    Some(url) => self.welcome(url).await,
+                    // The last handle is gone.
+                    None => return self.shared.tasks.stop(),
+                },
+                _ = sweep.tick() => {
+                    self.shared.outbox.sweep(self.shared.clock.now());
+                    self.drop_useless().await;
+                }
+            }
+        }
+    }
+
+    /// Connect to a relay a wallet named, in place of the least recently used one if there are too many.
+    async fn welcome(&self, url: RelayUrl) {
+        let options = &self.shared.options;
+        let _changing = self.changes.lock().await;
+        if self.link(&url).is_some() || !preferred::is_acceptable(&url, options.allow_private) {
+            return;
+        }
+        let preferred: Vec<_> = self.links().into_iter().filter(|link| !link.is_general()).collect();
+        if preferred.len() >= options.max_preferred {
+            match preferred.iter().min_by_key(|link| link.last_used()) {
+                Some(oldest) => self.drop_link(oldest).await,
+                None => return,
+            }
+        }
+        // The only error is that everything stops.
+        let _ = self.start_link(RelaySpec::read_write(url), Origin::Preferred).await;
+    }
+
+    async fn drop_useless(&self) {
+        let _changing = self.changes.lock().await;
+        let now = self.shared.clock.now();
+        for link in self.links().iter().filter(|link| !link.is_general()) {
+            let status = link.tap.health.status();
+            let unreachable = status.state == RelayState::Connecting && now.since(status.since) >= PATIENCE;
+            if unreachable || now.since(link.last_used()) >= IDLE {
+                tracing::debug!(relay = %link.spec.url, "dropping a preferred relay");
+                self.drop_link(link).await;
+            }
+        }
+    }
+
+    async fn start_link(&self, spec: RelaySpec, origin: Origin) -> Result<(), RelayError> {
+        let shared = &self.shared;
+        let inbox = self.inbox.upgrade().ok_or(RelayError::Stopped)?;
+        let public_only = origin == Origin::Preferred && !shared.options.allow_private;
+        let health = Health::new(shared.clock.now());
+        let (tap, outlets) = Tap::new(spec.url.clone(), public_only, health, shared.options.queue_per_relay);
+        self.taps.insert(spec.url.clone().into(), Arc::clone(&tap));
+
+        // No jitter of nostr-sdk's: the transport waits by itself.
+        let options = SdkOptions::new().retry_interval(shared.options.retry).adjust_retry_interval(false);
+        // The only errors are that the pool is shut down, and that the relay just added is not there.
+        self.pool.add_relay(&spec.url, options).await.map_err(|_| RelayError::Stopped)?;
+        let relay = self.pool.relay(&spec.url).await.map_err(|_| RelayError::Stopped)?;
+
+        let link = Link::new(spec, origin, Arc::clone(&tap), relay, Arc::clone(shared));
+        let queue = Arc::new(tokio::sync::Mutex::new(outlets.events));
+        let workers = if link.is_general() { self.workers } else { 1 };
+        for _ in 0..workers {
+            let (queue, inbound) = (Arc::clone(&queue), Arc::clone(&shared.inbound));
+            let work = inbound::work(queue, inbound, Arc::clone(&tap), inbox.clone());
+            shared.tasks.spawn(link.stop.clone(), work);
+        }
+        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(outlets.sessions, inbox));
+        self.links.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&link));
+        link.connect();
+        Ok(())
+    }
+
+    async fn drop_link(&self, link: &Arc<Link>) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, link));
+        link.stop.cancel();
+        // Not there any more: the pool is shut down.
+        let _ = self.pool.force_remove_relay(&link.spec.url).await;
+        self.taps.remove(<&url::Url>::from(&link.spec.url));
+    }
+}

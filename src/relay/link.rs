@@ -1,0 +1,245 @@
+//! One relay, looked after from its adding to its removal.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+use nostr_sdk::prelude::{ClientMessage, EventId, Filter, Relay, SubscriptionId, Timestamp as Seconds};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::error::LinkError;
+use super::health::{Origin, RelayHealth, RelayState};
+use super::inbound::Inbound;
+use super::lane::{BATCH, Job, Lane};
+use super::options::{RelayOptions, RelaySpec};
+use super::outbox::{Open, Outbox};
+use super::readiness::Readiness;
+use super::signal::Signal;
+use super::tap::{SUBSCRIPTION, Session, Tap};
+use super::tasks::Tasks;
+use crate::clock::{SharedClock, Timestamp};
+
+/// nostr-sdk's queue to a relay holds 1024 messages; we keep it short, so that what is urgent is not stuck
+/// behind what is not.
+const HIGH_WATER: usize = 16;
+
+/// What all relays share.
+pub(super) struct Shared {
+    pub(super) options: RelayOptions,
+    pub(super) clock: SharedClock,
+    pub(super) outbox: Outbox,
+    pub(super) inbound: Arc<Inbound>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) tasks: Tasks,
+}
+
+/// A relay and what we know of it.
+pub(super) struct Link {
+    pub(super) spec: RelaySpec,
+    pub(super) origin: Origin,
+    pub(super) tap: Arc<Tap>,
+    /// Ends the tasks of this relay.
+    pub(super) stop: CancellationToken,
+    pub(super) shared: Arc<Shared>,
+    /// Those who wait for the relay's word (`OK`) on an event.
+    pub(super) verdicts: DashMap<EventId, oneshot::Sender<(bool, String)>>,
+    relay: Relay,
+    /// While the relay is ready (or only written to, and connected).
+    lane: Mutex<Option<Lane>>,
+    /// There is something new in the lane.
+    work: Notify,
+    /// When a publication last named this relay, in milliseconds.
+    last_used: AtomicU64,
+}
+
+impl Link {
+    pub(super) fn new(
+        spec: RelaySpec,
+        origin: Origin,
+        tap: Arc<Tap>,
+        relay: Relay,
+        shared: Arc<Shared>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            spec,
+            origin,
+            tap,
+            stop: shared.tasks.child(),
+            verdicts: DashMap::new(),
+            relay,
+            lane: Mutex::default(),
+            work: Notify::new(),
+            last_used: AtomicU64::new(shared.clock.now().millis()),
+            shared,
+        })
+    }
+
+    /// Look after the relay, connection by connection.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        mut sessions: mpsc::UnboundedReceiver<Session>,
+        inbox: mpsc::Sender<Signal>,
+    ) {
+        while let Some(session) = sessions.recv().await {
+            tracing::info!(relay = %self.spec.url, "connected");
+            self.enter(RelayState::Subscribing);
+            tokio::select! {
+                () = self.listen(session, &inbox) => {}
+                () = self.speak() => {}
+            }
+            tracing::info!(relay = %self.spec.url, "disconnected");
+            self.close_lane();
+            self.verdicts.clear();
+            self.tap.asks.end_all();
+            self.tap.health.failed(LinkError::Lost);
+            self.enter(RelayState::Connecting);
+        }
+    }
+
+    /// Send what is in the lane, for as long as the connection lasts.
+    async fn speak(&self) {
+        loop {
+            if self.relay.queue() >= HIGH_WATER {
+                self.tap.drained.notified().await;
+                continue;
+            }
+            let now = Instant::now();
+            let (jobs, next) = self.with_lane(|lane| (lane.take(now), lane.next(now))).unwrap_or_default();
+            if jobs.is_empty() {
+                tokio::select! {
+                    () = self.work.notified() => {}
+                    () = sleep_until(next) => {}
+                }
+            } else {
+                self.send(jobs, now);
+            }
+        }
+    }
+
+    fn send(&self, mut jobs: Vec<Job>, now: Instant) {
+        let time = self.shared.clock.now();
+        let general = self.is_general();
+        jobs.retain(|job| !job.open.is_expired(time) && job.open.is_for(&self.spec.url, general));
+        let mut messages = Vec::with_capacity(BATCH);
+        messages.extend(jobs.iter().map(|job| ClientMessage::Event(Cow::Borrowed(&*job.open.event))));
+        if messages.is_empty() {
+            return;
+        }
+        let sent = self.relay.batch_msg(messages);
+        if sent.is_ok() {
+            self.tap.health.tally.sent.add(jobs.len() as u64);
+        }
+        // "Sent" is what we know, not that it arrived: hence the repetitions.
+        self.with_lane(|lane| match sent {
+            Ok(()) => jobs.iter().for_each(|job| lane.sent(job, now)),
+            Err(_) => jobs.iter().for_each(|job| lane.failed(job, now)),
+        });
+    }
+
+    /// Send a new publication, if it is meant for this relay and the relay is ready.
+    pub(super) fn offer(&self, open: &Arc<Open>) {
+        if self.spec.write
+            && open.is_for(&self.spec.url, self.is_general())
+            && self.with_lane(|lane| lane.push(open)).is_some()
+        {
+            self.work.notify_one();
+        }
+    }
+
+    /// From now on events are sent; first, by and by, all that is open.
+    pub(super) fn open_lane(&self) {
+        if self.spec.write {
+            *self.lane() = Some(Lane::default());
+            self.refill();
+        }
+    }
+
+    /// Send again all that is open.
+    pub(super) fn refill(&self) {
+        // The lane is locked while the list is made: what is published meanwhile waits to be pushed, and
+        // comes after.
+        self.with_lane(|lane| lane.refill(self.shared.outbox.open_for(&self.spec.url, self.is_general())));
+        self.work.notify_one();
+    }
+
+    /// From now on no events are sent.
+    pub(super) fn close_lane(&self) {
+        *self.lane() = None;
+    }
+
+    /// Open, or open again, the one subscription. `false`: that could not be sent.
+    pub(super) fn subscribe(&self) -> bool {
+        let options = &self.shared.options;
+        let since = self.shared.clock.now().minus(options.overlap);
+        let filter = Filter::new()
+            .kinds(options.kinds.iter().copied())
+            .pubkeys(options.our_keys.iter().copied())
+            .since(Seconds::from_secs(since.secs()));
+        self.tell(ClientMessage::req(SubscriptionId::new(SUBSCRIPTION), vec![filter]))
+    }
+
+    /// Send a message. `false`: that cannot be, now.
+    pub(super) fn tell(&self, message: ClientMessage<'_>) -> bool {
+        self.relay.send_msg(message).is_ok()
+    }
+
+    /// Start to connect, and to connect again whenever the connection is lost.
+    pub(super) fn connect(&self) {
+        self.relay.connect();
+    }
+
+    /// Does it get every publication, and not only those that name it?
+    pub(super) fn is_general(&self) -> bool {
+        self.origin != Origin::Preferred
+    }
+
+    pub(super) fn enter(&self, state: RelayState) {
+        self.tap.health.enter(state, self.shared.clock.now());
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.tap.health.status().state == RelayState::Ready
+    }
+
+    /// A publication named this relay.
+    pub(super) fn touch(&self) {
+        self.last_used.fetch_max(self.shared.clock.now().millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn last_used(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_used.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn health(&self) -> RelayHealth {
+        let status = self.tap.health.status();
+        RelayHealth {
+            url: self.spec.url.clone(),
+            origin: self.origin,
+            read: self.spec.read,
+            write: self.spec.write,
+            state: status.state,
+            ready_since: (status.state == RelayState::Ready).then_some(status.since),
+            last_error: status.last_error,
+            counters: self.tap.health.tally.read(),
+        }
+    }
+
+    fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        self.lane().as_mut().map(act)
+    }
+
+    fn lane(&self) -> std::sync::MutexGuard<'_, Option<Lane>> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Resolves at that moment; without one, never.
+pub(super) async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

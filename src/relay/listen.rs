@@ -1,0 +1,158 @@
+//! One connection to one relay: keeping the subscription open, and hearing what is not an event.
+
+use nostr_sdk::prelude::{EventId, JsonUtil, MachineReadablePrefix, RelayMessage};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::error::LinkError;
+use super::health::RelayState;
+use super::link::{Link, sleep_until};
+use super::readiness::Ready;
+use super::refusal::{self, Refusal};
+use super::signal::Signal;
+use super::subscription::{Step, Subscription};
+use super::tap::{Control, Session};
+
+/// Longer texts of relays are cut before anybody reads them, in characters.
+const MAX_REASON: usize = 200;
+
+impl Link {
+    /// Look after one connection; returns when it has ended.
+    pub(super) async fn listen(&self, mut session: Session, inbox: &mpsc::Sender<Signal>) {
+        let options = &self.shared.options;
+        let (mut subscription, first) =
+            Subscription::new(options.retry, options.eose_timeout, Instant::now());
+        // Dropped with the connection: then it is not ready any more.
+        let mut ready: Option<Ready> = None;
+        if self.spec.read {
+            self.take(first, &mut subscription, &mut ready);
+        } else {
+            self.take(Step::Ready, &mut subscription, &mut ready);
+        }
+        loop {
+            let due = subscription.next().filter(|_| self.spec.read);
+            let step = tokio::select! {
+                control = session.controls.recv() => match control {
+                    None => return,
+                    Some(control) => self.hear(control, &mut subscription, inbox).await,
+                },
+                () = self.tap.lost.notified() => subscription.lost(Instant::now()),
+                () = sleep_until(due) => subscription.due(Instant::now()),
+            };
+            self.take(step, &mut subscription, &mut ready);
+        }
+    }
+
+    fn take(&self, step: Step, subscription: &mut Subscription, ready: &mut Option<Ready>) {
+        match step {
+            Step::Stay => {}
+            Step::Ready => {
+                // A relay that is only written to brings no answer, and a preferred one is for its user's
+                // logins: neither makes the service ready.
+                *ready = (self.spec.read && self.is_general()).then(|| self.shared.readiness.enter());
+                self.tap.settled();
+                self.enter(RelayState::Ready);
+                self.open_lane();
+                tracing::info!(relay = %self.spec.url, "ready");
+            }
+            // While nothing is heard from a relay nothing is said to it: the answer would be lost.
+            Step::Ask | Step::Wait => {
+                *ready = None;
+                self.close_lane();
+                self.enter(RelayState::Subscribing);
+                if step == Step::Ask && !self.subscribe() {
+                    subscription.closed(false, Instant::now());
+                }
+            }
+            Step::Recover => {
+                tracing::warn!(relay = %self.spec.url, "frames were dropped; asking and publishing again");
+                self.subscribe();
+                self.refill();
+            }
+        }
+    }
+
+    async fn hear(
+        &self,
+        control: Control,
+        subscription: &mut Subscription,
+        inbox: &mpsc::Sender<Signal>,
+    ) -> Step {
+        let frame = match control {
+            Control::Authenticated => {
+                // What was refused for want of a login may be taken now.
+                self.refill();
+                return subscription.authenticated(Instant::now());
+            }
+            Control::Frame(frame) => frame,
+        };
+        match RelayMessage::from_json(frame.as_str()) {
+            Ok(RelayMessage::EndOfStoredEvents(_)) => subscription.eose(),
+            Ok(RelayMessage::Closed { message, .. }) => {
+                let reason = shortened(&message);
+                tracing::warn!(relay = %self.spec.url, %reason, "the relay closed the subscription");
+                self.tap.health.failed(LinkError::SubscriptionRefused(reason));
+                let prefix = MachineReadablePrefix::parse(&message);
+                subscription.closed(prefix == Some(MachineReadablePrefix::AuthRequired), Instant::now())
+            }
+            Ok(RelayMessage::Ok { event_id, status, message }) => {
+                self.hear_verdict(event_id, status, &message, inbox).await;
+                Step::Stay
+            }
+            Ok(RelayMessage::Notice(text)) => {
+                tracing::debug!(relay = %self.spec.url, text = %shortened(&text), "notice");
+                Step::Stay
+            }
+            _ => {
+                self.tap.health.tally.garbage.up();
+                Step::Stay
+            }
+        }
+    }
+
+    async fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str, inbox: &mpsc::Sender<Signal>) {
+        let refusal = refusal::classify(reason);
+        let accepted = accepted || refusal == Refusal::Known;
+        let tally = &self.tap.health.tally;
+        if accepted {
+            tally.accepted.up()
+        } else {
+            tally.refused.up()
+        }
+        if let Some((_, waiting)) = self.verdicts.remove(&id) {
+            // Whoever waited may have given up.
+            let _ = waiting.send((accepted, shortened(reason)));
+        }
+        if accepted || refusal == Refusal::Later {
+            return;
+        }
+        let Some(open) = self.shared.outbox.get(&id) else { return };
+        // A relay has a say only on what it was sent, and once.
+        if open.is_for(&self.spec.url, self.is_general()) && open.refuse(&self.spec.url) {
+            let signal = Signal::Refused {
+                event_id: id,
+                relay: self.spec.url.clone(),
+                reason: shortened(reason),
+                too_old: refusal == Refusal::TooOld,
+            };
+            // Closed: everything stops.
+            let _ = inbox.send(signal).await;
+        }
+    }
+}
+
+/// A stranger's text, fit for a log: short and without control characters.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_cannot_write_lines_of_its_own_into_the_log() {
+        assert_eq!(shortened("error: a\nb\u{1b}[31m"), "error: ab[31m");
+        assert_eq!(shortened(&"x".repeat(5000)).len(), MAX_REASON);
+    }
+}

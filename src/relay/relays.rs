@@ -1,0 +1,195 @@
+//! The handle the rest of the daemon holds.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use nostr_sdk::prelude::{Event, EventId, PublicKey, RelayPool, RelayUrl};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
+
+use super::ask::Outcome;
+use super::error::RelayError;
+use super::fleet::Fleet;
+use super::health::{Origin, RelayHealth};
+use super::inbound::Inbound;
+use super::link::Shared;
+use super::options::{RelayOptions, RelaySpec};
+use super::outbox::{Outbox, Publication};
+use super::preferred;
+use super::readiness::Readiness;
+use super::signal::{Gate, Signal};
+use super::tasks::Tasks;
+use super::transport::{Taps, Transport};
+use crate::clock::{SharedClock, Timestamp};
+
+/// How many profiles are fetched at a time. With our subscription it stays under the 20 subscriptions per
+/// connection that are the lowest limit in the field.
+const MAX_FETCHES: usize = 16;
+
+/// How many preferred relays wait to be connected before more are ignored. They are hints.
+const MAX_WANTED: usize = 1024;
+
+/// The relays: a cheap handle; all clones mean the same.
+#[derive(Clone)]
+pub struct Relays {
+    fleet: Arc<Fleet>,
+    wanted: mpsc::Sender<RelayUrl>,
+    fetches: Arc<Semaphore>,
+}
+
+impl Relays {
+    /// Connect to the relays of `options`, without waiting for any. `gate` is asked about every event before
+    /// anything expensive is done with it.
+    ///
+    /// The receiver yields what the relays bring. It ends after [`Relays::shutdown`]; if it ends before,
+    /// something in here has failed that must not, and the daemon should stop.
+    pub async fn start(
+        options: RelayOptions,
+        gate: Arc<dyn Gate>,
+        clock: SharedClock,
+    ) -> (Self, mpsc::Receiver<Signal>) {
+        let (inbox, signals) = mpsc::channel(options.inbox.max(1));
+        let (wanted, wishes) = mpsc::channel(MAX_WANTED);
+        let taps: Taps = Arc::new(DashMap::new());
+        let transport =
+            Transport { taps: Arc::clone(&taps), timeout: options.connect_timeout, retry: options.retry };
+        let pool = RelayPool::builder().websocket_transport(transport).build();
+        pool.state().set_signer(options.keys.clone()).await;
+
+        let relays = options.relays.clone();
+        let shared = Arc::new(Shared {
+            inbound: Arc::new(Inbound::new(&options, gate)),
+            options,
+            readiness: Readiness::new(Arc::clone(&clock)),
+            clock,
+            outbox: Outbox::default(),
+            tasks: Tasks::default(),
+        });
+        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, &inbox));
+        shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes, inbox));
+        for spec in relays {
+            // It cannot have stopped yet, and a relay that is listed twice is one relay.
+            let _ = fleet.add(spec, Origin::Configured).await;
+        }
+        (Self { fleet, wanted, fetches: Arc::new(Semaphore::new(MAX_FETCHES)) }, signals)
+    }
+
+    /// Keep publishing an event until it is withdrawn or expires: at once to all its relays that are ready,
+    /// to others when they become ready, to those that come back again, and to all on a back-off of 2, 4, 8,
+    /// … 60 seconds. Waits for nobody. Publishing the same event again replaces its publication.
+    pub fn publish(&self, publication: Publication) {
+        let options = &self.fleet.shared.options;
+        let also: Vec<_> = publication.also.iter().take(options.max_preferred_per_user).cloned().collect();
+        let open = self.fleet.shared.outbox.insert(Publication { also: also.clone(), ..publication });
+        for link in self.fleet.links() {
+            link.offer(&open);
+        }
+        for url in also {
+            match self.fleet.link(&url) {
+                Some(link) => link.touch(),
+                // Full: hints of strangers are not worth waiting for.
+                None => drop(self.wanted.try_send(url)),
+            }
+        }
+    }
+
+    /// Stop publishing an event.
+    pub fn withdraw(&self, id: &EventId) {
+        self.fleet.shared.outbox.withdraw(id);
+    }
+
+    /// Add a relay at run time; what is open is published there, too. `false`: it was there.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`] after [`Relays::shutdown`].
+    pub async fn add(&self, spec: RelaySpec) -> Result<bool, RelayError> {
+        self.fleet.add(spec, Origin::Added).await
+    }
+
+    /// Remove a relay, wherever it came from but a wallet. `false`: there was none.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`] after [`Relays::shutdown`].
+    pub async fn remove(&self, url: &RelayUrl) -> Result<bool, RelayError> {
+        self.fleet.remove(url).await
+    }
+
+    /// The relays a wallet is told to come to: those of the operator we both read and write, in their order.
+    pub fn urls_for_handshake(&self) -> Vec<RelayUrl> {
+        let links = self.fleet.links();
+        let fit = links.iter().filter(|link| link.is_general() && link.spec.read && link.spec.write);
+        fit.map(|link| link.spec.url.clone()).collect()
+    }
+
+    /// All relays and how they are, in the order they were added.
+    pub fn list(&self) -> Vec<RelayHealth> {
+        self.fleet.links().iter().map(|link| link.health()).collect()
+    }
+
+    /// Was at least one relay of the operator ready, so that a login could have gone through, at any moment
+    /// from `moment` to now?
+    pub fn any_ready_since(&self, moment: Timestamp) -> bool {
+        self.fleet.shared.readiness.any_since(moment)
+    }
+
+    /// Resolves when at least one relay of the operator is ready.
+    pub async fn ready(&self) {
+        self.fleet.shared.readiness.any().await;
+    }
+
+    /// Of the relays a wallet says it prefers, the ones that may be used: parsed, `wss`, not at a literal
+    /// private address, each once, no more than allowed per user. Addresses behind names are checked when
+    /// they are connected to.
+    pub fn filter_preferred(&self, urls: &[String]) -> Vec<RelayUrl> {
+        let options = &self.fleet.shared.options;
+        preferred::acceptable(urls, options.allow_private, options.max_preferred_per_user)
+    }
+
+    /// The newest profile (kind 0) of `key` that any ready relay has, verified. All are asked at once; what
+    /// they have answered within `timeout` counts.
+    pub async fn fetch_metadata(&self, key: &PublicKey, timeout: Duration) -> Option<Event> {
+        let deadline = Instant::now() + timeout;
+        // The semaphore is never closed.
+        let _permit = timeout_at(deadline, self.fetches.acquire()).await.ok()?.ok()?;
+        let links = self.fleet.links();
+        let ready = links.iter().filter(|link| link.spec.read && link.is_ready());
+        let mut answers: FuturesUnordered<_> =
+            ready.map(|link| timeout_at(deadline, link.ask_metadata(key))).collect();
+        let mut newest: Option<Event> = None;
+        while let Some(answer) = answers.next().await {
+            let candidate = answer.ok().flatten();
+            newest = candidate.into_iter().chain(newest).max_by_key(|event| event.created_at);
+        }
+        newest
+    }
+
+    /// Publish an event once to all relays of the operator that are written to, and tell what each made of
+    /// it within `timeout`.
+    pub async fn publish_once(&self, event: &Event, timeout: Duration) -> Vec<(RelayUrl, Outcome)> {
+        let deadline = Instant::now() + timeout;
+        let links = self.fleet.links();
+        let fit = links.iter().filter(|link| link.is_general() && link.spec.write);
+        join_all(fit.map(|link| async move {
+            let outcome = timeout_at(deadline, link.ask_to_store(event)).await;
+            (link.spec.url.clone(), outcome.unwrap_or(Outcome::NoAnswer))
+        }))
+        .await
+    }
+
+    /// Close all connections and end all tasks.
+    pub async fn shutdown(&self) {
+        self.fleet.shutdown().await;
+    }
+}
+
+impl std::fmt::Debug for Relays {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let urls: HashSet<_> = self.fleet.links().iter().map(|link| link.spec.url.clone()).collect();
+        f.debug_struct("Relays").field("urls", &urls).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! The two halves of a connection as nostr-sdk uses them, with the [`Tap`] in between.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_wsocket::Message;
+use async_wsocket::message::CloseFrame;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use nostr_sdk::pool::transport::error::TransportError;
+use nostr_sdk::pool::transport::websocket::{WebSocketSink, WebSocketStream};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite;
+
+use super::dial::Socket;
+use super::tap::{Control, Tap};
+
+/// After so many frames in a row the network loop sees to other connections.
+const FAIR_SHARE: u32 = 64;
+
+/// The id of the event by which nostr-sdk last logged in on this connection (NIP-42).
+type Login = Arc<Mutex<Option<String>>>;
+
+/// Split a connection in the halves nostr-sdk wants.
+pub(super) fn split(socket: Socket, tap: Arc<Tap>) -> (WebSocketSink, WebSocketStream) {
+    let (sink, stream) = socket.split();
+    let login = Login::default();
+    let outgoing = Outgoing { sink, tap: Arc::clone(&tap), login: Arc::clone(&login) };
+    let incoming = Incoming { stream, tap, login, controls: None };
+    (Box::new(outgoing), Box::pin(incoming))
+}
+
+struct Incoming {
+    stream: SplitStream<Socket>,
+    tap: Arc<Tap>,
+    login: Login,
+    /// Where control frames go, once nostr-sdk has begun to read: not before does it take frames to send.
+    controls: Option<mpsc::Sender<Control>>,
+}
+
+impl Stream for Incoming {
+    type Item = Result<Message, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { stream, tap, login, controls } = self.get_mut();
+        let controls = controls.get_or_insert_with(|| tap.connected());
+        for _ in 0..FAIR_SHARE {
+            let message = match ready!(stream.poll_next_unpin(cx)) {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Poll::Ready(Some(Err(TransportError::backend(error)))),
+                None => return Poll::Ready(None),
+            };
+            let passed = match message {
+                tungstenite::Message::Text(text) => {
+                    let login = login.lock().unwrap_or_else(PoisonError::into_inner);
+                    tap.sort(text, controls, login.as_deref()).map(|text| Message::Text(text.to_string()))
+                }
+                tungstenite::Message::Ping(payload) => Some(Message::Ping(payload.to_vec())),
+                tungstenite::Message::Pong(payload) => Some(Message::Pong(payload.to_vec())),
+                tungstenite::Message::Close(frame) => Some(Message::Close(frame.map(CloseFrame::from))),
+                // Nostr has no binary messages, and raw frames are not read.
+                tungstenite::Message::Binary(_) | tungstenite::Message::Frame(_) => None,
+            };
+            if let Some(message) = passed {
+                return Poll::Ready(Some(Ok(message)));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+struct Outgoing {
+    sink: SplitSink<Socket, tungstenite::Message>,
+    tap: Arc<Tap>,
+    login: Login,
+}
+
+impl Sink<Message> for Outgoing {
+    type Error = TransportError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.sink.poll_ready_unpin(cx).map_err(TransportError::backend)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+        if let Message::Text(text) = &message
+            && let Some(id) = login_id(text)
+        {
+            *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        }
+        let sent = self.sink.start_send_unpin(message.into()).map_err(TransportError::backend);
+        self.tap.drained.notify_one();
+        sent
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.sink.poll_flush_unpin(cx).map_err(TransportError::backend)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.sink.poll_close_unpin(cx).map_err(TransportError::backend)
+    }
+}
+
+/// The id of the event in an `AUTH` frame of ours.
+fn login_id(frame: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Identified {
+        id: String,
+    }
+    let is_login = frame.starts_with(r#"["AUTH","#);
+    let parsed = is_login.then(|| serde_json::from_str::<(IgnoredAny, Identified)>(frame))?;
+    parsed.ok().map(|(_, event)| event.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nostr_sdk::prelude::{ClientMessage, EventBuilder, JsonUtil, Keys};
+
+    #[test]
+    fn the_id_of_a_login_is_read_off_the_frame_the_sdk_sends() {
+        let url = "wss://relay.example".parse().unwrap();
+        let event = EventBuilder::auth("challenge", url).sign_with_keys(&Keys::generate()).unwrap();
+        let id = event.id.to_hex();
+        assert_eq!(login_id(&ClientMessage::auth(event.clone()).as_json()), Some(id));
+        assert_eq!(login_id(&ClientMessage::event(event).as_json()), None);
+    }
+}
