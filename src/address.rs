@@ -1,7 +1,7 @@
 //! Which addresses a stranger may make this daemon connect to: public ones only.
 //!
-//! Pure. A wallet names relays (`preferred_relays`); without this check it could name the daemon's
-//! own neighbours (server-side request forgery).
+//! Pure. A wallet names relays (`preferred_relays`), a profile names a NIP-05 domain; without this check
+//! they could name the daemon's own neighbours (server-side request forgery).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -160,7 +160,7 @@ fn a_folder_that_cannot_be_made_or_written_is_unavailable() {
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
     // Permissions do not bind root.
-    if !rustix::process::geteuid().is_root() {
+    if !nix::unistd::geteuid().is_root() {
         assert!(matches!(open(&locked.join("portico.db")), Err(StoreError::Unavailable(_))));
     }
 }

@@ -1,0 +1,374 @@
+//! A small Nostr relay (NIP-01) for tests, over real WebSockets, with faults to order.
+//!
+//! It forwards ephemeral events to whoever is subscribed and stores the others, as relays do. It does not
+//! verify events: it may be a hostile one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use nostr_sdk::filter::MatchEventOptions;
+use nostr_sdk::prelude::{
+    ClientMessage, Event, Filter, JsonUtil, RelayMessage, RelayUrl, SubscriptionId, Timestamp,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here should take, on a machine busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a [`TestRelay`] does otherwise than it should.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    max_subs: Option<usize>,
+    no_ok_for_ephemeral: bool,
+    requires_auth: bool,
+    black_hole: bool,
+    refuses_older_than: Option<u64>,
+}
+
+impl Faults {
+    /// `CLOSED` for more subscriptions on one connection.
+    pub(crate) fn max_subs(mut self, max: usize) -> Self {
+        self.max_subs = Some(max);
+        self
+    }
+
+    /// No `OK` for ephemeral events, like nostr-rs-relay.
+    pub(crate) fn no_ok_for_ephemeral(mut self) -> Self {
+        self.no_ok_for_ephemeral = true;
+        self
+    }
+
+    /// Neither `REQ` nor `EVENT` before a login (NIP-42).
+    pub(crate) fn requires_auth(mut self) -> Self {
+        self.requires_auth = true;
+        self
+    }
+
+    /// Accepts connections, reads everything and says nothing.
+    pub(crate) fn black_hole(mut self) -> Self {
+        self.black_hole = true;
+        self
+    }
+
+    /// Refuses older ephemeral events, like strfry after 60 s.
+    pub(crate) fn refuses_older_than(mut self, secs: u64) -> Self {
+        self.refuses_older_than = Some(secs);
+        self
+    }
+
+    /// Start a relay with these faults.
+    pub(crate) async fn start(self) -> TestRelay {
+        TestRelay::listen(self).await
+    }
+}
+
+/// The relay. It stops when it is dropped.
+pub(crate) struct TestRelay {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+struct Shared {
+    faults: Faults,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+/// What the relay has seen.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Events that are not ephemeral.
+    pub(crate) stored: Vec<Event>,
+    /// All events clients sent, repetitions included, in order.
+    pub(crate) received: Vec<Event>,
+    /// Connections made so far.
+    pub(crate) connections_seen: u64,
+    /// `REQ` messages so far.
+    pub(crate) reqs_seen: u64,
+    /// Logins accepted so far.
+    pub(crate) logins: u64,
+    /// The most subscriptions there were at a time on one connection.
+    pub(crate) max_subscriptions_seen: usize,
+    clients: HashMap<u64, Client>,
+}
+
+struct Client {
+    outgoing: mpsc::UnboundedSender<Message>,
+    subscriptions: HashMap<SubscriptionId, Vec<Filter>>,
+    logged_in: bool,
+    hang_up: CancellationToken,
+}
+
+impl State {
+    /// Subscriptions open now, on all connections.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.clients.values().map(|client| client.subscriptions.len()).sum()
+    }
+
+    /// How often clients sent this event.
+    pub(crate) fn times_received(&self, event: &Event) -> usize {
+        self.received.iter().filter(|received| received.id == event.id).count()
+    }
+}
+
+impl TestRelay {
+    /// A relay without faults.
+    pub(crate) async fn start() -> Self {
+        Self::listen(Faults::default()).await
+    }
+
+    /// A relay with faults.
+    pub(crate) fn with() -> Faults {
+        Faults::default()
+    }
+
+    async fn listen(faults: Faults) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared { faults, state: Mutex::default(), changed: watch::Sender::new(()) });
+        let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&shared))));
+        Self { address, shared, stop }
+    }
+
+    /// Where it listens, also while it is stopped.
+    pub(crate) fn url(&self) -> RelayUrl {
+        format!("ws://{}", self.address).parse().expect("a relay URL")
+    }
+
+    /// What it has seen.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+
+    /// Wait until what it has seen is as it should be.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl FnMut(&State) -> bool) {
+        let mut changed = self.shared.changed.subscribe();
+        let waiting = async {
+            while !is_so(&self.shared.lock()) {
+                changed.changed().await.expect("the relay lives");
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "waited in vain for: {what}");
+    }
+
+    /// Wait until so many subscriptions are open.
+    pub(crate) async fn until_subscribed(&self, subscriptions: usize) {
+        self.until("subscriptions", |state| state.subscriptions() == subscriptions).await;
+    }
+
+    /// Do with an event as if another client had sent it.
+    pub(crate) fn publish(&self, event: &Event) {
+        let mut state = self.shared.lock();
+        forward(&mut state, event);
+    }
+
+    /// Send a frame to every subscriber as it is, but for `{sub}`, which becomes the subscription's id.
+    pub(crate) fn inject(&self, frame: &str) {
+        for client in self.shared.lock().clients.values() {
+            for id in client.subscriptions.keys() {
+                let frame = frame.replace("{sub}", &id.to_string());
+                let _ = client.outgoing.send(Message::text(frame));
+            }
+        }
+    }
+
+    /// Close every subscription, for this reason.
+    pub(crate) fn send_closed(&self, reason: &str) {
+        for client in self.shared.lock().clients.values_mut() {
+            for (id, _) in client.subscriptions.drain() {
+                let _ = client.outgoing.send(text(&RelayMessage::closed(id, reason)));
+            }
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// Hang up on every client.
+    pub(crate) fn close_all(&self) {
+        for (_, client) in self.shared.lock().clients.drain() {
+            client.hang_up.cancel();
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// Hang up on every client, and let nobody in any more.
+    pub(crate) fn stop(&mut self) {
+        self.stop.cancel();
+        self.close_all();
+    }
+
+    /// Listen again, on the same port. What was stored is still there.
+    pub(crate) async fn restart(&mut self) {
+        self.stop();
+        // The port is free as soon as the task that listened has been dropped.
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        self.stop = CancellationToken::new();
+        let accepting = accept(listener, Arc::clone(&self.shared));
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(accepting));
+    }
+}
+
+impl Drop for TestRelay {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it looks")
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, Arc::clone(&shared)));
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
+    let (mut sink, mut stream) = socket.split();
+    let (outgoing, mut to_send) = mpsc::unbounded_channel();
+    let hang_up = CancellationToken::new();
+    let id = {
+        let mut state = shared.lock();
+        state.connections_seen += 1;
+        let id = state.connections_seen;
+        if shared.faults.requires_auth {
+            let _ = outgoing.send(text(&RelayMessage::auth(format!("challenge-{id}"))));
+        }
+        let subscriptions = HashMap::new();
+        let client = Client { outgoing, subscriptions, logged_in: false, hang_up: hang_up.clone() };
+        state.clients.insert(id, client);
+        id
+    };
+    shared.changed.send_replace(());
+    loop {
+        let going = tokio::select! {
+            () = hang_up.cancelled() => ControlFlow::Break(()),
+            Some(message) = to_send.recv() => match sink.send(message).await {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+            message = stream.next() => match message {
+                Some(Ok(Message::Text(frame))) => {
+                    shared.hear(id, frame.as_str());
+                    ControlFlow::Continue(())
+                }
+                Some(Ok(_)) => ControlFlow::Continue(()),
+                Some(Err(_)) | None => ControlFlow::Break(()),
+            },
+        };
+        if going.is_break() {
+            break;
+        }
+    }
+    shared.lock().clients.remove(&id);
+    shared.changed.send_replace(());
+}
+
+impl Shared {
+    fn hear(&self, client: u64, frame: &str) {
+        if let Ok(message) = ClientMessage::from_json(frame)
+            && !self.faults.black_hole
+        {
+            let mut state = self.lock();
+            let answers = self.answer(&mut state, client, message);
+            if let Some(client) = state.clients.get(&client) {
+                for answer in &answers {
+                    let _ = client.outgoing.send(text(answer));
+                }
+            }
+        }
+        self.changed.send_replace(());
+    }
+
+    fn answer(&self, state: &mut State, id: u64, message: ClientMessage<'_>) -> Vec<RelayMessage<'static>> {
+        let State { clients, stored, received, reqs_seen, logins, max_subscriptions_seen, .. } = &mut *state;
+        let Some(client) = clients.get_mut(&id) else { return Vec::new() };
+        let locked_out = self.faults.requires_auth && !client.logged_in;
+        match message {
+            ClientMessage::Req { subscription_id, filters } => {
+                *reqs_seen += 1;
+                let id = subscription_id.into_owned();
+                let filters: Vec<Filter> = filters.into_iter().map(|filter| filter.into_owned()).collect();
+                if locked_out {
+                    return vec![RelayMessage::closed(id, "auth-required: who are you?")];
+                }
+                let is_new = !client.subscriptions.contains_key(&id);
+                if is_new && self.faults.max_subs.is_some_and(|max| client.subscriptions.len() >= max) {
+                    return vec![RelayMessage::closed(id, "error: too many subscriptions")];
+                }
+                let matching = stored.iter().filter(|event| is_wanted(&filters, event)).cloned();
+                let mut answers: Vec<_> =
+                    matching.map(|event| RelayMessage::event(id.clone(), event)).collect();
+                answers.push(RelayMessage::eose(id.clone()));
+                client.subscriptions.insert(id, filters);
+                *max_subscriptions_seen = (*max_subscriptions_seen).max(client.subscriptions.len());
+                answers
+            }
+            ClientMessage::Close(id) => {
+                client.subscriptions.remove(&*id);
+                Vec::new()
+            }
+            ClientMessage::Auth(event) => {
+                client.logged_in = true;
+                *logins += 1;
+                vec![RelayMessage::ok(event.id, true, "")]
+            }
+            ClientMessage::Event(event) => {
+                let event = event.into_owned();
+                received.push(event.clone());
+                if locked_out {
+                    return vec![RelayMessage::ok(event.id, false, "auth-required: who are you?")];
+                }
+                let age = Timestamp::now().as_secs().saturating_sub(event.created_at.as_secs());
+                let is_ephemeral = event.kind.is_ephemeral();
+                if is_ephemeral && self.faults.refuses_older_than.is_some_and(|max| age > max) {
+                    return vec![RelayMessage::ok(event.id, false, "invalid: ephemeral event expired")];
+                }
+                forward(state, &event);
+                if is_ephemeral && self.faults.no_ok_for_ephemeral {
+                    return Vec::new();
+                }
+                vec![RelayMessage::ok(event.id, true, "")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// To all who are subscribed to it, and into store unless it is ephemeral.
+fn forward(state: &mut State, event: &Event) {
+    for client in state.clients.values() {
+        for (id, _) in client.subscriptions.iter().filter(|(_, filters)| is_wanted(filters, event)) {
+            let _ = client.outgoing.send(text(&RelayMessage::event(id.clone(), event.clone())));
+        }
+    }
+    if !event.kind.is_ephemeral() {
+        state.stored.push(event.clone());
+    }
+}
+
+fn is_wanted(filters: &[Filter], event: &Event) -> bool {
+    filters.iter().any(|filter| filter.match_event(event, MatchEventOptions::new()))
+}
+
+fn text(message: &RelayMessage<'_>) -> Message {
+    Message::text(message.as_json())
+}
