@@ -1,0 +1,309 @@
+//! The built daemon as a process of its own, on a folder of its own.
+
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::watch;
+
+use super::relay::TestRelay;
+use super::rest::Rest;
+use super::socket::Socket;
+use super::soon;
+
+/// The program that is tested.
+pub(crate) const PORTICO: &str = env!("CARGO_BIN_EXE_portico");
+
+/// A daemon that is to be started.
+pub(crate) struct Plan {
+    folder: TempDir,
+    tcp: bool,
+}
+
+/// A daemon. It is killed when this is dropped.
+pub(crate) struct Daemon {
+    plan: Plan,
+    child: Child,
+    log: Log,
+    listen: Option<SocketAddr>,
+}
+
+impl Daemon {
+    /// A daemon on these relays, started and subscribed at all of them.
+    pub(crate) async fn start(relays: &[&TestRelay]) -> Self {
+        Self::on(relays).start_subscribed(relays).await
+    }
+
+    /// A daemon on these relays, to be started.
+    pub(crate) fn on(relays: &[&TestRelay]) -> Plan {
+        let folder = tempfile::tempdir().unwrap();
+        let list: String =
+            relays.iter().map(|relay| format!("[[relay]]\nurl = \"{}\"\n", relay.url())).collect();
+        std::fs::write(folder.path().join("relays.toml"), list).unwrap();
+        std::fs::write(folder.path().join("portico.toml"), "").unwrap();
+        Plan { folder, tcp: false }
+    }
+
+    /// A client on the Unix socket.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest::unix(self.plan.socket())
+    }
+
+    /// A client on the TCP socket, with the API token.
+    pub(crate) fn rest_over_tcp(&self) -> Rest {
+        Rest::tcp(self.address(), self.api_token())
+    }
+
+    /// A WebSocket over the Unix socket.
+    pub(crate) async fn websocket(&self) -> Socket {
+        Socket::unix(&self.plan.socket()).await
+    }
+
+    /// A WebSocket over TCP that has not said who it is.
+    pub(crate) async fn websocket_over_tcp(&self) -> Socket {
+        Socket::tcp(self.address()).await
+    }
+
+    /// Where it listens on TCP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listen.expect("it listens on TCP")
+    }
+
+    /// The API token that it has made.
+    pub(crate) fn api_token(&self) -> String {
+        let token = std::fs::read_to_string(self.folder().join("data/api-token")).unwrap();
+        token.trim().to_owned()
+    }
+
+    /// The secret that it has made, `nsec1…`.
+    pub(crate) fn secret(&self) -> String {
+        std::fs::read_to_string(self.folder().join("service.key")).unwrap().trim().to_owned()
+    }
+
+    /// The key that it is known by, in hex.
+    pub(crate) async fn public_key(&self) -> String {
+        self.rest().get("/info").await.data()["public_key"].as_str().unwrap().to_owned()
+    }
+
+    /// Everything of its own lies here.
+    pub(crate) fn folder(&self) -> &Path {
+        self.plan.folder.path()
+    }
+
+    /// Where its Unix socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.plan.socket()
+    }
+
+    /// What it has written to its log since it was started.
+    pub(crate) fn log(&self) -> String {
+        self.log.lines.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a line of the log that contains this.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        self.log.find(text).await;
+    }
+
+    /// The events of a stream, once there are `count`.
+    pub(crate) async fn events(&self, stream: &str, count: usize) -> Vec<Value> {
+        let mut socket = self.websocket().await;
+        socket.subscribe(stream, 0).await;
+        for _ in 0..count {
+            socket.notification(stream).await;
+        }
+        self.rest().events(stream).await
+    }
+
+    /// All events of a stream, once it has ended.
+    pub(crate) async fn ended(&self, stream: &str) -> Vec<Value> {
+        let mut socket = self.websocket().await;
+        socket.subscribe(stream, 0).await;
+        let told = socket.until_ended(stream).await;
+        let kept = self.rest().events(stream).await;
+        assert_eq!(told, kept, "what followers hear is what readers find");
+        for (event, index) in kept.iter().zip(1u64..) {
+            assert_eq!(event["index"], index, "events are counted without gaps");
+        }
+        kept
+    }
+
+    /// Ends it without a warning.
+    pub(crate) async fn kill_9(&mut self) {
+        self.child.start_kill().unwrap();
+        soon("the killed daemon's end", self.child.wait()).await.unwrap();
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal_to_stop();
+        soon("the daemon's end", self.child.wait()).await.unwrap()
+    }
+
+    /// Asks it to end.
+    pub(crate) fn signal_to_stop(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Starts it again on the same folder, in place of the one that has ended.
+    pub(crate) async fn restart(self) -> Self {
+        assert!(self.child.id().is_none(), "it has ended");
+        self.plan.start().await
+    }
+}
+
+impl Plan {
+    /// With this `portico.toml`.
+    pub(crate) fn with_config(self, toml: &str) -> Self {
+        std::fs::write(self.folder().join("portico.toml"), toml).unwrap();
+        self
+    }
+
+    /// With a TCP socket too.
+    pub(crate) fn with_tcp(mut self) -> Self {
+        self.tcp = true;
+        self
+    }
+
+    /// In a folder that every user of the machine may enter.
+    pub(crate) fn where_others_can_look(self) -> Self {
+        std::fs::set_permissions(self.folder(), Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    /// Where it will keep everything.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its Unix socket will be.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder().join("portico.sock")
+    }
+
+    /// The command that runs it.
+    pub(crate) fn command(&self) -> Command {
+        let at = |name: &str| self.folder().join(name);
+        let mut command = portico(self.folder());
+        command.arg("serve").arg("--config").arg(at("portico.toml")).arg("--relays").arg(at("relays.toml"));
+        command.arg("--socket").arg(self.socket()).arg("--data-dir").arg(at("data"));
+        command.arg("--key-file").arg(at("service.key")).env("PORTICO_LOG__FORMAT", "json");
+        if self.tcp {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) async fn start(self) -> Daemon {
+        let mut child = self.command().stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let line = log.find("\"serving\"").await;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let listen = line["listen"].as_str().map(|address| address.parse().unwrap());
+        let daemon = Daemon { plan: self, child, log, listen };
+        assert_eq!(daemon.rest().get("/health").await.text, "OK");
+        daemon
+    }
+
+    /// Starts it and waits until it is subscribed at these relays, where nobody else is yet.
+    pub(crate) async fn start_subscribed(self, relays: &[&TestRelay]) -> Daemon {
+        let daemon = self.start().await;
+        for relay in relays {
+            relay.until_subscribed(1).await;
+        }
+        daemon
+    }
+
+    /// Runs it where it must not start: how it ends, and what it says.
+    pub(crate) async fn refusal(&self) -> (i32, String) {
+        finished(self.command()).await.into_refusal()
+    }
+}
+
+/// A command of the program that sees nothing of this machine but `home`.
+pub(crate) fn portico(home: &Path) -> Command {
+    let mut command = Command::new(PORTICO);
+    command.env_clear().env("HOME", home).env("TMPDIR", home).current_dir(home);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// Its output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    fn into_refusal(self) -> (i32, String) {
+        (self.code, self.stderr)
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) async fn finished(mut command: Command) -> Finished {
+    let output = soon("a command's end", command.output()).await.unwrap();
+    Finished {
+        code: output.status.code().expect("it exits"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The lines that a process writes, as they come.
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    grown: watch::Receiver<()>,
+}
+
+impl Log {
+    fn of(stderr: ChildStderr) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let (grows, grown) = watch::channel(());
+        let kept = Arc::clone(&lines);
+        tokio::spawn(async move {
+            let mut read = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = read.next_line().await {
+                kept.lock().unwrap().push(line);
+                grows.send_replace(());
+            }
+        });
+        Self { lines, grown }
+    }
+
+    /// The first line that contains this, once there is one.
+    async fn find(&self, text: &str) -> String {
+        let mut grown = self.grown.clone();
+        let found = || self.lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
+        let line = soon(text, async {
+            loop {
+                grown.mark_unchanged();
+                if let Some(line) = found() {
+                    return Some(line);
+                }
+                if grown.changed().await.is_err() {
+                    return found();
+                }
+            }
+        });
+        line.await.unwrap_or_else(|| panic!("it ended without {text}: {:?}", self.lines.lock().unwrap()))
+    }
+}
