@@ -127,6 +127,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
         public_key = %public_key,
         socket = %config.local.socket.display(),
         listen = listen.map(|address| address.to_string()),
+        api_token = listen.map(|_| config.local.token.to_string()),
         relays = config.relays.len(),
         relay_source = %config.relay_source,
         "serving"
