@@ -1,7 +1,9 @@
 //! The composition root: the one file that names the concrete parts and puts them together.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +53,9 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// Another daemon uses the data folder.
+    #[error("another daemon uses the data folder {}", .0.display())]
+    DataDirInUse(PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,6 +75,8 @@ pub struct Daemon {
     store: Arc<dyn Store>,
     public_key: PublicKey,
     listen: Option<SocketAddr>,
+    /// Held for as long as the data folder is ours; the kernel lets go of it when we die.
+    _lock: File,
 }
 
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
@@ -80,6 +87,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
 
     let folder = &config.data_dir;
     files::create_private_dir(folder).map_err(|error| StartError::DataDir { path: folder.clone(), error })?;
+    let lock = lock(folder)?;
     let store = open_store(folder).await?;
 
     // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
@@ -119,11 +127,12 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
         public_key = %public_key,
         socket = %config.local.socket.display(),
         listen = listen.map(|address| address.to_string()),
+        api_token = listen.map(|_| config.local.token.to_string()),
         relays = config.relays.len(),
         relay_source = %config.relay_source,
         "serving"
     );
-    Ok(Daemon { lifecycle, relays, store, public_key, listen })
+    Ok(Daemon { lifecycle, relays, store, public_key, listen, _lock: lock })
 }
 
 impl Daemon {
@@ -182,6 +191,19 @@ fn identity(config: &Config, clock: &dyn Clock) -> Result<(Keys, Identity), Star
         }
     };
     Ok((keys, identity))
+}
+
+/// Two daemons on one database would both believe that they know what is open.
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let failed = |error| StartError::DataDir { path: folder.to_owned(), error };
+    let mut options = File::options();
+    let file =
+        options.create(true).append(true).mode(0o600).open(folder.join("portico.lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::DataDirInUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Opening may bring the file up to date, which blocks.

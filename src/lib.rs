@@ -1,4 +1,34 @@
-//! Portico logs people in with the wallet on their phone.
+//! Portico logs people in with the wallet on their phone: no passwords, no identity provider, no cloud.
+//!
+//! A business runs it next to its web app. It speaks the protocol of the Portal wallet over Nostr relays,
+//! verifies the tokens that wallets issue, and tells the results to programs on the same machine.
+//!
+//! # The layers
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
+//! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
+//! | [`config`] | flags, environment and files, checked | |
+//! | [`relay`] | connections to relays, verified events in, publications out | |
+//! | [`store`] | what outlives the process | |
+//! | [`events`] | streams of events, kept and followed | `store` |
+//! | [`auth`] | the service itself | all above |
+//! | [`api`] | the local sockets | `auth`, `events` |
+//! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
+//!
+//! # One login, through the files
+//!
+//! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/auth.rs`), which asks
+//!    [`auth::Auth::login`] (`auth/requests.rs`): a handshake is stored, registered, and its URL returned.
+//! 2. The wallet scans the URL and publishes a KEY_HANDSHAKE. Each relay's frame is sorted (`relay/tap.rs`), the
+//!    gate asked (`auth/registry.rs`), the signature verified (`relay/inbound.rs`), the message opened
+//!    (`protocol/envelope.rs`) and matched with the handshake (`auth/dispatch.rs`).
+//! 3. One transaction stores the scan and the challenge that follows (`store/sqlite/scans.rs`); the caller hears
+//!    `key_handshake` (`events/follow.rs`); the challenge goes out (`auth/challenge.rs`, `relay/outbox.rs`).
+//! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way.
+//! 5. Its session token is judged (`auth/tokens.rs`, [`token`]), the outcome stored and then told
+//!    (`auth/settle.rs`): `authenticate_key` with the verified claims.
 
 pub mod address;
 pub mod api;

@@ -26,7 +26,6 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .route("/key-handshake/{stream_id}", axum::routing::delete(auth::delete_key_handshake))
         .route("/authenticate-key", post(auth::authenticate_key))
         .route("/login", post(auth::login))
-        .route("/events/{stream_id}", get(events::read))
         .route("/jwt/issue", post(jwt::issue))
         .route("/jwt/verify", post(jwt::verify))
         .route("/jwt/revoke", post(jwt::revoke))
@@ -34,7 +33,8 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .route("/nip05/{address}", get(lookup::nip05))
         .route("/relays", post(relays::add).delete(relays::remove))
         .layer(middleware::from_fn_with_state(request_timeout, give_up))
-        // A WebSocket lives on; its own deadlines bound it.
+        // These live on, with deadlines of their own.
+        .route("/events/{stream_id}", get(events::read))
         .route("/ws", get(ws::upgrade))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::unistd::{Gid, Uid, User, getgrouplist};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
@@ -26,6 +26,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// After a failure to accept (no file descriptors left), how long before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// What a connection beyond the bound gets, without being listened to.
+const REFUSAL: &str = "HTTP/1.1 429 Too Many Requests\r\n\
+    content-type: application/json\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 80\r\n\r\n\
+    {\"success\":false,\"error\":\"too many connections are open\",\"code\":\"limit_reached\"}";
+
+/// How long sending that may take.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts connections and serves them.
 #[derive(Debug, Clone)]
@@ -137,10 +145,13 @@ impl Server {
         Some(Place { _in_all: in_all, per_peer: Arc::clone(&self.per_peer), peer })
     }
 
-    /// Serves one connection in a task of its own; closes it at once where there is no place.
-    fn spawn(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
+    /// Serves one connection in a task of its own; where there is no place, says so and closes it.
+    fn spawn(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let Some(place) = self.take_place(peer) else {
-            tracing::warn!(?peer, "too many connections: one was closed (local.max_connections)");
+            tracing::warn!(?peer, "too many connections: one was refused (local.max_connections)");
+            self.lifecycle.spawn(async move {
+                let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(REFUSAL.as_bytes())).await;
+            });
             return;
         };
         let (router, lifecycle) = (self.router.clone(), self.lifecycle.clone());
@@ -178,5 +189,17 @@ async fn serve(
     };
     if let Err(error) = ended {
         tracing::debug!(?peer, %error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refusal_is_proper_http() {
+        let (head, body) = REFUSAL.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
     }
 }

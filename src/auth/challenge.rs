@@ -26,12 +26,13 @@ pub(super) struct Prepared {
 }
 
 impl Auth {
-    /// Makes a challenge for a user and every known subkey of that user.
+    /// Makes a challenge for a user and every known subkey of that user, to be published on `relays` too.
     pub(super) async fn prepare_challenge(
         &self,
         stream: StreamId,
         user: PublicKey,
         subkeys: &[PublicKey],
+        relays: Vec<RelayUrl>,
         ends_stream: bool,
         slot: Slot,
     ) -> Result<Prepared> {
@@ -40,7 +41,6 @@ impl Auth {
         let text: String = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
         let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
         let recipients = self.recipients(user, subkeys, now).await?;
-        let relays = self.store.preferred_relays(&user).await?;
 
         let mut envelopes = Vec::with_capacity(recipients.len());
         let mut asked = Vec::with_capacity(recipients.len());
@@ -55,7 +55,7 @@ impl Auth {
             id,
             stream,
             user,
-            relays: self.relays.filter_preferred(&relays),
+            relays: relays.clone(),
             created_at: now,
             expires_at,
             ends_stream,
@@ -66,7 +66,7 @@ impl Auth {
             challenge: text,
             stream,
             user,
-            relays,
+            relays: relays.iter().map(RelayUrl::to_string).collect(),
             envelopes,
             renewals: 0,
             ends_stream,

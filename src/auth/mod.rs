@@ -1,11 +1,12 @@
 //! The service itself: logs users in, and says whose token is whose.
 //!
 //! One login, through the files: [`Auth::login`] (`requests.rs`) opens a handshake and hands out its URL.
-//! A wallet scans it; its event passes the gate (`registry.rs`), is opened and matched (`dispatch.rs`), and a
-//! challenge goes out (`challenge.rs`). The answer comes the same way in; its session token is judged
-//! (`tokens.rs`) and the outcome is stored, then told (`settle.rs`). What nobody answers ends at its
+//! A wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
+//! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes the same way in (`answers.rs`); its
+//! session token is judged (`tokens.rs`) and the outcome is stored, then told (`settle.rs`). What nobody answers ends at its
 //! deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
 
+mod answers;
 mod challenge;
 mod deadlines;
 mod dispatch;
@@ -18,12 +19,15 @@ mod registry;
 mod relays;
 mod requests;
 mod run;
+mod scans;
 mod settle;
 mod tokens;
 
 use std::sync::Arc;
 
 use nostr_sdk::PublicKey;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 pub use error::{AuthError, Result};
 pub use identity::Identity;
@@ -35,7 +39,7 @@ pub use tokens::{TokenType, VerifiedToken};
 pub use crate::events::StreamId;
 pub use crate::token::TokenError;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::config::{AuthLimits, LookupRules, TokenRules};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
@@ -86,6 +90,10 @@ pub struct Auth {
     prompts: Prompts,
     tokens: Tokens,
     lookup: Lookup,
+    /// Room for messages whose handling waits for the store.
+    handling: Arc<Semaphore>,
+    /// Wallets that were lately shown our subkey proof, and until when not to show it again.
+    shown_to: Cache<PublicKey, Timestamp>,
     /// Held while a static token is looked up and opened, so that two callers do not both open it.
     static_tokens: tokio::sync::Mutex<()>,
 }

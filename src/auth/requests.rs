@@ -107,7 +107,8 @@ impl Auth {
         subkeys: &[PublicKey],
         slot: Slot,
     ) -> Result<()> {
-        let prepared = self.prepare_challenge(stream, user, subkeys, true, slot).await?;
+        let relays = self.relays.filter_preferred(&self.store.preferred_relays(&user).await?);
+        let prepared = self.prepare_challenge(stream, user, subkeys, relays, true, slot).await?;
         self.store.open_challenge(&prepared.row).await?;
         self.send_challenge(prepared);
         Ok(())

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::{Mutex, mpsc};
+use quick_cache::sync::Cache;
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use super::deadlines::Due;
 use super::lookup::Lookup;
@@ -19,6 +20,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a user who scanned and never logged in is remembered.
 const STRANGERS_STAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Messages of wallets that wait for the store at the same time; more wait in the inbox.
+const HANDLED_TOGETHER: usize = 1024;
 
 /// Streams that are ended at the same time when many reach their deadline together.
 const ENDED_TOGETHER: usize = 256;
@@ -46,6 +50,8 @@ impl Auth {
             lifecycle: parts.lifecycle,
             registry: opening.registry,
             prompts: opening.prompts,
+            handling: Arc::new(Semaphore::new(HANDLED_TOGETHER)),
+            shown_to: Cache::new(HANDLED_TOGETHER),
             static_tokens: Mutex::default(),
         });
         for publication in opening.publications {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
 use super::registry::OpenChallenge;
-use super::{Auth, Result};
+use super::{Auth, AuthError, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
-use crate::store::{self, Envelope, StreamId, WalletLogin};
+use crate::store::{Envelope, StoreError, StoredEvent, StreamId, WalletLogin};
 
-/// First wait before an outcome is offered to the store again; doubles up to `LONGEST_RETRY`.
+/// First wait before something is offered to the store again; doubles up to `LONGEST_RETRY`.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -32,14 +32,14 @@ impl Auth {
     }
 
     async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
-        let mut wait = FIRST_RETRY;
+        let mut patience = Patience::new();
         let stored = loop {
             match self.try_settle(challenge, &outcome, login.as_ref()).await {
                 Ok(stored) => break stored,
                 Err(error) => {
-                    tracing::error!(stream = %challenge.stream, %error, "cannot store an outcome yet");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST_RETRY);
+                    if let Err(error) = patience.after(error).await {
+                        return tracing::error!(stream = %challenge.stream, %error, "an outcome cannot be stored");
+                    }
                 }
             }
         };
@@ -58,9 +58,9 @@ impl Auth {
         challenge: &OpenChallenge,
         outcome: &EventBody,
         login: Option<&WalletLogin>,
-    ) -> store::Result<Option<store::StoredEvent>> {
+    ) -> Result<Option<StoredEvent>> {
         let draft = self.events.draft(self.clock.now(), outcome)?;
-        self.store.close_challenge(challenge.id.as_str(), &draft, login).await
+        Ok(self.store.close_challenge(challenge.id.as_str(), &draft, login).await?)
     }
 
     fn forget_challenge(&self, challenge: &OpenChallenge) {
@@ -130,6 +130,25 @@ impl Auth {
         }
         self.registry.renew(&challenge, old, event.id);
         self.publish_for(&challenge, Arc::new(event), Some(relay));
+        Ok(())
+    }
+}
+
+/// Waits for a store that is not available, longer each time: what a wallet sent is not sent again.
+#[derive(Debug)]
+pub(super) struct Patience(Duration);
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self(FIRST_RETRY)
+    }
+
+    /// Returns when it is time to try again; any other error comes straight back.
+    pub(super) async fn after(&mut self, error: AuthError) -> Result<()> {
+        let AuthError::Store(StoreError::Unavailable(reason)) = error else { return Err(error) };
+        tracing::error!(reason, "the store cannot take a message of a wallet yet");
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_RETRY);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CommandResult, Exit, Failure};
-use crate::config::{self, ApiToken, Config, Overrides, key};
+use crate::config::{self, Config, Overrides, key};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -39,11 +39,6 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
 
 /// What is in force, without secrets.
 fn show(config: &Config, public_key: &str) -> serde_json::Value {
-    let token = match &config.local.token {
-        ApiToken::Given(_) => "in the configuration".to_owned(),
-        ApiToken::File(path) => path.display().to_string(),
-        ApiToken::Generated(path) => format!("{} (made when missing)", path.display()),
-    };
     let relays: Vec<String> = config.relays.iter().map(|relay| relay.url.to_string()).collect();
     json!({
         "config": config.file.as_ref().map_or("(defaults)".into(), |path| path.display().to_string()),
@@ -53,7 +48,7 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "socket": config.local.socket,
         "socket_mode": format!("{:04o}", config.local.socket_mode),
         "listen": config.local.listen.map_or("off".into(), |address| address.to_string()),
-        "api_token": token,
+        "api_token": config.local.token.to_string(),
         "relay_source": config.relay_source.to_string(),
         "relays": relays,
         "auth": config.auth,

@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
 
 fn finish(event: &mut Value, args: &Args) -> Exit {
     if !args.with_token
-        && let Some(status) = event["status"].as_object_mut()
+        && let Some(status) = event.get_mut("status").and_then(Value::as_object_mut)
     {
         status.remove("session_token");
     }

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let mut events = Stream::open(&args.target, &args.stream, args.after).await?;
     while let Some(mut event) = events.next().await? {
-        if let Some(status) = event["status"].as_object_mut() {
+        if let Some(status) = event.get_mut("status").and_then(Value::as_object_mut) {
             // A terminal is no place for a secret.
             status.remove("session_token");
         }

@@ -6,6 +6,7 @@ mod load;
 mod raw;
 mod relays;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +93,16 @@ pub enum ApiToken {
     File(PathBuf),
     /// It lies in a file that is made at the first start.
     Generated(PathBuf),
+}
+
+/// Where it is; never what it is.
+impl fmt::Display for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("in the configuration"),
+            Self::File(path) | Self::Generated(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Why there is no valid configuration. Each names the file, key or flag that is wrong.

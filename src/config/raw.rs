@@ -64,7 +64,7 @@ impl Default for RawLocal {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_connections: 16_384,
-            max_connections_per_peer: 16_384,
+            max_connections_per_peer: 12_288,
             request_timeout: Duration::from_secs(30),
         }
     }

@@ -1,7 +1,12 @@
-//! Streams of events.
+//! Streams of events: read, waited for (long-poll), or followed (Server-Sent Events).
+
+use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,19 +14,82 @@ use crate::api::Api;
 use crate::api::body::{PathParam, QueryParam};
 use crate::api::envelope::{ApiError, ok};
 use crate::auth::StreamId;
+use crate::events::{EventPage, Follower};
+use crate::lifecycle::Lifecycle;
+
+/// The longest that a long-poll waits; a caller who wants more asks again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
-pub(in crate::api) struct After {
+pub(in crate::api) struct Position {
+    /// Only events behind this index.
     after: Option<u64>,
+    /// Seconds to wait for an event if there is none yet.
+    wait: Option<u64>,
 }
 
 pub(in crate::api) async fn read(
     State(api): State<Api>,
     PathParam(stream): PathParam<String>,
-    QueryParam(After { after }): QueryParam<After>,
+    QueryParam(Position { after, wait }): QueryParam<Position>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
-    let page = api.auth.events().read(stream, after.unwrap_or(0)).await?;
-    let page = page.ok_or_else(ApiError::no_such_stream)?;
+    if wants_sse(&headers) {
+        // A browser that reconnects says where it was.
+        let after = last_event_id(&headers)?.or(after).unwrap_or(0);
+        return Ok(follow(follower(&api, stream, after).await?, api.lifecycle));
+    }
+    let after = after.unwrap_or(0);
+    let mut page = page(&api, stream, after).await?;
+    let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
+    if page.events.is_empty() && !page.ended && !wait.is_zero() {
+        wait_for_event(&api, stream, after, wait).await?;
+        page = self::page(&api, stream, after).await?;
+    }
     Ok(ok(json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended })))
+}
+
+async fn page(api: &Api, stream: StreamId, after: u64) -> Result<EventPage, ApiError> {
+    api.auth.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)
+}
+
+async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {
+    api.auth.events().follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
+}
+
+async fn wait_for_event(api: &Api, stream: StreamId, after: u64, wait: Duration) -> Result<(), ApiError> {
+    let mut follower = follower(api, stream, after).await?;
+    tokio::select! {
+        event = follower.next() => event.map(drop)?,
+        () = tokio::time::sleep(wait) => {}
+        () = api.lifecycle.stopping() => {}
+    }
+    Ok(())
+}
+
+/// Every event as it comes, its index as its id, until the stream ends, the client leaves or the daemon stops.
+fn follow(follower: Follower, lifecycle: Lifecycle) -> Response {
+    let events = futures_util::stream::unfold((follower, lifecycle), |(mut follower, lifecycle)| async {
+        let event = tokio::select! {
+            event = follower.next() => event.ok().flatten()?,
+            () = lifecycle.stopping() => return None,
+        };
+        let message = sse::Event::default().id(event.index.to_string()).json_data(&event).ok()?;
+        Some((Ok::<_, Infallible>(message), (follower, lifecycle)))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn wants_sse(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
+    let index = id.to_str().ok().and_then(|id| id.parse().ok());
+    index.map(Some).ok_or_else(|| ApiError::bad_request("Last-Event-ID: not the index of an event"))
 }

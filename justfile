@@ -1,0 +1,30 @@
+# The few daily commands. `just` alone lists them.
+
+_:
+    @just --list
+
+# One whole login on embedded defaults
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# All tests
+test *ARGS:
+    cargo test {{ARGS}}
+
+# What CI checks besides the tests
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Benches: token, protocol, store, registry
+bench *ARGS:
+    cargo bench {{ARGS}}
+
+# Licences, sources and duplicates of dependencies (needs cargo-deny)
+deny:
+    cargo deny check bans licenses sources
+
+# Everything that CI runs
+ci:
+    bash .ci/run

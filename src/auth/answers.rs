@@ -1,0 +1,105 @@
+//! A wallet answered a challenge, or showed a key that wants to be asked too.
+
+use std::sync::Arc;
+
+use nostr_sdk::{EventId, JsonUtil, PublicKey};
+
+use super::challenge::MAX_SUBKEYS;
+use super::registry::OpenChallenge;
+use super::{Auth, AuthError, Result};
+use crate::events::{EventBody, FailureCode};
+use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
+use crate::store::{Envelope, KnownSubkey, WalletLogin};
+
+impl Auth {
+    /// A wallet answered a challenge.
+    pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
+        let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
+        let (outcome, login) = match response.status {
+            AuthStatus::Declined { .. } => (None, None),
+            AuthStatus::Approved { ref session_token, .. } => {
+                match self.verify_session(session_token, &author, &challenge.user) {
+                    Ok(session) => {
+                        let login = WalletLogin { signer: session.issuer, user: challenge.user };
+                        (Some(session), Some(login))
+                    }
+                    Err(error) => {
+                        let code = FailureCode::SessionTokenInvalid;
+                        let failure = EventBody::Error {
+                            reason: format!("{}: {error}", code.reason()),
+                            code,
+                            detail: Some(error.code().to_owned()),
+                            user_key: (!challenge.ends_stream).then_some(challenge.user),
+                        };
+                        return self.settle(challenge, failure, None);
+                    }
+                }
+            }
+        };
+        let body = EventBody::AuthenticateKey {
+            user_key: challenge.user,
+            recipient: author,
+            challenge: response.challenge,
+            status: response.status,
+            session: outcome,
+        };
+        self.settle(challenge, body, login);
+    }
+
+    /// The open challenge that `author` was asked and now answers.
+    fn challenge_asked_of(&self, author: &PublicKey, response: &AuthResponse) -> Option<Arc<OpenChallenge>> {
+        let challenge = self.registry.asked(author, &response.challenge)?;
+        let now = self.clock.now();
+        if now >= challenge.expires_at {
+            tracing::debug!(stream = %challenge.stream, "dropped an answer that came too late");
+            return None;
+        }
+        match &response.subkey_proof {
+            // A subkey that shows its right to answer must have it, now. A proof that is about another
+            // user says nothing here and is ignored.
+            Some(proof) if *author != challenge.user => {
+                match proof.verify(author, &challenge.user, now.secs()) {
+                    Ok(()) | Err(SubkeyError::ForeignMainKey) => Some(challenge),
+                    Err(error) => {
+                        tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
+                        None
+                    }
+                }
+            }
+            _ => Some(challenge),
+        }
+    }
+
+    /// A key that got a challenge it could not read proves that it is a subkey of the user: the same
+    /// challenge goes out to it too.
+    pub(super) async fn shown_subkey(
+        &self,
+        author: PublicKey,
+        proof: SubkeyProof,
+        about: EventId,
+    ) -> Result<()> {
+        let Some(challenge) = self.registry.challenge_of(&about) else { return Ok(()) };
+        let now = self.clock.now();
+        if let Err(error) = proof.verify(&author, &challenge.user, now.secs()) {
+            tracing::debug!(stream = %challenge.stream, %error, "ignored a subkey proof");
+            return Ok(());
+        }
+        let mut concerned: Vec<PublicKey> = challenge.progress().asked.iter().map(|(key, _)| *key).collect();
+        if concerned.contains(&author) || concerned.len() > MAX_SUBKEYS {
+            return Ok(());
+        }
+        concerned.push(author);
+        let event = self.seal_challenge(challenge.id, challenge.expires_at, &author, &concerned, now)?;
+        let envelope = Envelope { recipient: author, event: event.as_json() };
+        let renewals = challenge.progress().renewals;
+        if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals).await? {
+            return Ok(());
+        }
+        let proof = serde_json::to_string(&proof).map_err(|_| AuthError::Seal)?;
+        let subkey = KnownSubkey { key: author, proof, seen_at: now };
+        self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
+        self.registry.ask_also(&challenge, author, event.id);
+        self.publish_for(&challenge, Arc::new(event), None);
+        Ok(())
+    }
+}

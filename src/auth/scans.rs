@@ -1,0 +1,124 @@
+//! A wallet scanned a handshake URL: told to whoever waits, and followed by a challenge on a login URL.
+
+use std::sync::Arc;
+
+use nostr_sdk::Event;
+
+use super::challenge::Prepared;
+use super::registry::OpenHandshake;
+use super::settle::Patience;
+use super::{Auth, AuthError, Result};
+use crate::events::{EventBody, FailureCode};
+use crate::protocol::KeyHandshake;
+use crate::store::{HandshakeKind, Scan};
+
+impl Auth {
+    /// A wallet scanned a handshake URL.
+    pub(super) async fn scanned(&self, event: &Event, handshake: KeyHandshake) -> Result<()> {
+        let waiting = self.registry.handshakes(&handshake.token);
+        let Some(first) = waiting.first().cloned() else { return Ok(()) };
+        if !self.is_recent(event) {
+            tracing::debug!(event = %event.id, "dropped a scan with a time far from ours");
+            return Ok(());
+        }
+        let mut patience = Patience::new();
+        loop {
+            let recorded = match first.row.kind {
+                HandshakeKind::Handshake => self.record_scan(event, &waiting, &handshake, None).await,
+                HandshakeKind::Login => self.scanned_login(event, &first, &handshake).await,
+            };
+            match recorded {
+                Ok(()) => return Ok(()),
+                Err(error) => patience.after(error).await?,
+            }
+        }
+    }
+
+    /// A wallet scanned a login URL: the challenge follows at once.
+    async fn scanned_login(
+        &self,
+        event: &Event,
+        login: &Arc<OpenHandshake>,
+        handshake: &KeyHandshake,
+    ) -> Result<()> {
+        let (stream, one_time) = (login.row.stream, login.row.expires_at.is_some());
+        match self.challenge_scanner(event, login, handshake).await {
+            Err(error @ AuthError::LimitReached { .. }) => {
+                tracing::warn!(%stream, %error, "a login was scanned, but its user cannot be asked now");
+                if one_time {
+                    self.end_stream(stream, FailureCode::TooManyRequests).await?;
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn challenge_scanner(
+        &self,
+        event: &Event,
+        login: &Arc<OpenHandshake>,
+        handshake: &KeyHandshake,
+    ) -> Result<()> {
+        let (user, row) = (event.pubkey, &login.row);
+        let slot = self.reserve()?;
+        self.prompts.ask(user, self.clock.now())?;
+        let recorded = async {
+            let one_time = row.expires_at.is_some();
+            let relays = self.relays.filter_preferred(&handshake.preferred_relays);
+            let prepared = self.prepare_challenge(row.stream, user, &[], relays, one_time, slot).await?;
+            self.record_scan(event, std::slice::from_ref(login), handshake, Some(prepared)).await
+        };
+        recorded.await.inspect_err(|_| self.prompts.take_back(&user))
+    }
+
+    /// Stores a scan with the challenge that follows from it, then tells of it and sends that.
+    async fn record_scan(
+        &self,
+        event: &Event,
+        waiting: &[Arc<OpenHandshake>],
+        handshake: &KeyHandshake,
+        challenge: Option<Prepared>,
+    ) -> Result<()> {
+        let (user, now) = (event.pubkey, self.clock.now());
+        let preferred = self.relays.filter_preferred(&handshake.preferred_relays);
+        let preferred_relays: Vec<String> = preferred.iter().map(ToString::to_string).collect();
+        let body =
+            EventBody::KeyHandshake { main_key: user, preferred_relays: handshake.preferred_relays.clone() };
+        let draft = self.events.draft(now, &body)?;
+        let one_time = waiting.iter().any(|handshake| handshake.row.expires_at.is_some());
+        let follows = challenge.is_some();
+        let scan = Scan {
+            event_id: event.id.to_bytes(),
+            user,
+            preferred_relays,
+            at: now,
+            events: waiting.iter().map(|open| (open.row.stream, draft.clone())).collect(),
+            one_time,
+            challenge: challenge.as_ref().map(|prepared| prepared.row.clone()),
+        };
+        let Some(stored) = self.store.record_scan(&scan).await? else {
+            if follows {
+                self.prompts.take_back(&user);
+            }
+            return Ok(());
+        };
+        if one_time {
+            waiting.iter().for_each(|open| drop(self.registry.remove_handshake(open.row.stream)));
+        }
+        for (stream, stored) in stored {
+            tracing::info!(%stream, "handshake scanned");
+            self.events.publish(stream, &stored, body.clone(), one_time && !follows);
+        }
+        if let Some(prepared) = challenge {
+            self.send_challenge(prepared);
+        }
+        Ok(())
+    }
+
+    /// Whether an event's time is near ours, so that a hostile relay cannot replay old scans.
+    fn is_recent(&self, event: &Event) -> bool {
+        let (now, made) = (self.clock.now().secs(), event.created_at.as_secs());
+        now.abs_diff(made) <= self.limits.max_event_age.as_secs()
+    }
+}
