@@ -246,8 +246,12 @@ async fn follow(stream: StreamId, mut follower: Follower, outbox: &Outbox) {
 async fn answer_of(id: &Value, mut follower: Follower) -> Value {
     loop {
         match follower.next().await {
-            Ok(Some(Event { body: EventBody::Error { reason, code, .. }, .. })) => {
-                return json!({ "type": "error", "id": id, "message": reason, "code": code });
+            Ok(Some(Event { body: EventBody::Error { reason, code, detail, .. }, .. })) => {
+                let mut answer = json!({ "type": "error", "id": id, "message": reason, "code": code });
+                if let Some(detail) = detail {
+                    answer["detail"] = detail.into();
+                }
+                return answer;
             }
             Ok(Some(Event { body: body @ EventBody::AuthenticateKey { .. }, .. })) => {
                 let mut event = json!(body);
