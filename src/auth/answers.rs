@@ -84,6 +84,7 @@ impl Auth {
             tracing::debug!(stream = %challenge.stream, %error, "ignored a subkey proof");
             return Ok(());
         }
+        let _amending = challenge.amending.lock().await;
         let mut concerned: Vec<PublicKey> = challenge.progress().asked.iter().map(|(key, _)| *key).collect();
         if concerned.contains(&author) || concerned.len() > MAX_SUBKEYS {
             return Ok(());
@@ -98,8 +99,9 @@ impl Auth {
         let proof = serde_json::to_string(&proof).map_err(|_| AuthError::Seal)?;
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
-        self.registry.ask_also(&challenge, author, event.id);
-        self.publish_for(&challenge, Arc::new(event), None);
+        if self.registry.ask_also(&challenge, author, event.id) {
+            self.publish_for(&challenge, Arc::new(event), None);
+        }
         Ok(())
     }
 }

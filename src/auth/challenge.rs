@@ -6,6 +6,7 @@ use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
 use rand::Rng;
 use rand::distributions::Alphanumeric;
 use rand::rngs::OsRng;
+use tokio::sync::Mutex;
 
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
 use super::{Auth, AuthError, Result};
@@ -60,6 +61,7 @@ impl Auth {
             expires_at,
             ends_stream,
             progress: Progress { asked, ..Progress::default() }.into(),
+            amending: Mutex::default(),
             _slot: slot,
         };
         let row = Challenge {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
+use tokio::sync::Mutex;
 
 use super::prompts::Prompts;
 use super::registry::{ChallengeId, OpenChallenge, OpenHandshake, Progress, Registry};
@@ -97,6 +98,7 @@ impl Opening {
             expires_at: row.expires_at,
             ends_stream: row.ends_stream,
             progress: Progress { asked, renewals: row.renewals, ..Progress::default() }.into(),
+            amending: Mutex::default(),
             _slot: slot,
         }));
     }

@@ -64,6 +64,9 @@ pub(super) struct OpenChallenge {
     pub(super) expires_at: Timestamp,
     pub(super) ends_stream: bool,
     pub(super) progress: Mutex<Progress>,
+    /// Held while a key more is asked or an event is signed anew: what was seen must still hold when the
+    /// store has kept what follows from it.
+    pub(super) amending: tokio::sync::Mutex<()>,
     pub(super) _slot: Slot,
 }
 
@@ -74,10 +77,22 @@ pub(super) struct Progress {
     pub(super) asked: Vec<(PublicKey, EventId)>,
     /// How often an event was signed anew.
     pub(super) renewals: u8,
-    /// Events that newer ones took the place of. They still count: they are out there.
-    pub(super) retired: Vec<EventId>,
+    /// Events that newer ones took the place of, with those. They still count: they are out there.
+    pub(super) retired: Vec<(EventId, Arc<Event>)>,
     /// Whether an outcome is being written: no second one is looked at.
     pub(super) settling: bool,
+    /// Whether it has ended: nothing more is asked in its name.
+    pub(super) ended: bool,
+}
+
+impl Progress {
+    /// The event that took the place of another, in the end.
+    pub(super) fn successor_of(&self, old: EventId) -> Option<&Arc<Event>> {
+        // In the order in which they were replaced, so one pass follows them all.
+        self.retired.iter().fold(None, |latest: Option<&Arc<Event>>, (retired, by)| {
+            if latest.map_or(old, |event| event.id) == *retired { Some(by) } else { latest }
+        })
+    }
 }
 
 impl OpenChallenge {
@@ -153,31 +168,41 @@ impl Registry {
         self.challenges.insert(challenge.id, challenge);
     }
 
-    /// One more key is asked the same challenge.
-    pub(super) fn ask_also(&self, challenge: &OpenChallenge, key: PublicKey, event: EventId) {
-        challenge.progress().asked.push((key, event));
+    /// One more key is asked the same challenge; `false`: it has ended meanwhile.
+    pub(super) fn ask_also(&self, challenge: &OpenChallenge, key: PublicKey, event: EventId) -> bool {
+        let mut progress = challenge.progress();
+        if progress.ended {
+            return false;
+        }
+        progress.asked.push((key, event));
         *self.wanted.entry(key).or_default() += 1;
         self.events.insert(event, challenge.id);
+        true
     }
 
-    /// A key is asked by a new event in place of an old one.
-    pub(super) fn renew(&self, challenge: &OpenChallenge, old: EventId, new: EventId) {
+    /// A key is asked by a new event in place of an old one; `false`: the challenge has ended meanwhile.
+    pub(super) fn renew(&self, challenge: &OpenChallenge, old: EventId, new: &Arc<Event>) -> bool {
         let mut progress = challenge.progress();
+        if progress.ended {
+            return false;
+        }
         progress.renewals += 1;
-        progress.retired.push(old);
+        progress.retired.push((old, Arc::clone(new)));
         for (_, event) in &mut progress.asked {
             if *event == old {
-                *event = new;
+                *event = new.id;
             }
         }
-        self.events.insert(new, challenge.id);
+        self.events.insert(new.id, challenge.id);
+        true
     }
 
     /// Takes a challenge out; returns it with the events that asked it, for the relays to forget.
     pub(super) fn remove_challenge(&self, id: ChallengeId) -> Option<(Arc<OpenChallenge>, Vec<EventId>)> {
         let (_, challenge) = self.challenges.remove(&id)?;
         self.deadlines.remove(challenge.expires_at, Due::Challenge(id));
-        let progress = challenge.progress();
+        let mut progress = challenge.progress();
+        progress.ended = true;
         let mut events: Vec<EventId> = progress.asked.iter().map(|(_, event)| *event).collect();
         for (key, _) in &progress.asked {
             self.wanted.remove_if_mut(key, |_, count| {
@@ -185,7 +210,7 @@ impl Registry {
                 *count == 0
             });
         }
-        events.extend(&progress.retired);
+        events.extend(progress.retired.iter().map(|(event, _)| *event));
         for event in &events {
             self.events.remove(event);
         }

@@ -112,11 +112,16 @@ impl Auth {
         const MAX_RENEWALS: u8 = 2;
 
         let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
-        let (asked, renewals) = {
+        let _amending = challenge.amending.lock().await;
+        let (asked, renewals, successor) = {
             let progress = challenge.progress();
-            (progress.asked.clone(), progress.renewals)
+            (progress.asked.clone(), progress.renewals, progress.successor_of(old).cloned())
         };
-        // An event that was replaced is no reason to replace it again.
+        if let Some(event) = successor {
+            // Another relay found it too old before this one did.
+            self.publish_for(&challenge, event, Some(relay));
+            return Ok(());
+        }
         let Some((recipient, _)) = asked.iter().find(|(_, event)| *event == old) else { return Ok(()) };
         if renewals >= MAX_RENEWALS {
             return Ok(());
@@ -128,8 +133,10 @@ impl Auth {
         if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals + 1).await? {
             return Ok(());
         }
-        self.registry.renew(&challenge, old, event.id);
-        self.publish_for(&challenge, Arc::new(event), Some(relay));
+        let event = Arc::new(event);
+        if self.registry.renew(&challenge, old, &event) {
+            self.publish_for(&challenge, event, Some(relay));
+        }
         Ok(())
     }
 }

@@ -109,3 +109,24 @@ async fn a_known_subkey_that_shows_a_second_proof_does_not_bring_the_daemon_down
     assert_eq!((events.len(), &events[0]["user_key"]), (1, &json!(main.public_key())));
     assert_eq!(phone.prompts(), 1);
 }
+
+#[tokio::test]
+async fn a_subkey_that_shows_its_proof_several_times_at_once_is_asked_once() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let main = Keys::generate();
+    let mut phone = Phone::on_subkey_of(&main);
+    phone.connect(&relay.url()).await;
+    let stream = daemon.rest().authenticate(main.public_key()).await;
+    let unread = phone.message().await;
+    let proof = phone.proof().clone();
+    for _ in 0..8 {
+        phone.prove(&unread, &proof).await;
+    }
+    let asked = phone.challenge().await;
+    phone.approve(&asked).await;
+    daemon.ended(&stream).await;
+    // The next challenge comes over the same connection: nothing else may have come before it.
+    daemon.rest().authenticate(main.public_key()).await;
+    assert_ne!(phone.challenge().await.challenge.challenge, asked.challenge.challenge);
+}
