@@ -37,6 +37,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod events;
 pub mod lifecycle;
 pub mod protocol;

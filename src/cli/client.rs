@@ -25,11 +25,6 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A daemon at a known socket.
-    pub(super) fn at(socket: PathBuf) -> Self {
-        Self { socket: Some(socket), config: None }
-    }
-
     async fn connect(&self) -> Result<UnixStream, Failure> {
         let socket = match &self.socket {
             Some(path) => path.clone(),

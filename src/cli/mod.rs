@@ -5,6 +5,7 @@
 
 mod client;
 mod config;
+mod demo;
 mod issue;
 mod keygen;
 mod logging;
@@ -75,6 +76,8 @@ Try `portico demo` first: it needs nothing and shows one whole login.";
 enum Command {
     /// Run the daemon
     Serve(serve::Args),
+    /// Show one whole login on embedded defaults: nothing to install or configure
+    Demo(demo::Args),
     /// Log a user in at the running daemon: show a QR code, wait, print the verified claims
     Login(login::Args),
     /// Have the running daemon issue a token
@@ -117,6 +120,7 @@ fn run(command: Command) -> CommandResult {
     let exit = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
             Command::Login(args) => login::run(args).await,
             Command::Issue(args) => issue::run(args).await,
             Command::Verify(args) => verify::run(args).await,

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here should take, on a machine busy with other things.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a relay with [`Faults::requires_auth`] refuses.
+const WHO: &str = "auth-required: who are you?";
 
 /// What a [`TestRelay`] does otherwise than it should.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +48,7 @@ impl Faults {
         self
     }
 
-    /// Neither `REQ` nor `EVENT` before a login (NIP-42).
+    /// Neither `REQ` nor `EVENT` before a login (NIP-42); asks for it when it refuses one.
     pub(crate) fn requires_auth(mut self) -> Self {
         self.requires_auth = true;
         self
@@ -229,7 +232,8 @@ impl Drop for TestRelay {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics while it looks")
+        // An assertion may fail while it looks; what comes after must not hide that.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -249,9 +253,6 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let mut state = shared.lock();
         state.connections_seen += 1;
         let id = state.connections_seen;
-        if shared.faults.requires_auth {
-            let _ = outgoing.send(text(&RelayMessage::auth(format!("challenge-{id}"))));
-        }
         let subscriptions = HashMap::new();
         let client = Client { outgoing, subscriptions, logged_in: false, hang_up: hang_up.clone() };
         state.clients.insert(id, client);
@@ -308,7 +309,7 @@ impl Shared {
                 let id = subscription_id.into_owned();
                 let filters: Vec<Filter> = filters.into_iter().map(|filter| filter.into_owned()).collect();
                 if locked_out {
-                    return vec![RelayMessage::closed(id, "auth-required: who are you?")];
+                    return vec![RelayMessage::closed(id, WHO), RelayMessage::auth("who are you?")];
                 }
                 let is_new = !client.subscriptions.contains_key(&id);
                 if is_new && self.faults.max_subs.is_some_and(|max| client.subscriptions.len() >= max) {
@@ -335,7 +336,7 @@ impl Shared {
                 let event = event.into_owned();
                 received.push(event.clone());
                 if locked_out {
-                    return vec![RelayMessage::ok(event.id, false, "auth-required: who are you?")];
+                    return vec![RelayMessage::ok(event.id, false, WHO), RelayMessage::auth("who are you?")];
                 }
                 let age = Timestamp::now().as_secs().saturating_sub(event.created_at.as_secs());
                 let is_ephemeral = event.kind.is_ephemeral();

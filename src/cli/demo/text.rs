@@ -1,0 +1,116 @@
+//! What the demo says to people.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nostr_sdk::{PublicKey, ToBech32};
+
+use crate::clock::Timestamp;
+use crate::demo::{Scene, Stage, StepName, Told};
+use crate::events::Session;
+
+/// What a step showed, on one line.
+pub(super) fn summary(told: &Told) -> String {
+    match (told.step, &told.scene) {
+        (_, Scene::Relay { url }) => url.to_string(),
+        (_, Scene::Daemon { public_key, .. }) => format!("{}, subscribed", key(public_key)),
+        (_, Scene::Login { .. }) => "POST /login; the simulated wallet scans this:".into(),
+        (StepName::Scanned, Scene::User { user_key }) => format!("by {}", key(user_key)),
+        (StepName::Approved, Scene::User { .. }) => "the wallet has sent a session token".into(),
+        (_, Scene::User { user_key }) => format!("POST /jwt/verify → {}", key(user_key)),
+        (_, Scene::Challenge { .. }) => "the wallet asks its user".into(),
+        (_, Scene::Claims(_)) => "signed by the wallet, for this service:".into(),
+        (step, Scene::Refused(refusal)) => {
+            let tried = if step == StepName::AlteredToken { "its end put off" } else { "self-made" };
+            format!("{tried} → HTTP {} {}", refusal.status, refusal.code)
+        }
+        (_, Scene::Unheard { heard, .. }) => format!("not heard → the user's own answer: {heard}"),
+    }
+}
+
+/// The claims of a session token, by name.
+pub(super) fn rows(session: &Session) -> Vec<(&'static str, String)> {
+    let optional = |at: Option<u64>| at.map_or_else(|| "—".into(), time);
+    vec![
+        ("issuer", session.issuer.to_hex()),
+        ("subject", session.subject.to_hex()),
+        ("audience", session.audience.to_hex()),
+        ("issued_at", optional(session.issued_at)),
+        ("not_before", optional(session.not_before)),
+        ("expires_at", time(session.expires_at)),
+    ]
+}
+
+/// Commands to try, ready to paste.
+pub(super) fn invitation(stage: &Stage) -> Vec<String> {
+    let (portico, socket) = (program(), quoted(&stage.socket()));
+    let user = stage.wallet().user_key().to_bech32().unwrap_or_else(|never| match never {});
+    let mut commands = vec![
+        format!("curl --unix-socket {socket} http://portico/health"),
+        format!("curl --unix-socket {socket} http://portico/info"),
+    ];
+    if let Some(address) = stage.daemon().and_then(|daemon| daemon.listen()) {
+        let token_file = quoted(&stage.token_file());
+        commands.push(format!("curl -H \"Authorization: Bearer $(cat {token_file})\" http://{address}/info"));
+    }
+    commands.push(format!("{portico} login --socket {socket}"));
+    commands.push(format!("{portico} issue --socket {socket} --hours 24 {user}"));
+    commands
+}
+
+/// How this program is called: by its name if it was found by that, else by its path.
+fn program() -> String {
+    let by_path = std::env::args().next().is_none_or(|name| name.contains('/'));
+    match std::env::current_exe() {
+        Ok(path) if by_path => quoted(&path),
+        _ => "portico".into(),
+    }
+}
+
+/// A path as a word of the shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
+/// A key in short: enough to tell it from others on the screen.
+pub(super) fn key(key: &PublicKey) -> String {
+    let Ok(npub) = key.to_bech32();
+    let end = npub.len().saturating_sub(6);
+    match (npub.get(..12), npub.get(end..)) {
+        (Some(first), Some(last)) => format!("{first}…{last}"),
+        _ => npub,
+    }
+}
+
+/// Milliseconds, the short ones to a tenth.
+pub(super) fn duration(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
+}
+
+/// A moment to the second, in UTC: the fraction that [`Timestamp`] prints is nothing here.
+fn time(secs: u64) -> String {
+    Timestamp::from_secs(secs).to_string().replace(".000Z", "Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_anything_odd_in_it_is_one_word_to_the_shell() {
+        assert_eq!(quoted(Path::new("/tmp/portico-demo-x.1/s_k")), "/tmp/portico-demo-x.1/s_k");
+        assert_eq!(quoted(Path::new("/tmp/a b")), "'/tmp/a b'");
+        assert_eq!(quoted(Path::new("/it's;rm")), r"'/it'\''s;rm'");
+    }
+
+    #[test]
+    fn a_duration_is_short() {
+        assert_eq!(duration(Duration::from_micros(1_250_049)), "1250.0 ms");
+        assert_eq!(duration(Duration::from_micros(80)), "0.1 ms");
+    }
+}

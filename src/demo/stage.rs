@@ -1,0 +1,158 @@
+//! What the story is played on: a relay, the daemon on a temporary folder, a wallet.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::{Keys, RelayUrl};
+use tempfile::TempDir;
+
+use super::relay::{EmbeddedRelay, RelayError};
+use super::wallet::Wallet;
+use crate::app::{self, Daemon, StartError};
+use crate::clock::SystemClock;
+use crate::config::key::{self, KeyError};
+use crate::config::{
+    ApiToken, AuthLimits, Config, Local, Log, LookupRules, RelayEntry, RelayRules, RelaySource, Service,
+    TokenRules, files,
+};
+
+/// The visitor asks the same simulated user again and again; that user does not mind.
+const MAX_PROMPTS: usize = 10_000;
+
+/// Connections that a demo may need.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Why there is no stage.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The temporary folder, or a file in it.
+    #[error("the temporary folder cannot be used: {0}")]
+    Folder(#[from] io::Error),
+    /// The service's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The relay.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The daemon.
+    #[error(transparent)]
+    Daemon(#[from] StartError),
+    /// The daemon serves, but not on TCP.
+    #[error("the daemon has no TCP socket")]
+    NoTcp,
+}
+
+/// Relay, daemon and wallet. What lies on the disk is removed when this is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    wallet: Wallet,
+    daemon: Option<Daemon>,
+    relay: Option<EmbeddedRelay>,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// A folder and a wallet; the rest is raised as the story goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`StageError::Folder`].
+    pub fn new() -> Result<Self, StageError> {
+        let folder = tempfile::Builder::new().prefix("portico-demo-").tempdir()?;
+        Ok(Self { wallet: Wallet::new(Keys::generate()).connect(), daemon: None, relay: None, folder })
+    }
+
+    pub(super) async fn raise_relay(&mut self) -> Result<RelayUrl, StageError> {
+        let relay = EmbeddedRelay::start().await?;
+        let url = relay.url().clone();
+        self.relay = Some(relay);
+        Ok(url)
+    }
+
+    /// Starts the daemon and waits until the relay has subscribed it. Returns its TCP address.
+    pub(super) async fn raise_daemon(&mut self, relay: RelayUrl) -> Result<SocketAddr, StageError> {
+        // The daemon would make these itself, and warn its operator to keep a copy.
+        key::create(&self.path("service.key"))?;
+        files::create_secret(&self.token_file(), &hex::encode(rand::random::<[u8; 32]>()))?;
+        let daemon = app::start(&self.config(relay), Arc::new(SystemClock)).await?;
+        let daemon = self.daemon.insert(daemon);
+        daemon.ready().await;
+        daemon.listen().ok_or(StageError::NoTcp)
+    }
+
+    /// The daemon's Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path("portico.sock")
+    }
+
+    /// The file with the API token of its TCP socket.
+    pub fn token_file(&self) -> PathBuf {
+        self.path("api-token")
+    }
+
+    /// The simulated wallet.
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// The daemon, once it runs.
+    pub fn daemon(&self) -> Option<&Daemon> {
+        self.daemon.as_ref()
+    }
+
+    /// Stops everything and removes the folder; what has not ended when `impatient` resolves is aborted.
+    /// Returns whether all went well.
+    pub async fn strike(self, impatient: impl Future<Output = ()>) -> bool {
+        let stopped = match self.daemon {
+            Some(daemon) => daemon.stop(impatient).await,
+            None => true,
+        };
+        self.wallet.shutdown().await;
+        if let Some(relay) = self.relay {
+            relay.stop();
+        }
+        self.folder.close().is_ok() && stopped
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The defaults, on the stage's own relay, folder and sockets. Neither files nor the environment are
+    /// read: the demo runs the same everywhere.
+    fn config(&self, relay: RelayUrl) -> Config {
+        Config {
+            file: None,
+            data_dir: self.path("data"),
+            service: Service {
+                key_file: self.path("service.key"),
+                subkey_proof_file: None,
+                nip05_names: vec!["_".into()],
+            },
+            local: Local {
+                socket: self.socket(),
+                socket_mode: 0o600,
+                socket_gid: None,
+                allow_uids: Vec::new(),
+                allow_gids: Vec::new(),
+                listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                token: ApiToken::File(self.token_file()),
+                allowed_hosts: Vec::new(),
+                allowed_origins: Vec::new(),
+                max_connections: MAX_CONNECTIONS,
+                max_connections_per_peer: MAX_CONNECTIONS,
+                request_timeout: Duration::from_secs(30),
+            },
+            auth: AuthLimits { max_prompts_per_user: MAX_PROMPTS, ..AuthLimits::default() },
+            tokens: TokenRules::default(),
+            relays: vec![RelayEntry { url: relay, read: true, write: true }],
+            relay_source: RelaySource::BuiltIn,
+            relay_rules: RelayRules::default(),
+            lookup: LookupRules::default(),
+            log: Log::default(),
+        }
+    }
+}

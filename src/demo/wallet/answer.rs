@@ -1,0 +1,103 @@
+//! What a wallet's user says to a challenge, and the events that say it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::{Event, Keys, PublicKey};
+use rand::rngs::OsRng;
+
+use crate::clock::Timestamp;
+use crate::protocol::{
+    AuthChallenge, AuthResponse, AuthStatus, SealError, Sealer, SessionToken, SubkeyProof,
+};
+use crate::token::{self, SigningKey};
+
+/// What the user behind the wallet does when asked.
+#[derive(Clone)]
+pub enum Answer {
+    /// Says yes, with a session token.
+    Approve,
+    /// Says no, with a reason for people if there is one.
+    Decline(Option<String>),
+    /// Does not look at the phone.
+    Ignore,
+    /// Anything: for wallets that do not keep to the protocol.
+    Custom(Arc<Custom>),
+}
+
+/// Makes up replies to a challenge.
+pub type Custom = dyn Fn(&ChallengeSeen) -> Vec<WalletReply> + Send + Sync;
+
+/// One thing that a [`Answer::Custom`] sends.
+#[derive(Debug, Clone)]
+pub enum WalletReply {
+    /// An answer; the wallet signs it and seals it to whoever asked.
+    Response(AuthResponse),
+    /// An event as it is, whoever signed it; see [`seal_answer`].
+    Event(Box<Event>),
+}
+
+/// A challenge that reached the user.
+#[derive(Debug, Clone)]
+pub struct ChallengeSeen {
+    /// The event; its author asks.
+    pub event: Event,
+    /// What it says.
+    pub challenge: AuthChallenge,
+    /// The service: the event's author, or the main key that it has proven to speak for.
+    pub service: PublicKey,
+    /// When the wallet read it.
+    pub at: Timestamp,
+}
+
+impl ChallengeSeen {
+    /// A yes with this session token.
+    pub fn approve(&self, session_token: impl Into<String>, proof: Option<SubkeyProof>) -> AuthResponse {
+        let session_token = SessionToken::new(session_token);
+        self.respond(AuthStatus::Approved { granted_permissions: Vec::new(), session_token }, proof)
+    }
+
+    /// A no.
+    pub fn decline(&self, reason: Option<String>, proof: Option<SubkeyProof>) -> AuthResponse {
+        self.respond(AuthStatus::Declined { reason }, proof)
+    }
+
+    fn respond(&self, status: AuthStatus, subkey_proof: Option<SubkeyProof>) -> AuthResponse {
+        AuthResponse { challenge: self.challenge.challenge.clone(), subkey_proof, status }
+    }
+
+    /// A session token for the service that asks, signed with `keys`, valid from now on.
+    pub fn session_token(&self, keys: &Keys, lifetime: Duration) -> String {
+        let signer = SigningKey::from_secret(keys.secret_key());
+        token::issue(&signer, self.service.as_bytes(), self.at.secs(), lifetime.as_secs())
+    }
+
+    /// The keys that an answer concerns: the one that asks, and its main key.
+    pub(super) fn concerned(&self) -> Vec<PublicKey> {
+        let mut keys = vec![self.service, self.event.pubkey];
+        keys.dedup();
+        keys
+    }
+}
+
+/// Signs an answer with `keys` and seals it to whoever asked: what anybody who knows the challenge can do.
+///
+/// # Errors
+///
+/// [`SealError`].
+pub fn seal_answer(keys: &Keys, seen: &ChallengeSeen, answer: &AuthResponse) -> Result<Event, SealError> {
+    let sealer = Sealer::new(keys.clone(), 1);
+    sealer.seal(&mut OsRng, &seen.event.pubkey, &seen.concerned(), None, answer, seen.at.secs())
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Approve => "Approve",
+            Self::Decline(_) => "Decline",
+            Self::Ignore => "Ignore",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What a wallet makes of what it hears. No network here: events in, a [`Reaction`] out.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use nostr_sdk::{Event, EventId, Keys, PublicKey};
+use rand::rngs::OsRng;
+
+use super::answer::{Answer, ChallengeSeen, WalletReply};
+use crate::clock::SharedClock;
+use crate::protocol::{
+    AuthChallenge, KeyHandshake, Message, OpenError, SealError, Sealer, SubkeyProof, kind,
+};
+
+/// Conversation keys that are remembered: a wallet speaks with few services.
+const CONVERSATIONS: usize = 64;
+
+/// What to do about an event.
+#[derive(Debug)]
+pub(super) enum Reaction {
+    /// Nothing.
+    Nothing,
+    /// Send this: the challenge was sealed to our main key, and we can only read what is sealed to us.
+    Prove(Event),
+    /// Ask the user.
+    Ask(Box<ChallengeSeen>),
+}
+
+/// The wallet without its connections.
+#[derive(Debug)]
+pub(super) struct Mind {
+    pub(super) keys: Keys,
+    pub(super) proof: Option<SubkeyProof>,
+    pub(super) token_lifetime: Duration,
+    pub(super) clock: SharedClock,
+    pub(super) answer: Mutex<Answer>,
+    sealer: Sealer,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    events: HashSet<EventId>,
+    challenges: HashSet<String>,
+}
+
+impl Mind {
+    pub(super) fn new(
+        keys: Keys,
+        proof: Option<SubkeyProof>,
+        token_lifetime: Duration,
+        clock: SharedClock,
+        answer: Answer,
+    ) -> Self {
+        let sealer = Sealer::new(keys.clone(), CONVERSATIONS);
+        Self { keys, proof, token_lifetime, clock, answer: answer.into(), sealer, seen: Mutex::default() }
+    }
+
+    /// The key that the user is known by.
+    pub(super) fn user_key(&self) -> PublicKey {
+        self.proof.as_ref().map_or(self.keys.public_key(), |proof| proof.main_key)
+    }
+
+    /// How many challenges have reached the user.
+    pub(super) fn challenges_seen(&self) -> usize {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).challenges.len()
+    }
+
+    /// Makes up its mind about an event. Each event counts once, and each challenge reaches the user once.
+    pub(super) fn hear(&self, event: &Event) -> Reaction {
+        if event.kind != kind::AUTH_CHALLENGE || event.verify().is_err() {
+            return Reaction::Nothing;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.events.insert(event.id) {
+            return Reaction::Nothing;
+        }
+        match self.sealer.open(event).map(|opened| opened.message) {
+            Ok(Message::AuthChallenge(challenge)) => match self.check(event, challenge) {
+                Some(asked) if seen.challenges.insert(asked.challenge.challenge.clone()) => {
+                    Reaction::Ask(Box::new(asked))
+                }
+                _ => Reaction::Nothing,
+            },
+            Err(OpenError::Foreign) => self.prove(event).map_or(Reaction::Nothing, Reaction::Prove),
+            _ => Reaction::Nothing,
+        }
+    }
+
+    /// What a wallet checks before it bothers its user: that there is time left, and that a service on a
+    /// subkey has a proof of it.
+    fn check(&self, event: &Event, challenge: AuthChallenge) -> Option<ChallengeSeen> {
+        let at = self.clock.now();
+        if at.secs() >= challenge.expires_at {
+            return None;
+        }
+        let service = match &challenge.subkey_proof {
+            None => event.pubkey,
+            Some(proof) => {
+                proof.verify(&event.pubkey, &proof.main_key, at.secs()).ok()?;
+                proof.main_key
+            }
+        };
+        Some(ChallengeSeen { event: event.clone(), challenge, service, at })
+    }
+
+    fn prove(&self, unreadable: &Event) -> Option<Event> {
+        let (proof, now) = (self.proof.as_ref()?, self.clock.now().secs());
+        let to = unreadable.pubkey;
+        self.sealer.seal(&mut OsRng, &to, &[to], Some(unreadable.id), proof, now).ok()
+    }
+
+    /// The events that the user's answer becomes.
+    pub(super) fn reply(&self, seen: &ChallengeSeen) -> Result<Vec<Event>, SealError> {
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let replies = match answer {
+            Answer::Approve => {
+                let token = seen.session_token(&self.keys, self.token_lifetime);
+                vec![WalletReply::Response(seen.approve(token, self.proof.clone()))]
+            }
+            Answer::Decline(reason) => vec![WalletReply::Response(seen.decline(reason, self.proof.clone()))],
+            Answer::Ignore => Vec::new(),
+            Answer::Custom(make_up) => make_up(seen),
+        };
+        let (to, concerned, now) = (seen.event.pubkey, seen.concerned(), self.clock.now().secs());
+        let seal = |reply| match reply {
+            WalletReply::Event(event) => Ok(*event),
+            WalletReply::Response(response) => {
+                self.sealer.seal(&mut OsRng, &to, &concerned, None, &response, now)
+            }
+        };
+        replies.into_iter().map(seal).collect()
+    }
+
+    /// The event that says "I scanned your URL".
+    pub(super) fn handshake(&self, to: &PublicKey, handshake: &KeyHandshake) -> Result<Event, SealError> {
+        self.sealer.seal(&mut OsRng, to, &[*to], None, handshake, self.clock.now().secs())
+    }
+}

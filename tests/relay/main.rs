@@ -1,0 +1,10 @@
+//! The relay side against real sockets: what it must bear from relays, and what it must not lose.
+
+mod asking;
+mod bench;
+mod publishing;
+mod receiving;
+mod strangers;
+mod subscribing;
+#[path = "../support/mod.rs"]
+mod support;

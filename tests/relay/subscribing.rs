@@ -1,0 +1,104 @@
+//! Being subscribed, always, and with one subscription.
+
+use std::time::Duration;
+
+use nostr_sdk::prelude::Event;
+use portico::clock::{Clock, SystemClock, Timestamp};
+use portico::relay::{RelayError, RelayOptions, RelaySpec, RelayState};
+
+use crate::bench::{Bench, options, soon};
+use crate::support::relay::TestRelay;
+
+#[tokio::test]
+async fn after_a_lost_connection_it_subscribes_again_even_within_the_same_second() {
+    let relay = TestRelay::start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    for round in 0..5 {
+        relay.close_all();
+        relay.until("a new connection", |state| state.connections_seen == round + 2).await;
+        relay.until_subscribed(1).await;
+        let event = bench.response(&round.to_string());
+        relay.publish(&event);
+        assert_eq!(bench.event().await, event);
+    }
+}
+
+#[tokio::test]
+async fn whatever_reason_a_relay_closes_the_subscription_for_it_is_opened_again() {
+    let relay = TestRelay::start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    for reason in [
+        "",
+        "error: shutting down",
+        "restricted: no",
+        "blocked: no",
+        "rate-limited: slow",
+        "auth-required: x",
+    ] {
+        relay.send_closed(reason);
+        relay.until_subscribed(1).await;
+        let event = bench.response(reason);
+        relay.publish(&event);
+        assert_eq!(bench.event().await, event, "after {reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_logs_in_where_a_relay_asks_for_it() {
+    let relay = TestRelay::with().requires_auth().start().await;
+    // So long a back-off that only the login can be what makes it ask again.
+    let options = RelayOptions { retry: Duration::from_secs(1000), ..options([relay.url()]) };
+    let mut bench = Bench::with(options, |_: &Event| true).await;
+    soon("a ready relay", bench.relays.ready()).await;
+    assert_eq!(relay.state().logins, 1);
+    let event = bench.response("hello");
+    relay.publish(&event);
+    assert_eq!(bench.event().await, event);
+    let publication = bench.challenge();
+    bench.relays.publish(publication.clone());
+    bench.until(&relay, "an OK", |health| health.counters.accepted == 1).await;
+}
+
+#[tokio::test]
+async fn there_is_never_more_than_one_subscription_per_connection() {
+    let relay = TestRelay::with().max_subs(1).start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    for n in 0..50 {
+        bench.relays.publish(bench.challenge());
+        let event = bench.response(&n.to_string());
+        relay.publish(&event);
+        assert_eq!(bench.event().await, event);
+    }
+    relay.close_all();
+    relay.until_subscribed(1).await;
+    let state = relay.state();
+    assert_eq!((state.max_subscriptions_seen, state.connections_seen, state.reqs_seen), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn readiness_is_remembered() {
+    let before = SystemClock.now();
+    let mut relay = TestRelay::start().await;
+    let bench = Bench::with(options([]), |_: &Event| true).await;
+    assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)));
+    bench.relays.add(RelaySpec::read_write(relay.url())).await.unwrap();
+    soon("a ready relay", bench.relays.ready()).await;
+    assert!(bench.relays.any_ready_since(SystemClock.now()));
+
+    relay.stop();
+    bench.until(&relay, "gone", |health| health.state == RelayState::Connecting).await;
+    assert!(bench.relays.any_ready_since(before));
+    assert!(!bench.relays.any_ready_since(SystemClock.now().plus(Duration::from_millis(1))));
+    assert!(bench.health(&relay).ready_since.is_none());
+}
+
+#[tokio::test]
+async fn a_stop_ends_everything_and_is_final() {
+    let relay = TestRelay::start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    soon("the stop", bench.relays.shutdown()).await;
+    relay.until_subscribed(0).await;
+    assert_eq!(soon("the end of the signals", bench.signals.recv()).await, None);
+    let added = bench.relays.add(RelaySpec::read_write(relay.url())).await;
+    assert_eq!(added, Err(RelayError::Stopped));
+}
