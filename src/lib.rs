@@ -15,6 +15,7 @@
 //! | [`events`] | streams of events, kept and followed | `store` |
 //! | [`auth`] | the service itself | all above |
 //! | [`api`] | the local sockets | `auth`, `events` |
+//! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
 //! # One login, through the files
@@ -35,6 +36,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;

@@ -1,16 +1,11 @@
-//! Talking to the running daemon over its Unix socket.
+//! The running daemon, as commands meet it: where it is, and which exit code its answers mean.
 
 use std::path::PathBuf;
 
-use axum::http::{Request, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::UnixStream;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::{Exit, Failure};
+use crate::client::{CallError, Client, Events};
 use crate::config::{self, Overrides};
 
 /// Where the daemon is.
@@ -25,46 +20,46 @@ pub(super) struct Target {
 }
 
 impl Target {
-    async fn connect(&self) -> Result<UnixStream, Failure> {
-        let socket = match &self.socket {
-            Some(path) => path.clone(),
-            None => {
-                let overrides = Overrides { config: self.config.clone(), ..Overrides::default() };
-                config::load(&overrides).map_err(Failure::usage)?.local.socket
-            }
-        };
-        UnixStream::connect(&socket).await.map_err(|error| {
-            let message =
-                format!("no daemon at {}: {error} (start one with `portico serve`)", socket.display());
-            Failure::new(Exit::Unavailable, message)
-        })
-    }
-
     /// Sends one request; returns `data`, or the daemon's error.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let stream = self.connect().await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        tokio::spawn(connection);
-        let request = Request::post(path)
-            .header(header::HOST, "portico")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(broken)?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let bytes = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        let mut answer: Value = serde_json::from_slice(&bytes).map_err(broken)?;
+        let socket = self.path()?;
+        let mut answer =
+            Client::new(&socket).post(path, body).await.map_err(|error| broken(&socket, &error))?.body;
         match answer["success"].as_bool() {
             Some(true) => Ok(answer["data"].take()),
             _ => Err(refusal(&answer)),
         }
     }
 
-    /// Opens the daemon's WebSocket.
-    pub(super) async fn websocket(&self) -> Result<WebSocketStream<UnixStream>, Failure> {
-        let stream = self.connect().await?;
-        let (socket, _) = client_async("ws://portico/ws", stream).await.map_err(broken)?;
-        Ok(socket)
+    /// Follows a stream.
+    pub(super) async fn follow(&self, stream: &str, after: u64) -> Result<Stream, Failure> {
+        let socket = self.path()?;
+        let events =
+            Client::new(&socket).follow(stream, after).await.map_err(|error| broken(&socket, &error))?;
+        Ok(Stream { events, socket })
+    }
+
+    fn path(&self) -> Result<PathBuf, Failure> {
+        match &self.socket {
+            Some(path) => Ok(path.clone()),
+            None => {
+                let overrides = Overrides { config: self.config.clone(), ..Overrides::default() };
+                Ok(config::load(&overrides).map_err(Failure::usage)?.local.socket)
+            }
+        }
+    }
+}
+
+/// The events of a stream.
+pub(super) struct Stream {
+    events: Events,
+    socket: PathBuf,
+}
+
+impl Stream {
+    /// The next event; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Value>, Failure> {
+        self.events.next().await.map_err(|error| broken(&self.socket, &error))
     }
 }
 
@@ -80,6 +75,13 @@ fn refusal(answer: &Value) -> Failure {
     Failure::new(exit, message)
 }
 
-fn broken(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Unavailable, format!("the daemon broke off: {error}"))
+fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
+    match error {
+        CallError::Io(error) => {
+            let hint = format!("no daemon at {}: {error} (start one with `portico serve`)", socket.display());
+            Failure::new(Exit::Unavailable, hint)
+        }
+        CallError::Refused(reason) => Failure::new(Exit::No, reason),
+        error => Failure::new(Exit::Unavailable, format!("the daemon broke off: {error}")),
+    }
 }

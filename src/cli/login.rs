@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::watch::Stream;
 use super::{CommandResult, Exit, Failure, qr};
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +31,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     } else {
         eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting …", qr::render(url));
     }
-    let mut events = Stream::open(&args.target, stream, 0).await?;
+    let mut events = args.target.follow(stream, 0).await?;
     while let Some(mut event) = events.next().await? {
         match event["type"].as_str() {
             Some("key_handshake") if !args.json => {

@@ -3,11 +3,11 @@
 use nostr_sdk::{PublicKey, RelayUrl};
 use serde_json::{Value, json};
 
-use super::caller::{Caller, Events};
 use super::scene::Scene;
 use super::stage::{Stage, StageError};
-use super::story::{Act, expect, unexpected};
+use super::story::{Act, Trouble, expect, unexpected};
 use super::wallet::Wallet;
+use crate::client::{Client, Events};
 use crate::events::Session;
 use crate::protocol::HandshakeUrl;
 
@@ -40,19 +40,19 @@ pub(super) async fn raise_daemon(stage: &mut Stage, relay: RelayUrl) -> Act<Publ
     Ok((Scene::Daemon { public_key, socket, listen, token_file }, public_key))
 }
 
-pub(super) async fn open_login(caller: &Caller) -> Act<Login> {
+pub(super) async fn open_login(caller: &Client) -> Act<Login> {
     let answer = caller.post("/login", &json!({})).await?;
     let data = &answer.body["data"];
     let (Some(url), Some(stream_id)) = (data["url"].as_str(), data["stream_id"].as_str()) else {
         return Err(unexpected("a URL and a stream", &answer.body));
     };
-    let login = Login { url: url.parse()?, events: caller.follow(stream_id).await? };
+    let login = Login { url: url.parse()?, events: caller.follow(stream_id, 0).await? };
     Ok((Scene::Login { url: url.to_owned(), stream_id: stream_id.to_owned() }, login))
 }
 
 pub(super) async fn scan(wallet: &Wallet, login: &mut Login) -> Act<()> {
     wallet.scan(&login.url).await?;
-    let event = login.events.next().await?;
+    let event = next(&mut login.events).await?;
     expect(event["type"] == "key_handshake", "a key_handshake event", &event)?;
     expect(names(&event["main_key"], &wallet.user_key()), "the wallet that scanned", &event)?;
     Ok((Scene::User { user_key: wallet.user_key() }, ()))
@@ -64,7 +64,7 @@ pub(super) async fn challenged(wallet: &Wallet) -> Act<()> {
 }
 
 pub(super) async fn approved(wallet: &Wallet, login: &mut Login) -> Act<Approval> {
-    let event = login.events.next().await?;
+    let event = next(&mut login.events).await?;
     expect(event["status"]["status"] == "approved", "an approval", &event)?;
     expect(names(&event["user_key"], &wallet.user_key()), "the user who was asked", &event)?;
     let session = serde_json::from_value(event["session"].clone());
@@ -86,7 +86,7 @@ pub(super) async fn check_claims(wallet: &Wallet, service: &PublicKey, approval:
 
 /// Asked as this service: whose token is it?
 pub(super) async fn verify(
-    caller: &Caller,
+    caller: &Client,
     wallet: &Wallet,
     service: &PublicKey,
     approval: &Approval,
@@ -96,6 +96,11 @@ pub(super) async fn verify(
     let named = names(&answer.body["data"]["target_key"], &wallet.user_key());
     expect(answer.status == 200 && named, "the user who logged in", &answer.body)?;
     Ok((Scene::User { user_key: wallet.user_key() }, ()))
+}
+
+/// The next event, which there must be.
+pub(super) async fn next(events: &mut Events) -> Result<Value, Trouble> {
+    events.next().await?.ok_or_else(|| unexpected("one more event", &Value::Null))
 }
 
 /// Whether a value of the API is this key.

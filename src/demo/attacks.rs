@@ -8,11 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nostr_sdk::{Keys, PublicKey};
 use serde_json::{Value, json};
 
-use super::acts::Approval;
-use super::caller::{Answer as Reply, CallError, Caller};
+use super::acts::{Approval, next};
 use super::scene::{Refusal, Scene};
 use super::story::{Act, expect, unexpected};
 use super::wallet::{Answer, ChallengeSeen, Wallet, WalletReply, seal_answer};
+use crate::client::{Answer as Reply, Client};
 use crate::clock::{Clock, SystemClock};
 use crate::token::{self, SigningKey};
 
@@ -20,35 +20,34 @@ const YEAR: u64 = 365 * 24 * 3600;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The user would like to stay logged in for longer.
-pub(super) async fn alter_token(caller: &Caller, wallet: &Wallet, approval: &Approval) -> Act<()> {
+pub(super) async fn alter_token(caller: &Client, wallet: &Wallet, approval: &Approval) -> Act<()> {
     let altered = prolonged(&approval.token).ok_or_else(|| unexpected("a JWT", &Value::Null))?;
     let question = json!({ "pubkey": wallet.public_key(), "token": altered });
     refused(&caller.post("/jwt/verify", &question).await?, "invalid_signature")
 }
 
 /// A stranger writes a token for the service.
-pub(super) async fn sign_token(caller: &Caller, service: &PublicKey) -> Act<()> {
+pub(super) async fn sign_token(caller: &Client, service: &PublicKey) -> Act<()> {
     let question = json!({ "pubkey": service, "token": token_of(&Keys::generate(), service) });
     refused(&caller.post("/jwt/verify", &question).await?, "unknown_wallet")
 }
 
 /// The business asks the user again; a stranger, who knows even the challenge, says yes before the user says
 /// no. The no is all that is heard.
-pub(super) async fn approve(caller: &Caller, wallet: &Wallet) -> Act<()> {
+pub(super) async fn approve(caller: &Client, wallet: &Wallet) -> Act<()> {
     let stranger = Keys::generate();
     let scene = Scene::Unheard { stranger: stranger.public_key(), heard: "declined" };
     wallet.answer_with(stranger_first(stranger));
     let answer = caller.post("/authenticate-key", &json!({ "main_key": wallet.user_key() })).await?;
     let stream = answer.body["data"]["stream_id"].as_str();
-    let mut events = caller.follow(stream.ok_or_else(|| unexpected("a stream", &answer.body))?).await?;
+    let mut events = caller.follow(stream.ok_or_else(|| unexpected("a stream", &answer.body))?, 0).await?;
     wallet.next_challenge().await;
-    let event = events.next().await?;
+    let event = next(&mut events).await?;
     wallet.answer_with(Answer::Approve);
     expect(event["status"]["status"] == "declined", "the user's own no", &event)?;
-    match events.next().await {
-        Err(CallError::Ended) => Ok((scene, ())),
-        Ok(event) => Err(unexpected("the end of the stream", &event)),
-        Err(error) => Err(error.into()),
+    match events.next().await? {
+        None => Ok((scene, ())),
+        Some(event) => Err(unexpected("the end of the stream", &event)),
     }
 }
 

@@ -5,14 +5,12 @@
 
 mod acts;
 mod attacks;
-mod caller;
 pub mod relay;
 mod scene;
 mod stage;
 mod story;
 pub mod wallet;
 
-pub use caller::CallError;
 pub use scene::{Refusal, Scene, StepName, Told};
 pub use stage::{Stage, StageError};
 pub use story::{StoryError, Trouble, tell};

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::caller::{CallError, Caller};
 use super::scene::{Scene, StepName, Told};
 use super::stage::{Stage, StageError};
 use super::wallet::WalletError;
 use super::{acts, attacks};
+use crate::client::{CallError, Client};
 use crate::protocol::UrlError;
 
 /// How long a step may take; on any machine it takes milliseconds.
@@ -65,7 +65,7 @@ pub async fn tell(stage: &mut Stage, show: &mut impl FnMut(&Told)) -> Result<(),
     let relay = step(StepName::Relay, show, acts::raise_relay(stage)).await?;
     let service = step(StepName::Daemon, show, acts::raise_daemon(stage, relay)).await?;
 
-    let (wallet, caller) = (stage.wallet(), Caller::new(&stage.socket()));
+    let (wallet, caller) = (stage.wallet(), Client::new(&stage.socket()));
     let mut login = step(StepName::Login, show, acts::open_login(&caller)).await?;
     step(StepName::Scanned, show, acts::scan(wallet, &mut login)).await?;
     step(StepName::Challenged, show, acts::challenged(wallet)).await?;

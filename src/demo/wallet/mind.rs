@@ -22,7 +22,7 @@ pub(super) enum Reaction {
     /// Nothing.
     Nothing,
     /// Send this: the challenge was sealed to our main key, and we can only read what is sealed to us.
-    Prove(Event),
+    Prove(Box<Event>),
     /// Ask the user.
     Ask(Box<ChallengeSeen>),
 }
@@ -83,7 +83,9 @@ impl Mind {
                 }
                 _ => Reaction::Nothing,
             },
-            Err(OpenError::Foreign) => self.prove(event).map_or(Reaction::Nothing, Reaction::Prove),
+            Err(OpenError::Foreign) => {
+                self.prove(event).map_or(Reaction::Nothing, |proof| Reaction::Prove(Box::new(proof)))
+            }
             _ => Reaction::Nothing,
         }
     }

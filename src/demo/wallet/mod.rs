@@ -217,7 +217,7 @@ impl Core {
     fn hear(self: &Arc<Self>, event: &Event) {
         match self.mind.hear(event) {
             Reaction::Nothing => {}
-            Reaction::Prove(proof) => self.spawn(|core| async move { core.send(&[proof]).await }),
+            Reaction::Prove(proof) => self.spawn(|core| async move { core.send(&[*proof]).await }),
             Reaction::Ask(seen) => {
                 // Full: nobody takes them, and it is counted anyway.
                 let _ = self.seen.try_send((*seen).clone());

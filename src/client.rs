@@ -1,4 +1,5 @@
-//! The business's side of a login: HTTP and events over the daemon's Unix socket, status codes included.
+//! The other end of the Unix socket: asks a running daemon and follows its streams, for the command line
+//! and the demo.
 
 use std::path::{Path, PathBuf};
 
@@ -26,37 +27,51 @@ pub enum CallError {
     Request(#[from] axum::http::Error),
     /// The WebSocket.
     #[error(transparent)]
-    WebSocket(#[from] tungstenite::Error),
+    WebSocket(Box<tungstenite::Error>),
     /// The answer is not JSON.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// The stream ended, or was never there.
-    #[error("the stream has no more events")]
-    Ended,
+    /// The daemon does not let the stream be followed. Its reason.
+    #[error("{0}")]
+    Refused(String),
+    /// The daemon closed the connection.
+    #[error("the daemon closed the connection")]
+    Closed,
+}
+
+impl From<tungstenite::Error> for CallError {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::WebSocket(Box::new(error))
+    }
 }
 
 /// Asks a daemon over its Unix socket.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub struct Client {
     socket: PathBuf,
 }
 
 /// What it answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     /// The HTTP status.
-    pub(super) status: u16,
+    pub status: u16,
     /// The envelope (api.md §2).
-    pub(super) body: Value,
+    pub body: Value,
 }
 
-impl Caller {
-    pub(super) fn new(socket: &Path) -> Self {
+impl Client {
+    /// A client of the daemon at this socket.
+    pub fn new(socket: &Path) -> Self {
         Self { socket: socket.to_owned() }
     }
 
     /// Sends one request.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; an answer that says no is none.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
         let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         tokio::spawn(connection);
@@ -70,11 +85,16 @@ impl Caller {
         Ok(Answer { status, body: serde_json::from_slice(&bytes)? })
     }
 
-    /// Follows a stream from its first event.
-    pub(super) async fn follow(&self, stream: &str) -> Result<Events, CallError> {
+    /// Follows a stream behind index `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn follow(&self, stream: &str, after: u64) -> Result<Events, CallError> {
         let socket = UnixStream::connect(&self.socket).await?;
         let (mut socket, _) = client_async("ws://portico/ws", socket).await?;
-        let command = json!({ "id": "demo", "cmd": "Subscribe", "params": { "stream_id": stream } });
+        let params = json!({ "stream_id": stream, "after": after });
+        let command = json!({ "id": "follow", "cmd": "Subscribe", "params": params });
         socket.send(Message::text(command.to_string())).await?;
         Ok(Events { socket })
     }
@@ -82,26 +102,30 @@ impl Caller {
 
 /// The events of one stream.
 #[derive(Debug)]
-pub(super) struct Events {
+pub struct Events {
     socket: WebSocketStream<UnixStream>,
 }
 
 impl Events {
-    /// The next event.
+    /// The next event; `None` after the last.
     ///
     /// # Errors
     ///
-    /// [`CallError::Ended`] behind the last.
-    pub(super) async fn next(&mut self) -> Result<Value, CallError> {
+    /// [`CallError`].
+    pub async fn next(&mut self) -> Result<Option<Value>, CallError> {
         while let Some(message) = self.socket.next().await {
             let Message::Text(text) = message? else { continue };
             let mut message: Value = serde_json::from_str(&text)?;
             match message["type"].as_str() {
-                Some("notification") => return Ok(message["data"].take()),
-                Some("ended" | "error") => return Err(CallError::Ended),
+                Some("notification") => return Ok(Some(message["data"].take())),
+                Some("ended") => return Ok(None),
+                Some("error") => {
+                    let reason = message["message"].as_str().unwrap_or("refused");
+                    return Err(CallError::Refused(reason.to_owned()));
+                }
                 _ => {}
             }
         }
-        Err(CallError::Ended)
+        Err(CallError::Closed)
     }
 }
