@@ -37,10 +37,8 @@ fn the_defaults_in_the_readme_are_the_defaults() {
 #[test]
 fn every_flag_of_serve_stands_in_the_readme() {
     let readme = readme();
-    let help = std::process::Command::new(env!("CARGO_BIN_EXE_portico"))
-        .args(["serve", "--help"])
-        .output()
-        .unwrap();
+    let help =
+        std::process::Command::new(env!("CARGO_BIN_EXE_portico")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let flags = help.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help");
     for flag in flags {
