@@ -84,9 +84,14 @@ impl Auth {
         self.settle(challenge, outcome, None);
     }
 
-    /// `no_relay` if no relay was to be had in all the time since `created_at`.
+    /// `no_relay` if no relay was to be had in all the time since `created_at`. What there was before this
+    /// process nobody knows, so of an older request it is not said.
     pub(super) fn why_unanswered(&self, created_at: Timestamp) -> FailureCode {
-        if self.relays.any_ready_since(created_at) { FailureCode::TimedOut } else { FailureCode::NoRelay }
+        if created_at < self.started_at || self.relays.any_ready_since(created_at) {
+            FailureCode::TimedOut
+        } else {
+            FailureCode::NoRelay
+        }
     }
 
     /// Ends a stream and whatever is open on it. `false`: it had ended already.
