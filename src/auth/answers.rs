@@ -100,7 +100,7 @@ impl Auth {
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
         if self.registry.ask_also(&challenge, author, event.id) {
-            self.publish_for(&challenge, Arc::new(event), None);
+            self.publish_for(&challenge, Arc::new(event), Vec::new());
         }
         Ok(())
     }

@@ -83,12 +83,12 @@ impl Auth {
         let Prepared { open, events, .. } = prepared;
         self.registry.add_challenge(Arc::clone(&open));
         for event in events {
-            self.publish_for(&open, event, None);
+            self.publish_for(&open, event, Vec::new());
         }
     }
 
-    /// Publishes an event of a challenge until that ends, on one relay only if one is given.
-    pub(super) fn publish_for(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Option<RelayUrl>) {
+    /// Publishes an event of a challenge until that ends, on some relays only if any are given.
+    pub(super) fn publish_for(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Vec<RelayUrl>) {
         let also = challenge.relays.clone();
         self.relays.publish(Publication { event, also, only, expires_at: challenge.expires_at });
     }

@@ -78,7 +78,7 @@ impl Auth {
             .seal(&mut OsRng, &wallet, &[wallet], Some(unreadable.id), proof, now.secs())
             .map_err(|_| AuthError::Seal)?;
         let event = Arc::new(event);
-        self.relays.publish(Publication { event, also: Vec::new(), only: None, expires_at });
+        self.relays.publish(Publication { event, also: Vec::new(), only: Vec::new(), expires_at });
         Ok(())
     }
 }

@@ -169,8 +169,15 @@ impl Auth {
     }
 }
 
+/// A name and a host, and nothing else: the URL that is made of them leads to no other path of that host,
+/// and what is shown for verified is what was verified.
 fn parse_name(name: &str) -> Option<Nip05Address> {
-    (name.len() <= 320).then(|| Nip05Address::parse(name).ok()).flatten()
+    let (local, host) = name.split_once('@').unwrap_or(("_", name));
+    let consists_of = |text: &str, others: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+    };
+    let is_plain = name.len() <= 320 && consists_of(local, "-_.") && consists_of(host, "-.:[]");
+    is_plain.then(|| Nip05Address::parse(name).ok()).flatten()
 }
 
 /// What a kind-0 event says, where it says it as text.
@@ -206,5 +213,38 @@ impl Resolve for PublicResolver {
                 found.filter(|address| allow_private || address::is_public(address.ip())).collect();
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_name_at_a_host() {
+        for name in ["alice@example.com", "_@example.com", "example.com", "a.b-c_d@[::1]:8080"] {
+            assert!(parse_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_profile_cannot_choose_what_is_fetched_from_a_host_nor_look_like_another_name() {
+        for name in [
+            "",
+            "@",
+            "alice@",
+            "@example.com",
+            "alice@example.com/admin?x=",
+            "alice@example.com#",
+            "alice@bob@example.com",
+            "alice@example.com@evil.example",
+            "alice&name=bob@example.com",
+            "al ice@example.com",
+            "alice@exa\nmple.com",
+            "аlice@example.com",
+        ] {
+            assert!(parse_name(name).is_none(), "{name:?}");
+        }
+        assert!(parse_name(&format!("{}@example.com", "a".repeat(320))).is_none());
     }
 }

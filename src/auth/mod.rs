@@ -86,6 +86,7 @@ pub struct Auth {
     relays: Relays,
     clock: SharedClock,
     lifecycle: Lifecycle,
+    started_at: Timestamp,
     registry: Arc<Registry>,
     prompts: Prompts,
     tokens: Tokens,

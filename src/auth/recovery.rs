@@ -85,7 +85,7 @@ impl Opening {
             self.publications.push(Publication {
                 event: Arc::new(event),
                 also: relays.clone(),
-                only: None,
+                only: Vec::new(),
                 expires_at: row.expires_at,
             });
         }

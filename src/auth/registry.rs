@@ -77,25 +77,33 @@ pub(super) struct Progress {
     pub(super) asked: Vec<(PublicKey, EventId)>,
     /// How often an event was signed anew.
     pub(super) renewals: u8,
-    /// Events that newer ones took the place of, with those. They still count: they are out there.
-    pub(super) retired: Vec<(EventId, Arc<Event>)>,
+    /// Events that newer ones took the place of. They still count: they are out there.
+    pub(super) retired: Vec<Retired>,
     /// Whether an outcome is being written: no second one is looked at.
     pub(super) settling: bool,
     /// Whether it has ended: nothing more is asked in its name.
     pub(super) ended: bool,
 }
 
-impl Progress {
-    /// The event that took the place of another, in the end.
-    pub(super) fn successor_of(&self, old: EventId) -> Option<&Arc<Event>> {
-        // In the order in which they were replaced, so one pass follows them all.
-        self.retired.iter().fold(None, |latest: Option<&Arc<Event>>, (retired, by)| {
-            if latest.map_or(old, |event| event.id) == *retired { Some(by) } else { latest }
-        })
-    }
+/// An event that a newer one took the place of, on the relays that found it too old.
+#[derive(Debug)]
+pub(super) struct Retired {
+    pub(super) event: EventId,
+    pub(super) by: Arc<Event>,
+    pub(super) on: Vec<RelayUrl>,
 }
 
 impl OpenChallenge {
+    /// The event that took the place of `old`, and the relays that need it: one more now.
+    pub(super) fn successor_of(&self, old: EventId, on: &RelayUrl) -> Option<(Arc<Event>, Vec<RelayUrl>)> {
+        let mut progress = self.progress();
+        let retired = progress.retired.iter_mut().find(|retired| retired.event == old)?;
+        if !retired.on.contains(on) {
+            retired.on.push(on.clone());
+        }
+        Some((Arc::clone(&retired.by), retired.on.clone()))
+    }
+
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,14 +188,21 @@ impl Registry {
         true
     }
 
-    /// A key is asked by a new event in place of an old one; `false`: the challenge has ended meanwhile.
-    pub(super) fn renew(&self, challenge: &OpenChallenge, old: EventId, new: &Arc<Event>) -> bool {
+    /// A key is asked by a new event in place of an old one, on one relay; `false`: the challenge has ended
+    /// meanwhile.
+    pub(super) fn renew(
+        &self,
+        challenge: &OpenChallenge,
+        old: EventId,
+        new: &Arc<Event>,
+        on: &RelayUrl,
+    ) -> bool {
         let mut progress = challenge.progress();
         if progress.ended {
             return false;
         }
         progress.renewals += 1;
-        progress.retired.push((old, Arc::clone(new)));
+        progress.retired.push(Retired { event: old, by: Arc::clone(new), on: vec![on.clone()] });
         for (_, event) in &mut progress.asked {
             if *event == old {
                 *event = new.id;
@@ -210,7 +225,7 @@ impl Registry {
                 *count == 0
             });
         }
-        events.extend(progress.retired.iter().map(|(event, _)| *event));
+        events.extend(progress.retired.iter().map(|retired| retired.event));
         for event in &events {
             self.events.remove(event);
         }

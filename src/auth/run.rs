@@ -46,6 +46,7 @@ impl Auth {
             store: parts.store,
             events: parts.events,
             relays: parts.relays,
+            started_at: parts.clock.now(),
             clock: parts.clock,
             lifecycle: parts.lifecycle,
             registry: opening.registry,

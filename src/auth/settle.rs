@@ -84,9 +84,14 @@ impl Auth {
         self.settle(challenge, outcome, None);
     }
 
-    /// `no_relay` if no relay was to be had in all the time since `created_at`.
+    /// `no_relay` if no relay was to be had in all the time since `created_at`. What there was before this
+    /// process nobody knows, so of an older request it is not said.
     pub(super) fn why_unanswered(&self, created_at: Timestamp) -> FailureCode {
-        if self.relays.any_ready_since(created_at) { FailureCode::TimedOut } else { FailureCode::NoRelay }
+        if created_at < self.started_at || self.relays.any_ready_since(created_at) {
+            FailureCode::TimedOut
+        } else {
+            FailureCode::NoRelay
+        }
     }
 
     /// Ends a stream and whatever is open on it. `false`: it had ended already.
@@ -105,23 +110,23 @@ impl Auth {
         Ok(stored.is_some())
     }
 
-    /// A relay refused an event as too old: the same challenge goes out once more in a new event, on that
-    /// relay alone, for a wallet that gets both asks its user twice.
+    /// A relay refused an event as too old: the same challenge goes out once more in a new event, on relays
+    /// that did so alone, for a wallet that gets both asks its user twice.
     pub(super) async fn renew(&self, old: EventId, relay: RelayUrl) -> Result<()> {
         /// New events for one request, at most (protocol §1).
         const MAX_RENEWALS: u8 = 2;
 
         let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
         let _amending = challenge.amending.lock().await;
-        let (asked, renewals, successor) = {
-            let progress = challenge.progress();
-            (progress.asked.clone(), progress.renewals, progress.successor_of(old).cloned())
-        };
-        if let Some(event) = successor {
-            // Another relay found it too old before this one did.
-            self.publish_for(&challenge, event, Some(relay));
+        if let Some((event, relays)) = challenge.successor_of(old, &relay) {
+            // Other relays found it too old before this one did.
+            self.publish_for(&challenge, event, relays);
             return Ok(());
         }
+        let (asked, renewals) = {
+            let progress = challenge.progress();
+            (progress.asked.clone(), progress.renewals)
+        };
         let Some((recipient, _)) = asked.iter().find(|(_, event)| *event == old) else { return Ok(()) };
         if renewals >= MAX_RENEWALS {
             return Ok(());
@@ -134,8 +139,8 @@ impl Auth {
             return Ok(());
         }
         let event = Arc::new(event);
-        if self.registry.renew(&challenge, old, &event) {
-            self.publish_for(&challenge, event, Some(relay));
+        if self.registry.renew(&challenge, old, &event, &relay) {
+            self.publish_for(&challenge, event, vec![relay]);
         }
         Ok(())
     }

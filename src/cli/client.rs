@@ -68,7 +68,9 @@ fn refusal(answer: &Value) -> Failure {
     let code = answer["code"].as_str().unwrap_or_default();
     let message = format!("{} ({code})", answer["error"].as_str().unwrap_or("the daemon sent nonsense"));
     let exit = match code {
-        "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" => Exit::Unavailable,
+        "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" | "timed_out" => {
+            Exit::Unavailable
+        }
         "bad_request" | "forbidden" => Exit::Usage,
         _ => Exit::No,
     };

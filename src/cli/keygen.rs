@@ -32,6 +32,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> CommandResult {
+    // Looked at before anything is made: a proof without its subkey would be of no use. That nothing is
+    // overwritten does not hang on it.
+    if args.out.exists() {
+        return Err(Failure::usage(format!("{} is there already", args.out.display())));
+    }
     let keys = match (&args.subkey_of, &args.proof) {
         (Some(main), Some(proof)) => subkey(args, main, proof)?,
         _ => Keys::generate(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CommandResult, Exit, Failure, logging};
-use crate::app;
+use crate::app::{self, StartError};
 use crate::clock::SystemClock;
 use crate::config::{self, Overrides};
 
@@ -25,7 +25,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let mut stop = StopSignals::new()?;
     let daemon = app::start(&config, Arc::new(SystemClock))
         .await
-        .map_err(|error| Failure::new(Exit::Unavailable, error))?;
+        .map_err(|error| Failure::new(exit_of(&error), error))?;
     tokio::select! {
         name = stop.next() => tracing::info!(signal = name, "stopping"),
         () = daemon.failed() => {}
@@ -36,6 +36,14 @@ pub(super) async fn run(args: Args) -> CommandResult {
         })
         .await;
     Ok(if clean { Exit::Success } else { Exit::Failed })
+}
+
+/// Secrets that are not as the configuration says are a fault of the configuration.
+fn exit_of(error: &StartError) -> Exit {
+    match error {
+        StartError::Key(_) | StartError::Proof { .. } | StartError::Token { .. } => Exit::Usage,
+        _ => Exit::Unavailable,
+    }
 }
 
 /// SIGTERM and SIGINT.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use secrecy::ExposeSecret;
 
 use super::raw::{Raw, RawLocal, RawService};
 use super::{ApiToken, Config, ConfigError, Local, Service, relays};
@@ -119,6 +120,9 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
     let token = match (overrides.token_file.clone(), raw.token, raw.token_file) {
         (Some(path), _, _) => ApiToken::File(path),
         (None, Some(_), Some(_)) => return Err(invalid("local.token", "give token or token_file, not both")),
+        (None, Some(token), None) if token.expose_secret().trim().is_empty() => {
+            return Err(invalid("local.token", "is empty, which would let anybody in"));
+        }
         (None, Some(token), None) => ApiToken::Given(token),
         (None, None, Some(path)) => ApiToken::File(path),
         (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
@@ -228,6 +232,7 @@ mod tests {
             ("[local]\nsocket_mode = \"0066\"", "local.socket_mode"),
             ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
+            ("[local]\ntoken = \" \"", "local.token"),
             ("[auth]\nmax_open = 0", "auth.max_open"),
             ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
             ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),

@@ -15,8 +15,8 @@ pub struct Publication {
     /// Relays to publish to besides those of the operator: the ones the recipient prefers. Connected when
     /// they are not, as far as they are acceptable and the limits allow.
     pub also: Vec<RelayUrl>,
-    /// Publish to this relay alone.
-    pub only: Option<RelayUrl>,
+    /// Publish to these relays alone, if there are any.
+    pub only: Vec<RelayUrl>,
     /// When to stop.
     pub expires_at: Timestamp,
 }
@@ -26,7 +26,7 @@ pub struct Publication {
 pub(super) struct Open {
     pub(super) event: Arc<Event>,
     also: Box<[RelayUrl]>,
-    only: Option<Box<RelayUrl>>,
+    only: Box<[RelayUrl]>,
     expires_at: Timestamp,
     /// The relays that will never take it. Few, and mostly none.
     refused_by: Mutex<Vec<RelayUrl>>,
@@ -37,7 +37,7 @@ impl Open {
         Self {
             event: publication.event,
             also: publication.also.into(),
-            only: publication.only.map(Box::new),
+            only: publication.only.into(),
             expires_at: publication.expires_at,
             refused_by: Mutex::default(),
         }
@@ -45,9 +45,10 @@ impl Open {
 
     /// Is this to be sent to a relay that gets everything (`general`) or only what names it?
     pub(super) fn is_for(&self, relay: &RelayUrl, general: bool) -> bool {
-        let meant = match &self.only {
-            Some(only) => **only == *relay,
-            None => general || self.also.contains(relay),
+        let meant = if self.only.is_empty() {
+            general || self.also.contains(relay)
+        } else {
+            self.only.contains(relay)
         };
         meant && !self.refusals().contains(relay)
     }
@@ -116,7 +117,7 @@ pub(super) mod tests {
         Publication {
             event: Arc::new(event),
             also: also.iter().map(|url| url.parse().unwrap()).collect(),
-            only: only.map(|url| url.parse().unwrap()),
+            only: only.iter().map(|url| url.parse().unwrap()).collect(),
             expires_at: Timestamp::from_secs(100),
         }
     }

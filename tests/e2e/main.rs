@@ -1,9 +1,13 @@
 //! The built daemon from outside: a process of its own, real sockets, real relays, wallets that behave
 //! and wallets that do not.
 
+mod cli;
 mod deadlines;
 mod hostile;
+mod local;
 mod login;
+mod lookups;
 mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;

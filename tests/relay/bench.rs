@@ -109,7 +109,7 @@ impl Bench {
     fn publication(&self, event: EventBuilder) -> Publication {
         let event = event.sign_with_keys(&self.service).unwrap();
         let expires_at = SystemClock.now().plus(Duration::from_secs(300));
-        Publication { event: Arc::new(event), also: Vec::new(), only: None, expires_at }
+        Publication { event: Arc::new(event), also: Vec::new(), only: Vec::new(), expires_at }
     }
 
     pub(crate) async fn signal(&mut self) -> Signal {

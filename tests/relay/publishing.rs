@@ -108,7 +108,7 @@ async fn an_event_refused_as_too_old_is_told_and_not_sent_there_again() {
     // Nor on a new connection: there the next event comes alone.
     strict.close_all();
     strict.until_subscribed(1).await;
-    let next = Publication { only: Some(strict.url()), ..bench.challenge() };
+    let next = Publication { only: vec![strict.url()], ..bench.challenge() };
     bench.relays.publish(next.clone());
     strict.until("the next event", |state| state.times_received(&next.event) == 1).await;
     assert_eq!(strict.state().times_received(&publication.event), 1);

@@ -56,6 +56,16 @@ impl Socket {
         soon("the socket to take a frame", self.socket.send(Message::text(text))).await.unwrap();
     }
 
+    /// Sends any text, if the daemon still takes it.
+    pub(crate) async fn try_send_raw(&mut self, text: &str) -> bool {
+        soon("the socket to take a frame", self.socket.send(Message::text(text))).await.is_ok()
+    }
+
+    /// Sends a frame that is not text.
+    pub(crate) async fn send_binary(&mut self, bytes: &'static [u8]) {
+        self.socket.send(Message::binary(bytes)).await.unwrap();
+    }
+
     /// The answer to a command.
     pub(crate) async fn answer(&mut self, id: &str) -> Value {
         self.message(|message| message["id"] == id && message["type"] != "notification").await

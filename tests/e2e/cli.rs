@@ -1,0 +1,205 @@
+//! The command line, as people and scripts use it.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Stdio;
+
+use nostr_sdk::Keys;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::support::daemon::{Daemon, Finished, finished, portico};
+use crate::support::phone::Phone;
+use crate::support::relay::TestRelay;
+use crate::support::soon;
+
+fn at(daemon: &Daemon, args: &[&str]) -> Command {
+    let mut command = portico(daemon.folder());
+    command.args(args).arg("--socket").arg(daemon.socket());
+    command
+}
+
+/// `portico login --json` with a phone that scans what it shows and then does as told.
+async fn log_in(daemon: &Daemon, approves: bool, args: &[&str]) -> (Phone, i32, String, String) {
+    let mut command = at(daemon, &["login", "--json"]);
+    let mut child = command.args(args).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let url = soon("the URL", said.next_line()).await.unwrap().unwrap();
+    let mut phone = Phone::new();
+    phone.scan(&url).await;
+    let asked = phone.challenge().await;
+    if approves {
+        phone.approve(&asked).await;
+    } else {
+        phone.decline(&asked, Some("no")).await;
+    }
+    let mut shown = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut shown).await.unwrap();
+    let code = soon("its end", child.wait()).await.unwrap().code().unwrap();
+    let mut rest = String::new();
+    while let Ok(Some(line)) = said.next_line().await {
+        rest.push_str(&line);
+    }
+    (phone, code, shown, rest)
+}
+
+#[tokio::test]
+async fn login_shows_the_verified_claims_and_the_token_only_when_asked_to() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (phone, code, shown, _) = log_in(&daemon, true, &[]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, &shown["user_key"]), (0, &json!(phone.key())));
+    assert_eq!(shown["session"]["subject"], phone.key().to_hex());
+    assert!(shown["status"].get("session_token").is_none());
+    let (_, _, shown, _) = log_in(&daemon, true, &["--with-token"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert!(shown["status"]["session_token"].as_str().unwrap().starts_with("ey"));
+    let (_, code, shown, _) = log_in(&daemon, false, &[]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, &shown["status"]["status"]), (1, &json!("declined")));
+}
+
+#[tokio::test]
+async fn watch_follows_a_stream_to_its_end() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (url, stream) = daemon.rest().login(json!({})).await;
+    let watching = at(&daemon, &["watch", "--json", &stream]).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut phone = Phone::new();
+    phone.scan(&url).await;
+    let asked = phone.challenge().await;
+    phone.approve(&asked).await;
+    let output = soon("its end", watching.wait_with_output()).await.unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(output.status.success());
+    let types: Vec<_> = events.iter().map(|event| &event["type"]).collect();
+    assert_eq!(types, ["key_handshake", "authenticate_key"]);
+    assert!(!lines.contains("session_token"), "a terminal is no place for a secret");
+    let later = finished(at(&daemon, &["watch", "--json", &stream, "--after", "1"])).await;
+    assert_eq!(later.stdout.lines().count(), 1);
+    let nowhere = finished(at(&daemon, &["watch", "00000000-0000-0000-0000-000000000000"])).await;
+    assert_eq!(nowhere.code, 1, "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn what_issue_prints_verify_takes_also_from_standard_input() {
+    let daemon = Daemon::on(&[]).start().await;
+    let user = Keys::generate().public_key().to_hex();
+    let us = daemon.public_key().await;
+    let issued = finished(at(&daemon, &["issue", &user, "--hours", "2"])).await;
+    assert_eq!(issued.code, 0, "{issued:?}");
+    let token = issued.stdout.trim();
+    let told = finished(at(&daemon, &["verify", "--json", "--key", &us, token])).await.json();
+    assert_eq!((&told["target_key"], &told["token_type"]), (&json!(user), &json!("service")));
+
+    std::fs::write(daemon.folder().join("token"), &issued.stdout).unwrap();
+    let mut from_stdin = at(&daemon, &["verify", "--json", "--key", &us]);
+    from_stdin.stdin(std::fs::File::open(daemon.folder().join("token")).unwrap());
+    assert_eq!(finished(from_stdin).await.json(), told);
+
+    let no = finished(at(&daemon, &["verify", "--key", &user, token])).await;
+    assert_eq!(no.code, 1);
+    assert!(no.stderr.contains("invalid_signature"), "{no:?}");
+    assert_eq!(finished(at(&daemon, &["issue", "nobody"])).await.code, 64);
+    assert_eq!(finished(at(&daemon, &["issue", &user, "--hours", "0"])).await.code, 64);
+}
+
+#[tokio::test]
+async fn a_client_without_a_daemon_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = portico(folder.path());
+    command.args(["login", "--socket", "nowhere.sock"]);
+    let ended = finished(command).await;
+    assert_eq!(ended.code, 69);
+    assert!(ended.stderr.contains("nowhere.sock") && ended.stderr.contains("portico serve"), "{ended:?}");
+}
+
+async fn in_folder(folder: &std::path::Path, args: &[&str]) -> Finished {
+    let mut command = portico(folder);
+    command.args(args);
+    finished(command).await
+}
+
+#[tokio::test]
+async fn keygen_never_overwrites_and_leaves_nothing_half_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = in_folder(folder.path(), &["keygen", "main.key"]).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let main = folder.path().join("main.key");
+    let (before, mode) = (std::fs::read(&main).unwrap(), std::fs::metadata(&main).unwrap().mode());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!made.stdout.contains("nsec1"), "the secret is in the file alone");
+    let again = in_folder(folder.path(), &["keygen", "main.key"]).await;
+    assert_eq!(again.code, 64, "{again:?}");
+
+    let subkey = ["keygen", "main.key", "--subkey-of", "main.key", "--proof", "proof.json"];
+    assert_eq!(in_folder(folder.path(), &subkey).await.code, 64);
+    assert!(!folder.path().join("proof.json").exists());
+    let subkey = ["keygen", "sub.key", "--subkey-of", "nowhere.key", "--proof", "proof.json"];
+    assert_eq!(in_folder(folder.path(), &subkey).await.code, 64);
+    std::fs::write(folder.path().join("proof.json"), "precious").unwrap();
+    let subkey = ["keygen", "sub.key", "--subkey-of", "main.key", "--proof", "proof.json"];
+    assert_eq!(in_folder(folder.path(), &subkey).await.code, 64);
+    assert!(!folder.path().join("sub.key").exists());
+    assert_eq!(std::fs::read(&main).unwrap(), before);
+    assert_eq!(std::fs::read_to_string(folder.path().join("proof.json")).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_bad_configuration_exits_with_64_and_names_what_is_wrong() {
+    for (toml, word) in [
+        ("[local]\nlisten = \"0.0.0.0:0\"\n", "allow_remote"),
+        ("[local]\ntoken = \"\"\nlisten = \"127.0.0.1:0\"\n", "local.token"),
+        ("[auth]\nchallenge_ttl = \"soon\"\n", "challenge_ttl"),
+        ("[auth]\nchalenge_ttl = \"1m\"\n", "chalenge_ttl"),
+        ("not toml", "portico.toml"),
+        ("[log]\nlevel = \"portico=loud\"\n", "loud"),
+        ("[service]\nsubkey_proof_file = \"/nowhere/proof.json\"\n", "/nowhere/proof.json"),
+        ("[local]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"/nowhere/token\"\n", "/nowhere/token"),
+    ] {
+        let (code, said) = Daemon::on(&[]).with_config(toml).refusal().await;
+        assert_eq!(code, 64, "{toml}: {said}");
+        assert!(said.contains(word), "{toml}: {said}");
+    }
+    let plan = Daemon::on(&[]);
+    std::fs::write(plan.folder().join("relays.toml"), "[[relay]]\nurl = \"http://x\"\n").unwrap();
+    let (code, said) = plan.refusal().await;
+    assert!(code == 64 && said.contains("relays.toml"), "{code}: {said}");
+    for (key, mode) in [("nonsense", 0o600), (&*"1b".repeat(32), 0o644)] {
+        let plan = Daemon::on(&[]);
+        let path = plan.folder().join("service.key");
+        std::fs::write(&path, key).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (code, said) = plan.refusal().await;
+        assert!(code == 64 && said.contains("service.key") && !said.contains(key), "{code}: {said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for args in
+        [&["serve", "--no-such-flag"][..], &["no-such-command"], &[], &["serve", "--config", "nowhere"]]
+    {
+        assert_eq!(in_folder(folder.path(), args).await.code, 64, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn config_check_shows_what_is_in_force_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("portico.toml"),
+        "[local]\nlisten = \"127.0.0.1:3000\"\ntoken = \"hunter2hunter2\"\n[auth]\nchallenge_ttl = \"2m\"\n",
+    )
+    .unwrap();
+    let mut command = portico(folder.path());
+    command.args(["config", "check", "--json"]).env("PORTICO_AUTH__MAX_OPEN", "7");
+    let checked = finished(command).await;
+    let shown = checked.json();
+    assert_eq!(shown["listen"], "127.0.0.1:3000");
+    assert_eq!((&shown["auth"]["challenge_ttl"], &shown["auth"]["max_open"]), (&json!("2m"), &json!(7)));
+    assert!(!checked.stdout.contains("hunter2"));
+    std::fs::write(folder.path().join("portico.toml"), "[lokal]\n").unwrap();
+    let bad = in_folder(folder.path(), &["config", "check"]).await;
+    assert_eq!(bad.code, 64);
+    assert!(bad.stderr.contains("lokal"), "{bad:?}");
+}

@@ -1,0 +1,144 @@
+//! Callers that ask for what is not there, send nonsense, send too much, or do not listen.
+
+use hyper::Method;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+
+use crate::support::daemon::Daemon;
+use crate::support::rest::refused;
+
+#[tokio::test]
+async fn every_mistake_comes_back_in_the_envelope() {
+    let daemon = Daemon::on(&[]).start().await;
+    let rest = daemon.rest();
+    let key = daemon.public_key().await;
+    for (method, path, body, status, code) in [
+        (Method::GET, "/", "", 404, "not_found"),
+        (Method::POST, "/payments", "{}", 404, "not_found"),
+        (Method::POST, "/invoices/x", "{}", 404, "not_found"),
+        (Method::GET, "/login", "", 405, "method_not_allowed"),
+        (Method::PUT, "/jwt/verify", "{}", 405, "method_not_allowed"),
+        (Method::POST, "/health", "", 405, "method_not_allowed"),
+        (Method::DELETE, "/info", "", 405, "method_not_allowed"),
+        (Method::GET, "/ws", "", 426, "upgrade_required"),
+        (Method::POST, "/jwt/verify", "{\"pubkey\":", 400, "bad_request"),
+        (Method::POST, "/jwt/verify", "[]", 400, "bad_request"),
+        (Method::POST, "/jwt/verify", "{}", 400, "bad_request"),
+        (Method::POST, "/jwt/verify", "{\"pubkey\":7,\"token\":\"\"}", 400, "bad_request"),
+        (Method::POST, "/jwt/issue", "{\"duration_hours\":1}", 400, "bad_request"),
+        (Method::POST, "/jwt/issue", "{\"target_key\":\"00\",\"duration_hours\":1}", 400, "bad_request"),
+        (Method::POST, "/authenticate-key", "{}", 400, "bad_request"),
+        (Method::POST, "/authenticate-key", "{\"main_key\":\"npub1x\",\"subkeys\":[]}", 400, "bad_request"),
+        (Method::POST, "/login", "\u{0}", 400, "bad_request"),
+        (Method::POST, "/login", "{\"static_token\":\"\\ud800\"}", 400, "bad_request"),
+        (Method::GET, "/profile/nobody", "", 400, "bad_request"),
+        (Method::GET, "/nip05/a@b@c", "", 400, "bad_request"),
+        (Method::POST, "/relays", "{}", 400, "bad_request"),
+    ] {
+        let answer = rest.send(method.clone(), path, body).await;
+        assert_eq!(answer.refusal(), refused(status, code), "{method} {path} {body:?}");
+    }
+    let stream = rest.authenticate(&key).await;
+    let answer = rest.get(&format!("/events/{stream}?after=minus")).await;
+    assert_eq!(answer.refusal(), refused(400, "bad_request"));
+    let off_the_curve = format!("{{\"main_key\":\"{}\"}}", "f".repeat(64));
+    let answer = rest.send(Method::POST, "/authenticate-key", off_the_curve).await;
+    assert_eq!(answer.refusal(), refused(400, "bad_request"));
+    let nine: Vec<String> = vec![key.clone(); 9];
+    let answer = rest.post("/authenticate-key", json!({ "main_key": key, "subkeys": nine })).await;
+    assert_eq!(answer.refusal(), refused(400, "bad_request"));
+}
+
+#[tokio::test]
+async fn a_body_of_ten_megabytes_is_refused_and_its_sender_gets_to_read_why() {
+    let daemon = Daemon::on(&[]).with_tcp().start().await;
+    let body = vec![b' '; 10 * 1024 * 1024];
+    for rest in [daemon.rest(), daemon.rest_over_tcp()] {
+        for path in ["/login", "/jwt/verify"] {
+            let answer = rest.send(Method::POST, path, body.clone()).await;
+            assert_eq!(answer.refusal(), refused(413, "payload_too_large"));
+        }
+        let fits = format!("{{}}{}", " ".repeat(64 * 1024 - 2));
+        assert_eq!(rest.send(Method::POST, "/login", fits).await.status, 201);
+        let too_much = format!("{{}}{}", " ".repeat(64 * 1024 - 1));
+        assert_eq!(rest.send(Method::POST, "/login", too_much).await.status, 413);
+    }
+}
+
+#[tokio::test]
+async fn commands_of_other_products_are_unsupported_and_nonsense_is_named() {
+    let daemon = Daemon::on(&[]).start().await;
+    let mut socket = daemon.websocket().await;
+    for cmd in
+        ["RequestSinglePayment", "RequestRecurringPayment", "RequestInvoice", "CloseRecurringPayment", ""]
+    {
+        let answer = socket.command(cmd, json!({})).await;
+        assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("unsupported_command")));
+    }
+    for (cmd, params) in [
+        ("AuthenticateKey", json!({})),
+        ("VerifyJwt", json!({ "pubkey": 1 })),
+        ("IssueJwt", json!([])),
+        ("Subscribe", json!({})),
+        ("SetProfile", json!({ "profile": "me" })),
+    ] {
+        let answer = socket.command(cmd, params).await;
+        assert_eq!(answer["code"], "bad_request", "{cmd}");
+    }
+    let unknown = json!({ "stream_id": "00000000-0000-0000-0000-000000000000" });
+    assert_eq!(socket.command("Subscribe", unknown).await["code"], "no_such_stream");
+    socket.send_raw("{\"id\":\"mine\"}").await;
+    assert_eq!(socket.answer("mine").await["code"], "bad_request", "an id is found even so");
+    // Over the Unix socket nobody needs `Auth`, and nobody minds it.
+    assert_eq!(socket.data("Auth", json!({ "token": "any" })).await["type"], "auth_success");
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_disconnected_and_the_others_are_served() {
+    let daemon = Daemon::on(&[]).start().await;
+    let mut deaf = daemon.websocket().await;
+    let mut other = daemon.websocket().await;
+    // The answer repeats the name of the command, so each frame costs as much to answer as to send.
+    let flood = json!({ "id": 1, "cmd": "x".repeat(60_000) }).to_string();
+    let flooding = deaf.send_without_reading(&flood);
+    let asking = async {
+        for _ in 0..20 {
+            assert_eq!(daemon.rest().get("/health").await.text, "OK");
+            other.data("Auth", json!({ "token": "" })).await;
+        }
+    };
+    tokio::join!(flooding, asking);
+    assert_eq!(daemon.rest().get("/health").await.text, "OK");
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_or_not_text_closes_the_websocket_alone() {
+    let daemon = Daemon::on(&[]).start().await;
+    let mut long = daemon.websocket().await;
+    long.send_raw(&"x".repeat(65 * 1024)).await;
+    let (said, closed) = long.until_closed().await;
+    assert!(said.is_empty());
+    assert_eq!(u16::from(closed.unwrap().code), 1009);
+    let mut binary = daemon.websocket().await;
+    binary.send_binary(b"\x00\x01").await;
+    assert_eq!(u16::from(binary.until_closed().await.1.unwrap().code), 1003);
+    assert_eq!(daemon.rest().get("/health").await.text, "OK");
+}
+
+#[tokio::test]
+async fn a_half_sent_request_does_not_hold_up_the_end_of_the_daemon() {
+    let mut daemon = Daemon::on(&[]).start().await;
+    let mut silent = UnixStream::connect(daemon.socket()).await.unwrap();
+    let mut half_a_head = UnixStream::connect(daemon.socket()).await.unwrap();
+    half_a_head.write_all(b"GET /health HTTP/1.1\r\nHo").await.unwrap();
+    let mut half_a_body = UnixStream::connect(daemon.socket()).await.unwrap();
+    half_a_body.write_all(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{").await.unwrap();
+    daemon.rest().get("/health").await;
+    let started = std::time::Instant::now();
+    let status = daemon.terminate().await;
+    let took = started.elapsed();
+    assert!(status.success(), "a client's manners are no failure of the daemon's: {status}");
+    assert!(took < std::time::Duration::from_secs(8), "{took:?}");
+    let _ = silent.write_all(b"x").await;
+}

@@ -1,0 +1,6 @@
+//! The local sockets: who may speak, and what happens to who speaks badly.
+
+mod callers;
+mod files;
+mod manners;
+mod tcp;

@@ -1,0 +1,102 @@
+//! The TCP socket, which web pages and other users of the machine can reach.
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::support::daemon::Daemon;
+use crate::support::rest::{Rest, refused};
+
+async fn daemon() -> Daemon {
+    let config =
+        "[local]\nallowed_origins = [\"https://app.example\"]\nallowed_hosts = [\"gate.internal\"]\n";
+    Daemon::on(&[]).with_config(config).with_tcp().start().await
+}
+
+#[tokio::test]
+async fn a_caller_without_the_token_is_told_nothing_but_what_is_public() {
+    let daemon = daemon().await;
+    let right = daemon.rest_over_tcp();
+    let token = daemon.api_token();
+    let wrong_tokens = ["", "Bearer", "Bearer x", "Basic dXNlcjpwYXNz", &format!("Bearer {}x", token)];
+    for (method, path) in [
+        (Method::GET, "/info"),
+        (Method::POST, "/login"),
+        (Method::POST, "/jwt/issue"),
+        (Method::POST, "/relays"),
+        (Method::GET, "/no/such/route"),
+        (Method::GET, "/health/"),
+    ] {
+        for authorization in wrong_tokens {
+            let answer =
+                right.clone().with("authorization", authorization).send(method.clone(), path, "{}").await;
+            assert_eq!(answer.refusal(), refused(401, "unauthorized"), "{path} {authorization}");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
+        let answer = right.clone().without("authorization").send(method.clone(), path, "{}").await;
+        assert_eq!(answer.refusal(), refused(401, "unauthorized"), "{path}");
+    }
+    for path in ["/health", "/version", "/.well-known/nostr.json"] {
+        let answer = right.clone().without("authorization").get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    assert_eq!(right.get("/info").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_hostile_web_page_that_rebinds_its_name_is_refused_by_host() {
+    let daemon = daemon().await;
+    let rest = daemon.rest_over_tcp();
+    for host in ["evil.example", "localhost.evil.example", "169.254.169.254", "127.0.0.1.nip.io:3000"] {
+        for path in ["/health", "/info", "/ws", "/no/such/route"] {
+            let answer = rest.clone().with("host", host).get(path).await;
+            assert_eq!(answer.refusal(), refused(403, "forbidden"), "{host} {path}");
+        }
+    }
+    for host in ["localhost", "127.0.0.1:1", "[::1]", "gate.internal:8443"] {
+        assert_eq!(rest.clone().with("host", host).get("/info").await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_web_page_is_refused_by_origin_and_a_listed_one_gets_cors() {
+    let daemon = daemon().await;
+    let rest = daemon.rest_over_tcp();
+    for origin in ["https://evil.example", "null", "http://app.example", "http://localhost:3000"] {
+        let answer = rest.clone().with("origin", origin).get("/health").await;
+        assert_eq!(answer.refusal(), refused(403, "forbidden"), "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    let app = |rest: Rest| rest.with("origin", "https://app.example");
+    let answer = app(rest.clone()).get("/info").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    // A preflight carries no token.
+    let preflight = app(rest.clone().without("authorization")).send(Method::OPTIONS, "/login", "").await;
+    assert_eq!(preflight.status, 204);
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert_eq!(rest.get("/info").await.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn a_websocket_on_tcp_must_say_the_token_first() {
+    let daemon = daemon().await;
+    for (cmd, params) in [
+        ("IssueJwt", json!({ "target_key": daemon.public_key().await, "duration_hours": 1 })),
+        ("Auth", json!({ "token": "wrong" })),
+        ("Auth", json!({ "token": "" })),
+        ("Auth", json!({})),
+        ("Auth", json!(null)),
+    ] {
+        let mut socket = daemon.websocket_over_tcp().await;
+        let id = socket.send(cmd, params).await;
+        // Sent before the refusal can arrive: it must not be run.
+        let _ = socket.try_send_raw(r#"{"id":"next","cmd":"NewKeyHandshakeUrl","params":{}}"#).await;
+        let (said, _) = socket.until_closed().await;
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!((&said[0]["type"], &said[0]["id"]), (&json!("error"), &json!(id)));
+    }
+    let mut socket = daemon.websocket_over_tcp().await;
+    socket.send_raw("not JSON").await;
+    let (said, _) = socket.until_closed().await;
+    assert_eq!(said[0]["code"], "bad_request");
+}

@@ -1,0 +1,127 @@
+//! Profiles and NIP-05 names: shown only where they verify.
+
+use std::net::SocketAddr;
+
+use nostr_sdk::{Event, EventBuilder, Keys, Kind, Metadata};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::support::daemon::Daemon;
+use crate::support::relay::TestRelay;
+
+const ALLOW_PRIVATE: &str = "[lookup]\nallow_private = true\ntimeout = \"3s\"\n";
+
+/// A web server that has one document, whatever it is asked for.
+async fn web_server(status: &'static str, document: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte).await, Ok(1)) {
+                head.push(byte[0]);
+            }
+            let length = document.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(document.as_bytes()).await;
+        }
+    });
+    address
+}
+
+fn profile(keys: &Keys, name: &str, nip05: &str) -> Event {
+    let metadata = Metadata { nip05: Some(nip05.into()), ..Metadata::new().name(name) };
+    EventBuilder::metadata(&metadata).sign_with_keys(keys).unwrap()
+}
+
+async fn shown(daemon: &Daemon, keys: &Keys) -> Value {
+    daemon.rest().get(&format!("/profile/{}", keys.public_key())).await.data()["profile"].take()
+}
+
+#[tokio::test]
+async fn a_profile_is_shown_with_its_nip05_name_only_where_that_points_back() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(ALLOW_PRIVATE).start_subscribed(&[&relay]).await;
+    let (honest, impostor) = (Keys::generate(), Keys::generate());
+    let document = json!({ "names": { "alice": honest.public_key() } }).to_string();
+    let name = format!("alice@{}", web_server("200 OK", document).await);
+    for (keys, nip05, expected) in [
+        (&honest, name.clone(), json!(name)),
+        (&impostor, name.clone(), json!(null)),
+        (&honest, name.replace("alice", "bob"), json!(null)),
+        (&honest, format!("alice@{}", web_server("404 Not Found", "{}".into()).await), json!(null)),
+        (&honest, format!("alice@{}", web_server("200 OK", "x".repeat(300_000)).await), json!(null)),
+        (&honest, "alice@127.0.0.1:1".into(), json!(null)),
+        (&honest, format!("{name}/../x?"), json!(null)),
+    ] {
+        relay.state().stored.clear();
+        relay.publish(&profile(keys, "Alice", &nip05));
+        let shown = shown(&daemon, keys).await;
+        assert_eq!((&shown["name"], &shown["nip05"]), (&json!("Alice"), &expected), "{nip05}");
+    }
+    let found = daemon.rest().get(&format!("/nip05/{name}")).await.data();
+    assert_eq!(found["profile"]["public_key"], honest.public_key().to_hex());
+    let mut socket = daemon.websocket().await;
+    let same = socket.data("FetchNip05Profile", json!({ "nip05": name })).await;
+    assert_eq!((&same["type"], &same["profile"]), (&json!("fetch_nip05_profile"), &found["profile"]));
+    let nobody = daemon.rest().get(&format!("/nip05/{}", name.replace("alice", "bob"))).await;
+    assert_eq!(nobody.data()["profile"], json!(null));
+}
+
+#[tokio::test]
+async fn a_hostile_profile_cannot_make_the_daemon_call_on_its_neighbours() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let keys = Keys::generate();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"] {
+        relay.state().stored.clear();
+        relay.publish(&profile(&keys, "Mallory", &format!("m@{host}:{port}")));
+        assert_eq!(shown(&daemon, &keys).await["nip05"], json!(null), "{host}");
+    }
+    // Whoever had called would be waiting here.
+    let called = std::pin::pin!(listener.accept());
+    assert!(futures_util::poll!(called).is_pending());
+}
+
+#[tokio::test]
+async fn a_hostile_relay_cannot_make_up_a_profile() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (keys, other) = (Keys::generate(), Keys::generate());
+    assert_eq!(shown(&daemon, &keys).await, json!(null));
+    let mut forged = profile(&other, "Mallory", "");
+    forged.pubkey = keys.public_key();
+    relay.state().stored.push(forged);
+    assert_eq!(shown(&daemon, &keys).await, json!(null));
+    relay.publish(&profile(&keys, "Alice", ""));
+    assert_eq!(shown(&daemon, &keys).await["name"], "Alice");
+}
+
+#[tokio::test]
+async fn the_service_publishes_its_own_profile_and_is_found_by_its_name() {
+    let relay = TestRelay::start().await;
+    let config = "[service]\nnip05_names = [\"_\", \"shop\"]\n";
+    let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
+    let us = daemon.public_key().await;
+    let mut socket = daemon.websocket().await;
+    let set = socket.data("SetProfile", json!({ "profile": { "name": "Shop" } })).await;
+    assert_eq!(set["type"], "auth_success");
+    assert_eq!(relay.state().stored[0].kind, Kind::Metadata);
+    let told = socket.data("FetchProfile", json!({ "main_key": us })).await;
+    assert_eq!((&told["type"], &told["profile"]["name"]), (&json!("profile"), &json!("Shop")));
+
+    let rest = daemon.rest();
+    for path in ["/.well-known/nostr.json", "/well-known/nostr.json"] {
+        let all = rest.get(path).await.json();
+        assert_eq!(all["names"], json!({ "_": us, "shop": us }), "{path}");
+        assert_eq!(all["relays"][&us], json!([relay.url()]));
+        let one = rest.get(&format!("{path}?name=shop")).await.json();
+        assert_eq!(one["names"], json!({ "shop": us }));
+        let none = rest.get(&format!("{path}?name=mallory")).await.json();
+        assert_eq!(none, json!({ "names": {}, "relays": {} }));
+    }
+}
