@@ -11,17 +11,29 @@ use crate::events::{EventBody, FailureCode};
 use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
 use crate::store::{Envelope, KnownSubkey, WalletLogin};
 
+/// By what right a key answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    /// It was asked: it is the user's main key, or a caller said that it is the user's.
+    Asked,
+    /// It was asked, and shows that the user's main key derived it for this.
+    Proven,
+}
+
 impl Auth {
     /// A wallet answered a challenge.
     pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
-        let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
+        let Some((challenge, right)) = self.challenge_asked_of(&author, &response) else { return };
         let (outcome, login) = match response.status {
             AuthStatus::Declined { .. } => (None, None),
             AuthStatus::Approved { ref session_token, .. } => {
                 match self.verify_session(session_token, &author, &challenge.user) {
                     Ok(session) => {
-                        let login = WalletLogin { signer: session.issuer, user: challenge.user };
-                        (Some(session), Some(login))
+                        // From now on its tokens are the user's: that takes more than a caller's word.
+                        let signer = session.issuer;
+                        let proven = signer == challenge.user || right == Right::Proven;
+                        let login = proven.then_some(WalletLogin { signer, user: challenge.user });
+                        (Some(session), login)
                     }
                     Err(error) => {
                         let code = FailureCode::SessionTokenInvalid;
@@ -46,27 +58,31 @@ impl Auth {
         self.settle(challenge, body, login);
     }
 
-    /// The open challenge that `author` was asked and now answers.
-    fn challenge_asked_of(&self, author: &PublicKey, response: &AuthResponse) -> Option<Arc<OpenChallenge>> {
+    /// The open challenge that `author` was asked and now answers, and by what right.
+    fn challenge_asked_of(
+        &self,
+        author: &PublicKey,
+        response: &AuthResponse,
+    ) -> Option<(Arc<OpenChallenge>, Right)> {
         let challenge = self.registry.asked(author, &response.challenge)?;
         let now = self.clock.now();
         if now >= challenge.expires_at {
             tracing::debug!(stream = %challenge.stream, "dropped an answer that came too late");
             return None;
         }
-        match &response.subkey_proof {
-            // A subkey that shows its right to answer must have it, now. A proof that is about another
-            // user says nothing here and is ignored.
-            Some(proof) if *author != challenge.user => {
-                match proof.verify(author, &challenge.user, now.secs()) {
-                    Ok(()) | Err(SubkeyError::ForeignMainKey) => Some(challenge),
-                    Err(error) => {
-                        tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
-                        None
-                    }
-                }
+        let Some(proof) = &response.subkey_proof else { return Some((challenge, Right::Asked)) };
+        if *author == challenge.user {
+            return Some((challenge, Right::Asked));
+        }
+        // A subkey that shows its right to answer must have it, now. A proof that is about another user says
+        // nothing here and is ignored.
+        match proof.verify(author, &challenge.user, now.secs()) {
+            Ok(()) => Some((challenge, Right::Proven)),
+            Err(SubkeyError::ForeignMainKey) => Some((challenge, Right::Asked)),
+            Err(error) => {
+                tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
+                None
             }
-            _ => Some(challenge),
         }
     }
 

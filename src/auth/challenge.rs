@@ -27,12 +27,12 @@ pub(super) struct Prepared {
 }
 
 impl Auth {
-    /// Makes a challenge for a user and every known subkey of that user, to be published on `relays` too.
+    /// Makes a challenge for those who are to be prompted, the user's main key first, and for every known
+    /// subkey of that user; to be published on `relays` too.
     pub(super) async fn prepare_challenge(
         &self,
         stream: StreamId,
-        user: PublicKey,
-        subkeys: &[PublicKey],
+        prompted: &[PublicKey],
         relays: Vec<RelayUrl>,
         ends_stream: bool,
         slot: Slot,
@@ -41,7 +41,8 @@ impl Auth {
         let expires_at = now.plus(self.limits.challenge_ttl);
         let text: String = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
         let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
-        let recipients = self.recipients(user, subkeys, now).await?;
+        let user = *prompted.first().ok_or(AuthError::Seal)?;
+        let recipients = self.recipients(user, prompted, now).await?;
 
         let mut envelopes = Vec::with_capacity(recipients.len());
         let mut asked = Vec::with_capacity(recipients.len());
@@ -56,6 +57,7 @@ impl Auth {
             id,
             stream,
             user,
+            prompted: prompted.into(),
             relays: relays.clone(),
             created_at: now,
             expires_at,

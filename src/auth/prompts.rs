@@ -39,8 +39,19 @@ impl Prompts {
         }
     }
 
+    /// Counts a prompt for each of these keys, if there is room for one more for all of them.
+    pub(super) fn ask_all(&self, keys: &[PublicKey], now: Timestamp) -> Result<(), AuthError> {
+        for (done, key) in keys.iter().enumerate() {
+            if let Err(error) = self.ask(*key, now) {
+                self.take_back(&keys[..done]);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Counts a prompt, if there is room for one more.
-    pub(super) fn ask(&self, user: PublicKey, now: Timestamp) -> Result<(), AuthError> {
+    fn ask(&self, user: PublicKey, now: Timestamp) -> Result<(), AuthError> {
         let mut asked = self.users.entry(user).or_default();
         asked.forget_before(now.minus(self.window));
         if asked.times.len() >= self.max_in_window {
@@ -62,18 +73,22 @@ impl Prompts {
         Ok(())
     }
 
-    /// A challenge of the user's has ended.
-    pub(super) fn answered(&self, user: &PublicKey) {
-        if let Some(mut asked) = self.users.get_mut(user) {
-            asked.open = asked.open.saturating_sub(1);
+    /// A challenge that these keys were asked has ended.
+    pub(super) fn answered(&self, keys: &[PublicKey]) {
+        for key in keys {
+            if let Some(mut asked) = self.users.get_mut(key) {
+                asked.open = asked.open.saturating_sub(1);
+            }
         }
     }
 
     /// A prompt that was counted never went out.
-    pub(super) fn take_back(&self, user: &PublicKey) {
-        if let Some(mut asked) = self.users.get_mut(user) {
-            asked.open = asked.open.saturating_sub(1);
-            asked.times.pop_back();
+    pub(super) fn take_back(&self, keys: &[PublicKey]) {
+        for key in keys {
+            if let Some(mut asked) = self.users.get_mut(key) {
+                asked.open = asked.open.saturating_sub(1);
+                asked.times.pop_back();
+            }
         }
     }
 
@@ -134,7 +149,7 @@ mod tests {
             prompts.ask(user, at(second)).unwrap();
         }
         assert_eq!(retry_after(prompts.ask(user, at(10)).unwrap_err()), 290);
-        prompts.answered(&user);
+        prompts.answered(&[user]);
         prompts.ask(user, at(11)).unwrap();
     }
 
@@ -143,7 +158,7 @@ mod tests {
         let (prompts, user) = prompts();
         for second in 0..10 {
             prompts.ask(user, at(second)).unwrap();
-            prompts.answered(&user);
+            prompts.answered(&[user]);
         }
         assert_eq!(retry_after(prompts.ask(user, at(100)).unwrap_err()), 500);
         prompts.ask(user, at(600)).unwrap();
@@ -154,8 +169,18 @@ mod tests {
         let (prompts, user) = prompts();
         for second in 0..50 {
             prompts.ask(user, at(second)).unwrap();
-            prompts.take_back(&user);
+            prompts.take_back(&[user]);
         }
+    }
+
+    #[test]
+    fn prompt_bombing_of_one_key_as_the_subkey_of_ever_new_users_stops_too() {
+        let (prompts, victim) = prompts();
+        let asked = (0..10)
+            .filter(|second| prompts.ask_all(&[Keys::generate().public_key(), victim], at(*second)).is_ok())
+            .count();
+        assert_eq!(asked, 3);
+        assert_eq!(prompts.users.iter().map(|user| user.open).sum::<usize>(), 6, "nobody else pays for it");
     }
 
     #[test]
@@ -164,7 +189,7 @@ mod tests {
         prompts.ask(user, at(0)).unwrap();
         prompts.tidy(at(10_000));
         assert_eq!(prompts.users.len(), 1, "one is open");
-        prompts.answered(&user);
+        prompts.answered(&[user]);
         prompts.tidy(at(10_000));
         assert!(prompts.users.is_empty());
     }

@@ -93,6 +93,7 @@ impl Opening {
             id,
             stream: row.stream,
             user: row.user,
+            prompted: [row.user].into(),
             relays,
             created_at: row.created_at,
             expires_at: row.expires_at,

@@ -59,6 +59,8 @@ pub(super) struct OpenChallenge {
     pub(super) id: ChallengeId,
     pub(super) stream: StreamId,
     pub(super) user: PublicKey,
+    /// Whose prompts it counts among: the user, and subkeys that the caller named.
+    pub(super) prompted: Box<[PublicKey]>,
     pub(super) relays: Vec<RelayUrl>,
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,

@@ -76,10 +76,16 @@ impl Auth {
         let auth = Arc::clone(self);
         self.to_the_end(async move {
             let slot = auth.reserve()?;
-            auth.prompts.ask(user, auth.clock.now())?;
+            let mut prompted = vec![user];
+            for key in subkeys {
+                if !prompted.contains(&key) {
+                    prompted.push(key);
+                }
+            }
+            auth.prompts.ask_all(&prompted, auth.clock.now())?;
             let stream = auth.new_stream();
-            let opened = auth.open_challenge(stream, user, &subkeys, slot).await;
-            opened.map(|()| stream).inspect_err(|_| auth.prompts.take_back(&user))
+            let opened = auth.open_challenge(stream, &prompted, slot).await;
+            opened.map(|()| stream).inspect_err(|_| auth.prompts.take_back(&prompted))
         })
         .await
     }
@@ -100,15 +106,13 @@ impl Auth {
         result.await.unwrap_or(Err(AuthError::Stopping))
     }
 
-    async fn open_challenge(
-        &self,
-        stream: StreamId,
-        user: PublicKey,
-        subkeys: &[PublicKey],
-        slot: Slot,
-    ) -> Result<()> {
-        let relays = self.relays.filter_preferred(&self.store.preferred_relays(&user).await?);
-        let prepared = self.prepare_challenge(stream, user, subkeys, relays, true, slot).await?;
+    async fn open_challenge(&self, stream: StreamId, prompted: &[PublicKey], slot: Slot) -> Result<()> {
+        let preferred = match prompted {
+            [user, ..] => self.store.preferred_relays(user).await?,
+            [] => Vec::new(),
+        };
+        let relays = self.relays.filter_preferred(&preferred);
+        let prepared = self.prepare_challenge(stream, prompted, relays, true, slot).await?;
         self.store.open_challenge(&prepared.row).await?;
         self.send_challenge(prepared);
         Ok(())

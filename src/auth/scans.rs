@@ -60,16 +60,16 @@ impl Auth {
         login: &Arc<OpenHandshake>,
         handshake: &KeyHandshake,
     ) -> Result<()> {
-        let (user, row) = (event.pubkey, &login.row);
+        let (prompted, row) = ([event.pubkey], &login.row);
         let slot = self.reserve()?;
-        self.prompts.ask(user, self.clock.now())?;
+        self.prompts.ask_all(&prompted, self.clock.now())?;
         let recorded = async {
             let one_time = row.expires_at.is_some();
             let relays = self.relays.filter_preferred(&handshake.preferred_relays);
-            let prepared = self.prepare_challenge(row.stream, user, &[], relays, one_time, slot).await?;
+            let prepared = self.prepare_challenge(row.stream, &prompted, relays, one_time, slot).await?;
             self.record_scan(event, std::slice::from_ref(login), handshake, Some(prepared)).await
         };
-        recorded.await.inspect_err(|_| self.prompts.take_back(&user))
+        recorded.await.inspect_err(|_| self.prompts.take_back(&prompted))
     }
 
     /// Stores a scan with the challenge that follows from it, then tells of it and sends that.
@@ -99,7 +99,7 @@ impl Auth {
         };
         let Some(stored) = self.store.record_scan(&scan).await? else {
             if follows {
-                self.prompts.take_back(&user);
+                self.prompts.take_back(&[user]);
             }
             return Ok(());
         };

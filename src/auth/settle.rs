@@ -65,7 +65,7 @@ impl Auth {
 
     fn forget_challenge(&self, challenge: &OpenChallenge) {
         if let Some((challenge, events)) = self.registry.remove_challenge(challenge.id) {
-            self.prompts.answered(&challenge.user);
+            self.prompts.answered(&challenge.prompted);
             for event in &events {
                 self.relays.withdraw(event);
             }

@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Auth, AuthError, Result};
 use crate::clock::Timestamp;
@@ -13,9 +14,7 @@ use crate::config::TokenRules;
 use crate::events::Session;
 use crate::protocol::SessionToken;
 use crate::store::{Revocation, WalletLogin};
-use crate::token::{
-    self, Claims, Policy, SignatureCache, TokenError, TokenId, UnverifiedToken, VerifyingKey,
-};
+use crate::token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
 
 /// Wallets whose users are remembered, to spare the store a look-up.
 const SIGNERS: usize = 50_000;
@@ -42,12 +41,19 @@ pub struct VerifiedToken {
     pub token_type: TokenType,
 }
 
+/// What a revocation names: SHA-256 of who signed a token and of what was signed.
+///
+/// Not the latter alone: two wallets that approve within the same second sign the very same text, and
+/// revoking one user's token must not touch the other's. And not the signature, which can be altered
+/// without the key.
+type RevocationId = [u8; 32];
+
 /// What is remembered of tokens: a cache of signatures and wallets, and everything revoked.
 #[derive(Debug)]
 pub(super) struct Tokens {
     signatures: SignatureCache,
     signers: Cache<PublicKey, PublicKey>,
-    revoked: DashMap<TokenId, Timestamp>,
+    revoked: DashMap<RevocationId, Timestamp>,
     max_revocations: usize,
     wallet_policy: Policy,
     service_policy: Policy,
@@ -63,10 +69,7 @@ impl Tokens {
         Self {
             signatures: SignatureCache::new(rules.signature_cache),
             signers: Cache::new(SIGNERS),
-            revoked: revocations
-                .into_iter()
-                .map(|row| (TokenId::from_bytes(row.digest), row.expires_at))
-                .collect(),
+            revoked: revocations.into_iter().map(|row| (row.digest, row.expires_at)).collect(),
             max_revocations: rules.max_revocations,
             wallet_policy: policy(rules.max_wallet_lifetime),
             service_policy: policy(rules.max_issued_lifetime),
@@ -88,12 +91,14 @@ impl Tokens {
     fn judge(
         &self,
         token: &UnverifiedToken,
+        signer: &PublicKey,
         claims: &Claims,
         policy: &Policy,
         now: Timestamp,
     ) -> Result<(), TokenError> {
         claims.check_times(now.secs(), policy)?;
-        if self.revoked.contains_key(&token.id()) { Err(TokenError::TokenRevoked) } else { Ok(()) }
+        let revoked = self.revoked.contains_key(&revocation_id(signer.as_bytes(), token));
+        if revoked { Err(TokenError::TokenRevoked) } else { Ok(()) }
     }
 }
 
@@ -118,7 +123,7 @@ impl Auth {
         let key = verifying_key(&pubkey).ok_or(TokenError::InvalidSignature)?;
         self.tokens.signatures.verify(&token, &key)?;
         let claims = token.claims()?;
-        self.tokens.judge(&token, &claims, &self.tokens.wallet_policy, self.clock.now())?;
+        self.tokens.judge(&token, &pubkey, &claims, &self.tokens.wallet_policy, self.clock.now())?;
         let target = target_of(&claims)?;
         let session = session(&claims, pubkey, pubkey, target);
         Ok(VerifiedToken { target_key: target, session, token_type: TokenType::Wallet })
@@ -138,7 +143,13 @@ impl Auth {
             return Err(if foreign { TokenError::WrongAudience } else { error }.into());
         }
         let claims = claims?;
-        self.tokens.judge(token, &claims, &self.tokens.service_policy, self.clock.now())?;
+        self.tokens.judge(
+            token,
+            &self.identity.key(),
+            &claims,
+            &self.tokens.service_policy,
+            self.clock.now(),
+        )?;
         let user = target_of(&claims)?;
         let us = self.identity.main_key();
         let session = session(&claims, self.identity.key(), user, us);
@@ -162,7 +173,7 @@ impl Auth {
         let [WalletLogin { signer, user }] = known[..] else {
             return Err(TokenError::UnknownWallet.into());
         };
-        self.tokens.judge(token, claims, &self.tokens.wallet_policy, self.clock.now())?;
+        self.tokens.judge(token, &signer, claims, &self.tokens.wallet_policy, self.clock.now())?;
         let session = session(claims, signer, user, target_of(claims)?);
         Ok(VerifiedToken { target_key: user, session, token_type: TokenType::Wallet })
     }
@@ -189,7 +200,7 @@ impl Auth {
         if !self.is_for_us(&claims) {
             return Err(TokenError::WrongAudience);
         }
-        self.tokens.judge(&token, &claims, &self.tokens.wallet_policy, self.clock.now())?;
+        self.tokens.judge(&token, issuer, &claims, &self.tokens.wallet_policy, self.clock.now())?;
         Ok(session(&claims, *issuer, *user, target_of(&claims)?))
     }
 
@@ -206,9 +217,13 @@ impl Auth {
             let limit = "too many tokens are revoked (tokens.max_revocations)";
             return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(3600) });
         }
-        let id = token.id();
-        let fresh = self.store.revoke(&Revocation { digest: *id.as_bytes(), expires_at }, now).await?;
-        self.tokens.revoked.insert(id, expires_at);
+        let mut fresh = false;
+        // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
+        for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
+            let digest = revocation_id(&signer.to_xonly_bytes(), &token);
+            fresh |= self.store.revoke(&Revocation { digest, expires_at }, now).await?;
+            self.tokens.revoked.insert(digest, expires_at);
+        }
         Ok(fresh)
     }
 
@@ -226,6 +241,10 @@ impl Auth {
     fn is_for_us(&self, claims: &Claims) -> bool {
         target_of(claims).is_ok_and(|target| self.identity.is(&target))
     }
+}
+
+fn revocation_id(signer: &[u8; 32], token: &UnverifiedToken) -> RevocationId {
+    Sha256::new().chain_update(signer).chain_update(token.id().as_bytes()).finalize().into()
 }
 
 fn target_of(claims: &Claims) -> Result<PublicKey, TokenError> {

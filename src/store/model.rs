@@ -178,10 +178,10 @@ pub enum RelayChange {
     Removed,
 }
 
-/// A token that was revoked, by the SHA-256 of its signing input.
+/// A token that was revoked, by a hash of who signed what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// SHA-256 of the token's signing input.
+    /// SHA-256 of the signer's key and the SHA-256 of the signing input.
     pub digest: [u8; 32],
     /// When the token would have expired; after that the revocation is of no more use.
     pub expires_at: Timestamp,
