@@ -13,6 +13,12 @@ use crate::demo::{Stage, Told, tell};
 use crate::protocol::{HandshakeUrl, UrlError};
 use screen::Screen;
 
+/// Warnings alone. The embedded relay calls every connection that goes an error.
+const QUIET: &str = "warn,nostr_relay_builder=off";
+
+/// What the daemon does, too.
+const VERBOSE: &str = "warn,portico=info,nostr_relay_builder=off";
+
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Starts a relay, the daemon and a simulated wallet on a temporary folder, logs the wallet in \
@@ -30,12 +36,12 @@ pub(super) struct Args {
     #[arg(long, short, conflicts_with = "log")]
     verbose: bool,
     /// Show the daemon's log from this level on, or by a tracing filter
-    #[arg(long, value_name = "FILTER", env = "PORTICO_LOG", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", env = "PORTICO_LOG", default_value = QUIET)]
     log: String,
 }
 
 pub(super) async fn run(args: Args) -> CommandResult {
-    let level = if args.verbose { "info".into() } else { args.log };
+    let level = if args.verbose { VERBOSE.into() } else { args.log };
     logging::start(&Log { level, format: LogFormat::Text })?;
     let mut stop = StopSignals::new()?;
     let mut stage = Stage::new().map_err(|error| Failure::new(Exit::Unavailable, error))?;
