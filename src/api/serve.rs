@@ -24,6 +24,9 @@ use crate::lifecycle::Lifecycle;
 /// How long the head of a request may take to arrive, the wait for it included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a connection may take to end once the daemon stops; well within its grace time.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
 /// After a failure to accept (no file descriptors left), how long before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -182,9 +185,13 @@ async fn serve(
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = lifecycle.stopping() => {
-            // Idle connections close now, busy ones after their answer.
+            // Idle connections close now, busy ones after their answer. A client that has not sent the whole
+            // of its request by now is not waited for; what others asked for runs on by itself.
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(LAST_ANSWERS, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return tracing::debug!(?peer, "a connection was cut: it held up the end"),
+            }
         }
     };
     if let Err(error) = ended {

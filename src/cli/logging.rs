@@ -2,41 +2,51 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{Directive, LevelFilter};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
-use super::Failure;
+use super::{Exit, Failure};
 use crate::config::{Log, LogFormat};
 
 /// Starts the log. Libraries are heard from `warn` on, unless the filter names them.
 pub(super) fn start(log: &Log) -> Result<(), Failure> {
-    let filter = filter(&log.level)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
-    let started = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| Failure::new(super::Exit::Failed, error))
+    let discreet = filter_fn(|metadata| is_discreet(metadata.target(), *metadata.level()));
+    let started = registry().with(filter(&log.level)?).with(discreet).with(lines).try_init();
+    started.map_err(|error| Failure::new(Exit::Failed, error))
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Failure> {
-    let invalid = |error: &dyn std::fmt::Display| Failure::usage(format!("log.level: {level:?}: {error}"));
-    // It logs whatever a relay sends, whole, as an error.
-    let quiet: Directive = "nostr_relay_pool=off".parse().map_err(|error| invalid(&error))?;
-    match level.parse::<LevelFilter>() {
-        Ok(own) => format!("warn,portico={own}").parse::<EnvFilter>(),
+    let filter = match level.parse::<LevelFilter>() {
+        Ok(own) => format!("warn,portico={own}").parse(),
         Err(_) => level.parse(),
+    };
+    filter.map_err(|error| Failure::usage(format!("log.level: {level:?}: {error}")))
+}
+
+/// Whether a library may speak. Below `info` they log what passes through them, secrets included; one logs
+/// whatever a relay sends, whole, as an error. So whatever the operator's filter says, that is not heard.
+fn is_discreet(target: &str, level: tracing::Level) -> bool {
+    match target.split("::").next() {
+        Some("portico") => true,
+        Some("nostr_relay_pool") => false,
+        _ => level <= tracing::Level::INFO,
     }
-    .map(|filter| filter.add_directive(quiet))
-    .map_err(|error| invalid(&error))
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
@@ -45,5 +55,13 @@ mod tests {
             assert!(filter(level).is_ok(), "{level}");
         }
         assert!(filter("portico=loud").unwrap_err().message.contains("loud"));
+    }
+
+    #[test]
+    fn a_library_never_logs_what_passes_through_it() {
+        assert!(is_discreet("portico::auth::settle", Level::TRACE));
+        assert!(is_discreet("hyper::proto", Level::INFO));
+        assert!(!is_discreet("tungstenite::protocol", Level::DEBUG));
+        assert!(!is_discreet("nostr_relay_pool::relay::inner", Level::ERROR));
     }
 }
