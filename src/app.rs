@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nostr_sdk::{Keys, PublicKey, RelayUrl};
 use secrecy::SecretString;
@@ -19,7 +20,7 @@ use crate::config::{ApiToken, Config, RelayEntry};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::protocol::{SubkeyError, SubkeyProof, kind};
-use crate::relay::{RelayOptions, RelaySpec, Relays};
+use crate::relay::{RelayHealth, RelayOptions, RelaySpec, RelayState, Relays};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{RelayChange, Store, StoreError};
 
@@ -53,6 +54,21 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
+    /// The data folder is another service's, or the key file is not the one it was.
+    #[error(
+        "the data in {} are those of the service {known}, and {} does not hold its key: \
+         give the right key file, or another data folder",
+        folder.display(),
+        key_file.display()
+    )]
+    OtherService {
+        /// The data folder.
+        folder: PathBuf,
+        /// The public key that it was made with.
+        known: String,
+        /// The key file.
+        key_file: PathBuf,
+    },
     /// Another daemon uses the data folder.
     #[error("another daemon uses the data folder {}", .0.display())]
     DataDirInUse(PathBuf),
@@ -82,12 +98,11 @@ pub struct Daemon {
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartError> {
     raise_file_limit();
-    let (keys, identity) = identity(config, &*clock)?;
-    let public_key = identity.main_key();
-
     let folder = &config.data_dir;
     files::create_private_dir(folder).map_err(|error| StartError::DataDir { path: folder.clone(), error })?;
     let lock = lock(folder)?;
+    let (keys, identity) = identity(config, &*clock)?;
+    let public_key = identity.main_key();
     let store = open_store(folder).await?;
 
     // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
@@ -107,6 +122,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
 
     let lifecycle = Lifecycle::default();
+    lifecycle.run("relay watch", watch_relays(relays.clone()));
     let parts = Parts {
         events: Events::new(Arc::clone(&store), identity.sealer()),
         identity,
@@ -128,7 +144,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
         socket = %config.local.socket.display(),
         listen = listen.map(|address| address.to_string()),
         api_token = listen.map(|_| config.local.token.to_string()),
-        relays = config.relays.len(),
+        relays = relays.list().len(),
         relay_source = %config.relay_source,
         "serving"
     );
@@ -171,7 +187,21 @@ impl Daemon {
 
 fn identity(config: &Config, clock: &dyn Clock) -> Result<(Keys, Identity), StartError> {
     let path = &config.service.key_file;
-    let keys = match key::load(path)? {
+    let owner = config.data_dir.join("service.pub");
+    let known =
+        files::read_text(&owner).map_err(|error| StartError::DataDir { path: owner.clone(), error })?;
+    let loaded = key::load(path)?;
+    // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
+    if let Some(known) =
+        known.filter(|known| loaded.as_ref().is_none_or(|keys| keys.public_key().to_hex() != *known))
+    {
+        return Err(StartError::OtherService {
+            folder: config.data_dir.clone(),
+            known,
+            key_file: path.clone(),
+        });
+    }
+    let keys = match loaded {
         Some(keys) => keys,
         None => {
             let keys = key::create(path)?;
@@ -179,6 +209,10 @@ fn identity(config: &Config, clock: &dyn Clock) -> Result<(Keys, Identity), Star
             keys
         }
     };
+    if !owner.exists() {
+        let key = keys.public_key().to_hex();
+        files::create_secret(&owner, &key).map_err(|error| StartError::DataDir { path: owner, error })?;
+    }
     let identity = match &config.service.subkey_proof_file {
         None => Identity::main(keys.clone()),
         Some(path) => {
@@ -209,6 +243,10 @@ fn lock(folder: &Path) -> Result<File, StartError> {
 /// Opening may bring the file up to date, which blocks.
 async fn open_store(folder: &Path) -> Result<Arc<dyn Store>, StartError> {
     let path = folder.join("portico.db");
+    for suffix in ["", "-wal", "-shm"] {
+        let file = folder.join(format!("portico.db{suffix}"));
+        files::make_private(&file).map_err(|error| StartError::DataDir { path: file, error })?;
+    }
     let opened =
         tokio::task::spawn_blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -222,6 +260,7 @@ async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result
     let mut relays: Vec<RelaySpec> = config.relays.iter().map(entry).collect();
     for (url, change) in store.relay_changes().await? {
         let Ok(url) = RelayUrl::parse(&url) else { continue };
+        tracing::info!(relay = %url, ?change, "changed at run time");
         let known = relays.iter().any(|relay| relay.url == url);
         match change {
             RelayChange::Added if !known => relays.push(RelaySpec::read_write(url)),
@@ -240,6 +279,29 @@ async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result
         queue_per_relay: rules.queue_per_relay,
         ..RelayOptions::new(keys, kinds)
     })
+}
+
+/// Tells the operator when no relay can be reached, and when one can again.
+async fn watch_relays(relays: Relays) {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    let mut alarmed = false;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let list = relays.list();
+        let ready = list.iter().filter(|relay| relay.state == RelayState::Ready).count();
+        if ready > 0 && alarmed {
+            tracing::info!(ready, relays = list.len(), "logins can go through again");
+        } else if ready == 0 && !alarmed {
+            let error = |relay: &RelayHealth| relay.last_error.as_ref().map(ToString::to_string);
+            let trouble: Vec<_> = list
+                .iter()
+                .map(|relay| format!("{}: {}", relay.url, error(relay).unwrap_or_else(|| "no answer".into())))
+                .collect();
+            tracing::warn!(relays = list.len(), ?trouble, "no relay can be reached: nobody can log in now");
+        }
+        alarmed = ready == 0;
+    }
 }
 
 /// The API token, made at the first start if nothing else is configured.

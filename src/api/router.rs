@@ -31,7 +31,7 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .route("/jwt/revoke", post(jwt::revoke))
         .route("/profile/{key}", get(lookup::profile))
         .route("/nip05/{address}", get(lookup::nip05))
-        .route("/relays", post(relays::add).delete(relays::remove))
+        .route("/relays", get(relays::list).post(relays::add).delete(relays::remove))
         .layer(middleware::from_fn_with_state(request_timeout, give_up))
         // These live on, with deadlines of their own.
         .route("/events/{stream_id}", get(events::read))

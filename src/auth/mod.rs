@@ -33,6 +33,7 @@ pub use error::{AuthError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};
 pub use recovery::Opening;
+pub use relays::RelayReport;
 pub use requests::Opened;
 pub use tokens::{TokenType, VerifiedToken};
 

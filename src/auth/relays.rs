@@ -1,12 +1,66 @@
 //! The set of relays, changed at run time and kept.
 
 use nostr_sdk::RelayUrl;
+use serde::Serialize;
 
 use super::{Auth, AuthError, Result};
-use crate::relay::RelaySpec;
+use crate::relay::{Origin, RelayHealth, RelaySpec, RelayState};
 use crate::store::RelayChange;
 
+/// How a relay is doing, for operators.
+#[derive(Debug, Clone, Serialize)]
+pub struct RelayReport {
+    /// Where it is.
+    pub relay: String,
+    /// `configured`, `added` at run time, or `preferred` by a wallet.
+    pub origin: &'static str,
+    /// `connecting`, `subscribing` or `ready`.
+    pub state: &'static str,
+    /// What went wrong last, until it is ready again.
+    pub last_error: Option<String>,
+    /// Events sent, repetitions included.
+    pub sent: u64,
+    /// Events that it said it took.
+    pub accepted: u64,
+    /// Events that it refused.
+    pub refused: u64,
+    /// Events that came from it.
+    pub received: u64,
+    /// … and had a wrong id or signature.
+    pub forged: u64,
+}
+
+impl From<RelayHealth> for RelayReport {
+    fn from(health: RelayHealth) -> Self {
+        let RelayHealth { url, origin, state, last_error, counters, .. } = health;
+        Self {
+            relay: url.to_string(),
+            origin: match origin {
+                Origin::Configured => "configured",
+                Origin::Added => "added",
+                Origin::Preferred => "preferred",
+            },
+            state: match state {
+                RelayState::Connecting => "connecting",
+                RelayState::Subscribing => "subscribing",
+                RelayState::Ready => "ready",
+            },
+            last_error: last_error.map(|error| error.to_string()),
+            sent: counters.sent,
+            accepted: counters.accepted,
+            refused: counters.refused,
+            received: counters.received,
+            forged: counters.forged,
+        }
+    }
+}
+
 impl Auth {
+    /// All relays and how they are.
+    pub fn relay_states(&self) -> Vec<RelayReport> {
+        self.relays.list().into_iter().map(RelayReport::from).collect()
+    }
+
     /// Adds a relay, now and after every restart. Returns its URL as it is known from now on.
     pub async fn add_relay(&self, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
@@ -21,7 +75,11 @@ impl Auth {
         let url = parse(url)?;
         self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
         self.relays.remove(&url).await?;
-        tracing::info!(relay = %url, "relay removed");
+        if self.relays.urls_for_handshake().is_empty() {
+            tracing::warn!(relay = %url, "the last relay was removed: nobody can log in");
+        } else {
+            tracing::info!(relay = %url, "relay removed");
+        }
         Ok(url)
     }
 }

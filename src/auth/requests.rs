@@ -29,6 +29,8 @@ pub struct Opened {
     pub url: String,
     /// The stream that tells who scanned it.
     pub stream: StreamId,
+    /// Index of the stream's latest event: what happens from now on comes behind it.
+    pub after: u64,
 }
 
 impl Auth {
@@ -136,7 +138,9 @@ impl Auth {
         }
         match (kind, open.first()) {
             (HandshakeKind::Login, Some(same)) => {
-                Ok(Opened { url: self.handshake_url(&same.row), stream: same.row.stream })
+                let stream = same.row.stream;
+                let after = self.events.read(stream, u64::MAX).await?.map_or(0, |page| page.latest);
+                Ok(Opened { url: self.handshake_url(&same.row), stream, after })
             }
             (HandshakeKind::Handshake, Some(oldest)) if open.len() >= MAX_STREAMS_PER_TOKEN => {
                 self.end_stream(oldest.row.stream, FailureCode::Cancelled).await?;
@@ -164,7 +168,7 @@ impl Auth {
             expires_at: ttl.map(|ttl| now.plus(ttl)),
         };
         self.store.open_handshake(&row).await?;
-        let opened = Opened { url: self.handshake_url(&row), stream: row.stream };
+        let opened = Opened { url: self.handshake_url(&row), stream: row.stream, after: 0 };
         self.registry.add_handshake(Arc::new(OpenHandshake { row, _slot: slot }));
         Ok(opened)
     }

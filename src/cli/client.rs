@@ -1,12 +1,18 @@
 //! The running daemon, as commands meet it: where it is, and which exit code its answers mean.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Exit, Failure};
 use crate::client::{CallError, Client, Events};
 use crate::config::{self, Overrides};
+
+/// How often a daemon that broke off is looked for again, and how long to wait each time.
+const RETRIES: usize = 60;
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Where the daemon is.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,12 +37,12 @@ impl Target {
         }
     }
 
-    /// Follows a stream.
+    /// Follows a stream behind index `after`.
     pub(super) async fn follow(&self, stream: &str, after: u64) -> Result<Stream, Failure> {
         let socket = self.path()?;
-        let events =
-            Client::new(&socket).follow(stream, after).await.map_err(|error| broken(&socket, &error))?;
-        Ok(Stream { events, socket })
+        let client = Client::new(&socket);
+        let events = client.follow(stream, after).await.map_err(|error| broken(&socket, &error))?;
+        Ok(Stream { client, socket, id: stream.to_owned(), cursor: after, events })
     }
 
     fn path(&self) -> Result<PathBuf, Failure> {
@@ -50,16 +56,50 @@ impl Target {
     }
 }
 
-/// The events of a stream.
+/// The events of a stream, through restarts of the daemon.
 pub(super) struct Stream {
-    events: Events,
+    client: Client,
     socket: PathBuf,
+    id: String,
+    /// Index of the last event that was seen.
+    cursor: u64,
+    events: Events,
 }
 
 impl Stream {
     /// The next event; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Value>, Failure> {
-        self.events.next().await.map_err(|error| broken(&self.socket, &error))
+        loop {
+            match self.events.next().await {
+                Ok(event) => {
+                    let index = event.as_ref().and_then(|event| event["index"].as_u64());
+                    self.cursor = index.unwrap_or(self.cursor);
+                    return Ok(event);
+                }
+                Err(error @ CallError::Refused(_)) => return Err(broken(&self.socket, &error)),
+                Err(error) => self.resume(error).await?,
+            }
+        }
+    }
+
+    /// The stream outlives the daemon: waits for that to come back, and goes on where it was.
+    async fn resume(&mut self, mut error: CallError) -> Result<(), Failure> {
+        eprintln!("The daemon broke off ({error}). Waiting for it …");
+        for _ in 0..RETRIES {
+            tokio::time::sleep(RETRY).await;
+            match self.client.follow(&self.id, self.cursor).await {
+                Ok(events) => {
+                    self.events = events;
+                    return Ok(());
+                }
+                Err(again) => error = again,
+            }
+        }
+        let Failure { exit, message } = broken(&self.socket, &error);
+        Err(Failure::new(
+            exit,
+            format!("{message}; go on with: portico watch {} --after {}", self.id, self.cursor),
+        ))
     }
 }
 
@@ -79,6 +119,11 @@ fn refusal(answer: &Value) -> Failure {
 
 fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
     match error {
+        CallError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let hint =
+                format!("this user may not speak to the daemon at {} (local.socket_mode)", socket.display());
+            Failure::new(Exit::Unavailable, hint)
+        }
         CallError::Io(error) => {
             let hint = format!("no daemon at {}: {error} (start one with `portico serve`)", socket.display());
             Failure::new(Exit::Unavailable, hint)

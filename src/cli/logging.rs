@@ -26,11 +26,13 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Failure> {
-    let filter = match level.parse::<LevelFilter>() {
-        Ok(own) => format!("warn,portico={own}").parse(),
-        Err(_) => level.parse(),
-    };
-    filter.map_err(|error| Failure::usage(format!("log.level: {level:?}: {error}")))
+    let invalid = |error: &dyn std::fmt::Display| Failure::usage(format!("log.level: {level:?}: {error}"));
+    match level.parse::<LevelFilter>() {
+        Ok(own) => format!("warn,portico={own}").parse().map_err(|error| invalid(&error)),
+        // A single word that is no level would be the name of a library, and silence everything else.
+        Err(error) if !level.contains(['=', ',']) => Err(invalid(&error)),
+        Err(_) => level.parse().map_err(|error| invalid(&error)),
+    }
 }
 
 /// Whether a library may speak. Below `info` they log what passes through them, secrets included; one logs
@@ -54,7 +56,9 @@ mod tests {
         for level in ["info", "debug", "off", "portico::relay=trace,warn"] {
             assert!(filter(level).is_ok(), "{level}");
         }
-        assert!(filter("portico=loud").unwrap_err().message.contains("loud"));
+        for nonsense in ["loud", "inof", "portico=loud"] {
+            assert!(filter(nonsense).unwrap_err().message.contains(nonsense), "{nonsense}");
+        }
     }
 
     #[test]

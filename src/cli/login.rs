@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// Print the session token too, not only what it says
     #[arg(long)]
     with_token: bool,
-    /// Print JSON alone, no QR code
+    /// Print JSON: the URL on standard error, the outcome on standard output
     #[arg(long)]
     json: bool,
 }
@@ -27,11 +27,11 @@ pub(super) async fn run(args: Args) -> CommandResult {
         _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
     };
     if args.json {
-        eprintln!("{url}");
+        eprintln!("{}", json!({ "url": url, "stream_id": stream }));
     } else {
-        eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting …", qr::render(url));
+        eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting … (stream {stream})", qr::render(url));
     }
-    let mut events = args.target.follow(stream, 0).await?;
+    let mut events = args.target.follow(stream, opened["after"].as_u64().unwrap_or(0)).await?;
     while let Some(mut event) = events.next().await? {
         match event["type"].as_str() {
             Some("key_handshake") if !args.json => {

@@ -41,15 +41,19 @@ pub(super) async fn run(args: Args) -> CommandResult {
 /// Secrets that are not as the configuration says are a fault of the configuration.
 fn exit_of(error: &StartError) -> Exit {
     match error {
-        StartError::Key(_) | StartError::Proof { .. } | StartError::Token { .. } => Exit::Usage,
+        StartError::Key(_)
+        | StartError::Proof { .. }
+        | StartError::Token { .. }
+        | StartError::OtherService { .. } => Exit::Usage,
         _ => Exit::Unavailable,
     }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM, SIGINT, and SIGHUP of a terminal that is closed.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl StopSignals {
@@ -58,6 +62,7 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hangup: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
@@ -65,6 +70,7 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

@@ -69,7 +69,6 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
     Ok(json!({
         "target_key": target,
         "issuer": issuer,
-        "audience": target,
         "issued_at": claims.issued_at,
         "not_before": claims.not_before,
         "expires_at": claims.expires_at,

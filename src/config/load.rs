@@ -144,9 +144,12 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
 }
 
 fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| invalid("local.listen", format!("{text:?} is not ADDRESS:PORT, like 127.0.0.1:3000")))?;
+    let address: SocketAddr = text.parse().map_err(|_| {
+        let reason =
+            format!("{text:?} is not IP-ADDRESS:PORT, like 127.0.0.1:3000 (names are not looked up)");
+        invalid("local.listen", reason)
+    })?;
+
     if address.ip().is_loopback() || allow_remote {
         return Ok(address);
     }

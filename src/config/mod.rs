@@ -95,6 +95,17 @@ pub enum ApiToken {
     Generated(PathBuf),
 }
 
+/// `section.key: what is wrong (where)`, the first of several.
+fn in_our_words(error: &figment::Error) -> String {
+    let place = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
+    let place = place.map(|source| format!(" (in {source})")).unwrap_or_default();
+    let kind = error.kind.to_string().replace('`', "");
+    match error.path.join(".").to_lowercase() {
+        key if key.is_empty() => format!("{}{place}", kind.trim_end()),
+        key => format!("{key}: {kind}{place}"),
+    }
+}
+
 /// Where it is; never what it is.
 impl fmt::Display for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,7 +128,7 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// The configuration does not have the right shape.
-    #[error("{0}")]
+    #[error("{}", in_our_words(.0))]
     Malformed(Box<figment::Error>),
     /// `relays.toml` is wrong.
     #[error("{}: {reason}", path.display())]

@@ -38,6 +38,8 @@ pub struct EventPage {
     pub events: Vec<Event>,
     /// Whether the stream has had its last event (which may lie beyond this page).
     pub ended: bool,
+    /// Index of the stream's latest event (which may lie beyond this page); 0: there is none yet.
+    pub latest: u64,
 }
 
 impl Events {
@@ -67,7 +69,7 @@ impl Events {
                 Ok(Event { index: stored.index, timestamp: stored.at, body })
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok(Some(EventPage { events, ended: page.ended }))
+        Ok(Some(EventPage { events, ended: page.ended, latest: page.latest }))
     }
 
     /// Every event behind index `after`, those to come included, none lost and none twice.

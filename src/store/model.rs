@@ -70,6 +70,8 @@ pub struct Page {
     pub events: Vec<StoredEvent>,
     /// Whether the stream has had its last event (which may lie beyond this page).
     pub ended: bool,
+    /// Index of the stream's latest event (which may lie beyond this page); 0: there is none yet.
+    pub latest: u64,
 }
 
 /// What a scan of a handshake URL leads to.

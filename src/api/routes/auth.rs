@@ -70,5 +70,5 @@ pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<Strea
 }
 
 fn answer(opened: &Opened) -> Response {
-    created(json!({ "url": opened.url, "stream_id": opened.stream.to_string() }))
+    created(json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after }))
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -38,6 +38,11 @@ pub(in crate::api) async fn read(
     if wants_sse(&headers) {
         // A browser that reconnects says where it was.
         let after = last_event_id(&headers)?.or(after).unwrap_or(0);
+        let page = page(&api, stream, after).await?;
+        if page.ended && page.events.is_empty() {
+            // Which tells it not to do so again (WHATWG HTML, Server-sent events).
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
         return Ok(follow(follower(&api, stream, after).await?, api.lifecycle));
     }
     let after = after.unwrap_or(0);

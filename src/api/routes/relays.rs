@@ -1,4 +1,4 @@
-//! The set of relays, changed at run time.
+//! The set of relays: how each is doing, and changes at run time.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,6 +13,10 @@ use crate::api::envelope::{ApiError, ok};
 #[derive(Deserialize)]
 pub(in crate::api) struct Which {
     pub(in crate::api) relay: String,
+}
+
+pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
+    ok(json!({ "relays": api.auth.relay_states() }))
 }
 
 pub(in crate::api) async fn add(

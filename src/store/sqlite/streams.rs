@@ -41,18 +41,18 @@ pub(super) fn append(
 
 /// At most `limit` events behind index `after`.
 pub(super) fn page(db: &Connection, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>> {
-    let ended = db
-        .prepare_cached("SELECT ended_at IS NOT NULL FROM streams WHERE id = ?1")?
-        .query_row([stream], |row| row.get(0))
+    let state = db
+        .prepare_cached("SELECT ended_at IS NOT NULL, next_index - 1 FROM streams WHERE id = ?1")?
+        .query_row([stream], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(ended) = ended else { return Ok(None) };
+    let Some((ended, Count(latest))) = state else { return Ok(None) };
     let events = db
         .prepare_cached(
             "SELECT idx, at, body FROM events WHERE stream = ?1 AND idx > ?2 ORDER BY idx LIMIT ?3",
         )?
         .query_map(params![stream, Count(after), Count(limit as u64)], read)?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Some(Page { events, ended }))
+    Ok(Some(Page { events, ended, latest }))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
