@@ -215,11 +215,11 @@ impl Plan {
         daemon
     }
 
-    /// Starts it and waits until it is subscribed at these relays, where nobody else is yet.
+    /// Starts it and waits until it knows that it is subscribed at these relays.
     pub(crate) async fn start_subscribed(self, relays: &[&TestRelay]) -> Daemon {
         let daemon = self.start().await;
         for relay in relays {
-            relay.until_subscribed(1).await;
+            daemon.until_logged(&format!("\"ready\",\"relay\":\"{}\"", relay.url())).await;
         }
         daemon
     }
