@@ -4,6 +4,7 @@
 pub(crate) mod challenges;
 pub(crate) mod concurrency;
 pub(crate) mod history;
+pub(crate) mod outbox;
 pub(crate) mod scans;
 pub(crate) mod streams;
 pub(crate) mod users;
@@ -53,6 +54,15 @@ macro_rules! conformance {
                 a_purge_takes_any_number_of_rows,
                 a_replay_of_a_purged_scan_finds_a_used_url_closed,
                 a_closed_store_is_unavailable,
+            }
+            outbox {
+                every_event_owes_a_delivery,
+                a_delivery_waits_for_the_one_before_it,
+                streams_do_not_wait_for_each_other,
+                what_is_given_up_is_kept_and_holds_up_nobody,
+                deliveries_are_begun_anew_in_their_order,
+                an_attempt_from_before_an_operators_word_changes_nothing_but_arrival,
+                what_is_dropped_is_not_delivered_and_its_events_stay,
             }
             concurrency {
                 of_a_hundred_who_close_a_challenge_one_does,
