@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use axum::http::{Request, header};
+use axum::http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -45,16 +45,27 @@ impl Target {
         })
     }
 
+    /// Asks for something; returns `data`, or the daemon's error.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
     /// Sends one request; returns `data`, or the daemon's error.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::POST, path, Bytes::from(body.to_string())).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
         let stream = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection);
-        let request = Request::post(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, "portico")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))
+            .body(Full::new(body))
             .map_err(broken)?;
         let response = sender.send_request(request).await.map_err(broken)?;
         let bytes = response.into_body().collect().await.map_err(broken)?.to_bytes();

@@ -91,6 +91,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         relay_source,
         relay_rules: raw.relays,
         lookup: raw.lookup,
+        webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
         log: raw.log,
     })
 }
@@ -228,6 +229,7 @@ mod tests {
             ("[local]\nsocket_mode = \"0066\"", "local.socket_mode"),
             ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
+            ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
             ("[auth]\nmax_open = 0", "auth.max_open"),
             ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
             ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::webhook::RawWebhook;
+
 /// The whole file. Unknown keys are refused, so that a misspelt one is noticed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,6 +20,7 @@ pub(super) struct Raw {
     pub(super) tokens: TokenRules,
     pub(super) relays: RelayRules,
     pub(super) lookup: LookupRules,
+    pub(super) webhook: RawWebhook,
     pub(super) log: Log,
 }
 

@@ -7,3 +7,4 @@ pub(super) mod lookup;
 pub(super) mod meta;
 pub(super) mod questions;
 pub(super) mod relays;
+pub(super) mod webhooks;
