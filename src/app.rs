@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nostr_sdk::{Keys, PublicKey, RelayUrl};
 use secrecy::SecretString;
@@ -120,6 +121,8 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
         limits: config.auth.clone(),
         rules: config.tokens.clone(),
         lookup: config.lookup.clone(),
+        history: config.history.clone(),
+        delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
         relays: relays.clone(),
         clock,

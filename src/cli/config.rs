@@ -58,6 +58,7 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "tokens": config.tokens,
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
+        "history": config.history,
         "webhook": config.webhook.as_ref().map_or("off".into(), webhook),
         "log": config.log,
     })

@@ -15,7 +15,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use load::{Overrides, load};
-pub use raw::{AuthLimits, Log, LogFormat, LookupRules, RelayRules, TokenRules};
+pub use raw::{AuthLimits, HistoryRules, Log, LogFormat, LookupRules, RelayRules, TokenRules};
 pub use relays::{RelayEntry, RelaySource};
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
@@ -42,6 +42,8 @@ pub struct Config {
     pub relay_rules: RelayRules,
     /// `[lookup]`: profiles and NIP-05 names.
     pub lookup: LookupRules,
+    /// `[history]`: how long what has happened is kept.
+    pub history: HistoryRules,
     /// `[webhook]`: who is told of every event, if anybody.
     pub webhook: Option<Webhook>,
     /// `[log]`.

@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) tokens: TokenRules,
     pub(super) relays: RelayRules,
     pub(super) lookup: LookupRules,
+    pub(super) history: HistoryRules,
     pub(super) webhook: RawWebhook,
     pub(super) log: Log,
 }
@@ -184,6 +185,21 @@ pub struct LookupRules {
 impl Default for LookupRules {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5), allow_private: false }
+    }
+}
+
+/// `[history]`: how long what has happened can be asked for.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistoryRules {
+    /// How long a stream and its events are kept once it has ended; zero is for good. Default 30 days.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+}
+
+impl Default for HistoryRules {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(30 * 24 * 3600) }
     }
 }
 

@@ -13,6 +13,7 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Prtc");
 const STEPS: &[&str] = &[
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_webhooks.sql"),
+    include_str!("../../../migrations/0003_history.sql"),
 ];
 
 /// The schema version that this program writes.

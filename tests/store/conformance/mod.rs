@@ -53,6 +53,10 @@ macro_rules! conformance {
                 a_purge_drops_what_its_limits_say_and_nothing_else,
                 a_purge_takes_any_number_of_rows,
                 a_replay_of_a_purged_scan_finds_a_used_url_closed,
+                a_purge_of_streams_takes_those_that_ended_long_ago_whole,
+                a_purge_leaves_streams_that_somebody_still_needs,
+                a_delivery_that_nobody_makes_does_not_keep_its_stream_for_ever,
+                a_purge_takes_a_stream_of_any_length,
                 a_closed_store_is_unavailable,
             }
             outbox {
