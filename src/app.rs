@@ -16,13 +16,14 @@ use crate::auth::{Auth, Identity, Opening, Parts};
 use crate::clock::{Clock, SharedClock};
 use crate::config::files::{self, SecretFileError};
 use crate::config::key::{self, KeyError};
-use crate::config::{ApiToken, Config, RelayEntry};
+use crate::config::{ApiToken, Config, RelayEntry, WebhookSecretError};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::protocol::{SubkeyError, SubkeyProof, kind};
 use crate::relay::{RelayHealth, RelayOptions, RelaySpec, RelayState, Relays};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{RelayChange, Store, StoreError};
+use crate::store::{Outbox, RelayChange, Store, StoreError};
+use crate::webhook::{self, Webhooks};
 
 /// Why the daemon did not start. Each names the file or address that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: SecretFileError,
     },
+    /// The secret of the webhook.
+    #[error(transparent)]
+    WebhookSecret(#[from] WebhookSecretError),
     /// The data folder.
     #[error("cannot use the data folder {}: {error}", path.display())]
     DataDir {
@@ -78,9 +82,9 @@ pub enum StartError {
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The HTTP client for look-ups.
-    #[error("cannot prepare look-ups: {0}")]
-    Lookup(#[from] reqwest::Error),
+    /// The HTTP client for look-ups and webhooks.
+    #[error("cannot prepare an HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
 }
 
 /// A daemon that runs.
@@ -103,7 +107,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
     let lock = lock(folder)?;
     let (keys, identity) = identity(config, &*clock)?;
     let public_key = identity.main_key();
-    let store = open_store(folder).await?;
+    let store = open_store(folder, config.webhook.is_some()).await?;
 
     // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
     let socket = api::unix(&config.local).await?;
@@ -123,20 +127,24 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
 
     let lifecycle = Lifecycle::default();
     lifecycle.run("relay watch", watch_relays(relays.clone()));
+    let events = Events::new(Arc::clone(&store), identity.sealer());
+    let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle)?;
     let parts = Parts {
-        events: Events::new(Arc::clone(&store), identity.sealer()),
+        events,
         identity,
         nip05_names: config.service.nip05_names.clone(),
         limits: config.auth.clone(),
         rules: config.tokens.clone(),
         lookup: config.lookup.clone(),
+        history: config.history.clone(),
+        delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
         relays: relays.clone(),
         clock,
         lifecycle: lifecycle.clone(),
     };
     let auth = Auth::start(parts, opening, signals)?;
-    api::serve(auth, &config.local, token, socket, listener, &lifecycle);
+    api::serve(auth, webhooks, &config.local, token, socket, listener, &lifecycle);
 
     tracing::info!(
         version = api::VERSION,
@@ -241,16 +249,35 @@ fn lock(folder: &Path) -> Result<File, StartError> {
 }
 
 /// Opening may bring the file up to date, which blocks.
-async fn open_store(folder: &Path) -> Result<Arc<dyn Store>, StartError> {
+async fn open_store(folder: &Path, outbox: bool) -> Result<Arc<dyn Store>, StartError> {
     let path = folder.join("portico.db");
     for suffix in ["", "-wal", "-shm"] {
         let file = folder.join(format!("portico.db{suffix}"));
         files::make_private(&file).map_err(|error| StartError::DataDir { path: file, error })?;
     }
-    let opened =
-        tokio::task::spawn_blocking(move || SqliteStore::open(&path, SqliteOptions::default())).await;
+    let options = SqliteOptions { outbox, ..SqliteOptions::default() };
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Arc::new(opened?))
+}
+
+/// Delivers events from now on, if anybody is to be told.
+fn webhooks(
+    config: &Config,
+    outbox: Arc<dyn Outbox>,
+    events: &Events,
+    clock: &SharedClock,
+    lifecycle: &Lifecycle,
+) -> Result<Webhooks, StartError> {
+    let clock = Arc::clone(clock);
+    let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(outbox, clock)) };
+    let parts = webhook::Parts {
+        webhook: webhook.clone(),
+        secret: webhook.secret.load()?,
+        events: events.clone(),
+        lifecycle: lifecycle.clone(),
+    };
+    Ok(Webhooks::start(outbox, clock, parts)?)
 }
 
 /// The operator's relays, with what was changed at run time.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use axum::http::{Request, header};
+use axum::http::{Method, Request, header};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -66,19 +66,34 @@ impl Client {
         Self { socket: socket.to_owned() }
     }
 
+    /// Asks for something.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; an answer that says no is none.
+    pub async fn get(&self, path: &str) -> Result<Answer, CallError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
     /// Sends one request.
     ///
     /// # Errors
     ///
     /// [`CallError`]; an answer that says no is none.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+        self.send(Method::POST, path, Bytes::from(body.to_string())).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallError> {
         let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         tokio::spawn(connection);
-        let request = Request::post(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, "portico")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body.to_string())))?;
+            .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await?.to_bytes();

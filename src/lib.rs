@@ -13,8 +13,9 @@
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`store`] | what outlives the process | |
 //! | [`events`] | streams of events, kept and followed | `store` |
-//! | [`auth`] | the service itself | all above |
-//! | [`api`] | the local sockets | `auth`, `events` |
+//! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config` |
+//! | [`auth`] | the service itself | all above but `webhook` |
+//! | [`api`] | the local sockets | `auth`, `events`, `webhook` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
@@ -46,3 +47,4 @@ pub mod protocol;
 pub mod relay;
 pub mod store;
 pub mod token;
+pub mod webhook;

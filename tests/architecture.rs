@@ -15,9 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("relay", &["address", "clock", "token", "protocol"]),
     ("store", &["address", "clock", "token", "protocol"]),
     ("events", &["address", "clock", "token", "protocol", "store"]),
+    ("webhook", &["clock", "config", "lifecycle", "store", "events"]),
     ("auth", &["address", "clock", "token", "protocol", "config", "lifecycle", "store", "relay", "events"]),
     // The store's error passes through: whoever reads events meets it.
-    ("api", &["clock", "config", "lifecycle", "auth", "events", "store::StoreError"]),
+    ("api", &["clock", "config", "lifecycle", "auth", "events", "webhook", "store::StoreError"]),
 ];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.

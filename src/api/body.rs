@@ -19,14 +19,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a refused body is read and dropped, so that its sender gets to read the refusal.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
-/// A JSON body. An empty one counts as `{}`; the content type is not looked at.
-pub(super) struct JsonBody<T>(pub(super) T);
+/// A JSON body of at most `LIMIT` bytes. An empty one counts as `{}`; the content type is not looked at.
+pub(super) struct JsonBody<T, const LIMIT: usize = MAX_BODY>(pub(super) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonBody<T, LIMIT> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request)).await.map_err(|_| {
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request, LIMIT)).await.map_err(|_| {
             ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
         })??;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
@@ -36,24 +36,24 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-async fn collect(request: Request) -> Result<Vec<u8>, ApiError> {
+async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
         .unwrap_or(0);
     let mut body = request.into_body();
-    if announced > MAX_BODY {
+    if announced > limit {
         discard(&mut body).await;
-        return Err(ApiError::too_large());
+        return Err(ApiError::too_large(limit));
     }
     let mut bytes = Vec::with_capacity(announced);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| ApiError::bad_request("the body ended early"))?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > MAX_BODY {
+        if bytes.len() + data.len() > limit {
             discard(&mut body).await;
-            return Err(ApiError::too_large());
+            return Err(ApiError::too_large(limit));
         }
         bytes.extend_from_slice(&data);
     }

@@ -26,6 +26,23 @@ struct Success<T> {
     data: T,
 }
 
+/// One answer of several that come together, each in an envelope of its own.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Answer<T> {
+    Success { success: bool, data: T },
+    Failure { success: bool, error: String, code: &'static str },
+}
+
+impl<T> From<Result<T, ApiError>> for Answer<T> {
+    fn from(result: Result<T, ApiError>) -> Self {
+        match result {
+            Ok(data) => Self::Success { success: true, data },
+            Err(ApiError { message, code, .. }) => Self::Failure { success: false, error: message, code },
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Failure<'a> {
     success: bool,
@@ -63,8 +80,8 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_such_stream", "there is no such stream")
     }
 
-    pub(super) fn too_large() -> Self {
-        let message = format!("the body is larger than {} bytes", super::MAX_BODY);
+    pub(super) fn too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 

@@ -1,6 +1,6 @@
 //! The local API: both sockets, who may speak on them, every route and command.
 //!
-//! `router.rs` is the table of contents. The API knows `auth` and `events`; what lies behind those it
+//! `router.rs` is the table of contents. The API knows `auth`, `events` and `webhook`; what lies behind those it
 //! does not see.
 
 mod body;
@@ -22,6 +22,7 @@ pub use listen::{ListenError, UnixSocket, tcp, unix};
 use crate::auth::Auth;
 use crate::config::Local;
 use crate::lifecycle::Lifecycle;
+use crate::webhook::Webhooks;
 use guard::Guard;
 use serve::Server;
 
@@ -37,6 +38,7 @@ pub const GIT_COMMIT: &str = env!("PORTICO_GIT_COMMIT");
 #[derive(Debug, Clone)]
 struct Api {
     auth: Arc<Auth>,
+    webhooks: Webhooks,
     guard: Arc<Guard>,
     lifecycle: Lifecycle,
 }
@@ -44,13 +46,14 @@ struct Api {
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
 pub fn serve(
     auth: Arc<Auth>,
+    webhooks: Webhooks,
     local: &Local,
     token: Option<SecretString>,
     socket: UnixSocket,
     listener: Option<TcpListener>,
     lifecycle: &Lifecycle,
 ) {
-    let api = Api { auth, guard: Arc::new(Guard::new(local, token)), lifecycle: lifecycle.clone() };
+    let api = Api { auth, webhooks, guard: Arc::new(Guard::new(local, token)), lifecycle: lifecycle.clone() };
     let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone());
     lifecycle.run("unix socket", server.clone().accept_unix(socket));
     if let Some(listener) = listener {

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::envelope::ApiError;
-use super::routes::{auth, events, jwt, lookup, meta, relays};
+use super::routes::{auth, events, jwt, lookup, meta, relays, webhooks};
 use super::{Api, guard, ws};
 
 pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
@@ -32,6 +32,9 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .route("/profile/{key}", get(lookup::profile))
         .route("/nip05/{address}", get(lookup::nip05))
         .route("/relays", get(relays::list).post(relays::add).delete(relays::remove))
+        .route("/webhooks", get(webhooks::list))
+        .route("/webhooks/retry", post(webhooks::retry))
+        .route("/webhooks/drop", post(webhooks::drop))
         .layer(middleware::from_fn_with_state(request_timeout, give_up))
         // These live on, with deadlines of their own.
         .route("/events/{stream_id}", get(events::read))

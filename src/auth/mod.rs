@@ -24,6 +24,7 @@ mod settle;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
@@ -41,7 +42,7 @@ pub use crate::events::StreamId;
 pub use crate::token::TokenError;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::config::{AuthLimits, LookupRules, TokenRules};
+use crate::config::{AuthLimits, HistoryRules, LookupRules, TokenRules};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::relay::Relays;
@@ -64,6 +65,10 @@ pub struct Parts {
     pub rules: TokenRules,
     /// `[lookup]`.
     pub lookup: LookupRules,
+    /// `[history]`.
+    pub history: HistoryRules,
+    /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
+    pub delivery_patience: Duration,
     /// What outlives the process.
     pub store: Arc<dyn Store>,
     /// Streams of events in that store.
@@ -82,6 +87,8 @@ pub struct Auth {
     identity: Identity,
     nip05_names: Vec<String>,
     limits: AuthLimits,
+    history: HistoryRules,
+    delivery_patience: Duration,
     store: Arc<dyn Store>,
     events: Events,
     relays: Relays,

@@ -11,6 +11,8 @@ use super::deadlines::Due;
 use super::lookup::Lookup;
 use super::tokens::Tokens;
 use super::{Auth, Opening, Parts};
+use crate::clock::Timestamp;
+use crate::config::{AuthLimits, HistoryRules};
 use crate::events::FailureCode;
 use crate::relay::Signal;
 use crate::store::{PurgeBefore, StreamId};
@@ -43,6 +45,8 @@ impl Auth {
             lookup: Lookup::new(parts.lookup)?,
             tokens: Tokens::new(&parts.rules, opening.revocations),
             limits: parts.limits,
+            history: parts.history,
+            delivery_patience: parts.delivery_patience,
             store: parts.store,
             events: parts.events,
             relays: parts.relays,
@@ -119,11 +123,8 @@ impl Auth {
             self.prompts.tidy(now);
             self.tokens.tidy(now);
             let before = PurgeBefore {
-                revocations: now,
-                // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
-                scans: now.minus(self.limits.max_event_age * 2 + TIDY_EVERY),
-                challenges: now.minus(self.limits.prompt_window),
-                strangers: now.minus(STRANGERS_STAY),
+                deliveries: now.minus(self.delivery_patience),
+                ..of_no_more_use(&self.limits, &self.history, now)
             };
             match self.store.purge(&before).await {
                 Ok(0) => {}
@@ -131,5 +132,39 @@ impl Auth {
                 Err(error) => tracing::warn!(%error, "cannot drop old history now"),
             }
         }
+    }
+}
+
+/// What nobody can have a use for at `now`.
+fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -> PurgeBefore {
+    PurgeBefore {
+        revocations: now,
+        // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
+        scans: now.minus(limits.max_event_age * 2 + TIDY_EVERY),
+        challenges: now.minus(limits.prompt_window),
+        strangers: now.minus(STRANGERS_STAY),
+        // Nothing has ended before the epoch.
+        streams: if history.keep.is_zero() { Timestamp::default() } else { now.minus(history.keep) },
+        deliveries: Timestamp::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_is_kept_for_as_long_as_configured_and_for_good_at_zero() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let kept_since = |keep| of_no_more_use(&AuthLimits::default(), &HistoryRules { keep }, now).streams;
+        assert_eq!(kept_since(Duration::from_secs(3600)), Timestamp::from_secs(1_799_996_400));
+        assert_eq!(kept_since(Duration::ZERO), Timestamp::from_secs(0));
+    }
+
+    #[test]
+    fn a_replayed_scan_is_too_old_before_it_is_forgotten() {
+        let (limits, now) = (AuthLimits::default(), Timestamp::from_secs(1_800_000_000));
+        let forgotten = of_no_more_use(&limits, &HistoryRules::default(), now).scans;
+        assert!(now.since(forgotten) > limits.max_event_age * 2);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Exit, Failure};
-use crate::client::{CallError, Client, Events};
+use crate::client::{Answer, CallError, Client, Events};
 use crate::config::{self, Overrides};
 
 /// How often a daemon that broke off is looked for again, and how long to wait each time.
@@ -26,15 +26,16 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Asks for something; returns `data`, or the daemon's error.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let socket = self.path()?;
+        data(Client::new(&socket).get(path).await.map_err(|error| broken(&socket, &error))?)
+    }
+
     /// Sends one request; returns `data`, or the daemon's error.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let socket = self.path()?;
-        let mut answer =
-            Client::new(&socket).post(path, body).await.map_err(|error| broken(&socket, &error))?.body;
-        match answer["success"].as_bool() {
-            Some(true) => Ok(answer["data"].take()),
-            _ => Err(refusal(&answer)),
-        }
+        data(Client::new(&socket).post(path, body).await.map_err(|error| broken(&socket, &error))?)
     }
 
     /// Follows a stream behind index `after`.
@@ -100,6 +101,14 @@ impl Stream {
             exit,
             format!("{message}; go on with: portico watch {} --after {}", self.id, self.cursor),
         ))
+    }
+}
+
+/// What an answer that went well holds.
+fn data(mut answer: Answer) -> Result<Value, Failure> {
+    match answer.body["success"].as_bool() {
+        Some(true) => Ok(answer.body["data"].take()),
+        _ => Err(refusal(&answer.body)),
     }
 }
 

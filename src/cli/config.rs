@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CommandResult, Exit, Failure};
-use crate::config::{self, Config, Overrides, key};
+use crate::config::{self, Config, Overrides, Webhook, key};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -26,6 +26,9 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         Some(keys) => keys.public_key().to_hex(),
         None => "(made at the first start)".into(),
     };
+    if let Some(webhook) = &config.webhook {
+        webhook.secret.load().map_err(Failure::usage)?;
+    }
     let shown = show(&config, &public_key);
     if args.json {
         println!("{shown:#}");
@@ -55,6 +58,22 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "tokens": config.tokens,
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
+        "history": config.history,
+        "webhook": config.webhook.as_ref().map_or("off".into(), webhook),
         "log": config.log,
+    })
+}
+
+fn webhook(webhook: &Webhook) -> serde_json::Value {
+    let Webhook { url, secret, rules } = webhook;
+    let text = |duration| humantime::format_duration(duration).to_string();
+    json!({
+        "url": url.to_string(),
+        "secret": secret.to_string(),
+        "max_concurrent": rules.max_concurrent,
+        "timeout": text(rules.timeout),
+        "first_retry": text(rules.first_retry),
+        "longest_retry": text(rules.longest_retry),
+        "give_up_after": text(rules.give_up_after),
     })
 }

@@ -14,6 +14,7 @@ mod qr;
 mod serve;
 mod verify;
 mod watch;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -88,6 +89,9 @@ enum Command {
     Keygen(keygen::Args),
     /// Follow a stream of events at the running daemon
     Watch(watch::Args),
+    /// See to events that the webhook's receiver has not taken
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -126,6 +130,7 @@ fn run(command: Command) -> CommandResult {
             Command::Verify(args) => verify::run(args).await,
             Command::Keygen(args) => keygen::run(&args),
             Command::Watch(args) => watch::run(args).await,
+            Command::Webhooks(command) => webhooks::run(command).await,
             Command::Config(command) => config::run(command),
         }
     });

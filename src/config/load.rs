@@ -3,12 +3,13 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use secrecy::ExposeSecret;
 
-use super::raw::{Raw, RawLocal, RawService};
+use super::raw::{HistoryRules, Raw, RawLocal, RawService};
 use super::{ApiToken, Config, ConfigError, Local, Service, relays};
 
 /// What the command line says. It also reads the `PORTICO_…` variables of the same names.
@@ -92,8 +93,20 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         relay_source,
         relay_rules: raw.relays,
         lookup: raw.lookup,
+        history: check_history(raw.history)?,
+        webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
         log: raw.log,
     })
+}
+
+fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
+    /// Callers who poll, and those who come back after a restart, must still find how a request ended.
+    const SHORTEST: Duration = Duration::from_secs(3600);
+
+    if raw.keep.is_zero() || raw.keep >= SHORTEST {
+        return Ok(raw);
+    }
+    Err(invalid("history.keep", "must be at least 1h, or 0s to keep everything"))
 }
 
 fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, ConfigError> {
@@ -236,6 +249,8 @@ mod tests {
             ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
             ("[local]\ntoken = \" \"", "local.token"),
+            ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
+            ("[history]\nkeep = \"59m\"", "history.keep"),
             ("[auth]\nmax_open = 0", "auth.max_open"),
             ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
             ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),

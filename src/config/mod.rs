@@ -5,6 +5,7 @@ pub mod key;
 mod load;
 mod raw;
 mod relays;
+mod webhook;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,8 +15,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use load::{Overrides, load};
-pub use raw::{AuthLimits, Log, LogFormat, LookupRules, RelayRules, TokenRules};
+pub use raw::{AuthLimits, HistoryRules, Log, LogFormat, LookupRules, RelayRules, TokenRules};
 pub use relays::{RelayEntry, RelaySource};
+pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
 /// What the daemon runs with. Secrets in it print as `[REDACTED]`.
 #[derive(Debug, Clone)]
@@ -40,6 +42,10 @@ pub struct Config {
     pub relay_rules: RelayRules,
     /// `[lookup]`: profiles and NIP-05 names.
     pub lookup: LookupRules,
+    /// `[history]`: how long what has happened is kept.
+    pub history: HistoryRules,
+    /// `[webhook]`: who is told of every event, if anybody.
+    pub webhook: Option<Webhook>,
     /// `[log]`.
     pub log: Log,
 }

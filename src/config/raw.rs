@@ -6,6 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::webhook::RawWebhook;
+
 /// The whole file. Unknown keys are refused, so that a misspelt one is noticed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub(super) struct Raw {
     pub(super) tokens: TokenRules,
     pub(super) relays: RelayRules,
     pub(super) lookup: LookupRules,
+    pub(super) history: HistoryRules,
+    pub(super) webhook: RawWebhook,
     pub(super) log: Log,
 }
 
@@ -181,6 +185,21 @@ pub struct LookupRules {
 impl Default for LookupRules {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5), allow_private: false }
+    }
+}
+
+/// `[history]`: how long what has happened can be asked for.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistoryRules {
+    /// How long a stream and its events are kept once it has ended; zero is for good. Default 30 days.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
+}
+
+impl Default for HistoryRules {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(30 * 24 * 3600) }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::app::{self, Daemon, StartError};
 use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
 use crate::config::{
-    ApiToken, AuthLimits, Config, Local, Log, LookupRules, RelayEntry, RelayRules, RelaySource, Service,
-    TokenRules, files,
+    ApiToken, AuthLimits, Config, HistoryRules, Local, Log, LookupRules, RelayEntry, RelayRules, RelaySource,
+    Service, TokenRules, files,
 };
 
 /// The visitor asks the same simulated user again and again; that user does not mind.
@@ -152,6 +152,8 @@ impl Stage {
             relay_source: RelaySource::BuiltIn,
             relay_rules: RelayRules::default(),
             lookup: LookupRules::default(),
+            history: HistoryRules::default(),
+            webhook: None,
             log: Log::default(),
         }
     }

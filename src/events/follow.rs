@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use dashmap::DashMap;
+use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Event, Events, MAX_PAGE, StreamId};
@@ -25,14 +26,21 @@ struct Live {
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     streams: DashMap<StreamId, broadcast::Sender<Live>>,
+    appended: Notify,
 }
 
 impl Hub {
     pub(super) fn publish(&self, stream: StreamId, event: Event, ended: bool) {
+        self.appended.notify_one();
         if let Some(sender) = self.streams.get(&stream) {
             // An error says that the last listener has just left.
             let _ = sender.send(Live { event, ended });
         }
+    }
+
+    /// Resolves when something was published since it resolved last.
+    pub(super) async fn appended(&self) {
+        self.appended.notified().await;
     }
 
     fn listen(&self, stream: StreamId) -> broadcast::Receiver<Live> {

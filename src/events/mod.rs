@@ -53,6 +53,19 @@ impl Events {
         Ok(EventDraft { at, body: self.vault.seal(body)? })
     }
 
+    /// One event. `None`: there is no such event.
+    pub async fn one(&self, stream: StreamId, index: u64) -> Result<Option<Event>, StoreError> {
+        let Some(before) = index.checked_sub(1) else { return Ok(None) };
+        let Some(page) = self.store.events_after(stream, before, 1).await? else { return Ok(None) };
+        let found = page.events.into_iter().find(|stored| stored.index == index);
+        found.map(|stored| self.opened(stored)).transpose()
+    }
+
+    /// Resolves when an event was published, on any stream, since this resolved last. For one listener.
+    pub async fn appended(&self) {
+        self.hub.appended().await;
+    }
+
     /// Tells followers of an event that the store has kept. `ended`: it was the stream's last.
     pub fn publish(&self, stream: StreamId, stored: &StoredEvent, body: EventBody, ended: bool) {
         self.hub.publish(stream, Event { index: stored.index, timestamp: stored.at, body }, ended);
@@ -61,20 +74,23 @@ impl Events {
     /// The events behind index `after`. `None`: there is no such stream.
     pub async fn read(&self, stream: StreamId, after: u64) -> Result<Option<EventPage>, StoreError> {
         let Some(page) = self.store.events_after(stream, after, MAX_PAGE).await? else { return Ok(None) };
-        let events = page
-            .events
-            .into_iter()
-            .map(|stored| {
-                let body = self.vault.open(&stored.body)?;
-                Ok(Event { index: stored.index, timestamp: stored.at, body })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Some(EventPage { events, ended: page.ended, latest: page.latest }))
+        let events = page.events.into_iter().map(|stored| self.opened(stored));
+        Ok(Some(EventPage {
+            events: events.collect::<Result<_, StoreError>>()?,
+            ended: page.ended,
+            latest: page.latest,
+        }))
     }
 
     /// Every event behind index `after`, those to come included, none lost and none twice.
     /// `None`: there is no such stream.
     pub async fn follow(&self, stream: StreamId, after: u64) -> Result<Option<Follower>, StoreError> {
         Follower::start(self.clone(), stream, after).await
+    }
+
+    /// A stored event as callers see it.
+    fn opened(&self, stored: StoredEvent) -> Result<Event, StoreError> {
+        let body = self.vault.open(&stored.body)?;
+        Ok(Event { index: stored.index, timestamp: stored.at, body })
     }
 }

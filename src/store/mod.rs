@@ -5,12 +5,14 @@
 //! `Ok(None)`, never an error. A method returns when what it did would survive a loss of power.
 
 mod model;
+mod outbox;
 pub mod sqlite;
 
 pub use model::{
     Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore, Recovered,
     RelayChange, Revocation, Scan, StoredEvent, StreamId, WalletLogin,
 };
+pub use outbox::{Attempt, Delivery, DeliveryState, Outbox, Undelivered};
 
 use async_trait::async_trait;
 use nostr_sdk::PublicKey;
@@ -47,7 +49,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The persistent state of the service.
 #[async_trait]
-pub trait Store: std::fmt::Debug + Send + Sync {
+pub trait Store: Outbox {
     /// Opens a handshake and its stream.
     async fn open_handshake(&self, handshake: &Handshake) -> Result<()>;
 

@@ -211,4 +211,9 @@ pub struct PurgeBefore {
     pub challenges: Timestamp,
     /// Users who scanned before this and never completed a login.
     pub strangers: Timestamp,
+    /// Streams that ended before this, with their events and deliveries. A stream stays as long as its
+    /// challenges do, and while a delivery of it waits.
+    pub streams: Timestamp,
+    /// Deliveries begun before this do not keep their stream from going, though they still wait.
+    pub deliveries: Timestamp,
 }

@@ -1,6 +1,7 @@
 //! The built daemon from outside: a process of its own, real sockets, real relays, wallets that behave
 //! and wallets that do not.
 
+mod batch;
 mod cli;
 mod deadlines;
 mod hostile;

@@ -80,7 +80,14 @@ pub(crate) fn scan(event_id: u8, streams: &[StreamId]) -> Scan {
 
 /// Drops nothing.
 pub(crate) fn purge_nothing() -> PurgeBefore {
-    PurgeBefore { revocations: at(0), scans: at(0), challenges: at(0), strangers: at(0) }
+    PurgeBefore {
+        revocations: at(0),
+        scans: at(0),
+        challenges: at(0),
+        strangers: at(0),
+        streams: at(0),
+        deliveries: at(0),
+    }
 }
 
 /// A whole stream.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Store, StoreError};
+use portico::store::{Outbox, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -27,7 +27,9 @@ fn file_in(folder: &TempDir) -> PathBuf {
 
 /// Locks are waited for only briefly here.
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(path, SqliteOptions { busy_timeout: Duration::from_millis(20), ..Default::default() })
+    let options =
+        SqliteOptions { busy_timeout: Duration::from_millis(20), outbox: true, ..Default::default() };
+    SqliteStore::open(path, options)
 }
 
 #[tokio::test]
@@ -44,6 +46,24 @@ async fn what_was_acknowledged_is_there_after_the_store_was_dropped() {
     let store = open(&file_in(&folder)).unwrap();
     assert_eq!((recovered(&store).await, page(&store, stream(2)).await), before);
     assert_eq!(before.0.challenges, [challenge("d", stream(3))]);
+}
+
+#[tokio::test]
+async fn what_is_owed_outlives_the_process_and_only_a_store_with_an_outbox_owes() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = SqliteStore::open(&file_in(&folder), SqliteOptions::default()).unwrap();
+    without.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    without.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
+    assert!(without.heads(9).await.unwrap().is_empty());
+    drop(without);
+
+    let store = open(&file_in(&folder)).unwrap();
+    store.open_challenge(&challenge("d", stream(2))).await.unwrap();
+    store.end_stream(stream(2), &event("error", 300)).await.unwrap().unwrap();
+    let owed = store.heads(9).await.unwrap();
+    assert_eq!(owed.len(), 1);
+    drop(store);
+    assert_eq!(open(&file_in(&folder)).unwrap().heads(9).await.unwrap(), owed);
 }
 
 #[tokio::test]
@@ -92,7 +112,7 @@ async fn a_file_of_a_newer_version_is_refused_untouched() {
         .execute_batch("PRAGMA journal_mode = delete; PRAGMA user_version = 99")
         .unwrap();
     let before = fs::read(&path).unwrap();
-    assert_eq!(open(&path).unwrap_err(), StoreError::Newer { found: 99, known: 1 });
+    assert_eq!(open(&path).unwrap_err(), StoreError::Newer { found: 99, known: 3 });
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -5,4 +5,6 @@ pub(super) mod events;
 pub(super) mod jwt;
 pub(super) mod lookup;
 pub(super) mod meta;
+pub(super) mod questions;
 pub(super) mod relays;
+pub(super) mod webhooks;

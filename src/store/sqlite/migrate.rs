@@ -10,7 +10,11 @@ use crate::store::{Result, StoreError};
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Prtc");
 
 /// Step `n` leads from schema version `n` to `n + 1`. Released steps never change; new ones are appended.
-const STEPS: &[&str] = &[include_str!("../../../migrations/0001_initial.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../migrations/0001_initial.sql"),
+    include_str!("../../../migrations/0002_webhooks.sql"),
+    include_str!("../../../migrations/0003_history.sql"),
+];
 
 /// The schema version that this program writes.
 const KNOWN: u32 = STEPS.len() as u32;

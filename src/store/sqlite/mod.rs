@@ -6,6 +6,7 @@
 
 mod challenges;
 mod columns;
+mod deliveries;
 mod error;
 mod handshakes;
 mod migrate;
@@ -29,8 +30,9 @@ use nostr_sdk::PublicKey;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Challenge, Envelope, EventDraft, Handshake, KnownSubkey, Page, PurgeBefore, Recovered, RelayChange,
-    Result, Revocation, Scan, Store, StoreError, StoredEvent, StreamId, WalletLogin,
+    Attempt, Challenge, Delivery, Envelope, EventDraft, Handshake, KnownSubkey, Outbox, Page, PurgeBefore,
+    Recovered, RelayChange, Result, Revocation, Scan, Store, StoreError, StoredEvent, StreamId, Undelivered,
+    WalletLogin,
 };
 use crate::clock::Timestamp;
 
@@ -43,11 +45,13 @@ pub struct SqliteOptions {
     pub queue: u16,
     /// How long to wait for a lock that another process holds, before [`StoreError::Unavailable`].
     pub busy_timeout: Duration,
+    /// Whether each event that is appended owes a delivery ([`Outbox`]).
+    pub outbox: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, queue: 1024, busy_timeout: Duration::from_secs(5) }
+        Self { readers: 4, queue: 1024, busy_timeout: Duration::from_secs(5), outbox: false }
     }
 }
 
@@ -71,7 +75,11 @@ impl SqliteStore {
         // never takes a relative `file:…` for a URI.
         let path = path::absolute(path)
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-        let writer = Writer::start(open::writer(&path, options.busy_timeout)?, options.queue)?;
+        let db = open::writer(&path, options.busy_timeout)?;
+        if options.outbox {
+            deliveries::collect(&db)?;
+        }
+        let writer = Writer::start(db, options.queue)?;
         let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
         Ok(Self { path, writer, readers })
     }
@@ -194,5 +202,29 @@ impl Store for SqliteStore {
         self.readers.close().await;
         // Last, so that the connection that goes last is the one that may move the log into the file.
         self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn heads(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.readers.read(move |db| deliveries::heads(db, limit)).await
+    }
+
+    async fn record_attempt(&self, delivery: &Delivery, at: Timestamp, attempt: &Attempt) -> Result<bool> {
+        let (delivery, attempt) = (delivery.clone(), attempt.clone());
+        self.writer.write(move |db| deliveries::record(db, &delivery, at, &attempt)).await
+    }
+
+    async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
+        self.readers.read(move |db| deliveries::undelivered(db, stream, limit)).await
+    }
+
+    async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
+        self.writer.write(move |db| deliveries::retry(db, stream, at)).await
+    }
+
+    async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64> {
+        self.writer.write(move |db| deliveries::forget(db, stream)).await
     }
 }

@@ -21,13 +21,33 @@ const CHALLENGES: &str = "DELETE FROM challenges WHERE challenge IN
 const STRANGERS: &str = "DELETE FROM users WHERE key IN
     (SELECT key FROM users WHERE last_seen < ?1 AND last_login IS NULL LIMIT ?2)";
 
+/// The events of old streams go first, the oldest first, and their deliveries with them. So a stream with
+/// very many events goes in several writes; what is left of it can be read meanwhile.
+const EVENTS: &str = "DELETE FROM events WHERE (stream, idx) IN
+    (SELECT events.stream, events.idx FROM streams JOIN events ON events.stream = streams.id
+     WHERE ended_at < ?1
+     AND NOT EXISTS (SELECT 1 FROM challenges WHERE challenges.stream = streams.id)
+     AND NOT EXISTS (SELECT 1 FROM deliveries
+         WHERE deliveries.stream = streams.id AND failed_at IS NULL AND since >= ?3)
+     ORDER BY ended_at, streams.id, events.idx LIMIT ?2)";
+
+/// A stream ends with an event, so one that has ended and has none is being dropped.
+const STREAMS: &str = "DELETE FROM streams WHERE id IN
+    (SELECT id FROM streams WHERE ended_at < ?1
+     AND NOT EXISTS (SELECT 1 FROM events WHERE stream = id)
+     AND NOT EXISTS (SELECT 1 FROM challenges WHERE stream = id)
+     ORDER BY ended_at LIMIT ?2)";
+
 /// Drops a chunk of each kind; returns how many rows went. Zero: there is nothing left to drop.
 pub(super) fn chunk(db: &Connection, before: &PurgeBefore) -> Result<u64> {
     let drop = |sql: &str, before: Timestamp| -> Result<u64> {
         Ok(db.prepare_cached(sql)?.execute(params![before, CHUNK])? as u64)
     };
+    let events = db.prepare_cached(EVENTS)?.execute(params![before.streams, CHUNK, before.deliveries])?;
     Ok(drop(REVOCATIONS, before.revocations)?
         + drop(SCANS, before.scans)?
         + drop(CHALLENGES, before.challenges)?
-        + drop(STRANGERS, before.strangers)?)
+        + drop(STRANGERS, before.strangers)?
+        + events as u64
+        + drop(STREAMS, before.streams)?)
 }

@@ -1,5 +1,6 @@
 use portico::store::{
-    Challenge, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store, StoreError, WalletLogin,
+    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store,
+    StoreError, WalletLogin,
 };
 
 use crate::fixtures::*;
@@ -78,6 +79,77 @@ pub(crate) async fn a_replay_of_a_purged_scan_finds_a_used_url_closed(store: &dy
     store.record_scan(&scan(1, &[stream(1)])).await.unwrap().unwrap();
     assert_eq!(store.purge(&PurgeBefore { scans: at(999), ..purge_nothing() }).await.unwrap(), 1);
     assert_eq!(store.record_scan(&scan(1, &[stream(1)])).await.unwrap(), None);
+}
+
+pub(crate) async fn a_purge_of_streams_takes_those_that_ended_long_ago_whole(store: &dyn Store) {
+    for n in 1..=3 {
+        store.open_handshake(&Handshake { token: n.to_string(), ..static_login(stream(n)) }).await.unwrap();
+        let scan = Scan { one_time: false, ..scan(n, &[stream(n)]) };
+        store.record_scan(&scan).await.unwrap().unwrap();
+    }
+    store.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
+    store.end_stream(stream(2), &event("error", 301)).await.unwrap().unwrap();
+    store.drop_deliveries(None).await.unwrap();
+
+    let before = PurgeBefore { streams: at(301), ..purge_nothing() };
+    assert_eq!(store.purge(&before).await.unwrap(), 3, "two events and their stream");
+    assert_eq!(store.events_after(stream(1), 0, 9).await.unwrap(), None);
+    assert_eq!(page(store, stream(2)).await.events.len(), 2, "ended later");
+    let all = PurgeBefore { streams: at(u64::MAX), ..purge_nothing() };
+    assert_eq!(store.purge(&all).await.unwrap(), 3);
+    assert_eq!(page(store, stream(3)).await.events.len(), 1, "open streams stay, however old");
+    assert_eq!(recovered(store).await.handshakes.len(), 1);
+}
+
+pub(crate) async fn a_purge_leaves_streams_that_somebody_still_needs(store: &dyn Store) {
+    let old = PurgeBefore { streams: at(999), ..purge_nothing() };
+    store.open_challenge(&challenge("c", stream(1))).await.unwrap();
+    store.close_challenge("c", &event("approved", 300), None).await.unwrap().unwrap();
+    store.open_handshake(&handshake(stream(2))).await.unwrap();
+    store.end_stream(stream(2), &event("error", 300)).await.unwrap().unwrap();
+    assert_eq!(store.purge(&old).await.unwrap(), 0, "deliveries wait");
+    let patient = PurgeBefore { deliveries: at(300), ..old };
+    assert_eq!(store.purge(&patient).await.unwrap(), 0, "and have waited no longer than they may");
+
+    for head in store.heads(9).await.unwrap() {
+        let given_up = Attempt::GivenUp { error: "timed_out".into() };
+        store.record_attempt(&head, at(400), &given_up).await.unwrap();
+    }
+    assert_eq!(store.purge(&old).await.unwrap(), 2, "what was given up goes with its stream");
+    assert_eq!(store.undelivered(None, 9).await.unwrap().failed, 1);
+    assert_eq!(
+        recovered(store).await.asked.len(),
+        1,
+        "whoever was asked stays counted, and the stream with it"
+    );
+
+    let both = PurgeBefore { challenges: at(999), ..old };
+    assert_eq!(store.purge(&both).await.unwrap(), 3);
+    assert_eq!(store.undelivered(None, 9).await.unwrap(), Default::default());
+}
+
+pub(crate) async fn a_delivery_that_nobody_makes_does_not_keep_its_stream_for_ever(store: &dyn Store) {
+    store.open_handshake(&handshake(stream(1))).await.unwrap();
+    store.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
+    let impatient = PurgeBefore { streams: at(999), deliveries: at(301), ..purge_nothing() };
+    assert_eq!(store.purge(&impatient).await.unwrap(), 2);
+    assert!(store.heads(9).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_purge_takes_a_stream_of_any_length(store: &dyn Store) {
+    store.open_handshake(&static_login(stream(1))).await.unwrap();
+    let scans = (0..2_500_u32).map(|n| async move {
+        let mut event_id = [0; 32];
+        event_id[..4].copy_from_slice(&n.to_be_bytes());
+        let scan = Scan { event_id, one_time: false, ..scan(1, &[stream(1)]) };
+        store.record_scan(&scan).await.unwrap().unwrap();
+    });
+    futures_util::future::join_all(scans).await;
+    store.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
+    store.drop_deliveries(None).await.unwrap();
+    let before = PurgeBefore { streams: at(301), ..purge_nothing() };
+    assert_eq!(store.purge(&before).await.unwrap(), 2_502);
+    assert_eq!(store.events_after(stream(1), 0, 9).await.unwrap(), None);
 }
 
 pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {

@@ -4,6 +4,7 @@
 pub(crate) mod challenges;
 pub(crate) mod concurrency;
 pub(crate) mod history;
+pub(crate) mod outbox;
 pub(crate) mod scans;
 pub(crate) mod streams;
 pub(crate) mod users;
@@ -52,7 +53,20 @@ macro_rules! conformance {
                 a_purge_drops_what_its_limits_say_and_nothing_else,
                 a_purge_takes_any_number_of_rows,
                 a_replay_of_a_purged_scan_finds_a_used_url_closed,
+                a_purge_of_streams_takes_those_that_ended_long_ago_whole,
+                a_purge_leaves_streams_that_somebody_still_needs,
+                a_delivery_that_nobody_makes_does_not_keep_its_stream_for_ever,
+                a_purge_takes_a_stream_of_any_length,
                 a_closed_store_is_unavailable,
+            }
+            outbox {
+                every_event_owes_a_delivery,
+                a_delivery_waits_for_the_one_before_it,
+                streams_do_not_wait_for_each_other,
+                what_is_given_up_is_kept_and_holds_up_nobody,
+                deliveries_are_begun_anew_in_their_order,
+                an_attempt_from_before_an_operators_word_changes_nothing_but_arrival,
+                what_is_dropped_is_not_delivered_and_its_events_stay,
             }
             concurrency {
                 of_a_hundred_who_close_a_challenge_one_does,

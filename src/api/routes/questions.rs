@@ -1,0 +1,100 @@
+//! What `POST /jwt/verify` is asked: one question, or many at once.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// The most questions in one request.
+pub(in crate::api) const MAX_QUESTIONS: usize = 1_000;
+
+/// The largest body that asks them, in bytes: 1,000 tokens of about 1 KiB.
+pub(in crate::api) const MAX_QUESTIONS_BODY: usize = 1024 * 1024;
+
+/// A token, and about whom it is asked.
+#[derive(Debug, Deserialize)]
+pub(in crate::api) struct Question {
+    #[serde(alias = "public_key")]
+    pub(in crate::api) pubkey: String,
+    pub(in crate::api) token: String,
+}
+
+/// An object is one question, an array many.
+pub(in crate::api) enum Questions {
+    One(Question),
+    /// A malformed one among many spoils only its own answer.
+    Many(Vec<Result<Question, String>>),
+}
+
+impl<'de> Deserialize<'de> for Questions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+/// By hand and not `#[serde(untagged)]`, which would not say what is wrong with a question.
+struct OneOrMany;
+
+impl<'de> Visitor<'de> for OneOrMany {
+    type Value = Questions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a question {pubkey, token} or an array of them")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Questions, A::Error> {
+        Question::deserialize(MapAccessDeserializer::new(map)).map(Questions::One)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Questions, A::Error> {
+        let mut questions = Vec::new();
+        while let Some(value) = seq.next_element::<Value>()? {
+            if questions.len() == MAX_QUESTIONS {
+                return Err(A::Error::custom(format_args!("at most {MAX_QUESTIONS} questions at once")));
+            }
+            questions.push(Question::deserialize(value).map_err(|error| error.to_string()));
+        }
+        Ok(Questions::Many(questions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Questions, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_object_is_one_question_and_what_is_wrong_with_it_is_named() {
+        let Ok(Questions::One(one)) = parse(r#"{"public_key": "k", "token": "t"}"#) else {
+            panic!("not one")
+        };
+        assert_eq!((one.pubkey.as_str(), one.token.as_str()), ("k", "t"));
+        for (text, word) in [(r#"{"token": "t"}"#, "pubkey"), (r#"{"pubkey": "k"}"#, "token"), ("7", "array")]
+        {
+            let error = parse(text).err().unwrap();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_question_among_many_spoils_only_its_own_answer() {
+        let text = r#"[{"pubkey": "k", "token": "t"}, {"pubkey": "k"}, null, {"pubkey": "l", "token": "u"}]"#;
+        let Ok(Questions::Many(many)) = parse(text) else { panic!("not many") };
+        let right: Vec<bool> = many.iter().map(Result::is_ok).collect();
+        assert_eq!(right, [true, false, false, true]);
+        assert!(many[1].as_ref().unwrap_err().contains("token"));
+    }
+
+    #[test]
+    fn a_caller_cannot_ask_without_end() {
+        let questions = |count| format!("[{}]", vec!["{}"; count].join(","));
+        assert!(matches!(parse(&questions(MAX_QUESTIONS)), Ok(Questions::Many(many)) if many.len() == 1_000));
+        assert!(parse(&questions(MAX_QUESTIONS + 1)).err().unwrap().contains("at most 1000"));
+        assert!(matches!(parse("[]"), Ok(Questions::Many(many)) if many.is_empty()));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the webhook's receiver has not taken yet: looked at, begun anew, forgotten.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::api::body::{JsonBody, QueryParam};
+use crate::api::envelope::{ApiError, ok};
+use crate::auth::StreamId;
+use crate::webhook::{Delivery, DeliveryState};
+
+/// The most deliveries that are listed one by one.
+const MAX_LISTED: usize = 1_000;
+
+/// Of one stream, or of all.
+#[derive(Deserialize)]
+pub(in crate::api) struct Scope {
+    stream_id: Option<String>,
+}
+
+impl Scope {
+    fn stream(&self) -> Result<Option<StreamId>, ApiError> {
+        let parsed = self.stream_id.as_ref().map(|stream| stream.parse());
+        parsed.transpose().map_err(|_| ApiError::no_such_stream())
+    }
+}
+
+pub(in crate::api) async fn list(
+    State(api): State<Api>,
+    QueryParam(scope): QueryParam<Scope>,
+) -> Result<Response, ApiError> {
+    let owed = api.webhooks.undelivered(scope.stream()?, MAX_LISTED).await?;
+    let deliveries: Vec<Value> = owed.deliveries.iter().map(show).collect();
+    Ok(ok(json!({
+        "enabled": api.webhooks.enabled(),
+        "waiting": owed.waiting,
+        "failed": owed.failed,
+        "deliveries": deliveries,
+    })))
+}
+
+pub(in crate::api) async fn retry(
+    State(api): State<Api>,
+    JsonBody(scope): JsonBody<Scope>,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "retried": api.webhooks.retry(scope.stream()?).await? })))
+}
+
+pub(in crate::api) async fn drop(
+    State(api): State<Api>,
+    JsonBody(scope): JsonBody<Scope>,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(scope.stream()?).await? })))
+}
+
+fn show(delivery: &Delivery) -> Value {
+    let (state, next_at, failed_at) = match delivery.state {
+        DeliveryState::Head(at) => ("waiting", Some(at), None),
+        DeliveryState::Behind => ("waiting", None, None),
+        DeliveryState::Failed(at) => ("failed", None, Some(at)),
+    };
+    json!({
+        "stream_id": delivery.stream.to_string(),
+        "index": delivery.index,
+        "state": state,
+        "attempts": delivery.attempts,
+        "since": delivery.since.to_string(),
+        "next_at": next_at.map(|at| at.to_string()),
+        "failed_at": failed_at.map(|at| at.to_string()),
+        "last_error": delivery.last_error,
+    })
+}

@@ -1,0 +1,83 @@
+//! `portico webhooks`: what the webhook's receiver has not taken yet.
+
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::{CommandResult, Exit, Failure};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List what is undelivered
+    List(Args),
+    /// Begin deliveries anew and at once, those given up included
+    Retry(Args),
+    /// Forget deliveries; the events stay
+    Drop(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Only of this stream [default: of all]
+    #[arg(value_name = "STREAM")]
+    stream: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::List(args) => list(&args).await,
+        Command::Retry(args) => change(&args, "/webhooks/retry", "retried").await,
+        Command::Drop(args) => change(&args, "/webhooks/drop", "dropped").await,
+    }
+}
+
+async fn list(args: &Args) -> CommandResult {
+    let path = match &args.stream {
+        // A UUID has nothing to escape, and whatever has is none.
+        Some(stream) if !is_id(stream) => return Err(Failure::usage(format!("{stream:?} is not a stream"))),
+        Some(stream) => format!("/webhooks?stream_id={stream}"),
+        None => "/webhooks".into(),
+    };
+    let owed = args.target.get(&path).await?;
+    if args.json {
+        println!("{owed:#}");
+        return Ok(Exit::Success);
+    }
+    println!("{:<12} {}", "webhook", if owed["enabled"] == true { "on" } else { "off" });
+    println!("{:<12} {}", "waiting", owed["waiting"]);
+    println!("{:<12} {}", "failed", owed["failed"]);
+    for delivery in owed["deliveries"].as_array().into_iter().flatten() {
+        println!(
+            "{}/{}  {:<7}  {} attempts  {}  {}",
+            text(&delivery["stream_id"]),
+            delivery["index"],
+            text(&delivery["state"]),
+            delivery["attempts"],
+            delivery["next_at"].as_str().or(delivery["failed_at"].as_str()).unwrap_or("behind another"),
+            delivery["last_error"].as_str().unwrap_or_default(),
+        );
+    }
+    Ok(Exit::Success)
+}
+
+async fn change(args: &Args, path: &str, what: &str) -> CommandResult {
+    let changed = args.target.post(path, &json!({ "stream_id": args.stream })).await?;
+    if args.json {
+        println!("{changed:#}");
+    } else {
+        println!("{what:<12} {}", changed[what]);
+    }
+    Ok(Exit::Success)
+}
+
+fn is_id(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

@@ -1,0 +1,285 @@
+//! `[webhook]`: where events are posted to, and under which secret they are signed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::files::{self, SecretFileError};
+
+/// The shortest secret, in bytes: 16 random ones are beyond guessing.
+const MIN_SECRET: usize = 16;
+
+/// `[webhook]`: the receiver of every event.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where events are posted to.
+    pub url: WebhookUrl,
+    /// Where the secret that signs them comes from.
+    pub secret: WebhookSecret,
+    /// How they are delivered.
+    pub rules: WebhookRules,
+}
+
+/// How events are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookRules {
+    /// Deliveries at the same time; of one stream there is never more than one. Default 32.
+    pub max_concurrent: usize,
+    /// How long the receiver may take to answer. Default 10 seconds.
+    pub timeout: Duration,
+    /// The wait after a first failure; doubles with each. Default 1 second.
+    pub first_retry: Duration,
+    /// The longest wait, and the one after a refusal (4xx). Default 10 minutes.
+    pub longest_retry: Duration,
+    /// How long an event is tried. Default 24 hours.
+    pub give_up_after: Duration,
+}
+
+/// Where events are posted to. Prints without its query, which may hold a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookUrl(Url);
+
+impl WebhookUrl {
+    /// The whole URL.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Display for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        shown.set_query(None);
+        shown.fmt(f)?;
+        if self.0.query().is_some() { f.write_str("?[redacted]") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where the secret comes from.
+#[derive(Debug, Clone)]
+pub enum WebhookSecret {
+    /// It stands in the configuration.
+    Given(SecretString),
+    /// It lies in a file that must exist.
+    File(PathBuf),
+}
+
+/// Where it is; never what it is.
+impl fmt::Display for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("in the configuration"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Why there is no secret to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookSecretError {
+    /// The file cannot be read or trusted.
+    #[error("cannot use the webhook secret in {}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// There is no such file.
+    #[error("there is no webhook secret in {}", .0.display())]
+    Missing(PathBuf),
+    /// It can be guessed.
+    #[error("webhook.secret: must be at least {MIN_SECRET} bytes long")]
+    TooShort,
+}
+
+impl WebhookSecret {
+    /// The secret itself.
+    ///
+    /// # Errors
+    /// [`WebhookSecretError`].
+    pub fn load(&self) -> Result<SecretString, WebhookSecretError> {
+        let secret = match self {
+            Self::Given(secret) => secret.clone(),
+            Self::File(path) => match files::read_secret(path) {
+                Ok(Some(text)) => SecretString::from(text.as_str()),
+                Ok(None) => return Err(WebhookSecretError::Missing(path.clone())),
+                Err(error) => return Err(WebhookSecretError::File { path: path.clone(), error }),
+            },
+        };
+        let long_enough = secret.expose_secret().len() >= MIN_SECRET;
+        if long_enough { Ok(secret) } else { Err(WebhookSecretError::TooShort) }
+    }
+}
+
+/// The section as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    url: Option<String>,
+    secret: Option<SecretString>,
+    secret_file: Option<PathBuf>,
+    max_concurrent: usize,
+    #[serde(with = "humantime_serde")]
+    timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    first_retry: Duration,
+    #[serde(with = "humantime_serde")]
+    longest_retry: Duration,
+    #[serde(with = "humantime_serde")]
+    give_up_after: Duration,
+}
+
+impl Default for RawWebhook {
+    fn default() -> Self {
+        Self {
+            url: None,
+            secret: None,
+            secret_file: None,
+            max_concurrent: 32,
+            timeout: Duration::from_secs(10),
+            first_retry: Duration::from_secs(1),
+            longest_retry: Duration::from_secs(10 * 60),
+            give_up_after: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// What is wrong with the section: the key, and the reason.
+type Mistake = (&'static str, &'static str);
+
+impl RawWebhook {
+    /// The section checked; `None`: no receiver is configured.
+    pub(super) fn check(self) -> Result<Option<Webhook>, Mistake> {
+        let secret = match (self.secret, self.secret_file) {
+            (Some(_), Some(_)) => return Err(("webhook.secret", "give secret or secret_file, not both")),
+            (Some(secret), None) => Some(WebhookSecret::Given(secret)),
+            (None, Some(path)) => Some(WebhookSecret::File(path)),
+            (None, None) => None,
+        };
+        let (url, secret) = match (self.url, secret) {
+            (Some(url), Some(secret)) => (check_url(&url)?, secret),
+            (Some(_), None) => return Err(("webhook.secret", "is missing: give secret or secret_file")),
+            (None, Some(_)) => return Err(("webhook.url", "is missing, though there is a secret")),
+            (None, None) => return Ok(None),
+        };
+        if let WebhookSecret::Given(_) = secret
+            && secret.load().is_err()
+        {
+            return Err(("webhook.secret", "must be at least 16 bytes long"));
+        }
+        let rules = WebhookRules {
+            max_concurrent: self.max_concurrent,
+            timeout: self.timeout,
+            first_retry: self.first_retry,
+            longest_retry: self.longest_retry,
+            give_up_after: self.give_up_after,
+        };
+        rules.check()?;
+        Ok(Some(Webhook { url, secret, rules }))
+    }
+}
+
+impl WebhookRules {
+    fn check(&self) -> Result<(), Mistake> {
+        if !(1..=1024).contains(&self.max_concurrent) {
+            return Err(("webhook.max_concurrent", "must be from 1 to 1024"));
+        }
+        if self.timeout.is_zero() {
+            return Err(("webhook.timeout", "must be longer than nothing"));
+        }
+        if self.first_retry.is_zero() {
+            return Err(("webhook.first_retry", "must be longer than nothing"));
+        }
+        if self.longest_retry < self.first_retry {
+            return Err(("webhook.longest_retry", "must not be shorter than first_retry"));
+        }
+        Ok(())
+    }
+}
+
+/// Any host will do, loopback and private ones too: the operator knows where the receiver is.
+fn check_url(text: &str) -> Result<WebhookUrl, Mistake> {
+    const KEY: &str = "webhook.url";
+    let url = Url::parse(text).map_err(|_| (KEY, "is not a URL like https://app.example/events"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err((KEY, "must begin with https:// or http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err((KEY, "must hold no user and no password: the signature says who calls"));
+    }
+    Ok(WebhookUrl(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef";
+
+    fn raw(url: &str, secret: &str) -> RawWebhook {
+        RawWebhook { url: Some(url.into()), secret: Some(secret.into()), ..RawWebhook::default() }
+    }
+
+    #[test]
+    fn without_a_url_there_is_no_webhook_and_with_one_the_documented_defaults_hold() {
+        assert!(RawWebhook::default().check().unwrap().is_none());
+        let webhook = raw("http://127.0.0.1:8080/hook", SECRET).check().unwrap().unwrap();
+        assert_eq!(webhook.rules.max_concurrent, 32);
+        assert_eq!(webhook.rules.timeout.as_secs(), 10);
+        assert_eq!(webhook.rules.give_up_after.as_secs(), 24 * 3600);
+    }
+
+    #[test]
+    fn every_mistake_names_its_key() {
+        let both = RawWebhook { secret_file: Some("s".into()), ..raw("https://a.example", SECRET) };
+        let no_secret = RawWebhook { secret: None, ..raw("https://a.example", SECRET) };
+        let no_url = RawWebhook { url: None, ..raw("", SECRET) };
+        let none_at_once = RawWebhook { max_concurrent: 0, ..raw("https://a.example", SECRET) };
+        let retry = Duration::from_secs(3600);
+        let upside_down = RawWebhook { first_retry: retry, ..raw("https://a.example", SECRET) };
+        for (raw, key) in [
+            (raw("ftp://a.example", SECRET), "webhook.url"),
+            (raw("a.example/hook", SECRET), "webhook.url"),
+            (raw("https://user:pass@a.example", SECRET), "webhook.url"),
+            (raw("https://a.example", "0123456789abcde"), "webhook.secret"),
+            (both, "webhook.secret"),
+            (no_secret, "webhook.secret"),
+            (no_url, "webhook.url"),
+            (none_at_once, "webhook.max_concurrent"),
+            (upside_down, "webhook.longest_retry"),
+        ] {
+            assert_eq!(raw.check().unwrap_err().0, key);
+        }
+    }
+
+    #[test]
+    fn whoever_reads_the_log_learns_neither_secret_nor_query() {
+        let webhook = raw("https://a.example/hook?key=hunter2", SECRET).check().unwrap().unwrap();
+        let shown = format!("{webhook:?} {} {}", webhook.url, webhook.secret);
+        assert!(!shown.contains("hunter2") && !shown.contains(SECRET), "{shown}");
+        assert!(shown.contains("https://a.example/hook?[redacted]"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_in_a_file_is_held_to_the_same_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let secret = WebhookSecret::File(path.clone());
+        assert!(matches!(secret.load(), Err(WebhookSecretError::Missing(_))));
+        files::create_secret(&path, SECRET).unwrap();
+        assert_eq!(secret.load().unwrap().expose_secret(), SECRET);
+        std::fs::write(&path, "short\n").unwrap();
+        assert!(matches!(secret.load(), Err(WebhookSecretError::TooShort)));
+    }
+}

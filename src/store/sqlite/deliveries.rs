@@ -1,0 +1,129 @@
+//! Deliveries that are owed to the webhook's receiver.
+//!
+//! What follows the head of a stream waits, and nothing that was given up lies behind it: giving up takes
+//! the head alone, and beginning anew takes the stream as a whole.
+
+use rusqlite::{Connection, Row, params};
+
+use super::columns::Count;
+use crate::clock::Timestamp;
+use crate::store::{Attempt, Delivery, DeliveryState, Result, StreamId, Undelivered};
+
+/// Makes every event that is appended over this connection owe its delivery.
+///
+/// A trigger, so that no way of appending an event can forget it; a temporary one, so that it lasts only as
+/// long as webhooks are configured.
+pub(super) fn collect(db: &Connection) -> Result<()> {
+    Ok(db.execute_batch(
+        "CREATE TEMP TRIGGER collect_deliveries AFTER INSERT ON main.events BEGIN
+             INSERT INTO deliveries (stream, idx, since, next_at) VALUES (new.stream, new.idx, new.at, iif(
+                 EXISTS (SELECT 1 FROM deliveries WHERE stream = new.stream AND next_at IS NOT NULL),
+                 NULL, new.at));
+         END",
+    )?)
+}
+
+/// The heads of at most `limit` streams, the ones that are due first first.
+pub(super) fn heads(db: &Connection, limit: usize) -> Result<Vec<Delivery>> {
+    let mut query = db.prepare_cached(
+        "SELECT stream, idx, since, attempts, next_at, last_error, failed_at
+         FROM deliveries WHERE next_at IS NOT NULL ORDER BY next_at LIMIT ?1",
+    )?;
+    Ok(query.query_map([Count(limit as u64)], read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Records what came of an attempt; `false`: the delivery is not what it was any more.
+pub(super) fn record(db: &Connection, delivery: &Delivery, at: Timestamp, attempt: &Attempt) -> Result<bool> {
+    let Delivery { stream, index, attempts, .. } = delivery;
+    let changed = match attempt {
+        // What has arrived has arrived, whatever an operator wanted meanwhile.
+        Attempt::Delivered => db
+            .prepare_cached("DELETE FROM deliveries WHERE stream = ?1 AND idx = ?2")?
+            .execute(params![stream, Count(*index)])?,
+        Attempt::Again { next_at, error } => db
+            .prepare_cached(
+                "UPDATE deliveries SET attempts = attempts + 1, next_at = ?4, last_error = ?5
+                 WHERE stream = ?1 AND idx = ?2 AND attempts = ?3 AND next_at IS NOT NULL",
+            )?
+            .execute(params![stream, Count(*index), attempts, next_at, error])?,
+        Attempt::GivenUp { error } => db
+            .prepare_cached(
+                "UPDATE deliveries SET attempts = attempts + 1, next_at = NULL, failed_at = ?4, last_error = ?5
+                 WHERE stream = ?1 AND idx = ?2 AND attempts = ?3 AND next_at IS NOT NULL",
+            )?
+            .execute(params![stream, Count(*index), attempts, at, error])?,
+    };
+    if changed > 0 && !matches!(attempt, Attempt::Again { .. }) {
+        promote_next(db, *stream, *index, at)?;
+    }
+    Ok(changed > 0)
+}
+
+/// Makes the delivery behind this one the head of its stream, unless the stream has one.
+fn promote_next(db: &Connection, stream: StreamId, index: u64, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE deliveries SET next_at = ?3
+         WHERE stream = ?1 AND idx = (SELECT min(idx) FROM deliveries WHERE stream = ?1 AND idx > ?2)
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE stream = ?1 AND next_at IS NOT NULL)",
+    )?
+    .execute(params![stream, Count(index), at])?;
+    Ok(())
+}
+
+/// What is undelivered, of one stream or of all.
+pub(super) fn undelivered(db: &Connection, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
+    let deliveries = db
+        .prepare_cached(
+            "SELECT stream, idx, since, attempts, next_at, last_error, failed_at
+             FROM deliveries WHERE ?1 IS NULL OR stream = ?1 ORDER BY stream, idx LIMIT ?2",
+        )?
+        .query_map(params![stream, Count(limit as u64)], read)?
+        .collect::<rusqlite::Result<_>>()?;
+    let (Count(waiting), Count(failed)) = db
+        .prepare_cached(
+            "SELECT count(*) - count(failed_at), count(failed_at)
+             FROM deliveries WHERE ?1 IS NULL OR stream = ?1",
+        )?
+        .query_row([stream], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Undelivered { deliveries, waiting, failed })
+}
+
+/// Begins deliveries anew, of one stream or of all.
+pub(super) fn retry(db: &Connection, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
+    let all = db
+        .prepare_cached(
+            "UPDATE deliveries SET since = ?2, attempts = 0, next_at = NULL, failed_at = NULL
+             WHERE ?1 IS NULL OR stream = ?1",
+        )?
+        .execute(params![stream, at])?;
+    db.prepare_cached(
+        "UPDATE deliveries AS one SET next_at = ?2 WHERE (?1 IS NULL OR stream = ?1)
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE stream = one.stream AND idx < one.idx)",
+    )?
+    .execute(params![stream, at])?;
+    Ok(all as u64)
+}
+
+/// Forgets deliveries, of one stream or of all.
+pub(super) fn forget(db: &Connection, stream: Option<StreamId>) -> Result<u64> {
+    let gone =
+        db.prepare_cached("DELETE FROM deliveries WHERE ?1 IS NULL OR stream = ?1")?.execute([stream])?;
+    Ok(gone as u64)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let Count(index) = row.get("idx")?;
+    let state = match (row.get("failed_at")?, row.get("next_at")?) {
+        (Some(at), _) => DeliveryState::Failed(at),
+        (None, Some(at)) => DeliveryState::Head(at),
+        (None, None) => DeliveryState::Behind,
+    };
+    Ok(Delivery {
+        stream: row.get("stream")?,
+        index,
+        since: row.get("since")?,
+        attempts: row.get("attempts")?,
+        state,
+        last_error: row.get("last_error")?,
+    })
+}

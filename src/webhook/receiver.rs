@@ -1,0 +1,145 @@
+//! One request to the receiver, and what its answer means.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Response, redirect};
+use secrecy::SecretString;
+use url::Url;
+
+use super::signature::Signer;
+use crate::config::Webhook;
+use crate::store::Delivery;
+
+/// How much of an answer is read, in bytes, so that its connection can be used again; nobody looks at it.
+const MAX_ANSWER: usize = 4 * 1024;
+
+/// What a delivery came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The receiver has taken the event (2xx).
+    Taken,
+    /// It has not.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The event cannot be read here; no receiver can change that.
+    Unusable,
+}
+
+/// Why a receiver has not taken an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It answered with another status than 2xx.
+    Status(u16),
+    /// It did not answer in time.
+    TimedOut,
+    /// There was no connection, or no trust in its certificate.
+    Unreachable,
+    /// The connection broke, or what came was not HTTP.
+    Broken,
+    /// It was not asked: the event cannot be read from the store now.
+    StoreUnavailable,
+}
+
+impl Failure {
+    /// Whether the receiver does not want such a request: it may be deployed wrongly, which takes a person
+    /// and time to mend. 408 and 429 (RFC 9110 §15.5.9, RFC 6585 §4) speak of the moment alone.
+    pub(super) fn is_refusal(self) -> bool {
+        matches!(self, Self::Status(status) if status < 500 && !matches!(status, 408 | 429))
+    }
+}
+
+/// A code, for programs and the list of what is undelivered.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "http_{status}"),
+            Self::TimedOut => f.write_str("timed_out"),
+            Self::Unreachable => f.write_str("unreachable"),
+            Self::Broken => f.write_str("broken"),
+            Self::StoreUnavailable => f.write_str("store_unavailable"),
+        }
+    }
+}
+
+/// The operator's own program that is told of every event.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    http: Client,
+    url: Url,
+    signer: Signer,
+}
+
+impl Receiver {
+    /// # Errors
+    /// The HTTP client could not be made.
+    pub(super) fn new(webhook: &Webhook, secret: &SecretString) -> reqwest::Result<Self> {
+        let http = Client::builder()
+            // Somebody else's URL in an answer is no place for a session token.
+            .redirect(redirect::Policy::none())
+            .timeout(webhook.rules.timeout)
+            .no_proxy()
+            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(secret) })
+    }
+
+    /// Posts the event of a delivery, whose JSON is `body`.
+    pub(super) async fn post(&self, delivery: &Delivery, body: Vec<u8>) -> Answer {
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("x-portal-signature", self.signer.sign(&body))
+            .header("x-portico-delivery", format!("{}/{}", delivery.stream, delivery.index))
+            .body(body);
+        match request.send().await {
+            Ok(mut response) => {
+                let answer = meaning(&response);
+                // What it has answered holds, even if the rest of it does not come.
+                let _ = drain(&mut response).await;
+                answer
+            }
+            Err(error) => Answer::Failed { failure: failure(&error), retry_after: None },
+        }
+    }
+}
+
+fn meaning(response: &Response) -> Answer {
+    if response.status().is_success() {
+        return Answer::Taken;
+    }
+    // As a date (RFC 9110 §10.2.3) it is not looked at: few send one, and the back-off is patient anyway.
+    let header = response.headers().get(RETRY_AFTER);
+    let secs = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Answer::Failed {
+        failure: Failure::Status(response.status().as_u16()),
+        retry_after: secs.map(Duration::from_secs),
+    }
+}
+
+async fn drain(response: &mut Response) -> reqwest::Result<()> {
+    let mut read = 0;
+    while let Some(chunk) = response.chunk().await? {
+        read += chunk.len();
+        if read > MAX_ANSWER {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        Failure::TimedOut
+    } else if error.is_connect() {
+        Failure::Unreachable
+    } else {
+        Failure::Broken
+    }
+}
