@@ -120,7 +120,12 @@ impl Follower {
     pub fn ready(&mut self) -> EventPage {
         let events: Vec<Event> = self.pending.drain(..).collect();
         self.cursor = events.last().map_or(self.cursor, |last| last.index);
-        EventPage { events, ended: self.ended }
+        EventPage { events, ended: self.ended, latest: self.cursor }
+    }
+
+    /// Whether there is nothing more to come, now or ever.
+    pub fn is_over(&self) -> bool {
+        self.ended && self.pending.is_empty()
     }
 
     /// The next event once it is there, with those that are there by then. Cancel-safe.

@@ -38,12 +38,12 @@ pub(in crate::api) async fn read(
     if wants_sse(&headers) {
         // A browser that reconnects says where it was.
         let after = last_event_id(&headers)?.or(after).unwrap_or(0);
-        let page = page(&api, stream, after).await?;
-        if page.ended && page.events.is_empty() {
+        let follower = follower(&api, stream, after).await?;
+        if follower.is_over() {
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        return Ok(follow(follower(&api, stream, after).await?, api.lifecycle));
+        return Ok(follow(follower, api.lifecycle));
     }
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
