@@ -17,6 +17,9 @@ use crate::auth::is_curve_point;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a refused body is read on.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How much of a refused body is read and dropped, so that its sender gets to read the refusal.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
@@ -45,7 +48,7 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
         .unwrap_or(0);
     let mut body = request.into_body();
     if announced > limit {
-        discard(&mut body).await;
+        discard(&mut body, announced).await;
         return Err(ApiError::too_large(limit));
     }
     let mut bytes = Vec::with_capacity(announced);
@@ -53,7 +56,7 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
         let frame = frame.map_err(|_| ApiError::bad_request("the body ended early"))?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
-            discard(&mut body).await;
+            discard(&mut body, announced).await;
             return Err(ApiError::too_large(limit));
         }
         bytes.extend_from_slice(&data);
@@ -61,13 +64,19 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
-async fn discard(body: &mut Body) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, |data| data.len());
-        if discarded > MAX_DISCARDED {
-            return;
+/// Reads on for a while, unless more was announced than anybody would read.
+async fn discard(body: &mut Body, announced: usize) {
+    let read_on = async {
+        let mut discarded = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            discarded += frame.data_ref().map_or(0, |data| data.len());
+            if discarded > MAX_DISCARDED {
+                return;
+            }
         }
+    };
+    if announced <= MAX_DISCARDED {
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, read_on).await;
     }
 }
 

@@ -109,6 +109,7 @@ impl From<AuthError> for ApiError {
             AuthError::Stopping | AuthError::Relay(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
+            AuthError::NoRelay => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string()),
             AuthError::Store(error) => error.into(),
             AuthError::Seal => {
                 tracing::error!(%error, "internal error");

@@ -53,15 +53,21 @@ impl Guard {
 
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
     fn check_host(&self, request: &Request) -> Result<(), ApiError> {
-        let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-        let host = header.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-        let host = host.unwrap_or_default();
-        let name = host_name(host);
-        let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
-        if is_loopback(name) || self.allowed_hosts.iter().any(listed) {
+        let headers = request.headers().get_all(header::HOST);
+        let in_headers = headers.iter().map(|host| host.to_str().unwrap_or_default());
+        let in_target = request.uri().authority().map(|authority| authority.as_str());
+        // However many there are, each must be right.
+        let mut hosts = in_headers.chain(in_target).peekable();
+        if hosts.peek().is_some() && hosts.all(|host| self.is_our_host(host)) {
             return Ok(());
         }
         Err(ApiError::forbidden("the Host header is neither loopback nor in local.allowed_hosts"))
+    }
+
+    fn is_our_host(&self, host: &str) -> bool {
+        let Some(name) = host_name(host) else { return false };
+        let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
+        is_loopback(name) || self.allowed_hosts.iter().any(listed)
     }
 
     /// The origin, if the request comes from a web page and that page may speak.
@@ -136,12 +142,15 @@ fn is_public(path: &str) -> bool {
         || path.starts_with("/.well-known/")
 }
 
-/// The host of a `Host` header, without its port.
-fn host_name(host: &str) -> &str {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    }
+/// The host of a `Host` header, without its port (RFC 9110 §7.2). `None`: it is malformed.
+fn host_name(host: &str) -> Option<&str> {
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let has_good_port =
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    has_good_port.then_some(name)
 }
 
 fn is_loopback(name: &str) -> bool {
@@ -169,9 +178,17 @@ mod tests {
 
     #[test]
     fn a_web_page_whose_name_resolves_to_this_machine_is_refused() {
-        for host in
-            ["evil.example", "evil.example:3000", "127.0.0.1.evil.example", "localhost.evil", "", "gate"]
-        {
+        for host in [
+            "evil.example",
+            "evil.example:3000",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "",
+            "gate",
+            "[::1",
+            "127.0.0.1:x",
+            "localhost:99999",
+        ] {
             assert!(guard().check_host(&request("/", &[("host", host)])).is_err(), "{host}");
         }
         for host in

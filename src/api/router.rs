@@ -18,6 +18,7 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
     let guard = std::sync::Arc::clone(&api.guard);
     Router::new()
         .route("/health", get(meta::health))
+        .route("/ready", get(meta::ready))
         .route("/version", get(meta::version))
         .route("/info", get(meta::info))
         .route("/.well-known/nostr.json", get(meta::nostr_json))

@@ -11,29 +11,17 @@ use crate::events::{EventBody, FailureCode};
 use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
 use crate::store::{Envelope, KnownSubkey, WalletLogin};
 
-/// By what right a key answers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Right {
-    /// It was asked: it is the user's main key, or a caller said that it is the user's.
-    Asked,
-    /// It was asked, and shows that the user's main key derived it for this.
-    Proven,
-}
-
 impl Auth {
     /// A wallet answered a challenge.
     pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
-        let Some((challenge, right)) = self.challenge_asked_of(&author, &response) else { return };
+        let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
         let (outcome, login) = match response.status {
             AuthStatus::Declined { .. } => (None, None),
             AuthStatus::Approved { ref session_token, .. } => {
                 match self.verify_session(session_token, &author, &challenge.user) {
                     Ok(session) => {
-                        // From now on its tokens are the user's: that takes more than a caller's word.
-                        let signer = session.issuer;
-                        let proven = signer == challenge.user || right == Right::Proven;
-                        let login = proven.then_some(WalletLogin { signer, user: challenge.user });
-                        (Some(session), login)
+                        let login = WalletLogin { signer: session.issuer, user: challenge.user };
+                        (Some(session), Some(login))
                     }
                     Err(error) => {
                         let code = FailureCode::SessionTokenInvalid;
@@ -58,32 +46,25 @@ impl Auth {
         self.settle(challenge, body, login);
     }
 
-    /// The open challenge that `author` was asked and now answers, and by what right.
-    fn challenge_asked_of(
-        &self,
-        author: &PublicKey,
-        response: &AuthResponse,
-    ) -> Option<(Arc<OpenChallenge>, Right)> {
+    /// The open challenge that `author` was asked and may answer: as the user's main key, or as a subkey
+    /// that has proven to be the user's. That a caller named it is no proof.
+    fn challenge_asked_of(&self, author: &PublicKey, response: &AuthResponse) -> Option<Arc<OpenChallenge>> {
         let challenge = self.registry.asked(author, &response.challenge)?;
-        let now = self.clock.now();
-        if now >= challenge.expires_at {
-            tracing::debug!(stream = %challenge.stream, "dropped an answer that came too late");
-            return None;
-        }
-        let Some(proof) = &response.subkey_proof else { return Some((challenge, Right::Asked)) };
-        if *author == challenge.user {
-            return Some((challenge, Right::Asked));
-        }
-        // A subkey that shows its right to answer must have it, now. A proof that is about another user says
-        // nothing here and is ignored.
-        match proof.verify(author, &challenge.user, now.secs()) {
-            Ok(()) => Some((challenge, Right::Proven)),
-            Err(SubkeyError::ForeignMainKey) => Some((challenge, Right::Asked)),
-            Err(error) => {
-                tracing::debug!(stream = %challenge.stream, %error, "dropped an answer with a bad subkey proof");
-                None
+        let (user, now) = (challenge.user, self.clock.now());
+        let proof = response.subkey_proof.as_ref().map(|proof| proof.verify(author, &user, now.secs()));
+        let trouble = match proof {
+            _ if now >= challenge.expires_at => "it came too late",
+            _ if *author == user => return Some(challenge),
+            Some(Ok(())) => return Some(challenge),
+            // A proof that is about another user says nothing here.
+            None | Some(Err(SubkeyError::ForeignMainKey)) if challenge.progress().proven.contains(author) => {
+                return Some(challenge);
             }
-        }
+            None | Some(Err(SubkeyError::ForeignMainKey)) => "the subkey is not proven",
+            Some(Err(_)) => "its subkey proof does not hold",
+        };
+        tracing::debug!(stream = %challenge.stream, "dropped an answer: {trouble}");
+        None
     }
 
     /// A key that got a challenge it could not read proves that it is a subkey of the user: the same
@@ -115,6 +96,7 @@ impl Auth {
         let proof = serde_json::to_string(&proof).map_err(|_| AuthError::Seal)?;
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
+        challenge.progress().proven.push(author);
         if self.registry.ask_also(&challenge, author, event.id) {
             self.publish_for(&challenge, Arc::new(event), Vec::new());
         }

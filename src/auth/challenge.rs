@@ -42,7 +42,13 @@ impl Auth {
         let text: String = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
         let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
         let user = *prompted.first().ok_or(AuthError::Seal)?;
-        let recipients = self.recipients(user, prompted, now).await?;
+        let proven = self.proven_subkeys(&user, now).await?;
+        let mut recipients = prompted.to_vec();
+        for key in &proven {
+            if recipients.len() <= MAX_SUBKEYS && !recipients.contains(key) {
+                recipients.push(*key);
+            }
+        }
 
         let mut envelopes = Vec::with_capacity(recipients.len());
         let mut asked = Vec::with_capacity(recipients.len());
@@ -62,7 +68,7 @@ impl Auth {
             created_at: now,
             expires_at,
             ends_stream,
-            progress: Progress { asked, ..Progress::default() }.into(),
+            progress: Progress { asked, proven, ..Progress::default() }.into(),
             amending: Mutex::default(),
             _slot: slot,
         };
@@ -116,24 +122,13 @@ impl Auth {
             .map_err(|_| AuthError::Seal)
     }
 
-    /// The user's main key, the subkeys that the caller names, and those that were proven and still hold.
-    async fn recipients(
-        &self,
-        user: PublicKey,
-        named: &[PublicKey],
-        now: Timestamp,
-    ) -> Result<Vec<PublicKey>> {
-        let mut recipients = vec![user];
-        let known = self.store.subkeys(&user).await?;
+    /// The user's subkeys that were proven and still hold.
+    async fn proven_subkeys(&self, user: &PublicKey, now: Timestamp) -> Result<Vec<PublicKey>> {
+        let known = self.store.subkeys(user).await?;
         let proven = known.iter().filter_map(|subkey| {
             let proof: SubkeyProof = serde_json::from_str(&subkey.proof).ok()?;
-            proof.verify(&subkey.key, &user, now.secs()).ok().map(|()| subkey.key)
+            proof.verify(&subkey.key, user, now.secs()).ok().map(|()| subkey.key)
         });
-        for key in named.iter().copied().chain(proven) {
-            if recipients.len() <= MAX_SUBKEYS && !recipients.contains(&key) {
-                recipients.push(key);
-            }
-        }
-        Ok(recipients)
+        Ok(proven.collect())
     }
 }

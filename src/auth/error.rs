@@ -32,6 +32,9 @@ pub enum AuthError {
     /// A change to the set of relays was refused.
     #[error("{0}")]
     Relay(#[from] crate::relay::RelayError),
+    /// No relay is subscribed.
+    #[error("no relay is subscribed: nobody can log in now")]
+    NoRelay,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

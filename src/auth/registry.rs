@@ -77,6 +77,8 @@ pub(super) struct OpenChallenge {
 pub(super) struct Progress {
     /// The keys that were asked, each with the latest event that asked it.
     pub(super) asked: Vec<(PublicKey, EventId)>,
+    /// The subkeys among them that have proven to be the user's.
+    pub(super) proven: Vec<PublicKey>,
     /// How often an event was signed anew.
     pub(super) renewals: u8,
     /// Events that newer ones took the place of. They still count: they are out there.

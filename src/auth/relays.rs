@@ -1,8 +1,11 @@
 //! The set of relays, changed at run time and kept.
 
+use std::time::Duration;
+
 use nostr_sdk::RelayUrl;
 use serde::Serialize;
 
+use super::scans::is_plain;
 use super::{Auth, AuthError, Result};
 use crate::relay::{Origin, RelayHealth, RelaySpec, RelayState};
 use crate::store::RelayChange;
@@ -56,6 +59,18 @@ impl From<RelayHealth> for RelayReport {
 }
 
 impl Auth {
+    /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
+    /// can be written.
+    pub async fn readiness(&self) -> Result<usize> {
+        self.store.check().await?;
+        let general =
+            |relay: &RelayHealth| relay.origin != Origin::Preferred && relay.state == RelayState::Ready;
+        match self.relays.list().iter().filter(|relay| general(relay)).count() {
+            0 => Err(AuthError::NoRelay),
+            ready => Ok(ready),
+        }
+    }
+
     /// All relays and how they are.
     pub fn relay_states(&self) -> Vec<RelayReport> {
         self.relays.list().into_iter().map(RelayReport::from).collect()
@@ -64,6 +79,11 @@ impl Auth {
     /// Adds a relay, now and after every restart. Returns its URL as it is known from now on.
     pub async fn add_relay(&self, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
+        let own = self.relays.list().iter().filter(|relay| relay.origin != Origin::Preferred).count();
+        if own >= MAX_RELAYS {
+            let limit = "there are 64 relays already; remove one first";
+            return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(60) });
+        }
         self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?;
         self.relays.add(RelaySpec::read_write(url.clone())).await?;
         tracing::info!(relay = %url, "relay added");
@@ -84,7 +104,16 @@ impl Auth {
     }
 }
 
-fn parse(url: &str) -> Result<RelayUrl> {
-    RelayUrl::parse(url)
-        .map_err(|_| AuthError::BadRequest(format!("relay: {url:?} is not a ws:// or wss:// URL")))
+/// Relays of the operator's own, at most: each is a connection, and stands in every handshake URL.
+const MAX_RELAYS: usize = 64;
+
+fn parse(text: &str) -> Result<RelayUrl> {
+    /// No real relay has a longer URL.
+    const MAX_URL: usize = 256;
+
+    let url = RelayUrl::parse(text).ok().filter(|url| text.len() <= MAX_URL && is_plain(url));
+    url.ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        AuthError::BadRequest(format!("relay: {shown:?} is not a ws:// or wss:// URL of a relay"))
+    })
 }

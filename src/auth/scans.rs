@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nostr_sdk::Event;
+use nostr_sdk::{Event, RelayUrl};
 
 use super::challenge::Prepared;
 use super::registry::OpenHandshake;
@@ -84,7 +84,7 @@ impl Auth {
         let preferred = self.relays.filter_preferred(&handshake.preferred_relays);
         let preferred_relays: Vec<String> = preferred.iter().map(ToString::to_string).collect();
         let body =
-            EventBody::KeyHandshake { main_key: user, preferred_relays: handshake.preferred_relays.clone() };
+            EventBody::KeyHandshake { main_key: user, preferred_relays: sane(&handshake.preferred_relays) };
         let draft = self.events.draft(now, &body)?;
         let one_time = waiting.iter().any(|handshake| handshake.row.expires_at.is_some());
         let follows = challenge.is_some();
@@ -120,5 +120,36 @@ impl Auth {
     fn is_recent(&self, event: &Event) -> bool {
         let (now, made) = (self.clock.now().secs(), event.created_at.as_secs());
         now.abs_diff(made) <= self.limits.max_event_age.as_secs()
+    }
+}
+
+/// The relays that callers are told of: URLs of relays, as the wallet wrote them, and not too many.
+fn sane(preferred: &[String]) -> Vec<String> {
+    /// Wallets name two or three.
+    const MAX_TOLD: usize = 8;
+    const MAX_URL: usize = 256;
+
+    let is_sane =
+        |url: &&String| url.len() <= MAX_URL && RelayUrl::parse(url).is_ok_and(|url| is_plain(&url));
+    preferred.iter().filter(is_sane).take(MAX_TOLD).cloned().collect()
+}
+
+/// Whether a relay's URL carries no user name or password.
+pub(super) fn is_plain(url: &RelayUrl) -> bool {
+    let url: &nostr_sdk::Url = url.into();
+    url.username().is_empty() && url.password().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_wallet_cannot_have_callers_told_what_is_no_relay() {
+        let long = format!("wss://{}.example", "a".repeat(300));
+        let hostile = ["http://x", "wss://u:p@a.example", "nonsense\n", "", &long].map(str::to_owned);
+        assert!(sane(&hostile).is_empty());
+        let many: Vec<String> = (0..50).map(|n| format!("wss://relay{n}.example")).collect();
+        assert_eq!(sane(&many), many[..8]);
     }
 }

@@ -138,9 +138,14 @@ impl Auth {
                 return self.verify_of_known_wallet(token, &claims?, &candidates).await;
             }
         } else if let Err(error) = self.tokens.signatures.verify(token, &ours) {
-            // Neither signed by us nor made for us, so there is nobody here whose token it could be.
-            let foreign = claims.is_ok() && token.has_usable_signature();
-            return Err(if foreign { TokenError::WrongAudience } else { error }.into());
+            return Err(match claims {
+                // Neither signed by us nor made for us, so there is nobody here whose token it could be.
+                Ok(_) if token.has_usable_signature() => TokenError::WrongAudience,
+                // A signature that is right comes before claims that are wrong.
+                Err(malformed) if self.is_of_known_wallet(token).await? => malformed,
+                _ => error,
+            }
+            .into());
         }
         let claims = claims?;
         self.tokens.judge(
@@ -156,13 +161,13 @@ impl Auth {
         Ok(VerifiedToken { target_key: user, session, token_type: TokenType::Service })
     }
 
-    /// A wallet-issued token for us: of the keys that can have signed it, exactly one must be known.
-    async fn verify_of_known_wallet(
-        &self,
-        token: &UnverifiedToken,
-        claims: &Claims,
-        candidates: &[VerifyingKey],
-    ) -> Result<VerifiedToken> {
+    async fn is_of_known_wallet(&self, token: &UnverifiedToken) -> Result<bool> {
+        let Ok(candidates) = self.tokens.signatures.signer_candidates(token) else { return Ok(false) };
+        Ok(!self.known_among(&candidates).await?.is_empty())
+    }
+
+    /// Those of the keys that signed a session token here.
+    async fn known_among(&self, candidates: &[VerifyingKey]) -> Result<Vec<WalletLogin>> {
         let mut known = Vec::with_capacity(1);
         for candidate in candidates {
             let Ok(signer) = PublicKey::from_slice(&candidate.to_xonly_bytes()) else { continue };
@@ -170,7 +175,17 @@ impl Auth {
                 known.push(WalletLogin { signer, user });
             }
         }
-        let [WalletLogin { signer, user }] = known[..] else {
+        Ok(known)
+    }
+
+    /// A wallet-issued token for us: of the keys that can have signed it, exactly one must be known.
+    async fn verify_of_known_wallet(
+        &self,
+        token: &UnverifiedToken,
+        claims: &Claims,
+        candidates: &[VerifyingKey],
+    ) -> Result<VerifiedToken> {
+        let [WalletLogin { signer, user }] = self.known_among(candidates).await?[..] else {
             return Err(TokenError::UnknownWallet.into());
         };
         self.tokens.judge(token, &signer, claims, &self.tokens.wallet_policy, self.clock.now())?;

@@ -13,6 +13,9 @@ pub enum SecretFileError {
     /// The operating system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// It is a folder, a pipe or the like.
+    #[error("it is not a file")]
+    NotAFile,
     /// Others than the owner may read it.
     #[error("others can read it (mode {0:04o}): run chmod 600 on it")]
     Exposed(u32),
@@ -29,12 +32,17 @@ const MAX_SECRET_BYTES: u64 = 4096;
 
 /// Reads a secret, its white space trimmed. `None`: there is no such file.
 pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileError> {
-    let mut file = match fs::File::open(path) {
+    // Without waiting: the open of a named pipe would not return until somebody writes to it.
+    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
+    let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(SecretFileError::NotAFile);
+    }
     let mode = metadata.mode() & 0o777;
     // systemd guards its credentials with an ACL, which shows as group permissions.
     let forbidden = if is_systemd_credential(path) { 0o007 } else { 0o077 };
@@ -126,6 +134,16 @@ mod tests {
         for mode in [0o604, 0o640, 0o644, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert!(matches!(read_secret(&path), Err(SecretFileError::Exposed(found)) if found == mode));
+        }
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_in_place_of_a_key_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&pipe, folder.path()] {
+            assert!(matches!(read_secret(path), Err(SecretFileError::NotAFile)));
         }
     }
 

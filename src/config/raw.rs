@@ -37,6 +37,7 @@ pub(super) struct RawService {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawLocal {
     pub(super) socket: Option<PathBuf>,
+    #[serde(deserialize_with = "digits")]
     pub(super) socket_mode: String,
     pub(super) socket_group: Option<String>,
     pub(super) allow_uids: Vec<u32>,
@@ -51,6 +52,20 @@ pub(super) struct RawLocal {
     pub(super) max_connections_per_peer: usize,
     #[serde(with = "humantime_serde")]
     pub(super) request_timeout: Duration,
+}
+
+/// Digits that are text, though they look like a number in the environment.
+fn digits<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Digits {
+        Text(String),
+        Number(u32),
+    }
+    Ok(match Digits::deserialize(from)? {
+        Digits::Text(text) => text,
+        Digits::Number(number) => number.to_string(),
+    })
 }
 
 impl Default for RawLocal {

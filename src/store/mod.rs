@@ -114,6 +114,9 @@ pub trait Store: Outbox {
     /// Drops history that is of no more use; returns how many rows went.
     async fn purge(&self, before: &PurgeBefore) -> Result<u64>;
 
+    /// Whether something could be written now.
+    async fn check(&self) -> Result<()>;
+
     /// Waits for what was accepted, then releases the file. Later calls are `Unavailable`.
     async fn close(&self);
 }

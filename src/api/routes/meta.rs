@@ -7,11 +7,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::body::QueryParam;
-use crate::api::envelope::ok;
+use crate::api::envelope::{ApiError, ok};
 use crate::api::{Api, GIT_COMMIT, VERSION};
 
 pub(in crate::api) async fn health() -> &'static str {
     "OK"
+}
+
+/// Whether a login could go through now: a relay is subscribed, the store can be written.
+pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "ready": true, "relays_ready": api.auth.readiness().await? })))
 }
 
 pub(in crate::api) async fn version() -> Response {

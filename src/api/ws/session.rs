@@ -51,6 +51,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Session {
     pub(super) api: Api,
     authenticated: Arc<AtomicBool>,
+    /// Whether the client needs no token: the kernel or the guard has vouched for it.
+    pub(super) trusted: bool,
     /// Streams that the client subscribed to.
     pub(super) subscriptions: Arc<DashMap<StreamId, CancellationToken>>,
     /// One permit for each stream that is followed.
@@ -85,6 +87,7 @@ impl Session {
         Self {
             api,
             authenticated: Arc::new(AtomicBool::new(trusted)),
+            trusted,
             subscriptions: Arc::default(),
             followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
         }

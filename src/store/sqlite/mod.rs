@@ -198,6 +198,10 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn check(&self) -> Result<()> {
+        self.writer.write(migrate::touch).await
+    }
+
     async fn close(&self) {
         self.readers.close().await;
         // Last, so that the connection that goes last is the one that may move the log into the file.
