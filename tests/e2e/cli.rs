@@ -24,7 +24,8 @@ async fn log_in(daemon: &Daemon, approves: bool, args: &[&str]) -> (Phone, i32, 
     let mut command = at(daemon, &["login", "--json"]);
     let mut child = command.args(args).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    let url = soon("the URL", said.next_line()).await.unwrap().unwrap();
+    let opened = soon("the URL", said.next_line()).await.unwrap().unwrap();
+    let url = serde_json::from_str::<Value>(&opened).unwrap()["url"].as_str().unwrap().to_owned();
     let mut phone = Phone::new();
     phone.scan(&url).await;
     let asked = phone.challenge().await;
