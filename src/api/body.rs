@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::MAX_BODY;
 use super::envelope::ApiError;
+use crate::auth::is_curve_point;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,6 +97,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
 
 /// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.
 pub(super) fn public_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
-    let key = PublicKey::parse(text).ok().filter(|key| key.xonly().is_ok());
+    let key = PublicKey::parse(text).ok().filter(is_curve_point);
     key.ok_or_else(|| ApiError::bad_request(format!("{field}: not a public key (64 hex digits or npub1…)")))
 }

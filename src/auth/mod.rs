@@ -36,7 +36,7 @@ pub use lookup::{Nip05Profile, Profile};
 pub use recovery::Opening;
 pub use relays::RelayReport;
 pub use requests::Opened;
-pub use tokens::{TokenType, VerifiedToken};
+pub use tokens::{TokenType, VerifiedToken, is_curve_point};
 
 pub use crate::events::StreamId;
 pub use crate::token::TokenError;

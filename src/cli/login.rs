@@ -27,7 +27,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
     };
     if args.json {
-        eprintln!("{}", json!({ "url": url, "stream_id": stream }));
+        eprintln!("{url}\nstream {stream}");
     } else {
         eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting … (stream {stream})", qr::render(url));
     }

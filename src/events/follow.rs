@@ -10,7 +10,7 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{Event, Events, MAX_PAGE, StreamId};
+use super::{Event, EventPage, Events, MAX_PAGE, StreamId};
 use crate::store::StoreError;
 
 /// Events that a follower may lie behind before it has to read the store again.
@@ -116,6 +116,30 @@ impl Follower {
         }
     }
 
+    /// What is there already, and whether that is all there will ever be. Waits for nothing.
+    pub fn ready(&mut self) -> EventPage {
+        let events: Vec<Event> = self.pending.drain(..).collect();
+        self.cursor = events.last().map_or(self.cursor, |last| last.index);
+        EventPage { events, ended: self.ended, latest: self.cursor }
+    }
+
+    /// Whether there is nothing more to come, now or ever.
+    pub fn is_over(&self) -> bool {
+        self.ended && self.pending.is_empty()
+    }
+
+    /// The next event once it is there, with those that are there by then. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, when it has to be read.
+    pub async fn next_page(&mut self) -> Result<EventPage, StoreError> {
+        let first = self.next().await?;
+        let mut page = self.ready();
+        page.events.splice(..0, first);
+        Ok(page)
+    }
+
     /// Reads on in the store; `false`: there is no such stream.
     async fn catch_up(&mut self) -> Result<bool, StoreError> {
         let Some(page) = self.events.read(self.stream, self.cursor).await? else { return Ok(false) };
@@ -173,6 +197,19 @@ mod tests {
         };
         store.open_handshake(&handshake).await.unwrap();
         Fixture { events: Events::new(Arc::clone(&store), sealer), store, stream, _folder: folder }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_what_is_there_and_a_next_page_what_comes() {
+        let fixture = fixture().await;
+        fixture.happens().await;
+        fixture.happens().await;
+        let mut follower = fixture.follow(0).await;
+        let indices = |page: EventPage| page.events.iter().map(|event| event.index).collect::<Vec<_>>();
+        assert_eq!(indices(follower.ready()), [1, 2]);
+        assert_eq!(indices(follower.ready()), [0; 0]);
+        let (next, ()) = tokio::join!(follower.next_page(), fixture.happens());
+        assert_eq!(indices(next.unwrap()), [3]);
     }
 
     impl Fixture {

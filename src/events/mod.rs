@@ -36,9 +36,9 @@ pub struct Events {
 pub struct EventPage {
     /// The events, in order; at most [`MAX_PAGE`].
     pub events: Vec<Event>,
-    /// Whether the stream has had its last event (which may lie beyond this page).
+    /// Whether the stream has had its last event. It may lie beyond a page that is full.
     pub ended: bool,
-    /// Index of the stream's latest event (which may lie beyond this page); 0: there is none yet.
+    /// Index of the stream's latest event, as far as it was looked for; 0: there is none yet.
     pub latest: u64,
 }
 

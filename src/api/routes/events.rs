@@ -38,39 +38,44 @@ pub(in crate::api) async fn read(
     if wants_sse(&headers) {
         // A browser that reconnects says where it was.
         let after = last_event_id(&headers)?.or(after).unwrap_or(0);
-        let page = page(&api, stream, after).await?;
-        if page.ended && page.events.is_empty() {
+        let follower = follower(&api, stream, after).await?;
+        if follower.is_over() {
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        return Ok(follow(follower(&api, stream, after).await?, api.lifecycle));
+        return Ok(follow(follower, api.lifecycle));
     }
     let after = after.unwrap_or(0);
-    let mut page = page(&api, stream, after).await?;
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
-    if page.events.is_empty() && !page.ended && !wait.is_zero() {
-        wait_for_event(&api, stream, after, wait).await?;
-        page = self::page(&api, stream, after).await?;
-    }
+    let page = if wait.is_zero() {
+        api.auth.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
+    } else {
+        wait_for_page(&api, stream, after, wait).await?
+    };
     Ok(ok(json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended })))
-}
-
-async fn page(api: &Api, stream: StreamId, after: u64) -> Result<EventPage, ApiError> {
-    api.auth.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)
 }
 
 async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {
     api.auth.events().follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
 }
 
-async fn wait_for_event(api: &Api, stream: StreamId, after: u64, wait: Duration) -> Result<(), ApiError> {
+/// What is there or else comes in time. The store is read once: what comes is heard.
+async fn wait_for_page(
+    api: &Api,
+    stream: StreamId,
+    after: u64,
+    wait: Duration,
+) -> Result<EventPage, ApiError> {
     let mut follower = follower(api, stream, after).await?;
-    tokio::select! {
-        event = follower.next() => event.map(drop)?,
-        () = tokio::time::sleep(wait) => {}
-        () = api.lifecycle.stopping() => {}
+    let page = follower.ready();
+    if !page.events.is_empty() || page.ended {
+        return Ok(page);
     }
-    Ok(())
+    tokio::select! {
+        next = follower.next_page() => Ok(next?),
+        () = tokio::time::sleep(wait) => Ok(page),
+        () = api.lifecycle.stopping() => Ok(page),
+    }
 }
 
 /// Every event as it comes, its index as its id, until the stream ends, the client leaves or the daemon stops.

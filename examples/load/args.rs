@@ -1,0 +1,80 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Measures the daemon: logins, open requests, tokens a second. Prints one line of JSON.
+///
+/// Build the daemon first (`cargo build --release`); it is looked for next to this program. A login is POST
+/// /login, the wallet's scan, its approval, and the caller hearing of it, each with a user of its own.
+#[derive(Debug, Parser)]
+#[command(name = "load")]
+pub(crate) struct Args {
+    /// Logins to carry out
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) logins: usize,
+    /// Logins under way at the same time [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) at_once: Option<usize>,
+    /// How a caller follows its login
+    #[arg(long, value_enum, default_value_t = Follow::Poll)]
+    pub(crate) follow: Follow,
+    /// How long a user takes to approve; not counted into a login's time
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) wallet_delay_ms: u64,
+    /// Seconds after which a login counts as failed
+    #[arg(long, value_name = "SECS", default_value_t = 60)]
+    pub(crate) give_up_secs: u64,
+    /// Subscriptions that the relay allows a connection
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) relay_subs: usize,
+    /// Requests to open, each for another user, that no wallet ever answers; measures the memory of each
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) silent: usize,
+    /// Also measure token verification and issuance over Unix socket, TCP and WebSocket
+    #[arg(long)]
+    pub(crate) bench: bool,
+    /// Seconds for each measurement of --bench
+    #[arg(long, value_name = "SECS", default_value_t = 3)]
+    pub(crate) verify_secs: u64,
+    /// The daemon [default: `portico` in the folder above this program's]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) daemon: Option<PathBuf>,
+    /// A second process of this program
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) role: Option<Role>,
+    /// For the wallets: where the relay is
+    #[arg(long, hide = true, default_value = "")]
+    pub(crate) relay: String,
+    /// For the wallets: whom they log in to
+    #[arg(long, hide = true, default_value = "")]
+    pub(crate) service: String,
+}
+
+impl Args {
+    /// One wallet a login, and one for the login before the measurement.
+    pub(crate) fn wallets(&self) -> usize {
+        self.logins + 1
+    }
+}
+
+/// How a caller hears how its login ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Follow {
+    /// `GET /events/{id}?wait=…`, again and again
+    Poll,
+    /// Server-Sent Events
+    Sse,
+    /// `Subscribe` on a WebSocket
+    Ws,
+}
+
+/// What a process of this program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Be the relay.
+    Relay,
+    /// Be all the wallets.
+    Wallets,
+}

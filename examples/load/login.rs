@@ -1,0 +1,143 @@
+//! Logins: one to its end, and many at once.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Map, Value, json};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::Result;
+use crate::args::{Args, Follow};
+use crate::daemon::{Daemon, Usage};
+use crate::http::Connection;
+use crate::report::{Times, millis};
+use crate::socket::Address;
+use crate::wallets;
+
+/// How long one long-poll waits.
+const WAIT_SECS: u64 = 20;
+
+/// Carries out all logins, [`Args::at_once`] at a time, and reports.
+pub(crate) async fn many(
+    args: &Args,
+    daemon: &Daemon,
+    wallets: &mut wallets::Handle,
+) -> Result<Map<String, Value>> {
+    let at_once = args.at_once.unwrap_or(args.logins).max(1);
+    let places = Arc::new(Semaphore::new(at_once));
+    let give_up = Duration::from_secs(args.give_up_secs);
+    let delay = Duration::from_millis(args.wallet_delay_ms);
+    let before = Usage::of(daemon.pid())?;
+    let began = Instant::now();
+    let mut logins = JoinSet::new();
+    for _ in 0..args.logins {
+        let place = Arc::clone(&places).acquire_owned().await?;
+        let (socket, follow, scans) = (daemon.socket.clone(), args.follow, wallets.sender());
+        let wallet = wallets.next();
+        logins.spawn(async move {
+            let _place = place;
+            let began = Instant::now();
+            let ended = timeout(give_up, one(&socket, follow, wallet, scans)).await;
+            let ended = ended.unwrap_or_else(|_| Err("no end in time".into()));
+            ended.map(|()| began.elapsed().saturating_sub(delay))
+        });
+    }
+    let mut times = Vec::with_capacity(args.logins);
+    let mut failed = 0;
+    while let Some(login) = logins.join_next().await {
+        match login? {
+            Ok(time) => times.push(time),
+            Err(error) => {
+                failed += 1;
+                eprintln!("load: a login failed: {error}");
+            }
+        }
+    }
+    let wall = began.elapsed();
+    let after = Usage::of(daemon.pid())?;
+    let completed = times.len();
+    eprintln!("load: {completed} logins in {:.2} s", wall.as_secs_f64());
+    let times = Times::new(times);
+    let cpu_s = after.cpu_s - before.cpu_s;
+    let figures = [
+        ("completed", json!(completed)),
+        ("failed", json!(failed)),
+        ("at_once", json!(at_once)),
+        ("p50_ms", json!(times.percentile(50))),
+        ("p99_ms", json!(times.percentile(99))),
+        ("wall_s", json!(millis(wall) / 1000.0)),
+        ("daemon_cpu_s", json!((cpu_s * 100.0).round() / 100.0)),
+        ("daemon_cpu_ms_per_login", json!((cpu_s * 1e6 / completed.max(1) as f64).round() / 1000.0)),
+        ("daemon_rss_after_logins_mb", json!(after.resident_mb())),
+    ];
+    Ok(figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// One login, from `POST /login` to the approval.
+pub(crate) async fn one(
+    socket: &Path,
+    follow: Follow,
+    wallet: usize,
+    scans: mpsc::UnboundedSender<String>,
+) -> Result<()> {
+    let mut connection = Connection::open(Address::Unix(socket)).await?;
+    let opened = connection.call("POST", "/login", "{}").await?;
+    let url = opened["url"].as_str().ok_or("a login without a URL")?;
+    let stream = opened["stream_id"].as_str().ok_or("a login without a stream")?;
+    scans.send(format!("{wallet} {url}\n"))?;
+    match follow {
+        Follow::Poll => poll(connection, stream).await,
+        Follow::Sse => sse(connection, stream).await,
+        Follow::Ws => ws(socket, stream).await,
+    }
+}
+
+async fn poll(mut connection: Connection, stream: &str) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let path = format!("/events/{stream}?after={after}&wait={WAIT_SECS}");
+        let page = connection.call("GET", &path, "").await?;
+        for event in page["events"].as_array().into_iter().flatten() {
+            after = event["index"].as_u64().unwrap_or(after);
+            if is_end(event)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn sse(connection: Connection, stream: &str) -> Result<()> {
+    let mut events = connection.follow(&format!("/events/{stream}")).await?;
+    while !is_end(&events.next().await?)? {}
+    Ok(())
+}
+
+async fn ws(socket: &Path, stream: &str) -> Result<()> {
+    let connection = Address::Unix(socket).connect().await?;
+    let (mut socket, _) = client_async("ws://localhost/ws", connection).await?;
+    let command = json!({ "id": 1, "cmd": "Subscribe", "params": { "stream_id": stream } });
+    socket.send(Message::text(command.to_string())).await?;
+    while let Some(frame) = socket.next().await {
+        let Message::Text(text) = frame? else { continue };
+        let message: Value = serde_json::from_str(&text)?;
+        if message["type"] == "notification" && is_end(&message["data"])? {
+            return Ok(());
+        }
+    }
+    Err("the daemon hung up".into())
+}
+
+/// Whether an event is the approval; one that ends the login otherwise is an error.
+fn is_end(event: &Value) -> Result<bool> {
+    match event["type"].as_str() {
+        Some("authenticate_key") if event["status"]["status"] == "approved" => Ok(true),
+        Some("key_handshake") => Ok(false),
+        _ => Err(format!("the login ended with {} {}", event["type"], event["code"]).into()),
+    }
+}
