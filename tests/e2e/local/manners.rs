@@ -23,6 +23,7 @@ async fn every_mistake_comes_back_in_the_envelope() {
         (Method::DELETE, "/info", "", 405, "method_not_allowed"),
         (Method::GET, "/ws", "", 426, "upgrade_required"),
         (Method::POST, "/jwt/verify", "{\"pubkey\":", 400, "bad_request"),
+        (Method::POST, "/jwt/verify", "7", 400, "bad_request"),
         (Method::POST, "/jwt/issue", "[]", 400, "bad_request"),
         (Method::POST, "/jwt/verify", "{}", 400, "bad_request"),
         (Method::POST, "/jwt/verify", "{\"pubkey\":7,\"token\":\"\"}", 400, "bad_request"),
