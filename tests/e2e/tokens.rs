@@ -206,3 +206,52 @@ async fn a_token_is_verified_offline_without_any_daemon() {
     }
     assert_eq!(verify(&token, "nobody".into()).await.code, 64);
 }
+
+#[tokio::test]
+async fn revoking_one_users_token_never_revokes_that_of_another_who_logged_in_the_same_second() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (rest, us) = (daemon.rest(), daemon.public_key().await);
+    let service = PublicKey::parse(&us).unwrap();
+    let ((alice, _), (bob, _)) = (logged_in(&daemon).await, logged_in(&daemon).await);
+    // Wallets put nothing of their own into a token, so both sign the very same text.
+    let issued_at = now();
+    let [hers, his] = [&alice, &bob].map(|phone| phone.token(&service, issued_at, 3600));
+    assert_eq!(hers.rsplit_once('.').unwrap().0, his.rsplit_once('.').unwrap().0);
+
+    rest.post("/jwt/revoke", json!({ "token": hers })).await.data();
+    assert_eq!(rest.verify(&us, &hers).await.refusal(), refused(400, "token_revoked"));
+    assert_eq!(rest.verify(alice.key(), &hers).await.refusal(), refused(400, "token_revoked"));
+    assert_eq!(rest.verify(&us, &his).await.data()["target_key"], bob.key().to_hex());
+    rest.verify(bob.key(), &his).await.data();
+
+    // Nor does a signature of nobody's under that text.
+    let of_nobody = format!("{}.{}", his.rsplit_once('.').unwrap().0, "A".repeat(86));
+    let answer = rest.post("/jwt/revoke", json!({ "token": of_nobody })).await;
+    assert_eq!(answer.refusal(), refused(400, "invalid_signature"));
+    rest.verify(bob.key(), &his).await.data();
+}
+
+#[tokio::test]
+async fn wrong_claims_of_a_known_wallet_are_named_as_such_to_the_service_too() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use sha2::{Digest, Sha256};
+
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (phone, _) = logged_in(&daemon).await;
+    let us = daemon.public_key().await;
+    let claims = json!({ "exp": "tomorrow", "iat": now(), "nbf": now(), "target_key": us });
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let input = format!("{}.{}", encode(r#"{"alg":"ES256K"}"#), encode(&claims.to_string()));
+    let secret = phone.keys().secret_key();
+    let odd = secret.x_only_public_key(secp256k1::SECP256K1).1 == secp256k1::Parity::Odd;
+    let secret = if odd { secret.negate() } else { **secret };
+    let message = secp256k1::Message::from_digest(Sha256::digest(&input).into());
+    let signature = secp256k1::SECP256K1.sign_ecdsa(&message, &secret).serialize_compact();
+    let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+    for key in [us, phone.key().to_hex()] {
+        assert_eq!(daemon.rest().verify(key, &token).await.refusal(), refused(400, "malformed_claims"));
+    }
+}

@@ -8,6 +8,7 @@ use crate::support::daemon::Daemon;
 use crate::support::now;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
+use crate::support::rest::refused;
 
 /// Phones on subkeys of `main` that may not answer for it, and the proof that each shows.
 fn impostors(main: &Keys) -> Vec<(&'static str, Phone, SubkeyProof)> {
@@ -129,4 +130,26 @@ async fn a_subkey_that_shows_its_proof_several_times_at_once_is_asked_once() {
     // The next challenge comes over the same connection: nothing else may have come before it.
     daemon.rest().authenticate(main.public_key()).await;
     assert_ne!(phone.challenge().await.challenge.challenge, asked.challenge.challenge);
+}
+
+#[tokio::test]
+async fn a_stranger_whom_a_careless_caller_names_as_a_subkey_answers_for_nobody() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (mut victim, mut stranger) = (Phone::new(), Phone::new());
+    victim.connect(&relay.url()).await;
+    stranger.connect(&relay.url()).await;
+    let stream = daemon.rest().authenticate_with(victim.key(), &[stranger.key().to_hex()]).await;
+    let asked = stranger.challenge().await;
+    stranger.approve(&asked).await;
+    let asked = victim.challenge().await;
+    victim.decline(&asked, Some("not me")).await;
+    let events = daemon.ended(&stream).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["status"], json!({ "status": "declined", "reason": "not me" }));
+
+    let us = daemon.public_key().await;
+    let token = stranger.token_for(&asked.event.pubkey);
+    let answer = daemon.rest().verify(us, &token).await;
+    assert_eq!(answer.refusal(), refused(400, "unknown_wallet"));
 }

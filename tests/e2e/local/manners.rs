@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use crate::support::daemon::Daemon;
+use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
 
 #[tokio::test]
@@ -142,4 +143,19 @@ async fn a_half_sent_request_does_not_hold_up_the_end_of_the_daemon() {
     assert!(status.success(), "a client's manners are no failure of the daemon's: {status}");
     assert!(took < std::time::Duration::from_secs(8), "{took:?}");
     let _ = silent.write_all(b"x").await;
+}
+
+#[tokio::test]
+async fn the_daemon_is_ready_while_a_relay_is_subscribed() {
+    let relay = TestRelay::start().await;
+    let mut daemon = Daemon::on(&[]).start().await;
+    let answer = daemon.rest().get("/ready").await;
+    assert_eq!(answer.refusal(), refused(503, "no_relay"));
+    assert!(daemon.terminate().await.success());
+
+    let daemon = Daemon::start(&[&relay]).await;
+    daemon.rest().post("/key-handshake", json!({})).await.data();
+    assert_eq!(daemon.rest().get("/ready").await.data(), json!({ "ready": true, "relays_ready": 1 }));
+    let relays = daemon.rest().get("/relays").await.data();
+    assert_eq!(relays["relays"][0]["state"], "ready");
 }

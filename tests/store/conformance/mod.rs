@@ -14,6 +14,7 @@ macro_rules! conformance {
     ($make:path) => {
         conformance! { $make;
             streams {
+                a_store_that_can_be_written_says_so,
                 events_are_numbered_from_one_without_gaps,
                 a_page_tells_of_the_end_though_the_last_event_lies_beyond_it,
                 a_stream_that_never_was_has_no_page_and_no_end,

@@ -2,6 +2,12 @@ use portico::store::{Handshake, HandshakeKind, Scan, Store, StoreError};
 
 use crate::fixtures::*;
 
+pub(crate) async fn a_store_that_can_be_written_says_so(store: &dyn Store) {
+    store.check().await.unwrap();
+    store.close().await;
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
+}
+
 pub(crate) async fn events_are_numbered_from_one_without_gaps(store: &dyn Store) {
     store.open_handshake(&static_login(stream(1))).await.unwrap();
     for n in 1..=5 {
