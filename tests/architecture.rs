@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("protocol", &[]),
     ("lifecycle", &[]),
+    ("client", &[]),
     ("config", &["address", "clock", "token", "protocol"]),
     ("relay", &["address", "clock", "token", "protocol"]),
     ("store", &["address", "clock", "token", "protocol"]),
