@@ -19,7 +19,7 @@ use super::socket::Socket;
 use super::soon;
 
 /// The program that is tested.
-pub(crate) const PORTICO: &str = env!("CARGO_BIN_EXE_portico");
+const PORTICO: &str = env!("CARGO_BIN_EXE_portico");
 
 /// A daemon that is to be started.
 pub(crate) struct Plan {
@@ -232,7 +232,21 @@ impl Plan {
 
 /// A command of the program that sees nothing of this machine but `home`.
 pub(crate) fn portico(home: &Path) -> Command {
-    let mut command = Command::new(PORTICO);
+    command_of(Path::new(PORTICO), home)
+}
+
+/// The same where every user can run it: the program may have been built where only its owner looks.
+pub(crate) fn portico_for_all(home: &Path) -> Command {
+    let program = home.join("portico");
+    if !program.exists() {
+        std::fs::copy(PORTICO, &program).unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    }
+    command_of(&program, home)
+}
+
+fn command_of(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("HOME", home).env("TMPDIR", home).current_dir(home);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
