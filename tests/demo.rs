@@ -140,7 +140,7 @@ async fn people_are_told_what_to_try_and_that_goes_on_when_there_is_no_input() {
     let health = line_with(&mut shown, "/health").await;
     line_with(&mut shown, "Paste a portal:// URL").await;
     line_with(&mut shown, "Ctrl-C").await;
-    let socket = health.split_whitespace().nth(2).unwrap();
+    let socket = health.split_whitespace().nth(3).unwrap();
     assert!(Path::new(socket).exists(), "{health}");
     assert_eq!(terminate(demo).await, Some(0));
     assert!(is_empty(temporary.path()));

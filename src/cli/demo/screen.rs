@@ -111,7 +111,10 @@ impl Screen {
         let error = result.err().map(|error| error.to_string());
         match error {
             _ if self.json => self.object(&json!({ "step": "pasted", "error": error })),
-            None => self.line(format_args!("  {} scanned", self.styled(GREEN, "✓"))),
+            None => self.line(format_args!(
+                "  {} scanned: if the URL is open, the user is asked",
+                self.styled(GREEN, "✓")
+            )),
             Some(error) => self.line(format_args!("  {} not scanned: {error}", self.styled(RED, "✗"))),
         }
     }

@@ -46,12 +46,13 @@ pub(super) fn invitation(stage: &Stage) -> Vec<String> {
     let (portico, socket) = (program(), quoted(&stage.socket()));
     let user = stage.wallet().user_key().to_bech32().unwrap_or_else(|never| match never {});
     let mut commands = vec![
-        format!("curl --unix-socket {socket} http://portico/health"),
-        format!("curl --unix-socket {socket} http://portico/info"),
+        format!("curl -s --unix-socket {socket} http://portico/health"),
+        format!("curl -s --unix-socket {socket} -X POST http://portico/login"),
     ];
     if let Some(address) = stage.daemon().and_then(|daemon| daemon.listen()) {
         let token_file = quoted(&stage.token_file());
-        commands.push(format!("curl -H \"Authorization: Bearer $(cat {token_file})\" http://{address}/info"));
+        commands
+            .push(format!("curl -s -H \"Authorization: Bearer $(cat {token_file})\" http://{address}/info"));
     }
     commands.push(format!("{portico} login --socket {socket}"));
     commands.push(format!("{portico} issue --socket {socket} --hours 24 {user}"));
