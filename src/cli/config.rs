@@ -29,6 +29,12 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     if let Some(webhook) = &config.webhook {
         webhook.secret.load().map_err(Failure::usage)?;
     }
+    if let Some(proof) = config.service.subkey_proof_file.as_ref().filter(|path| !path.is_file()) {
+        return Err(Failure::usage(format!(
+            "service.subkey_proof_file: there is no file {}",
+            proof.display()
+        )));
+    }
     let shown = show(&config, &public_key);
     if args.json {
         println!("{shown:#}");
@@ -51,6 +57,18 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "socket": config.local.socket,
         "socket_mode": format!("{:04o}", config.local.socket_mode),
         "listen": config.local.listen.map_or("off".into(), |address| address.to_string()),
+        "local": {
+            "socket_gid": config.local.socket_gid,
+            "allow_uids": config.local.allow_uids,
+            "allow_gids": config.local.allow_gids,
+            "allowed_hosts": config.local.allowed_hosts,
+            "allowed_origins": config.local.allowed_origins,
+            "max_connections": config.local.max_connections,
+            "max_connections_per_peer": config.local.max_connections_per_peer,
+            "request_timeout": humantime::format_duration(config.local.request_timeout).to_string(),
+        },
+        "nip05_names": config.service.nip05_names,
+        "subkey_proof_file": config.service.subkey_proof_file,
         "api_token": config.local.token.to_string(),
         "relay_source": config.relay_source.to_string(),
         "relays": relays,
