@@ -25,7 +25,11 @@ struct Inside {
 
 impl Inside {
     async fn start(relays: &[&TestRelay]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_at(now(), tempfile::tempdir().unwrap(), relays).await
+    }
+
+    /// Starts on what a former one has left, when its clock shows this second.
+    async fn start_at(second: u64, folder: TempDir, relays: &[&TestRelay]) -> Self {
         let at = |name: &str| Some(folder.path().join(name));
         let list: String =
             relays.iter().map(|relay| format!("[[relay]]\nurl = \"{}\"\n", relay.url())).collect();
@@ -40,9 +44,14 @@ impl Inside {
             ..Overrides::default()
         };
         let config = config::load(&overrides).unwrap();
-        let clock = TokioClock::starting_at(Timestamp::from_secs(now()));
+        let clock = TokioClock::starting_at(Timestamp::from_secs(second));
         let daemon = app::start(&config, Arc::new(clock)).await.unwrap();
         Self { daemon, folder }
+    }
+
+    async fn stop(self) -> TempDir {
+        assert!(self.daemon.stop(std::future::pending()).await);
+        self.folder
     }
 
     fn rest(&self) -> Rest {
@@ -95,6 +104,20 @@ async fn a_request_says_that_there_was_no_relay_if_there_never_was_one() {
     pass(5 * MINUTES).await;
     for stream in [&handshake, &challenge] {
         assert_eq!(inside.end_of(stream).await["code"], "no_relay");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_time_ran_out_while_the_daemon_was_down_ends_when_it_is_back() {
+    let relay = TestRelay::start().await;
+    let inside = Inside::start(&[&relay]).await;
+    soon("a relay", inside.daemon.ready()).await;
+    let challenge = inside.rest().authenticate(Phone::new().key()).await;
+    let (_, handshake) = inside.rest().key_handshake(json!({})).await;
+    let folder = inside.stop().await;
+    let inside = Inside::start_at(now() + 3600, folder, &[&relay]).await;
+    for stream in [&challenge, &handshake] {
+        assert_eq!(inside.end_of(stream).await["code"], "timed_out");
     }
 }
 

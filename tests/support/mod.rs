@@ -26,10 +26,3 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub(crate) fn now() -> u64 {
     nostr_sdk::Timestamp::now().as_secs()
 }
-
-/// Waits until the system's time is past this second. For what has to grow old in another process.
-pub(crate) async fn until_after(second: u64) {
-    while now() <= second {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}

@@ -3,7 +3,7 @@
 //! It forwards ephemeral events to whoever is subscribed and stores the others, as relays do. It does not
 //! verify events: it may be a hostile one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::filter::MatchEventOptions;
 use nostr_sdk::prelude::{
-    ClientMessage, Event, Filter, JsonUtil, RelayMessage, RelayUrl, SubscriptionId, Timestamp,
+    ClientMessage, Event, EventId, Filter, JsonUtil, RelayMessage, RelayUrl, SubscriptionId, Timestamp,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -100,6 +100,8 @@ pub(crate) struct State {
     pub(crate) logins: u64,
     /// The most subscriptions there were at a time on one connection.
     pub(crate) max_subscriptions_seen: usize,
+    /// Events that are found too old from now on, whatever their age.
+    pub(crate) expired: HashSet<EventId>,
     clients: HashMap<u64, Client>,
 }
 
@@ -300,7 +302,8 @@ impl Shared {
     }
 
     fn answer(&self, state: &mut State, id: u64, message: ClientMessage<'_>) -> Vec<RelayMessage<'static>> {
-        let State { clients, stored, received, reqs_seen, logins, max_subscriptions_seen, .. } = &mut *state;
+        let State { clients, stored, received, reqs_seen, logins, max_subscriptions_seen, expired, .. } =
+            &mut *state;
         let Some(client) = clients.get_mut(&id) else { return Vec::new() };
         let locked_out = self.faults.requires_auth && !client.logged_in;
         match message {
@@ -340,7 +343,8 @@ impl Shared {
                 }
                 let age = Timestamp::now().as_secs().saturating_sub(event.created_at.as_secs());
                 let is_ephemeral = event.kind.is_ephemeral();
-                if is_ephemeral && self.faults.refuses_older_than.is_some_and(|max| age > max) {
+                let is_old = self.faults.refuses_older_than.is_some_and(|max| age > max);
+                if is_ephemeral && (is_old || expired.contains(&event.id)) {
                     return vec![RelayMessage::ok(event.id, false, "invalid: ephemeral event expired")];
                 }
                 forward(state, &event);
