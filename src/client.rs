@@ -56,7 +56,7 @@ pub struct Client {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The envelope (api.md §2).
+    /// The envelope: `success`, with `data` or with `error` and `code`.
     pub body: Value,
 }
 

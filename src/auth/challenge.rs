@@ -15,7 +15,7 @@ use crate::protocol::{AuthChallenge, SubkeyProof};
 use crate::relay::Publication;
 use crate::store::{Challenge, Envelope, StreamId};
 
-/// Subkeys that one user may have (protocol: at most 8).
+/// Subkeys that one user may have (Portal: at most 8).
 pub(super) const MAX_SUBKEYS: usize = 8;
 
 /// A challenge that is sealed and signed, but not stored or sent yet.

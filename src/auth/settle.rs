@@ -113,7 +113,7 @@ impl Auth {
     /// A relay refused an event as too old: the same challenge goes out once more in a new event, on relays
     /// that did so alone, for a wallet that gets both asks its user twice.
     pub(super) async fn renew(&self, old: EventId, relay: RelayUrl) -> Result<()> {
-        /// New events for one request, at most (protocol §1).
+        /// New events for one request, at most.
         const MAX_RENEWALS: u8 = 2;
 
         let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };

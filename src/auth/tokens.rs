@@ -87,7 +87,7 @@ impl Tokens {
         self.revoked.retain(|_, expires_at| *expires_at > now);
     }
 
-    /// What holds for every token: its times, and that it was not revoked (api.md §5, steps 5 to 8).
+    /// What holds for every token: its times, and that it was not revoked.
     fn judge(
         &self,
         token: &UnverifiedToken,
