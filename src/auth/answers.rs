@@ -83,7 +83,12 @@ impl Auth {
         }
         let _amending = challenge.amending.lock().await;
         let mut concerned: Vec<PublicKey> = challenge.progress().asked.iter().map(|(key, _)| *key).collect();
-        if concerned.contains(&author) || concerned.len() > MAX_SUBKEYS {
+        if concerned.contains(&author) {
+            // Asked already, on a caller's word: now it may answer, too.
+            challenge.progress().prove(author);
+            return Ok(());
+        }
+        if concerned.len() > MAX_SUBKEYS {
             return Ok(());
         }
         concerned.push(author);
@@ -96,7 +101,7 @@ impl Auth {
         let proof = serde_json::to_string(&proof).map_err(|_| AuthError::Seal)?;
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
-        challenge.progress().proven.push(author);
+        challenge.progress().prove(author);
         if self.registry.ask_also(&challenge, author, event.id) {
             self.publish_for(&challenge, Arc::new(event), Vec::new());
         }

@@ -89,6 +89,15 @@ pub(super) struct Progress {
     pub(super) ended: bool,
 }
 
+impl Progress {
+    /// A key that is asked has proven to be a subkey of the user's.
+    pub(super) fn prove(&mut self, key: PublicKey) {
+        if !self.proven.contains(&key) {
+            self.proven.push(key);
+        }
+    }
+}
+
 /// An event that a newer one took the place of, on the relays that found it too old.
 #[derive(Debug)]
 pub(super) struct Retired {

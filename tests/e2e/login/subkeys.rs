@@ -44,7 +44,7 @@ async fn a_wallet_on_a_subkey_proves_whose_it_is_and_answers_for_its_main_key() 
 }
 
 #[tokio::test]
-async fn a_subkey_that_the_caller_names_is_asked_without_a_proof() {
+async fn a_subkey_that_the_caller_names_is_asked_at_once_and_proves_itself_with_its_answer() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
     let main = Keys::generate();
@@ -93,4 +93,34 @@ async fn a_service_runs_on_a_subkey_that_keygen_made() {
     for us in [main.to_hex(), asked.event.pubkey.to_hex()] {
         assert_eq!(daemon.rest().verify(us, &token).await.data()["target_key"], phone.key().to_hex());
     }
+}
+
+#[tokio::test]
+async fn a_subkey_that_the_caller_names_may_prove_itself_before_it_answers() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let main = Keys::generate();
+    let on_subkey = Phone::on_subkey_of(&main);
+    // Its answers carry no proof.
+    let mut phone = Phone::with(on_subkey.keys().clone(), None);
+    phone.connect(&relay.url()).await;
+    let named = [phone.key().to_hex()];
+    let stream = daemon.rest().authenticate_with(main.public_key(), &named).await;
+    let asked = phone.challenge().await;
+    phone.prove(&asked.event, on_subkey.proof()).await;
+    // Both are handled side by side, so the answer is given until it counts.
+    let answer = async {
+        loop {
+            phone.approve(&asked).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let events = tokio::select! {
+        events = daemon.ended(&stream) => events,
+        () = answer => unreachable!(),
+    };
+    assert_eq!(
+        (types(&events), &events[0]["user_key"]),
+        (vec!["authenticate_key"], &json!(main.public_key()))
+    );
 }
