@@ -1,56 +1,17 @@
 //! What each command does.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::request::{Command, Request, Token};
 use super::session::{Outbox, Session};
 use crate::api::body::public_key;
 use crate::api::envelope::ApiError;
-use crate::api::routes::auth::{NewHandshake, WhoIs, authenticate as authenticate_user};
-use crate::api::routes::jwt::{NewToken, issue_token, verify_token};
-use crate::api::routes::questions::Question;
-use crate::api::routes::relays::Which;
-use crate::auth::{Profile, StreamId};
+use crate::api::routes::auth::authenticate as authenticate_user;
+use crate::api::routes::jwt::{issue_token, verify_token};
+use crate::auth::StreamId;
 use crate::events::{Event, EventBody, Follower};
-
-#[derive(Deserialize)]
-struct Request {
-    #[serde(default)]
-    id: Value,
-    cmd: String,
-    #[serde(default)]
-    params: Value,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: String,
-}
-
-#[derive(Deserialize)]
-struct MainKey {
-    main_key: String,
-}
-
-#[derive(Deserialize)]
-struct Nip05 {
-    nip05: String,
-}
-
-#[derive(Deserialize)]
-struct NewProfile {
-    profile: Profile,
-}
-
-#[derive(Deserialize)]
-struct Subscription {
-    stream_id: String,
-    #[serde(default)]
-    after: u64,
-}
 
 /// What a command leads to.
 enum Outcome {
@@ -70,16 +31,11 @@ enum Outcome {
 
 /// The first message of a client that is not trusted yet; `false`: it is not let in.
 pub(super) fn authenticate(session: &Session, text: &str, outbox: &Outbox) -> bool {
-    let request = match parse(text) {
-        Ok(request) => request,
-        Err((id, error)) => {
-            outbox.send(&failure(&id, &error));
-            return false;
-        }
-    };
-    let result = match request.cmd.as_str() {
-        "Auth" => auth(session, request.params),
-        _ => Err(ApiError::unauthorized("the first command must be Auth")),
+    let request = Request::parse(text);
+    let result = match request.command {
+        Ok(Command::Auth(offered)) => auth(session, &offered),
+        Ok(_) => Err(ApiError::unauthorized("the first command must be Auth")),
+        Err(error) => Err(error),
     };
     match result {
         Ok(data) => {
@@ -95,11 +51,11 @@ pub(super) fn authenticate(session: &Session, text: &str, outbox: &Outbox) -> bo
 
 /// Runs one command and sends what it leads to. `place` is given back once the command itself is done.
 pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: OwnedSemaphorePermit) {
-    let request = match parse(text) {
-        Ok(request) => request,
-        Err((id, error)) => return outbox.send(&failure(&id, &error)),
+    let request = Request::parse(text);
+    let outcome = match request.command {
+        Ok(command) => execute(&session, command).await,
+        Err(error) => Err(error),
     };
-    let outcome = execute(&session, &request.cmd, request.params).await;
     drop(place);
     match outcome {
         Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
@@ -128,12 +84,11 @@ pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: Own
     }
 }
 
-async fn execute(session: &Session, cmd: &str, params: Value) -> Result<Outcome, ApiError> {
+async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiError> {
     let service = &session.api.auth;
-    let data = match cmd {
-        "Auth" => auth(session, params)?,
-        "NewKeyHandshakeUrl" => {
-            let new: NewHandshake = read(params)?;
+    let data = match command {
+        Command::Auth(offered) => auth(session, &offered)?,
+        Command::NewKeyHandshakeUrl(new) => {
             let permit = may_follow(session)?;
             let opened = service.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
             let stream = opened.stream;
@@ -143,70 +98,56 @@ async fn execute(session: &Session, cmd: &str, params: Value) -> Result<Outcome,
             let follower = followed(session, stream, 0).await?;
             return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: false });
         }
-        "AuthenticateKey" => {
-            let who: WhoIs = read(params)?;
+        Command::AuthenticateKey(who) => {
             let permit = may_follow(session)?;
             let stream = authenticate_user(&session.api, &who).await?;
             return Ok(Outcome::Await(followed(session, stream, 0).await?, permit));
         }
-        "IssueJwt" => {
-            let new: NewToken = read(params)?;
-            json!({ "type": "issue_jwt", "token": issue_token(&session.api, &new)? })
-        }
-        "VerifyJwt" => {
-            let question: Question = read(params)?;
+        Command::IssueJwt(new) => json!({ "type": "issue_jwt", "token": issue_token(&session.api, &new)? }),
+        Command::VerifyJwt(question) => {
             typed("verify_jwt", json!(verify_token(&session.api, &question).await?))
         }
-        "FetchProfile" => {
-            let key = public_key("main_key", &read::<MainKey>(params)?.main_key)?;
+        Command::FetchProfile(whose) => {
+            let key = public_key("main_key", &whose.main_key)?;
             json!({ "type": "profile", "profile": service.profile(&key).await })
         }
-        "FetchNip05Profile" => {
-            let profile = service.nip05(&read::<Nip05>(params)?.nip05).await?;
+        Command::FetchNip05Profile(whose) => {
+            let profile = service.nip05(&whose.nip05).await?;
             json!({ "type": "fetch_nip05_profile", "profile": profile })
         }
-        "SetProfile" => {
-            let published = service.set_profile(&read::<NewProfile>(params)?.profile).await?;
-            if !published {
+        Command::SetProfile(new) => {
+            if !service.set_profile(&new.profile).await? {
                 let message = "no relay took the profile";
                 return Err(ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
             }
             json!({ "type": "auth_success", "message": "profile published" })
         }
-        "AddRelay" => {
-            let relay = service.add_relay(&read::<Which>(params)?.relay).await?;
+        Command::AddRelay(which) => {
+            let relay = service.add_relay(&which.relay).await?;
             json!({ "type": "add_relay", "relay": relay.to_string() })
         }
-        "RemoveRelay" => {
-            let relay = service.remove_relay(&read::<Which>(params)?.relay).await?;
+        Command::RemoveRelay(which) => {
+            let relay = service.remove_relay(&which.relay).await?;
             json!({ "type": "remove_relay", "relay": relay.to_string() })
         }
-        "Subscribe" => {
-            let Subscription { stream_id, after } = read(params)?;
-            let stream = stream_of(&stream_id)?;
+        Command::Subscribe(which) => {
+            let stream = which.stream()?;
             let permit = may_follow(session)?;
-            let follower = followed(session, stream, after).await?;
-            let data = json!({ "type": "subscribe", "stream_id": stream_id });
+            let follower = followed(session, stream, which.after).await?;
+            let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
             return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: true });
         }
-        "Unsubscribe" => {
-            let Subscription { stream_id, .. } = read(params)?;
-            let stream = stream_of(&stream_id)?;
+        Command::Unsubscribe(which) => {
             let (_, subscription) =
-                session.subscriptions.remove(&stream).ok_or_else(ApiError::no_such_stream)?;
+                session.subscriptions.remove(&which.stream()?).ok_or_else(ApiError::no_such_stream)?;
             subscription.cancel();
-            json!({ "type": "unsubscribe", "stream_id": stream_id })
-        }
-        other => {
-            let message = format!("there is no command {other:?} here");
-            return Err(ApiError::new(axum::http::StatusCode::BAD_REQUEST, "unsupported_command", message));
+            json!({ "type": "unsubscribe", "stream_id": which.stream_id })
         }
     };
     Ok(Outcome::Data(data))
 }
 
-fn auth(session: &Session, params: Value) -> Result<Value, ApiError> {
-    let offered: Token = read(params)?;
+fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
     if !session.trusted && !session.api.guard.is_token(&offered.token) {
         return Err(ApiError::unauthorized("the API token is wrong"));
     }
@@ -266,22 +207,6 @@ async fn answer_of(id: &Value, mut follower: Follower) -> Value {
             Err(error) => return failure(id, &error.into()),
         }
     }
-}
-
-fn parse(text: &str) -> Result<Request, (Value, ApiError)> {
-    serde_json::from_str(text).map_err(|error| {
-        let id = serde_json::from_str::<Value>(text).ok().and_then(|message| message.get("id").cloned());
-        (id.unwrap_or_default(), ApiError::bad_request(format!("message: {error}")))
-    })
-}
-
-fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
-    let params = if params.is_null() { json!({}) } else { params };
-    serde_json::from_value(params).map_err(|error| ApiError::bad_request(format!("params: {error}")))
-}
-
-fn stream_of(text: &str) -> Result<StreamId, ApiError> {
-    text.parse().map_err(|_| ApiError::no_such_stream())
 }
 
 fn typed(name: &str, mut data: Value) -> Value {

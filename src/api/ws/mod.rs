@@ -1,8 +1,9 @@
 //! The WebSocket API: commands, their answers, and streams that are followed.
 //!
-//! `session.rs` moves frames, `command.rs` says what each command does.
+//! `session.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them does.
 
 mod command;
+pub(super) mod request;
 mod session;
 
 use axum::body::Body;

@@ -1,0 +1,121 @@
+//! What a client asks: a message read into a command, before anything is done about it. Pure.
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::api::envelope::ApiError;
+use crate::api::routes::auth::{NewHandshake, WhoIs};
+use crate::api::routes::jwt::NewToken;
+use crate::api::routes::questions::Question;
+use crate::api::routes::relays::Which;
+use crate::auth::{Profile, StreamId};
+
+/// A message of a client.
+pub(in crate::api) struct Request {
+    /// What the answer is sent under; `null` when the client gave none.
+    pub(super) id: Value,
+    pub(super) command: Result<Command, ApiError>,
+}
+
+pub(super) enum Command {
+    Auth(Token),
+    NewKeyHandshakeUrl(NewHandshake),
+    AuthenticateKey(WhoIs),
+    IssueJwt(NewToken),
+    VerifyJwt(Question),
+    FetchProfile(MainKey),
+    FetchNip05Profile(Nip05),
+    SetProfile(NewProfile),
+    AddRelay(Which),
+    RemoveRelay(Which),
+    Subscribe(Subscription),
+    Unsubscribe(Subscription),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Token {
+    pub(super) token: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MainKey {
+    pub(super) main_key: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nip05 {
+    pub(super) nip05: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewProfile {
+    pub(super) profile: Profile,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Subscription {
+    pub(super) stream_id: String,
+    #[serde(default)]
+    pub(super) after: u64,
+}
+
+impl Subscription {
+    /// What is no stream's id names no stream.
+    pub(super) fn stream(&self) -> Result<StreamId, ApiError> {
+        self.stream_id.parse().map_err(|_| ApiError::no_such_stream())
+    }
+}
+
+impl Request {
+    /// Reads a message. One that is malformed keeps its id where it has one: the answer names it.
+    pub(in crate::api) fn parse(text: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(default)]
+            id: Value,
+            cmd: String,
+            #[serde(default)]
+            params: Value,
+        }
+        match serde_json::from_str::<Message>(text) {
+            Ok(Message { id, cmd, params }) => Self { id, command: Command::read(&cmd, params) },
+            Err(error) => {
+                let id =
+                    serde_json::from_str::<Value>(text).ok().and_then(|message| message.get("id").cloned());
+                let error = ApiError::bad_request(format!("message: {error}"));
+                Self { id: id.unwrap_or_default(), command: Err(error) }
+            }
+        }
+    }
+}
+
+impl Command {
+    fn read(name: &str, params: Value) -> Result<Self, ApiError> {
+        Ok(match name {
+            "Auth" => Self::Auth(read(params)?),
+            "NewKeyHandshakeUrl" => Self::NewKeyHandshakeUrl(read(params)?),
+            "AuthenticateKey" => Self::AuthenticateKey(read(params)?),
+            "IssueJwt" => Self::IssueJwt(read(params)?),
+            "VerifyJwt" => Self::VerifyJwt(read(params)?),
+            "FetchProfile" => Self::FetchProfile(read(params)?),
+            "FetchNip05Profile" => Self::FetchNip05Profile(read(params)?),
+            "SetProfile" => Self::SetProfile(read(params)?),
+            "AddRelay" => Self::AddRelay(read(params)?),
+            "RemoveRelay" => Self::RemoveRelay(read(params)?),
+            "Subscribe" => Self::Subscribe(read(params)?),
+            "Unsubscribe" => Self::Unsubscribe(read(params)?),
+            other => {
+                let message = format!("there is no command {other:?} here");
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_command", message));
+            }
+        })
+    }
+}
+
+/// No parameters at all are the same as none of them.
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
+    let params = if params.is_null() { json!({}) } else { params };
+    serde_json::from_value(params).map_err(|error| ApiError::bad_request(format!("params: {error}")))
+}
