@@ -84,6 +84,15 @@ impl Client {
         self.send(Method::POST, path, Bytes::from(body.to_string())).await
     }
 
+    /// Takes something away.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; an answer that says no is none.
+    pub async fn delete(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+        self.send(Method::DELETE, path, Bytes::from(body.to_string())).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallError> {
         let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;

@@ -42,6 +42,8 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod lifecycle;
 pub mod protocol;
 pub mod relay;

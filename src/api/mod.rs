@@ -5,6 +5,7 @@
 
 mod body;
 mod envelope;
+pub(crate) mod fuzzing;
 mod guard;
 mod listen;
 mod router;

@@ -21,6 +21,8 @@ pub struct RelayReport {
     pub state: &'static str,
     /// What went wrong last, until it is ready again.
     pub last_error: Option<String>,
+    /// How long the last ping took to be answered, in milliseconds.
+    pub latency_ms: Option<f64>,
     /// Events sent, repetitions included.
     pub sent: u64,
     /// Events that it said it took.
@@ -35,7 +37,7 @@ pub struct RelayReport {
 
 impl From<RelayHealth> for RelayReport {
     fn from(health: RelayHealth) -> Self {
-        let RelayHealth { url, origin, state, last_error, counters, .. } = health;
+        let RelayHealth { url, origin, state, latency, last_error, counters, .. } = health;
         Self {
             relay: url.to_string(),
             origin: match origin {
@@ -49,6 +51,8 @@ impl From<RelayHealth> for RelayReport {
                 RelayState::Ready => "ready",
             },
             last_error: last_error.map(|error| error.to_string()),
+            // Whole microseconds: more digits would only look exact.
+            latency_ms: latency.map(|time| (time.as_micros() as f64) / 1000.0),
             sent: counters.sent,
             accepted: counters.accepted,
             refused: counters.refused,

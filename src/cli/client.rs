@@ -38,6 +38,12 @@ impl Target {
         data(Client::new(&socket).post(path, body).await.map_err(|error| broken(&socket, &error))?)
     }
 
+    /// Takes something away; returns `data`, or the daemon's error.
+    pub(super) async fn delete(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let socket = self.path()?;
+        data(Client::new(&socket).delete(path, body).await.map_err(|error| broken(&socket, &error))?)
+    }
+
     /// Follows a stream behind index `after`.
     pub(super) async fn follow(&self, stream: &str, after: u64) -> Result<Stream, Failure> {
         let socket = self.path()?;

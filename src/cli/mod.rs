@@ -11,6 +11,7 @@ mod keygen;
 mod logging;
 mod login;
 mod qr;
+mod relays;
 mod serve;
 mod verify;
 mod watch;
@@ -89,6 +90,9 @@ enum Command {
     Keygen(keygen::Args),
     /// Follow a stream of events at the running daemon
     Watch(watch::Args),
+    /// See to the relays, or try whether one is fit for logins
+    #[command(subcommand)]
+    Relays(relays::Command),
     /// See to events that the webhook's receiver has not taken
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -130,6 +134,7 @@ fn run(command: Command) -> CommandResult {
             Command::Verify(args) => verify::run(args).await,
             Command::Keygen(args) => keygen::run(&args),
             Command::Watch(args) => watch::run(args).await,
+            Command::Relays(command) => relays::run(command).await,
             Command::Webhooks(command) => webhooks::run(command).await,
             Command::Config(command) => config::run(command),
         }

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use nostr_sdk::prelude::RelayUrl;
+use tokio::time::Instant;
 
 use super::error::LinkError;
 use crate::clock::Timestamp;
@@ -45,6 +47,8 @@ pub struct RelayHealth {
     pub state: RelayState,
     /// Since when it has been ready without a break.
     pub ready_since: Option<Timestamp>,
+    /// How long the last ping took to be answered, on this connection or the one before (RFC 6455 §5.5.2).
+    pub latency: Option<Duration>,
     /// What went wrong last; cleared when it becomes ready.
     pub last_error: Option<LinkError>,
     /// What has passed since it was added.
@@ -125,11 +129,20 @@ pub(super) struct Status {
     /// When it came to this state.
     pub(super) since: Timestamp,
     pub(super) last_error: Option<LinkError>,
+    pub(super) latency: Option<Duration>,
+    /// When the ping that waits for its answer went out.
+    pinged: Option<Instant>,
 }
 
 impl Health {
     pub(super) fn new(now: Timestamp) -> Self {
-        let status = Status { state: RelayState::Connecting, since: now, last_error: None };
+        let status = Status {
+            state: RelayState::Connecting,
+            since: now,
+            last_error: None,
+            latency: None,
+            pinged: None,
+        };
         Self { tally: Tally::default(), status: Mutex::new(status) }
     }
 
@@ -152,6 +165,19 @@ impl Health {
     /// Something went wrong.
     pub(super) fn failed(&self, error: LinkError) {
         self.lock().last_error = Some(error);
+    }
+
+    /// A ping went out.
+    pub(super) fn pinged(&self) {
+        self.lock().pinged = Some(Instant::now());
+    }
+
+    /// A pong came in; one that nobody waits for says nothing.
+    pub(super) fn ponged(&self) {
+        let mut status = self.lock();
+        if let Some(pinged) = status.pinged.take() {
+            status.latency = Some(pinged.elapsed());
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Status> {

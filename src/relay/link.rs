@@ -222,6 +222,7 @@ impl Link {
             write: self.spec.write,
             state: status.state,
             ready_since: (status.state == RelayState::Ready).then_some(status.since),
+            latency: status.latency,
             last_error: status.last_error,
             counters: self.tap.health.tally.read(),
         }

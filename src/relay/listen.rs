@@ -142,7 +142,7 @@ impl Link {
 }
 
 /// A stranger's text, fit for a log: short and without control characters.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
 }
 

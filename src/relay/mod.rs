@@ -12,14 +12,18 @@
 //!
 //! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
 //! one `subscription` open and hears verdicts on what was sent (`refusal`). `fleet` is the set of them.
+//!
+//! Apart from all that, [`check`] tries whether a relay is fit for logins.
 
 mod ask;
 mod asks;
 mod backoff;
+mod check;
 mod dial;
 mod error;
 mod fleet;
 mod frame;
+pub(crate) mod fuzzing;
 mod health;
 mod inbound;
 mod lane;
@@ -40,6 +44,7 @@ mod transport;
 mod wire;
 
 pub use ask::Outcome;
+pub use check::{Checkup, Information, InformationError, Problem, check};
 pub use error::{LinkError, RelayError};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
 pub use options::{RelayOptions, RelaySpec};

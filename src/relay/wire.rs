@@ -59,7 +59,10 @@ impl Stream for Incoming {
                     tap.sort(text, controls, login.as_deref()).map(|text| Message::Text(text.to_string()))
                 }
                 tungstenite::Message::Ping(payload) => Some(Message::Ping(payload.to_vec())),
-                tungstenite::Message::Pong(payload) => Some(Message::Pong(payload.to_vec())),
+                tungstenite::Message::Pong(payload) => {
+                    tap.health.ponged();
+                    Some(Message::Pong(payload.to_vec()))
+                }
                 tungstenite::Message::Close(frame) => Some(Message::Close(frame.map(CloseFrame::from))),
                 // Nostr has no binary messages, and raw frames are not read.
                 tungstenite::Message::Binary(_) | tungstenite::Message::Frame(_) => None,
@@ -91,6 +94,9 @@ impl Sink<Message> for Outgoing {
             && let Some(id) = login_id(text)
         {
             *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        }
+        if matches!(message, Message::Ping(_)) {
+            self.tap.health.pinged();
         }
         let sent = self.sink.start_send_unpin(message.into()).map_err(TransportError::backend);
         self.tap.drained.notify_one();

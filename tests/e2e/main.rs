@@ -9,6 +9,7 @@ mod local;
 mod login;
 mod lookups;
 mod recovery;
+mod relays;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;

@@ -102,3 +102,10 @@ async fn a_stop_ends_everything_and_is_final() {
     let added = bench.relays.add(RelaySpec::read_write(relay.url())).await;
     assert_eq!(added, Err(RelayError::Stopped));
 }
+
+#[tokio::test]
+async fn how_long_a_relay_takes_to_answer_is_measured() {
+    let relay = TestRelay::start().await;
+    let bench = Bench::ready(&[&relay]).await;
+    bench.until(&relay, "a latency", |health| health.latency.is_some_and(|time| !time.is_zero())).await;
+}

@@ -14,6 +14,7 @@ use nostr_sdk::filter::MatchEventOptions;
 use nostr_sdk::prelude::{
     ClientMessage, Event, EventId, Filter, JsonUtil, RelayMessage, RelayUrl, SubscriptionId, Timestamp,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
@@ -33,6 +34,8 @@ pub(crate) struct Faults {
     requires_auth: bool,
     black_hole: bool,
     refuses_older_than: Option<u64>,
+    keeps_ephemeral: bool,
+    information: Option<&'static str>,
 }
 
 impl Faults {
@@ -63,6 +66,18 @@ impl Faults {
     /// Refuses older ephemeral events, like strfry after 60 s.
     pub(crate) fn refuses_older_than(mut self, secs: u64) -> Self {
         self.refuses_older_than = Some(secs);
+        self
+    }
+
+    /// Says `OK` to ephemeral events and forwards them to nobody.
+    pub(crate) fn keeps_ephemeral(mut self) -> Self {
+        self.keeps_ephemeral = true;
+        self
+    }
+
+    /// Answers HTTP with this information document (NIP-11); without one, not at all.
+    pub(crate) fn tells(mut self, information: &'static str) -> Self {
+        self.information = Some(information);
         self
     }
 
@@ -246,7 +261,25 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// One connection, from its beginning to its end.
+/// Whether somebody asks over HTTP what the relay tells of itself (NIP-11).
+async fn asks_for_information(stream: &TcpStream) -> bool {
+    let mut head = [0; 2048];
+    let read = stream.peek(&mut head).await.unwrap_or_default();
+    String::from_utf8_lossy(&head[..read]).contains("application/nostr+json")
+}
+
+async fn inform(mut stream: TcpStream, information: Option<&str>) {
+    let Some(document) = information else { return };
+    let length = document.len();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{document}");
+    let _ = stream.read(&mut [0; 2048]).await;
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
+
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    if asks_for_information(&stream).await {
+        return inform(stream, shared.faults.information).await;
+    }
     let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
     let (mut sink, mut stream) = socket.split();
     let (outgoing, mut to_send) = mpsc::unbounded_channel();
@@ -347,7 +380,9 @@ impl Shared {
                 if is_ephemeral && (is_old || expired.contains(&event.id)) {
                     return vec![RelayMessage::ok(event.id, false, "invalid: ephemeral event expired")];
                 }
-                forward(state, &event);
+                if !(is_ephemeral && self.faults.keeps_ephemeral) {
+                    forward(state, &event);
+                }
                 if is_ephemeral && self.faults.no_ok_for_ephemeral {
                     return Vec::new();
                 }

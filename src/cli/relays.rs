@@ -1,0 +1,178 @@
+//! `portico relays`: how the daemon's relays are, which they are, and whether a relay is fit for logins.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use nostr_sdk::RelayUrl;
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::{CommandResult, Exit, Failure};
+use crate::config::{self, Overrides};
+use crate::relay::{self, Checkup, Information};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the running daemon's relays and how they are
+    List(List),
+    /// Add a relay to the running daemon, for good
+    Add(Change),
+    /// Remove a relay from the running daemon, for good
+    Remove(Change),
+    /// Try whether relays are fit for logins; needs no daemon
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    #[command(flatten)]
+    target: Target,
+    /// The relay, like wss://relay.example
+    #[arg(value_name = "URL")]
+    relay: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each relay is connected to twice, with keys made for the purpose: one side subscribes as \
+                        a wallet does, the other publishes an ephemeral event, and that has to arrive. What \
+                        the relay tells of itself (NIP-11) is shown. Exits with 1 if a relay is not fit."
+)]
+pub(super) struct Check {
+    /// The relays [default: those of relays.toml]
+    #[arg(value_name = "URL")]
+    relays: Vec<String>,
+    /// File that lists the relays [default: as for `portico serve`]
+    #[arg(long = "relays", value_name = "FILE", env = "PORTICO_RELAYS")]
+    file: Option<std::path::PathBuf>,
+    /// How long each step may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::List(args) => list(&args).await,
+        Command::Add(args) => {
+            let added = args.target.post("/relays", &json!({ "relay": args.relay })).await?;
+            println!("added        {}", text(&added["relay"]));
+            Ok(Exit::Success)
+        }
+        Command::Remove(args) => {
+            let removed = args.target.delete("/relays", &json!({ "relay": args.relay })).await?;
+            println!("removed      {}", text(&removed["relay"]));
+            Ok(Exit::Success)
+        }
+        Command::Check(args) => check(args).await,
+    }
+}
+
+async fn list(args: &List) -> CommandResult {
+    let answer = args.target.get("/relays").await?;
+    if args.json {
+        println!("{answer:#}");
+        return Ok(Exit::Success);
+    }
+    for relay in answer["relays"].as_array().into_iter().flatten() {
+        println!(
+            "{}  {}  {}  {}  sent {}, accepted {}, refused {}; received {}, forged {}  {}",
+            text(&relay["relay"]),
+            text(&relay["origin"]),
+            text(&relay["state"]),
+            relay["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms")),
+            relay["sent"],
+            relay["accepted"],
+            relay["refused"],
+            relay["received"],
+            relay["forged"],
+            relay["last_error"].as_str().unwrap_or_default(),
+        );
+    }
+    Ok(Exit::Success)
+}
+
+async fn check(args: Check) -> CommandResult {
+    let relays = if args.relays.is_empty() {
+        let overrides = Overrides { relays: args.file, ..Overrides::default() };
+        let config = config::load(&overrides).map_err(Failure::usage)?;
+        config.relays.into_iter().map(|relay| relay.url).collect()
+    } else {
+        let parse = |url: &String| {
+            RelayUrl::parse(url).map_err(|error| Failure::usage(format!("{url:?} is not a relay: {error}")))
+        };
+        args.relays.iter().map(parse).collect::<Result<Vec<_>, _>>()?
+    };
+    let checkups = join_all(relays.iter().map(|url| relay::check(url, args.timeout))).await;
+    if args.json {
+        println!("{:#}", json!(checkups));
+    } else {
+        checkups.iter().for_each(show);
+    }
+    let all_fit = checkups.iter().all(|checkup| checkup.problem.is_none());
+    Ok(if all_fit { Exit::Success } else { Exit::No })
+}
+
+fn show(checkup: &Checkup) {
+    println!("{}", checkup.relay);
+    let line = |name: &str, value: String| println!("  {name:<12} {value}");
+    let timed = |name: &str, time: Option<Duration>| {
+        if let Some(time) = time {
+            line(name, format!("in {:.1} ms", time.as_secs_f64() * 1000.0));
+        }
+    };
+    timed("connected", checkup.connected_in);
+    timed("subscribed", checkup.subscribed_in);
+    timed("forwarded", checkup.forwarded_in);
+    if checkup.asked_for_login {
+        line("login", "asked for (NIP-42), and given".into());
+    }
+    match &checkup.information {
+        Ok(information) => line("says", describe(information)),
+        Err(error) => line("says", format!("nothing: {error}")),
+    }
+    match &checkup.problem {
+        None => line("verdict", "fit for logins".into()),
+        Some(problem) => line("verdict", format!("not fit: {problem}")),
+    }
+}
+
+fn describe(information: &Information) -> String {
+    let Information { name, software, .. } = information;
+    let mut parts: Vec<String> = [name, software].into_iter().flatten().cloned().collect();
+    let mut add = |there: bool, text: String| {
+        if there {
+            parts.push(text);
+        }
+    };
+    if let Some(max) = information.max_subscriptions {
+        add(true, format!("{max} subscriptions a connection"));
+    }
+    if let Some(max) = information.max_message_length {
+        add(true, format!("messages up to {max} bytes"));
+    }
+    if let Some(secs) = information.created_at_lower_limit {
+        add(true, format!("events up to {secs} s old"));
+    }
+    add(information.auth_required, "wants a login".into());
+    add(information.payment_required, "wants to be paid by those who publish".into());
+    if let Some(bits) = information.min_pow_difficulty {
+        add(true, format!("wants {bits} bits of work, which nobody does here"));
+    }
+    if parts.is_empty() { "nothing of interest".into() } else { parts.join(" · ") }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

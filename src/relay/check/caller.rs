@@ -1,0 +1,128 @@
+//! One connection to the relay that is tried.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use nostr_sdk::prelude::{
+    ClientMessage, Event, EventBuilder, Filter, JsonUtil, Keys, Kind, MachineReadablePrefix, PublicKey,
+    RelayMessage, RelayUrl, SubscriptionId,
+};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Problem;
+use crate::relay::dial::{Socket, dial};
+use crate::relay::error::LinkError;
+use crate::relay::listen::shortened;
+
+pub(super) struct Caller {
+    socket: Socket,
+    relay: RelayUrl,
+    keys: Keys,
+    has_logged_in: bool,
+}
+
+impl Caller {
+    pub(super) async fn connect(relay: &RelayUrl, patience: Duration) -> Result<Self, Problem> {
+        let dialled = tokio::time::timeout(patience, dial(relay.into(), false)).await;
+        let socket = dialled.unwrap_or(Err(LinkError::TimedOut))?;
+        Ok(Self { socket, relay: relay.clone(), keys: Keys::generate(), has_logged_in: false })
+    }
+
+    pub(super) fn public_key(&self) -> PublicKey {
+        self.keys.public_key()
+    }
+
+    /// Whether the relay asked for a login (NIP-42) and got one.
+    pub(super) fn has_logged_in(&self) -> bool {
+        self.has_logged_in
+    }
+
+    /// Subscribes to events of this kind for our key; returns how long the relay took to confirm.
+    pub(super) async fn subscribe(&mut self, kind: Kind) -> Result<Duration, Problem> {
+        let filter = Filter::new().kind(kind).pubkey(self.public_key());
+        let id = SubscriptionId::generate();
+        let begun = Instant::now();
+        self.ask(&id, &filter).await?;
+        loop {
+            match self.hear().await? {
+                RelayMessage::EndOfStoredEvents(confirmed) if *confirmed == id => return Ok(begun.elapsed()),
+                RelayMessage::Closed { message, .. } if !wants_login(&message) => {
+                    return Err(Problem::SubscriptionRefused(shortened(&message)));
+                }
+                // Our login was taken: what was refused for want of it may be asked again.
+                RelayMessage::Ok { status: true, .. } => self.ask(&id, &filter).await?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Publishes, and goes on listening; returns only when that has failed. (Some relays send no `OK` for
+    /// ephemeral events.)
+    pub(super) async fn publish(&mut self, event: &Event) -> Problem {
+        match self.try_publish(event).await {
+            Ok(never) => match never {},
+            Err(problem) => problem,
+        }
+    }
+
+    async fn try_publish(&mut self, event: &Event) -> Result<std::convert::Infallible, Problem> {
+        self.say(&ClientMessage::event(event.clone())).await?;
+        loop {
+            if let RelayMessage::Ok { event_id, status, message } = self.hear().await? {
+                match (event_id == event.id, status) {
+                    (true, false) if !wants_login(&message) => {
+                        return Err(Problem::EventRefused(shortened(&message)));
+                    }
+                    (false, true) => self.say(&ClientMessage::event(event.clone())).await?,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Resolves when this very event has come.
+    pub(super) async fn expect(&mut self, event: &Event) -> Result<(), Problem> {
+        loop {
+            if let RelayMessage::Event { event: arrived, .. } = self.hear().await?
+                && arrived.id == event.id
+            {
+                return if *arrived == *event { Ok(()) } else { Err(Problem::Forged) };
+            }
+        }
+    }
+
+    async fn ask(&mut self, id: &SubscriptionId, filter: &Filter) -> Result<(), Problem> {
+        let filters = vec![Cow::Borrowed(filter)];
+        self.say(&ClientMessage::Req { subscription_id: Cow::Borrowed(id), filters }).await
+    }
+
+    async fn say(&mut self, message: &ClientMessage<'_>) -> Result<(), Problem> {
+        self.socket.send(Message::text(message.as_json())).await.map_err(|_| Problem::HungUp)
+    }
+
+    /// The next message; what asks for a login is answered on the way.
+    async fn hear(&mut self) -> Result<RelayMessage<'static>, Problem> {
+        loop {
+            let frame = self.socket.next().await.and_then(Result::ok).ok_or(Problem::HungUp)?;
+            let Message::Text(text) = frame else { continue };
+            match RelayMessage::from_json(text.as_str()) {
+                Ok(RelayMessage::Auth { challenge }) => self.log_in(&challenge).await?,
+                Ok(message) => return Ok(message),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn log_in(&mut self, challenge: &str) -> Result<(), Problem> {
+        let login = EventBuilder::auth(challenge, self.relay.clone());
+        let login = login.sign_with_keys(&self.keys).map_err(|_| Problem::HungUp)?;
+        self.has_logged_in = true;
+        self.say(&ClientMessage::auth(login)).await
+    }
+}
+
+fn wants_login(reason: &str) -> bool {
+    MachineReadablePrefix::parse(reason) == Some(MachineReadablePrefix::AuthRequired)
+}

@@ -1,0 +1,133 @@
+//! Is a relay fit for logins? It is tried as a service and a wallet would use it, from outside the daemon and
+//! with keys that are thrown away afterwards.
+
+mod caller;
+mod information;
+
+use std::time::Duration;
+
+use nostr_sdk::prelude::{EventBuilder, Keys, RelayUrl, Tag};
+use serde::{Serialize, Serializer};
+use tokio::time::Instant;
+
+use super::error::LinkError;
+use crate::protocol::kind;
+use caller::Caller;
+pub use information::{Information, InformationError};
+
+/// What a relay showed when it was tried. A time that is not there belongs to a step that was not reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checkup {
+    /// Where it is.
+    pub relay: RelayUrl,
+    /// From a name to an open WebSocket.
+    #[serde(rename = "connect_ms", serialize_with = "milliseconds")]
+    pub connected_in: Option<Duration>,
+    /// From `REQ` to `EOSE`.
+    #[serde(rename = "subscribe_ms", serialize_with = "milliseconds")]
+    pub subscribed_in: Option<Duration>,
+    /// From publishing an ephemeral event on one connection to its arrival on another.
+    #[serde(rename = "forward_ms", serialize_with = "milliseconds")]
+    pub forwarded_in: Option<Duration>,
+    /// Whether it asked for a login (NIP-42) on the way.
+    pub asked_for_login: bool,
+    /// What it tells of itself (NIP-11).
+    #[serde(serialize_with = "or_error")]
+    pub information: Result<Information, InformationError>,
+    /// Why logins would not go through; `None` if they would.
+    #[serde(serialize_with = "as_text")]
+    pub problem: Option<Problem>,
+}
+
+/// Why a relay is not fit for logins.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// There is no connection to be had.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    /// The relay hung up.
+    #[error("it closed the connection")]
+    HungUp,
+    /// A subscription was refused, for this reason.
+    #[error("it refused the subscription: {0}")]
+    SubscriptionRefused(String),
+    /// A subscription was not confirmed.
+    #[error("it did not answer a subscription in time")]
+    NoAnswer,
+    /// The event was refused, for this reason.
+    #[error("it refused an ephemeral event: {0}")]
+    EventRefused(String),
+    /// The event did not arrive.
+    #[error("it did not forward an ephemeral event in time")]
+    NotForwarded,
+    /// Something else than what was published arrived.
+    #[error("it forwarded an event that was tampered with")]
+    Forged,
+}
+
+/// Tries a relay. Each step may take up to `patience`.
+pub async fn check(relay: &RelayUrl, patience: Duration) -> Checkup {
+    let mut checkup = Checkup {
+        relay: relay.clone(),
+        connected_in: None,
+        subscribed_in: None,
+        forwarded_in: None,
+        asked_for_login: false,
+        information: Err(InformationError::NotAsked),
+        problem: None,
+    };
+    let (information, problem) =
+        tokio::join!(information::fetch(relay, patience), checkup.run(relay, patience));
+    checkup.problem = problem.err();
+    checkup.information = information;
+    checkup
+}
+
+impl Checkup {
+    async fn run(&mut self, relay: &RelayUrl, patience: Duration) -> Result<(), Problem> {
+        let begun = Instant::now();
+        let mut wallet = Caller::connect(relay, patience).await?;
+        self.connected_in = Some(begun.elapsed());
+
+        let subscribed = tokio::time::timeout(patience, wallet.subscribe(kind::AUTH_CHALLENGE)).await;
+        self.asked_for_login = wallet.has_logged_in();
+        self.subscribed_in = Some(subscribed.unwrap_or(Err(Problem::NoAnswer))?);
+
+        let mut service = Caller::connect(relay, patience).await?;
+        let event = EventBuilder::new(kind::AUTH_CHALLENGE, "portico relays check")
+            .tag(Tag::public_key(wallet.public_key()))
+            .sign_with_keys(&Keys::generate())
+            .map_err(|_| Problem::NotForwarded)?;
+        let begun = Instant::now();
+        let forwarding = async {
+            tokio::select! {
+                arrived = wallet.expect(&event) => arrived,
+                refused = service.publish(&event) => Err(refused),
+            }
+        };
+        let forwarded = tokio::time::timeout(patience, forwarding).await;
+        self.asked_for_login |= service.has_logged_in();
+        forwarded.unwrap_or(Err(Problem::NotForwarded))?;
+        self.forwarded_in = Some(begun.elapsed());
+        Ok(())
+    }
+}
+
+fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    // Whole microseconds: more digits would only look exact.
+    time.map(|time| (time.as_micros() as f64) / 1000.0).serialize(serializer)
+}
+
+fn or_error<S: Serializer>(
+    information: &Result<Information, InformationError>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match information {
+        Ok(information) => information.serialize(serializer),
+        Err(error) => serde_json::json!({ "error": error.to_string() }).serialize(serializer),
+    }
+}
+
+fn as_text<S: Serializer>(problem: &Option<Problem>, serializer: S) -> Result<S::Ok, S::Error> {
+    problem.as_ref().map(ToString::to_string).serialize(serializer)
+}

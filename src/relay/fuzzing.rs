@@ -1,0 +1,71 @@
+//! A door for the fuzzers: a frame taken the way a connection takes it, without the connection.
+
+use std::sync::Arc;
+
+use nostr_sdk::prelude::{Event, JsonUtil, Keys, Kind, RelayMessage, SecretKey};
+use tokio::sync::mpsc;
+
+use super::health::Health;
+use super::inbound::Inbound;
+use super::listen::shortened;
+use super::options::RelayOptions;
+use super::refusal;
+use super::tap::{Control, Outlets, Session, Tap};
+use crate::clock::Timestamp;
+
+/// The id that our own login went out under.
+const LOGIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+struct Connection {
+    tap: Arc<Tap>,
+    outlets: Outlets,
+    controls: mpsc::Sender<Control>,
+    session: Session,
+    inbound: Inbound,
+}
+
+impl Connection {
+    /// One of the service of the recorded logins, that wants whatever it is sent.
+    fn open() -> Option<Self> {
+        let secret = "9df6b026a8c6c26e3c3acd2370a16e93fffdc0015ff5bd879218788025db0280";
+        let keys = Keys::new(SecretKey::parse(secret).ok()?);
+        let kinds = [27000, 27001, 27010, 30000].map(Kind::Custom).to_vec();
+        let options = RelayOptions { remembered: 16, ..RelayOptions::new(keys, kinds) };
+        let health = Health::new(Timestamp::from_secs(1));
+        let (tap, mut outlets) = Tap::new("wss://relay.example".parse().ok()?, false, health, 1);
+        let controls = tap.connected();
+        let session = outlets.sessions.try_recv().ok()?;
+        let inbound = Inbound::new(&options, Arc::new(|_: &Event| true));
+        Some(Self { tap, outlets, controls, session, inbound })
+    }
+
+    fn take(&mut self, frame: &str) {
+        if let Some(passed) = self.tap.sort(frame.into(), &self.controls, Some(LOGIN)) {
+            assert!(RelayMessage::from_json(passed.as_str()).is_ok(), "nostr-sdk would log it whole");
+        }
+        if let Ok(frame) = self.outlets.events.try_recv()
+            && let Ok(event) = self.inbound.judge(&frame)
+        {
+            assert!(event.verify().is_ok(), "a forgery passed");
+        }
+        if let Ok(Control::Frame(frame)) = self.session.controls.try_recv()
+            && let Ok(RelayMessage::Ok { message, .. } | RelayMessage::Closed { message, .. }) =
+                RelayMessage::from_json(frame.as_str())
+        {
+            let _ = refusal::classify(&message);
+            assert!(!shortened(&message).contains(char::is_control), "it writes lines of its own");
+        }
+    }
+}
+
+/// Takes a text frame as one of a relay's, and asserts what must hold of whatever comes of it.
+pub fn relay_frame(text: &str) {
+    thread_local! {
+        static CONNECTION: std::cell::RefCell<Option<Connection>> = Connection::open().into();
+    }
+    CONNECTION.with_borrow_mut(|connection| {
+        if let Some(connection) = connection {
+            connection.take(text);
+        }
+    });
+}

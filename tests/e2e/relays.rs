@@ -1,0 +1,84 @@
+//! `portico relays`: the operator's view of relays, with a daemon and without.
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::daemon::{Daemon, finished, portico};
+use crate::support::relay::{Faults, TestRelay};
+
+/// `portico relays check --json` of these relays: the exit code and what it printed.
+async fn check(relays: &[&TestRelay]) -> (i32, Vec<Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = portico(folder.path());
+    command.args(["relays", "check", "--json", "--timeout", "2s"]);
+    command.args(relays.iter().map(|relay| relay.url().to_string()));
+    let run = finished(command).await;
+    (run.code, serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr)))
+}
+
+/// Checks one relay with such faults; returns the exit code and what was found.
+async fn checkup(faults: Faults) -> (i32, Value) {
+    let relay = faults.start().await;
+    let (code, mut found) = check(&[&relay]).await;
+    (code, found.remove(0))
+}
+
+#[tokio::test]
+async fn a_relay_that_forwards_is_fit_and_says_what_it_allows() {
+    let document = r#"{"name":"test","software":"portico-test","limitation":{"max_subscriptions":20}}"#;
+    let (code, found) = checkup(TestRelay::with().tells(document)).await;
+    assert_eq!((code, &found["problem"]), (0, &json!(null)), "{found}");
+    for step in ["connect_ms", "subscribe_ms", "forward_ms"] {
+        assert!(found[step].as_f64().unwrap() > 0.0, "{step}: {found}");
+    }
+    assert_eq!(found["information"]["max_subscriptions"], 20);
+    assert_eq!(found["information"]["software"], "portico-test");
+}
+
+#[tokio::test]
+async fn a_relay_is_fit_without_ok_for_ephemeral_events_with_one_subscription_and_with_a_login() {
+    let faults = TestRelay::with().no_ok_for_ephemeral().max_subs(1).requires_auth();
+    let (code, found) = checkup(faults).await;
+    assert_eq!((code, &found["problem"]), (0, &json!(null)), "{found}");
+    assert_eq!(found["asked_for_login"], true);
+    assert!(found["information"]["error"].as_str().unwrap().contains("NIP-11"), "{found}");
+}
+
+#[tokio::test]
+async fn a_relay_over_which_no_login_would_go_through_is_told_with_its_reason() {
+    for (faults, reason) in [
+        (TestRelay::with().keeps_ephemeral(), "did not forward"),
+        (TestRelay::with().black_hole(), "did not answer"),
+        (TestRelay::with().max_subs(0), "too many subscriptions"),
+    ] {
+        let (code, found) = checkup(faults).await;
+        assert_eq!(code, 1, "{found}");
+        assert!(found["problem"].as_str().unwrap().contains(reason), "{found}");
+    }
+    let (mut gone, fit) = (TestRelay::start().await, TestRelay::start().await);
+    gone.stop();
+    let (code, found) = check(&[&gone, &fit]).await;
+    assert_eq!(code, 1, "one unfit relay is told even when another is fit");
+    assert!(found[0]["problem"].as_str().unwrap().contains("no connection"), "{found:?}");
+    assert_eq!(found[1]["problem"], json!(null));
+}
+
+#[tokio::test]
+async fn relays_are_listed_added_and_removed() {
+    let (first, second) = (TestRelay::start().await, TestRelay::start().await);
+    let daemon = Daemon::start(&[&first]).await;
+    let relays = async |args: &[&str]| {
+        let mut command: Command = portico(daemon.folder());
+        command.arg("relays").args(args).arg("--socket").arg(daemon.socket());
+        finished(command).await
+    };
+    let url = second.url().to_string();
+    assert_eq!(relays(&["add", &url]).await.code, 0);
+    second.until_subscribed(1).await;
+    let listed = relays(&["list", "--json"]).await.json();
+    assert_eq!(listed["relays"].as_array().unwrap().len(), 2, "{listed}");
+    assert_eq!(relays(&["remove", &url]).await.code, 0);
+    let shown = relays(&["list"]).await.stdout;
+    assert!(shown.contains(first.url().as_str()) && !shown.contains(url.as_str()), "{shown}");
+    assert_ne!(relays(&["add", "not a relay"]).await.code, 0);
+}
