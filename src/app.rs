@@ -19,6 +19,7 @@ use crate::config::key::{self, KeyError};
 use crate::config::{ApiToken, Config, RelayEntry, WebhookSecretError};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::protocol::{SubkeyError, SubkeyProof, kind};
 use crate::relay::{RelayHealth, RelayOptions, RelaySpec, RelayState, Relays};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -107,7 +108,8 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
     let lock = lock(folder)?;
     let (keys, identity) = identity(config, &*clock)?;
     let public_key = identity.main_key();
-    let store = open_store(folder, config.webhook.is_some()).await?;
+    let metrics = Arc::<Metrics>::default();
+    let store = open_store(folder, config.webhook.is_some(), &metrics).await?;
 
     // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
     let socket = api::unix(&config.local).await?;
@@ -128,7 +130,7 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
     let lifecycle = Lifecycle::default();
     lifecycle.run("relay watch", watch_relays(relays.clone()));
     let events = Events::new(Arc::clone(&store), identity.sealer());
-    let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle)?;
+    let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle, &metrics)?;
     let parts = Parts {
         events,
         identity,
@@ -142,6 +144,8 @@ pub async fn start(config: &Config, clock: SharedClock) -> Result<Daemon, StartE
         relays: relays.clone(),
         clock,
         lifecycle: lifecycle.clone(),
+        max_relays: config.relay_rules.max_relays,
+        metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
     api::serve(auth, webhooks, &config.local, token, socket, listener, &lifecycle);
@@ -249,13 +253,17 @@ fn lock(folder: &Path) -> Result<File, StartError> {
 }
 
 /// Opening may bring the file up to date, which blocks.
-async fn open_store(folder: &Path, outbox: bool) -> Result<Arc<dyn Store>, StartError> {
+async fn open_store(
+    folder: &Path,
+    outbox: bool,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<dyn Store>, StartError> {
     let path = folder.join("portico.db");
     for suffix in ["", "-wal", "-shm"] {
         let file = folder.join(format!("portico.db{suffix}"));
         files::make_private(&file).map_err(|error| StartError::DataDir { path: file, error })?;
     }
-    let options = SqliteOptions { outbox, ..SqliteOptions::default() };
+    let options = SqliteOptions { outbox, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Arc::new(opened?))
@@ -268,6 +276,7 @@ fn webhooks(
     events: &Events,
     clock: &SharedClock,
     lifecycle: &Lifecycle,
+    metrics: &Arc<Metrics>,
 ) -> Result<Webhooks, StartError> {
     let clock = Arc::clone(clock);
     let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(outbox, clock)) };
@@ -276,6 +285,7 @@ fn webhooks(
         secret: webhook.secret.load()?,
         events: events.clone(),
         lifecycle: lifecycle.clone(),
+        metrics: Arc::clone(metrics),
     };
     Ok(Webhooks::start(outbox, clock, parts)?)
 }

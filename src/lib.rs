@@ -11,11 +11,12 @@
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
 //! | [`config`] | flags, environment and files, checked | |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
-//! | [`store`] | what outlives the process | |
+//! | [`metrics`] | what is counted, and the names of all bounds | |
+//! | [`store`] | what outlives the process | `metrics` |
 //! | [`events`] | streams of events, kept and followed | `store` |
-//! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config` |
+//! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config`, `metrics` |
 //! | [`auth`] | the service itself | all above but `webhook` |
-//! | [`api`] | the local sockets | `auth`, `events`, `webhook` |
+//! | [`api`] | the local sockets | `auth`, `events`, `webhook`, `metrics` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
@@ -45,6 +46,7 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod lifecycle;
+pub mod metrics;
 pub mod protocol;
 pub mod relay;
 pub mod store;

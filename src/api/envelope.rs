@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::auth::AuthError;
+use crate::metrics::Limit;
 use crate::store::StoreError;
 
 /// An answer that went well, with status 200.
@@ -57,11 +58,23 @@ pub(super) struct ApiError {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
+    /// The bound that was reached, if that is what it is.
+    pub(super) limit: Option<Limit>,
+    /// For the log alone: what callers are not told.
+    pub(super) cause: Option<String>,
+}
+
+/// Why an answer is a refusal, for those who count and log answers on their way out.
+#[derive(Debug, Clone)]
+pub(super) struct Reason {
+    pub(super) code: &'static str,
+    pub(super) limit: Option<Limit>,
+    pub(super) cause: Option<String>,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), retry_after: None, limit: None, cause: None }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -82,16 +95,29 @@ impl ApiError {
 
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("the body is larger than {limit} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message).because_of(Limit::BodySize)
     }
 
-    pub(super) fn limit_reached(message: impl Into<String>, retry_after: Duration) -> Self {
-        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", message);
-        Self { retry_after: Some(retry_after), ..error }
+    /// A bound is reached. Without a time after which it may have passed, waiting does not help.
+    pub(super) fn limit_reached(
+        limit: Limit,
+        message: impl Into<String>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let status = if retry_after.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::CONFLICT };
+        Self { retry_after, ..Self::new(status, "limit_reached", message).because_of(limit) }
     }
 
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a defect; the log says more")
+    }
+
+    pub(super) fn because_of(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    fn caused_by(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
     }
 }
 
@@ -105,25 +131,23 @@ impl From<AuthError> for ApiError {
                 Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string())
             }
             AuthError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
-            AuthError::LimitReached { limit, retry_after } => Self::limit_reached(limit, retry_after),
+            AuthError::LimitReached { limit, message, retry_after } => {
+                Self::limit_reached(limit, message, retry_after)
+            }
             AuthError::Stopping | AuthError::Relay(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
             AuthError::NoRelay => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string()),
             AuthError::Store(error) => error.into(),
-            AuthError::Seal => {
-                tracing::error!(%error, "internal error");
-                Self::internal()
-            }
+            AuthError::Seal => Self::internal().caused_by(error),
         }
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
         let message = "the store is not available; nothing was changed";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message).caused_by(error)
     }
 }
 
@@ -139,6 +163,7 @@ impl IntoResponse for ApiError {
             let secs = after.as_millis().div_ceil(1000).max(1) as u64;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
+        response.extensions_mut().insert(Reason { code: self.code, limit: self.limit, cause: self.cause });
         response
     }
 }

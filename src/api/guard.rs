@@ -128,10 +128,13 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let allowed = HeaderValue::from_static("authorization, content-type");
+        let allowed =
+            HeaderValue::from_static("authorization, content-type, last-event-id, traceparent, x-request-id");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         let methods = HeaderValue::from_static("GET, POST, DELETE");
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let told = HeaderValue::from_static("retry-after, x-request-id");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
     }
     response
 }

@@ -8,6 +8,9 @@ mod envelope;
 pub(crate) mod fuzzing;
 mod guard;
 mod listen;
+mod observe;
+mod openapi;
+mod room;
 mod router;
 mod routes;
 mod serve;
@@ -23,8 +26,10 @@ pub use listen::{ListenError, UnixSocket, tcp, unix};
 use crate::auth::Auth;
 use crate::config::Local;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::webhook::Webhooks;
 use guard::Guard;
+use room::Room;
 use serve::Server;
 
 /// The largest body that is read, and the largest WebSocket message, in bytes.
@@ -41,7 +46,9 @@ struct Api {
     auth: Arc<Auth>,
     webhooks: Webhooks,
     guard: Arc<Guard>,
+    room: Arc<Room>,
     lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
 }
 
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
@@ -54,8 +61,16 @@ pub fn serve(
     listener: Option<TcpListener>,
     lifecycle: &Lifecycle,
 ) {
-    let api = Api { auth, webhooks, guard: Arc::new(Guard::new(local, token)), lifecycle: lifecycle.clone() };
-    let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone());
+    let metrics = auth.metrics();
+    let api = Api {
+        auth,
+        webhooks,
+        guard: Arc::new(Guard::new(local, token)),
+        room: Arc::new(Room::new(local)),
+        lifecycle: lifecycle.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone(), metrics);
     lifecycle.run("unix socket", server.clone().accept_unix(socket));
     if let Some(listener) = listener {
         lifecycle.run("tcp socket", server.accept_tcp(listener));

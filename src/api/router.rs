@@ -4,47 +4,93 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, on};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::envelope::ApiError;
 use super::routes::{auth, events, jwt, lookup, meta, relays, webhooks};
-use super::{Api, guard, ws};
+use super::{Api, guard, observe, openapi, ws};
+
+/// Routes that answer within `local.request_timeout`.
+fn quick() -> Routes {
+    Routes::default()
+        .get("/health", meta::health)
+        .get("/ready", meta::ready)
+        .get("/version", meta::version)
+        .get("/info", meta::info)
+        .get("/metrics", meta::metrics)
+        .get("/openapi.json", openapi::serve)
+        .get("/.well-known/nostr.json", meta::nostr_json)
+        .get("/well-known/nostr.json", meta::nostr_json)
+        .post("/key-handshake", auth::key_handshake)
+        .delete("/key-handshake/{stream_id}", auth::delete_key_handshake)
+        .post("/authenticate-key", auth::authenticate_key)
+        .post("/login", auth::login)
+        .post("/jwt/issue", jwt::issue)
+        .post("/jwt/verify", jwt::verify)
+        .post("/jwt/revoke", jwt::revoke)
+        .get("/profile/{key}", lookup::profile)
+        .get("/nip05/{address}", lookup::nip05)
+        .get("/relays", relays::list)
+        .post("/relays", relays::add)
+        .delete("/relays", relays::remove)
+        .get("/webhooks", webhooks::list)
+        .post("/webhooks/retry", webhooks::retry)
+        .post("/webhooks/drop", webhooks::drop)
+}
+
+/// Routes that live on, with deadlines of their own.
+fn patient() -> Routes {
+    Routes::default().get("/events/{stream_id}", events::read).get("/ws", ws::upgrade)
+}
 
 pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
-    let guard = std::sync::Arc::clone(&api.guard);
-    Router::new()
-        .route("/health", get(meta::health))
-        .route("/ready", get(meta::ready))
-        .route("/version", get(meta::version))
-        .route("/info", get(meta::info))
-        .route("/.well-known/nostr.json", get(meta::nostr_json))
-        .route("/well-known/nostr.json", get(meta::nostr_json))
-        .route("/key-handshake", post(auth::key_handshake))
-        .route("/key-handshake/{stream_id}", axum::routing::delete(auth::delete_key_handshake))
-        .route("/authenticate-key", post(auth::authenticate_key))
-        .route("/login", post(auth::login))
-        .route("/jwt/issue", post(jwt::issue))
-        .route("/jwt/verify", post(jwt::verify))
-        .route("/jwt/revoke", post(jwt::revoke))
-        .route("/profile/{key}", get(lookup::profile))
-        .route("/nip05/{address}", get(lookup::nip05))
-        .route("/relays", get(relays::list).post(relays::add).delete(relays::remove))
-        .route("/webhooks", get(webhooks::list))
-        .route("/webhooks/retry", post(webhooks::retry))
-        .route("/webhooks/drop", post(webhooks::drop))
-        .layer(middleware::from_fn_with_state(request_timeout, give_up))
-        // These live on, with deadlines of their own.
-        .route("/events/{stream_id}", get(events::read))
-        .route("/ws", get(ws::upgrade))
+    let (guard, metrics) = (std::sync::Arc::clone(&api.guard), std::sync::Arc::clone(&api.metrics));
+    let quick = quick().router.layer(middleware::from_fn_with_state(request_timeout, give_up));
+    quick
+        .merge(patient().router)
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(guard, guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(metrics, observe::observe))
         .with_state(api)
+}
+
+/// Routes, and the list of them that the document of the API is compared with.
+#[derive(Default)]
+struct Routes {
+    router: Router<Api>,
+    listed: Vec<(Method, &'static str)>,
+}
+
+impl Routes {
+    fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on(Method::GET, MethodFilter::GET, path, handler)
+    }
+
+    fn post<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on(Method::POST, MethodFilter::POST, path, handler)
+    }
+
+    fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on(Method::DELETE, MethodFilter::DELETE, path, handler)
+    }
+
+    fn on<H: Handler<T, Api>, T: 'static>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        handler: H,
+    ) -> Self {
+        self.listed.push((method, path));
+        Self { router: self.router.route(path, on(filter, handler)), ..self }
+    }
 }
 
 async fn give_up(State(after): State<Duration>, request: Request, next: Next) -> Response {
@@ -65,4 +111,24 @@ async fn wrong_method() -> ApiError {
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_every_documented_route_is_there() {
+        let routes = quick().listed.into_iter().chain(patient().listed);
+        let there: BTreeSet<_> = routes.map(|(method, path)| (path.to_owned(), method.to_string())).collect();
+        let mut documented = BTreeSet::new();
+        for (path, operations) in openapi::document()["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+                documented.insert((path.clone(), method.to_uppercase()));
+            }
+        }
+        assert_eq!(there, documented);
+    }
 }

@@ -20,6 +20,7 @@ use super::guard::Peer;
 use super::listen::UnixSocket;
 use crate::config::Local;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::{Limit, Metrics, Present};
 
 /// How long the head of a request may take to arrive, the wait for it included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +44,7 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Server {
     router: Router,
     lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
     places: Arc<Semaphore>,
     per_peer: Arc<DashMap<PeerKey, usize>>,
     max_per_peer: usize,
@@ -56,11 +58,13 @@ enum PeerKey {
     Ip(IpAddr),
 }
 
-/// A place among the connections; given back when it is dropped.
-struct Place {
+/// A place among the connections; given back when it is dropped. A WebSocket keeps it beyond the end of HTTP.
+#[derive(Debug)]
+pub(super) struct Place {
     _in_all: OwnedSemaphorePermit,
     per_peer: Arc<DashMap<PeerKey, usize>>,
     peer: PeerKey,
+    _counted: Present,
 }
 
 impl Drop for Place {
@@ -73,10 +77,11 @@ impl Drop for Place {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, local: &Local, lifecycle: Lifecycle) -> Self {
+    pub(super) fn new(router: Router, local: &Local, lifecycle: Lifecycle, metrics: Arc<Metrics>) -> Self {
         Self {
             router,
             lifecycle,
+            metrics,
             places: Arc::new(Semaphore::new(local.max_connections)),
             per_peer: Arc::default(),
             max_per_peer: local.max_connections_per_peer,
@@ -134,45 +139,48 @@ impl Server {
             .is_ok_and(|groups| groups.iter().any(|group| self.allow_gids.contains(&group.as_raw())))
     }
 
-    fn take_place(&self, peer: Peer) -> Option<Place> {
-        let peer = match peer {
-            Peer::Unix { uid, .. } => PeerKey::Uid(uid),
-            Peer::Tcp(ip) => PeerKey::Ip(ip),
+    fn take_place(&self, peer: Peer) -> Result<Place, Limit> {
+        let (peer, socket) = match peer {
+            Peer::Unix { uid, .. } => (PeerKey::Uid(uid), "unix"),
+            Peer::Tcp(ip) => (PeerKey::Ip(ip), "tcp"),
         };
-        let in_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let in_all = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Limit::Connections)?;
         let mut count = self.per_peer.entry(peer).or_default();
         if *count >= self.max_per_peer {
-            return None;
+            return Err(Limit::ConnectionsPerPeer);
         }
         *count += 1;
-        Some(Place { _in_all: in_all, per_peer: Arc::clone(&self.per_peer), peer })
+        let counted = self.metrics.api.connected(socket);
+        Ok(Place { _in_all: in_all, per_peer: Arc::clone(&self.per_peer), peer, _counted: counted })
     }
 
     /// Serves one connection in a task of its own; where there is no place, says so and closes it.
     fn spawn(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
-        let Some(place) = self.take_place(peer) else {
-            tracing::warn!(?peer, "too many connections: one was refused (local.max_connections)");
-            self.lifecycle.spawn(async move {
-                let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(REFUSAL.as_bytes())).await;
-            });
-            return;
+        let place = match self.take_place(peer) {
+            Ok(place) => place,
+            Err(limit) => {
+                self.metrics.limits.reached(limit);
+                tracing::debug!(?peer, limit = limit.label(), "too many connections: one was refused");
+                return self.lifecycle.spawn(async move {
+                    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(REFUSAL.as_bytes())).await;
+                });
+            }
         };
-        let (router, lifecycle) = (self.router.clone(), self.lifecycle.clone());
-        self.lifecycle.spawn(async move {
-            let _place = place;
-            serve(stream, peer, router, &lifecycle).await;
-        });
+        let (router, lifecycle, place) = (self.router.clone(), self.lifecycle.clone(), Arc::new(place));
+        self.lifecycle.spawn(async move { serve(stream, peer, place, router, &lifecycle).await });
     }
 }
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    place: Arc<Place>,
     router: Router,
     lifecycle: &Lifecycle,
 ) {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&place));
         router.clone().oneshot(request)
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -15,6 +15,7 @@ impl Auth {
     /// A wallet answered a challenge.
     pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
         let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
+        tracing::debug!(stream_id = %challenge.stream, "challenge answered");
         let (outcome, login) = match response.status {
             AuthStatus::Declined { .. } => (None, None),
             AuthStatus::Approved { ref session_token, .. } => {
@@ -63,7 +64,7 @@ impl Auth {
             None | Some(Err(SubkeyError::ForeignMainKey)) => "the subkey is not proven",
             Some(Err(_)) => "its subkey proof does not hold",
         };
-        tracing::debug!(stream = %challenge.stream, "dropped an answer: {trouble}");
+        tracing::debug!(stream_id = %challenge.stream, "dropped an answer: {trouble}");
         None
     }
 
@@ -78,7 +79,7 @@ impl Auth {
         let Some(challenge) = self.registry.challenge_of(&about) else { return Ok(()) };
         let now = self.clock.now();
         if let Err(error) = proof.verify(&author, &challenge.user, now.secs()) {
-            tracing::debug!(stream = %challenge.stream, %error, "ignored a subkey proof");
+            tracing::debug!(stream_id = %challenge.stream, %error, "ignored a subkey proof");
             return Ok(());
         }
         let _amending = challenge.amending.lock().await;

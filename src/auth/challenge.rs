@@ -89,6 +89,7 @@ impl Auth {
     /// Registers a challenge that the store has kept, then sends it: a fast answer finds its question.
     pub(super) fn send_challenge(&self, prepared: Prepared) {
         let Prepared { open, events, .. } = prepared;
+        tracing::debug!(stream_id = %open.stream, keys = events.len(), "challenge sent");
         self.registry.add_challenge(Arc::clone(&open));
         for event in events {
             self.publish_for(&open, event, Vec::new());

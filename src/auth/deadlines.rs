@@ -40,6 +40,11 @@ impl Deadlines {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(at, due));
     }
 
+    /// The next one.
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(at, _)| *at)
+    }
+
     /// Waits until something is due and takes it out.
     pub(super) async fn next(&self, clock: &dyn Clock) -> Vec<Due> {
         loop {

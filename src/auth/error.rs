@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::metrics::Limit;
 use crate::store::StoreError;
 use crate::token::TokenError;
 
@@ -21,13 +22,15 @@ pub enum AuthError {
     /// The static token is in use for something else.
     #[error("{0}")]
     Conflict(&'static str),
-    /// A limit is reached; asking again makes sense after the given time.
-    #[error("{limit}")]
+    /// A limit is reached.
+    #[error("{message}")]
     LimitReached {
-        /// Which limit, for people.
-        limit: &'static str,
-        /// When it may have passed.
-        retry_after: Duration,
+        /// Which limit.
+        limit: Limit,
+        /// What is too much, for people.
+        message: &'static str,
+        /// After which time asking again makes sense; `None`: time alone does not help.
+        retry_after: Option<Duration>,
     },
     /// A change to the set of relays was refused.
     #[error("{0}")]

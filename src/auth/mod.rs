@@ -14,6 +14,7 @@ mod error;
 mod identity;
 mod lookup;
 mod prompts;
+mod reading;
 mod recovery;
 mod registry;
 mod relays;
@@ -45,6 +46,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::config::{AuthLimits, HistoryRules, LookupRules, TokenRules};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::relay::Relays;
 use crate::store::Store;
 use lookup::Lookup;
@@ -79,6 +81,10 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Runs what goes on in the background.
     pub lifecycle: Lifecycle,
+    /// Relays of the operator's own, at most.
+    pub max_relays: usize,
+    /// Where logins are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The service. Shared by everything that asks it for something.
@@ -94,6 +100,8 @@ pub struct Auth {
     relays: Relays,
     clock: SharedClock,
     lifecycle: Lifecycle,
+    max_relays: usize,
+    metrics: Arc<Metrics>,
     started_at: Timestamp,
     registry: Arc<Registry>,
     prompts: Prompts,
@@ -111,6 +119,11 @@ impl Auth {
     /// The key that the service is known by.
     pub fn public_key(&self) -> PublicKey {
         self.identity.main_key()
+    }
+
+    /// Where the daemon counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Streams of events.

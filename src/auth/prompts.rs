@@ -10,6 +10,7 @@ use nostr_sdk::PublicKey;
 use super::AuthError;
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
+use crate::metrics::Limit;
 
 #[derive(Debug, Default)]
 struct Asked {
@@ -57,15 +58,17 @@ impl Prompts {
         if asked.times.len() >= self.max_in_window {
             let oldest = asked.times.front().copied().unwrap_or(now);
             return Err(AuthError::LimitReached {
-                limit: "this user was asked too often lately",
-                retry_after: oldest.plus(self.window).since(now),
+                limit: Limit::PromptsPerUser,
+                message: "this user was asked too often lately",
+                retry_after: Some(oldest.plus(self.window).since(now)),
             });
         }
         if asked.open >= self.max_open {
             let oldest = asked.times.iter().rev().nth(asked.open - 1).copied().unwrap_or(now);
             return Err(AuthError::LimitReached {
-                limit: "this user has too many challenges open",
-                retry_after: oldest.plus(self.ttl).since(now),
+                limit: Limit::OpenPerUser,
+                message: "this user has too many challenges open",
+                retry_after: Some(oldest.plus(self.ttl).since(now)),
             });
         }
         asked.open += 1;
@@ -137,7 +140,7 @@ mod tests {
 
     fn retry_after(error: AuthError) -> u64 {
         match error {
-            AuthError::LimitReached { retry_after, .. } => retry_after.as_secs(),
+            AuthError::LimitReached { retry_after, .. } => retry_after.unwrap().as_secs(),
             other => panic!("{other}"),
         }
     }

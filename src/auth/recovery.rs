@@ -55,7 +55,7 @@ impl Opening {
         }
         for row in handshakes {
             if let Some(slot) = self.registry.reserve(usize::MAX) {
-                self.registry.add_handshake(Arc::new(OpenHandshake { row, _slot: slot }));
+                self.registry.add_handshake(Arc::new(OpenHandshake::new(row, slot)));
             }
         }
         let mut by_user: HashMap<PublicKey, Vec<Timestamp>> = HashMap::new();

@@ -1,6 +1,7 @@
 //! What is waited for, in memory: a cache of what the store says is open, made for one hash look-up per
 //! incoming event however many requests are open.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +10,7 @@ use nostr_sdk::{Event, EventId, PublicKey, RelayUrl};
 
 use super::deadlines::{Deadlines, Due};
 use crate::clock::Timestamp;
+use crate::config::AuthLimits;
 use crate::protocol::kind;
 use crate::relay::Gate;
 use crate::store::{Handshake, StreamId};
@@ -50,7 +52,30 @@ impl Drop for Slot {
 #[derive(Debug)]
 pub(super) struct OpenHandshake {
     pub(super) row: Handshake,
-    pub(super) _slot: Slot,
+    /// When it was scanned lately, the oldest first.
+    scans: Mutex<VecDeque<Timestamp>>,
+    _slot: Slot,
+}
+
+impl OpenHandshake {
+    pub(super) fn new(row: Handshake, slot: Slot) -> Self {
+        Self { row, scans: Mutex::default(), _slot: slot }
+    }
+
+    /// Counts a scan, if there is room for one more within the life of a challenge. So no more challenges
+    /// of this URL are open than it may be scanned: those who know it cannot take everybody's room.
+    pub(super) fn may_be_scanned(&self, now: Timestamp, limits: &AuthLimits) -> bool {
+        let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = now.minus(limits.challenge_ttl);
+        while scans.front().is_some_and(|at| *at <= start) {
+            scans.pop_front();
+        }
+        let has_room = scans.len() < limits.max_scans_per_url;
+        if has_room {
+            scans.push_back(now);
+        }
+        has_room
+    }
 }
 
 /// A challenge that waits for its answer.
@@ -244,6 +269,11 @@ impl Registry {
         }
         drop(progress);
         Some((challenge, events))
+    }
+
+    /// How many handshakes wait to be scanned, and how many challenges to be answered.
+    pub(super) fn open(&self) -> (usize, usize) {
+        (self.by_stream.len(), self.challenges.len())
     }
 
     pub(super) fn challenge(&self, id: ChallengeId) -> Option<Arc<OpenChallenge>> {

@@ -1,12 +1,11 @@
 //! The set of relays, changed at run time and kept.
 
-use std::time::Duration;
-
 use nostr_sdk::RelayUrl;
 use serde::Serialize;
 
 use super::scans::is_plain;
 use super::{Auth, AuthError, Result};
+use crate::metrics::Limit;
 use crate::relay::{Origin, RelayHealth, RelaySpec, RelayState};
 use crate::store::RelayChange;
 
@@ -84,9 +83,9 @@ impl Auth {
     pub async fn add_relay(&self, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
         let own = self.relays.list().iter().filter(|relay| relay.origin != Origin::Preferred).count();
-        if own >= MAX_RELAYS {
-            let limit = "there are 64 relays already; remove one first";
-            return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(60) });
+        let (limit, message) = (Limit::Relays, "there are too many relays already: remove one first");
+        if own >= self.max_relays {
+            return Err(AuthError::LimitReached { limit, message, retry_after: None });
         }
         self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?;
         self.relays.add(RelaySpec::read_write(url.clone())).await?;
@@ -107,9 +106,6 @@ impl Auth {
         Ok(url)
     }
 }
-
-/// Relays of the operator's own, at most: each is a connection, and stands in every handshake URL.
-const MAX_RELAYS: usize = 64;
 
 fn parse(text: &str) -> Result<RelayUrl> {
     /// No real relay has a longer URL.

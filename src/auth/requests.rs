@@ -7,20 +7,18 @@ use nostr_sdk::{PublicKey, RelayUrl};
 use rand::Rng;
 use rand::distributions::Alphanumeric;
 use rand::rngs::OsRng;
+use tracing::Instrument;
 
 use super::challenge::MAX_SUBKEYS;
 use super::registry::{OpenHandshake, Slot};
 use super::{Auth, AuthError, Result};
 use crate::events::FailureCode;
+use crate::metrics::Limit;
 use crate::protocol::HandshakeUrl;
 use crate::store::{Handshake, HandshakeKind, StreamId};
 
 /// The longest static token, in bytes: it has to fit a QR code with the relays.
 const MAX_STATIC_TOKEN: usize = 256;
-
-/// Streams that may wait on one static token: each caller who opens it anew gets a stream of its own, and
-/// the oldest beyond these is cancelled.
-const MAX_STREAMS_PER_TOKEN: usize = 16;
 
 /// A handshake that was opened.
 #[derive(Debug, Clone)]
@@ -102,6 +100,7 @@ impl Auth {
             return Err(AuthError::Stopping);
         }
         let (done, result) = tokio::sync::oneshot::channel();
+        let change = change.in_current_span();
         self.lifecycle.spawn(async move {
             let _ = done.send(change.await);
         });
@@ -116,6 +115,7 @@ impl Auth {
         let relays = self.relays.filter_preferred(&preferred);
         let prepared = self.prepare_challenge(stream, prompted, relays, true, slot).await?;
         self.store.open_challenge(&prepared.row).await?;
+        self.metrics.logins.opened("authentication");
         self.send_challenge(prepared);
         Ok(())
     }
@@ -142,7 +142,8 @@ impl Auth {
                 let after = self.events.read(stream, u64::MAX).await?.map_or(0, |page| page.latest);
                 Ok(Opened { url: self.handshake_url(&same.row), stream, after })
             }
-            (HandshakeKind::Handshake, Some(oldest)) if open.len() >= MAX_STREAMS_PER_TOKEN => {
+            (HandshakeKind::Handshake, Some(oldest)) if open.len() >= self.limits.max_streams_per_token => {
+                self.metrics.limits.reached(Limit::StreamsPerToken);
                 self.end_stream(oldest.row.stream, FailureCode::Cancelled).await?;
                 self.keep_handshake(token, no_request, kind, None).await
             }
@@ -169,7 +170,10 @@ impl Auth {
         };
         self.store.open_handshake(&row).await?;
         let opened = Opened { url: self.handshake_url(&row), stream: row.stream, after: 0 };
-        self.registry.add_handshake(Arc::new(OpenHandshake { row, _slot: slot }));
+        let kind = if kind == HandshakeKind::Login { "login" } else { "handshake" };
+        self.metrics.logins.opened(kind);
+        tracing::debug!(stream_id = %row.stream, kind, one_time = ttl.is_some(), "handshake opened");
+        self.registry.add_handshake(Arc::new(OpenHandshake::new(row, slot)));
         Ok(opened)
     }
 
@@ -188,9 +192,14 @@ impl Auth {
 
     /// Room for one more open request.
     pub(super) fn reserve(&self) -> Result<Slot> {
-        self.registry.reserve(self.limits.max_open).ok_or(AuthError::LimitReached {
-            limit: "too many requests are open",
-            retry_after: Duration::from_secs(5),
+        self.registry.reserve(self.limits.max_open).ok_or_else(|| {
+            let next = self.registry.deadlines.earliest().map(|at| at.since(self.clock.now()));
+            AuthError::LimitReached {
+                limit: Limit::OpenRequests,
+                message: "too many requests are open",
+                // One is over by then; without a deadline, only when a caller takes a static URL back.
+                retry_after: Some(next.unwrap_or(self.limits.challenge_ttl)),
+            }
         })
     }
 

@@ -53,6 +53,8 @@ impl Auth {
             started_at: parts.clock.now(),
             clock: parts.clock,
             lifecycle: parts.lifecycle,
+            max_relays: parts.max_relays,
+            metrics: parts.metrics,
             registry: opening.registry,
             prompts: opening.prompts,
             handling: Arc::new(Semaphore::new(HANDLED_TOGETHER)),
@@ -109,7 +111,7 @@ impl Auth {
         let Some(handshake) = self.registry.handshake(stream) else { return };
         let code: FailureCode = self.why_unanswered(handshake.row.created_at);
         if let Err(error) = self.end_stream(stream, code).await {
-            tracing::error!(%stream, %error, "cannot end a stream yet");
+            tracing::error!(stream_id = %stream, %error, "cannot end a stream yet");
             self.registry.deadlines.add(self.clock.now().plus(AGAIN), Due::Handshake(stream));
         }
     }

@@ -9,6 +9,7 @@ use super::registry::OpenHandshake;
 use super::settle::Patience;
 use super::{Auth, AuthError, Result};
 use crate::events::{EventBody, FailureCode};
+use crate::metrics::Limit;
 use crate::protocol::KeyHandshake;
 use crate::store::{HandshakeKind, Scan};
 
@@ -17,11 +18,19 @@ impl Auth {
     pub(super) async fn scanned(&self, event: &Event, handshake: KeyHandshake) -> Result<()> {
         let waiting = self.registry.handshakes(&handshake.token);
         let Some(first) = waiting.first().cloned() else { return Ok(()) };
+        let stream = first.row.stream;
         if !self.is_recent(event) {
-            tracing::debug!(event = %event.id, "dropped a scan with a time far from ours");
+            tracing::debug!(stream_id = %stream, event = %event.id, "dropped a scan with a time far from ours");
+            self.metrics.logins.scanned("too_old");
             return Ok(());
         }
-        let mut patience = Patience::new();
+        if !first.may_be_scanned(self.clock.now(), &self.limits) {
+            tracing::debug!(stream_id = %stream, event = %event.id, "dropped a scan: the URL is scanned too often");
+            self.metrics.logins.scanned("too_many");
+            self.metrics.limits.reached(Limit::ScansPerUrl);
+            return Ok(());
+        }
+        let mut patience = Patience::on(first.row.stream);
         loop {
             let recorded = match first.row.kind {
                 HandshakeKind::Handshake => self.record_scan(event, &waiting, &handshake, None).await,
@@ -43,8 +52,10 @@ impl Auth {
     ) -> Result<()> {
         let (stream, one_time) = (login.row.stream, login.row.expires_at.is_some());
         match self.challenge_scanner(event, login, handshake).await {
-            Err(error @ AuthError::LimitReached { .. }) => {
-                tracing::warn!(%stream, %error, "a login was scanned, but its user cannot be asked now");
+            Err(error @ AuthError::LimitReached { limit, .. }) => {
+                tracing::debug!(stream_id = %stream, %error, "a login was scanned, but its user cannot be asked now");
+                self.metrics.logins.scanned("refused");
+                self.metrics.limits.reached(limit);
                 if one_time {
                     self.end_stream(stream, FailureCode::TooManyRequests).await?;
                 }
@@ -107,9 +118,15 @@ impl Auth {
             waiting.iter().for_each(|open| drop(self.registry.remove_handshake(open.row.stream)));
         }
         for (stream, stored) in stored {
-            tracing::info!(%stream, "handshake scanned");
-            self.events.publish(stream, &stored, body.clone(), one_time && !follows);
+            let ended = one_time && !follows;
+            tracing::debug!(stream_id = %stream, event = %event.id, "handshake scanned");
+            if ended {
+                self.metrics.logins.ended("scanned");
+                tracing::info!(stream_id = %stream, outcome = "scanned", "stream ended");
+            }
+            self.events.publish(stream, &stored, body.clone(), ended);
         }
+        self.metrics.logins.scanned("taken");
         if let Some(prepared) = challenge {
             self.send_challenge(prepared);
         }

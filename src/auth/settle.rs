@@ -10,6 +10,7 @@ use super::{Auth, AuthError, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
 use crate::store::{Envelope, StoreError, StoredEvent, StreamId, WalletLogin};
+use crate::token::TokenError;
 
 /// First wait before something is offered to the store again; doubles up to `LONGEST_RETRY`.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -32,13 +33,13 @@ impl Auth {
     }
 
     async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
-        let mut patience = Patience::new();
+        let mut patience = Patience::on(challenge.stream);
         let stored = loop {
             match self.try_settle(challenge, &outcome, login.as_ref()).await {
                 Ok(stored) => break stored,
                 Err(error) => {
                     if let Err(error) = patience.after(error).await {
-                        return tracing::error!(stream = %challenge.stream, %error, "an outcome cannot be stored");
+                        return tracing::error!(stream_id = %challenge.stream, %error, "an outcome cannot be stored");
                     }
                 }
             }
@@ -48,7 +49,11 @@ impl Auth {
             if let Some(login) = login {
                 self.tokens.learn_signer(login);
             }
-            tracing::info!(stream = %challenge.stream, outcome = summary(&outcome), "challenge ended");
+            let (word, reason) = summary(&outcome);
+            let took = self.clock.now().since(challenge.created_at);
+            self.metrics.logins.challenge_ended(word, reason, took);
+            let took_ms = took.as_millis() as u64;
+            tracing::info!(stream_id = %challenge.stream, outcome = word, reason, took_ms, "challenge ended");
             self.events.publish(challenge.stream, &stored, outcome, challenge.ends_stream);
         }
     }
@@ -104,7 +109,9 @@ impl Auth {
             self.forget_challenge(&challenge);
         }
         if let Some(stored) = &stored {
-            tracing::info!(%stream, outcome = summary(&last), "stream ended");
+            let (word, _) = summary(&last);
+            self.metrics.logins.ended(word);
+            tracing::info!(stream_id = %stream, outcome = word, "stream ended");
             self.events.publish(stream, stored, last, true);
         }
         Ok(stored.is_some())
@@ -148,36 +155,37 @@ impl Auth {
 
 /// Waits for a store that is not available, longer each time: what a wallet sent is not sent again.
 #[derive(Debug)]
-pub(super) struct Patience(Duration);
+pub(super) struct Patience {
+    stream: StreamId,
+    wait: Duration,
+}
 
 impl Patience {
-    pub(super) fn new() -> Self {
-        Self(FIRST_RETRY)
+    pub(super) fn on(stream: StreamId) -> Self {
+        Self { stream, wait: FIRST_RETRY }
     }
 
     /// Returns when it is time to try again; any other error comes straight back.
     pub(super) async fn after(&mut self, error: AuthError) -> Result<()> {
         let AuthError::Store(StoreError::Unavailable(reason)) = error else { return Err(error) };
-        tracing::error!(reason, "the store cannot take a message of a wallet yet");
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LONGEST_RETRY);
+        tracing::error!(stream_id = %self.stream, reason, "the store cannot take a message of a wallet yet");
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(LONGEST_RETRY);
         Ok(())
     }
 }
 
-/// One word for the log.
-fn summary(outcome: &EventBody) -> &'static str {
+/// One word for log and metrics, and what was wrong with the session token if that is it.
+fn summary(outcome: &EventBody) -> (&'static str, &'static str) {
     use crate::protocol::AuthStatus;
     match outcome {
-        EventBody::KeyHandshake { .. } => "scanned",
-        EventBody::AuthenticateKey { status: AuthStatus::Approved { .. }, .. } => "approved",
-        EventBody::AuthenticateKey { status: AuthStatus::Declined { .. }, .. } => "declined",
-        EventBody::Error { code, .. } => match code {
-            FailureCode::TimedOut => "timed_out",
-            FailureCode::NoRelay => "no_relay",
-            FailureCode::SessionTokenInvalid => "session_token_invalid",
-            FailureCode::Cancelled => "cancelled",
-            FailureCode::TooManyRequests => "too_many_requests",
-        },
+        EventBody::KeyHandshake { .. } => ("scanned", ""),
+        EventBody::AuthenticateKey { status: AuthStatus::Approved { .. }, .. } => ("approved", ""),
+        EventBody::AuthenticateKey { status: AuthStatus::Declined { .. }, .. } => ("declined", ""),
+        EventBody::Error { code, detail, .. } => {
+            // The code of a token error, back from the text that callers get.
+            let reason = detail.as_deref().and_then(TokenError::of_code);
+            (code.as_str(), reason.map_or("", TokenError::code))
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::{Auth, AuthError, Result};
 use crate::clock::Timestamp;
 use crate::config::TokenRules;
 use crate::events::Session;
+use crate::metrics::Limit;
 use crate::protocol::SessionToken;
 use crate::store::{Revocation, WalletLogin};
 use crate::token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
@@ -80,6 +81,17 @@ impl Tokens {
     /// A wallet has completed a login: its tokens are known from now on.
     pub(super) fn learn_signer(&self, login: WalletLogin) {
         self.signers.insert(login.signer, login.user);
+    }
+
+    /// How long until the first of the revoked tokens has expired.
+    fn room_after(&self, now: Timestamp) -> Duration {
+        let first = self.revoked.iter().map(|revoked| *revoked.value()).min();
+        first.map_or(Duration::ZERO, |first| first.since(now))
+    }
+
+    /// How often a signature was known, and how often not.
+    pub(super) fn signature_cache(&self) -> (u64, u64) {
+        self.signatures.hits_and_misses()
     }
 
     /// Forgets revocations of tokens that have expired anyway.
@@ -229,8 +241,11 @@ impl Auth {
             return Err(TokenError::TokenExpired.into());
         }
         if self.tokens.revoked.len() >= self.tokens.max_revocations {
-            let limit = "too many tokens are revoked (tokens.max_revocations)";
-            return Err(AuthError::LimitReached { limit, retry_after: Duration::from_secs(3600) });
+            return Err(AuthError::LimitReached {
+                limit: Limit::Revocations,
+                message: "too many tokens are revoked (tokens.max_revocations)",
+                retry_after: Some(self.tokens.room_after(now)),
+            });
         }
         let mut fresh = false;
         // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.

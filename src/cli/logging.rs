@@ -18,11 +18,17 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
         .with_target(false);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     let discreet = filter_fn(|metadata| is_discreet(metadata.target(), *metadata.level()));
     let started = registry().with(filter(&log.level)?).with(discreet).with(lines).try_init();
-    started.map_err(|error| Failure::new(Exit::Failed, error))
+    started.map_err(|error| Failure::new(Exit::Failed, error))?;
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        let said = panic.payload_as_str().unwrap_or_default().replace(char::is_control, " ");
+        tracing::error!(at, said, "a task has panicked");
+    }));
+    Ok(())
 }
 
 fn filter(level: &str) -> Result<EnvFilter, Failure> {

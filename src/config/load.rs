@@ -82,6 +82,11 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
     at_least("relays.queue_per_relay", raw.relays.queue_per_relay, 1)?;
     at_least("local.max_connections", raw.local.max_connections, 1)?;
     at_least("local.max_connections_per_peer", raw.local.max_connections_per_peer, 1)?;
+    at_least("local.max_followers", raw.local.max_followers, 1)?;
+    at_least("local.max_followed_per_connection", raw.local.max_followed_per_connection, 1)?;
+    at_least("local.websocket_queue", raw.local.websocket_queue, 1)?;
+    at_least("auth.max_scans_per_url", raw.auth.max_scans_per_url, 1)?;
+    at_least("auth.max_streams_per_token", raw.auth.max_streams_per_token, 1)?;
     Ok(Config {
         service: check_service(raw.service, overrides)?,
         local: check_local(raw.local, overrides, &data_dir)?,
@@ -152,6 +157,9 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
         allowed_origins: raw.allowed_origins,
         max_connections: raw.max_connections,
         max_connections_per_peer: raw.max_connections_per_peer,
+        max_followers: raw.max_followers,
+        max_followed_per_connection: raw.max_followed_per_connection,
+        websocket_queue: raw.websocket_queue,
         request_timeout: raw.request_timeout,
     })
 }

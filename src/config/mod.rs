@@ -86,6 +86,12 @@ pub struct Local {
     pub max_connections: usize,
     /// Connections of one peer (a uid, an IP address).
     pub max_connections_per_peer: usize,
+    /// Streams that are followed at the same time, by all clients together. Default 200,000.
+    pub max_followers: usize,
+    /// Streams that one WebSocket follows, answers that it waits for included. Default 10,000.
+    pub max_followed_per_connection: usize,
+    /// Messages that wait for one WebSocket client to read them. Default 1024.
+    pub websocket_queue: usize,
     /// How long headers, bodies and answers may take.
     pub request_timeout: Duration,
 }

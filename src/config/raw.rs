@@ -50,6 +50,9 @@ pub(super) struct RawLocal {
     pub(super) allowed_origins: Vec<String>,
     pub(super) max_connections: usize,
     pub(super) max_connections_per_peer: usize,
+    pub(super) max_followers: usize,
+    pub(super) max_followed_per_connection: usize,
+    pub(super) websocket_queue: usize,
     #[serde(with = "humantime_serde")]
     pub(super) request_timeout: Duration,
 }
@@ -84,6 +87,9 @@ impl Default for RawLocal {
             allowed_origins: Vec::new(),
             max_connections: 16_384,
             max_connections_per_peer: 12_288,
+            max_followers: 200_000,
+            max_followed_per_connection: 10_000,
+            websocket_queue: 1_024,
             request_timeout: Duration::from_secs(30),
         }
     }
@@ -101,6 +107,11 @@ pub struct AuthLimits {
     pub challenge_ttl: Duration,
     /// Handshakes and challenges open at once, in all. Default 200,000.
     pub max_open: usize,
+    /// Scans of one static URL that are let through within `challenge_ttl`, so that those who know it
+    /// cannot take all of `max_open`. Default 1,000.
+    pub max_scans_per_url: usize,
+    /// Streams that wait on one static token; the oldest beyond these is cancelled. Default 16.
+    pub max_streams_per_token: usize,
     /// Challenges open at once for one user. Default 3.
     pub max_open_per_user: usize,
     /// How often one user is asked within `prompt_window`. Default 10.
@@ -119,6 +130,8 @@ impl Default for AuthLimits {
             handshake_ttl: Duration::from_secs(5 * 60),
             challenge_ttl: Duration::from_secs(5 * 60),
             max_open: 200_000,
+            max_scans_per_url: 1_000,
+            max_streams_per_token: 16,
             max_open_per_user: 3,
             max_prompts_per_user: 10,
             prompt_window: Duration::from_secs(10 * 60),
@@ -164,6 +177,9 @@ impl Default for TokenRules {
 pub struct RelayRules {
     /// Whether a user's relays may lie on private addresses, and on `ws` at loopback ones. Default false.
     pub allow_private: bool,
+    /// Relays of the operator's own that can be added at run time, the configured ones included: each is a
+    /// connection, and stands in every handshake URL. Default 64.
+    pub max_relays: usize,
     /// Relays taken from one user's wallet. Default 3.
     pub max_preferred_per_user: usize,
     /// Relays taken from users in all; the least recently used go first. Default 50.
@@ -178,6 +194,7 @@ impl Default for RelayRules {
     fn default() -> Self {
         Self {
             allow_private: false,
+            max_relays: 64,
             max_preferred_per_user: 3,
             max_preferred: 50,
             inbox: 8192,

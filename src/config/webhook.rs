@@ -29,6 +29,8 @@ pub struct Webhook {
 pub struct WebhookRules {
     /// Deliveries at the same time; of one stream there is never more than one. Default 32.
     pub max_concurrent: usize,
+    /// Deliveries that wait before nothing more is opened. Default 1,000,000.
+    pub max_waiting: u64,
     /// How long the receiver may take to answer. Default 10 seconds.
     pub timeout: Duration,
     /// The wait after a first failure; doubles with each. Default 1 second.
@@ -130,6 +132,7 @@ pub(super) struct RawWebhook {
     secret: Option<SecretString>,
     secret_file: Option<PathBuf>,
     max_concurrent: usize,
+    max_waiting: u64,
     #[serde(with = "humantime_serde")]
     timeout: Duration,
     #[serde(with = "humantime_serde")]
@@ -147,6 +150,7 @@ impl Default for RawWebhook {
             secret: None,
             secret_file: None,
             max_concurrent: 32,
+            max_waiting: 1_000_000,
             timeout: Duration::from_secs(10),
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(10 * 60),
@@ -180,6 +184,7 @@ impl RawWebhook {
         }
         let rules = WebhookRules {
             max_concurrent: self.max_concurrent,
+            max_waiting: self.max_waiting,
             timeout: self.timeout,
             first_retry: self.first_retry,
             longest_retry: self.longest_retry,
@@ -194,6 +199,9 @@ impl WebhookRules {
     fn check(&self) -> Result<(), Mistake> {
         if !(1..=1024).contains(&self.max_concurrent) {
             return Err(("webhook.max_concurrent", "must be from 1 to 1024"));
+        }
+        if self.max_waiting == 0 {
+            return Err(("webhook.max_waiting", "must be at least 1"));
         }
         if self.timeout.is_zero() {
             return Err(("webhook.timeout", "must be longer than nothing"));

@@ -93,6 +93,17 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// The word for programs, as it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::NoRelay => "no_relay",
+            Self::SessionTokenInvalid => "session_token_invalid",
+            Self::Cancelled => "cancelled",
+            Self::TooManyRequests => "too_many_requests",
+        }
+    }
+
     /// The sentence for people.
     pub fn reason(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The set of relays: adding and removing them, and the conditions under which strangers' relays are kept.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use nostr_sdk::prelude::{RelayOptions as SdkOptions, RelayPool, RelayUrl};
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::error::RelayError;
-use super::health::{Health, Origin, RelayState};
+use super::health::{Count, Counters, Health, Origin, RelayState};
 use super::inbound;
 use super::link::{Link, Shared};
 use super::options::RelaySpec;
@@ -35,6 +35,10 @@ pub(super) struct Fleet {
     pool: RelayPool,
     taps: Taps,
     links: RwLock<Vec<Arc<Link>>>,
+    /// What has passed at relays of wallets that are gone.
+    gone: Mutex<Counters>,
+    /// Relays of wallets that made room for others.
+    displaced: Count,
     /// One change at a time.
     changes: tokio::sync::Mutex<()>,
     /// Weak: the stream of signals ends when the tasks do, not when the last handle is dropped.
@@ -55,6 +59,8 @@ impl Fleet {
             pool,
             taps,
             links: RwLock::default(),
+            gone: Mutex::default(),
+            displaced: Count::default(),
             changes: tokio::sync::Mutex::default(),
             inbox: inbox.downgrade(),
             workers: cores.min(MAX_WORKERS),
@@ -64,6 +70,19 @@ impl Fleet {
     /// All relays, as they are now.
     pub(super) fn links(&self) -> Vec<Arc<Link>> {
         self.links.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has passed at all relays that wallets named, those that are gone included, and how many of
+    /// them made room for others.
+    pub(super) fn preferred_in_all(&self) -> (Counters, u64) {
+        let mut sum = *self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        self.links().iter().filter(|link| !link.is_general()).for_each(|link| sum += link.health().counters);
+        (sum, self.displaced.get())
+    }
+
+    /// How many signals wait to be taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox.upgrade().map_or(0, |inbox| inbox.max_capacity() - inbox.capacity())
     }
 
     pub(super) fn link(&self, url: &RelayUrl) -> Option<Arc<Link>> {
@@ -141,7 +160,10 @@ impl Fleet {
         let preferred: Vec<_> = self.links().into_iter().filter(|link| !link.is_general()).collect();
         if preferred.len() >= options.max_preferred {
             match preferred.iter().min_by_key(|link| link.last_used()) {
-                Some(oldest) => self.drop_link(oldest).await,
+                Some(oldest) => {
+                    self.displaced.up();
+                    self.drop_link(oldest).await;
+                }
                 None => return,
             }
         }
@@ -193,6 +215,9 @@ impl Fleet {
     async fn drop_link(&self, link: &Arc<Link>) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, link));
         link.stop.cancel();
+        if !link.is_general() {
+            *self.gone.lock().unwrap_or_else(PoisonError::into_inner) += link.health().counters;
+        }
         // Not there any more: the pool is shut down.
         let _ = self.pool.force_remove_relay(&link.spec.url).await;
         self.taps.remove(<&url::Url>::from(&link.spec.url));

@@ -53,6 +53,8 @@ pub struct RelayHealth {
     pub last_error: Option<LinkError>,
     /// What has passed since it was added.
     pub counters: Counters,
+    /// Event frames that wait to be looked at.
+    pub queued: usize,
 }
 
 macro_rules! counters {
@@ -60,6 +62,10 @@ macro_rules! counters {
         /// How often something has happened at a relay since it was added.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct Counters { $($(#[$doc])* pub $name: u64),+ }
+
+        impl std::ops::AddAssign for Counters {
+            fn add_assign(&mut self, other: Self) { $(self.$name += other.$name;)+ }
+        }
 
         /// The same, while it is counted.
         #[derive(Debug, Default)]
@@ -94,6 +100,8 @@ counters! {
     garbage,
     /// Frames dropped because the queue for them was full.
     dropped,
+    /// Events that had to wait because the inbox was full.
+    stalled,
 }
 
 /// A counter that many tasks may raise.

@@ -91,6 +91,9 @@ pub(super) async fn work(queue: Queue, inbound: Arc<Inbound>, tap: Arc<Tap>, inb
             match inbound.judge(&frame) {
                 Ok(event) => {
                     let signal = Signal::Event { event: Box::new(event), relay: tap.url.clone() };
+                    if inbox.capacity() == 0 {
+                        tap.health.tally.stalled.up();
+                    }
                     if inbox.send(signal).await.is_err() {
                         return;
                     }

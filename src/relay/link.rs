@@ -225,6 +225,7 @@ impl Link {
             latency: status.latency,
             last_error: status.last_error,
             counters: self.tap.health.tally.read(),
+            queued: self.tap.queued(),
         }
     }
 

@@ -90,6 +90,11 @@ impl Outbox {
         self.open.get(id).map(|open| Arc::clone(&open))
     }
 
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// It need not be published any more.
     pub(super) fn withdraw(&self, id: &EventId) {
         self.open.remove(id);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ask::Outcome;
 use super::error::RelayError;
 use super::fleet::Fleet;
-use super::health::{Origin, RelayHealth};
+use super::health::{Counters, Origin, RelayHealth};
 use super::inbound::Inbound;
 use super::link::Shared;
 use super::options::{RelayOptions, RelaySpec};
@@ -129,6 +129,22 @@ impl Relays {
     /// All relays and how they are, in the order they were added.
     pub fn list(&self) -> Vec<RelayHealth> {
         self.fleet.links().iter().map(|link| link.health()).collect()
+    }
+
+    /// What has passed at all relays that wallets named, those that are gone included, and how many of
+    /// them made room for others.
+    pub fn preferred_in_all(&self) -> (Counters, u64) {
+        self.fleet.preferred_in_all()
+    }
+
+    /// How many signals wait to be taken, of all that may.
+    pub fn waiting(&self) -> usize {
+        self.fleet.waiting()
+    }
+
+    /// How many events are being published.
+    pub fn publications(&self) -> usize {
+        self.fleet.shared.outbox.len()
     }
 
     /// Was at least one relay of the operator ready, so that a login could have gone through, at any moment

@@ -94,6 +94,11 @@ impl Tap {
         (Arc::new(tap), Outlets { sessions: session_outlet, events: event_outlet })
     }
 
+    /// How many event frames wait for a worker.
+    pub(super) fn queued(&self) -> usize {
+        self.events.max_capacity() - self.events.capacity()
+    }
+
     /// How many attempts to connect there have been since the relay was last ready; this is one more.
     pub(super) fn attempt(&self) -> u32 {
         self.attempts.fetch_add(1, Ordering::Relaxed)

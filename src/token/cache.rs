@@ -43,6 +43,11 @@ impl SignatureCache {
         Ok(())
     }
 
+    /// How often a signature was found in memory, and how often not, so far.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.verified.hits() + self.signers.hits(), self.verified.misses() + self.signers.misses())
+    }
+
     /// [`UnverifiedToken::signer_candidates`], from memory if it can be.
     ///
     /// # Errors

@@ -42,6 +42,26 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::MalformedToken,
+        Self::UnsupportedAlgorithm,
+        Self::InvalidSignature,
+        Self::MalformedClaims,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::IssuedInFuture,
+        Self::LifetimeTooLong,
+        Self::TokenRevoked,
+        Self::UnknownWallet,
+        Self::WrongAudience,
+    ];
+
+    /// The reason of this code; `None`: there is none.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|error| error.code() == code)
+    }
+
     /// The reason as programs read it: stable, in snake case.
     pub const fn code(self) -> &'static str {
         match self {

@@ -11,9 +11,12 @@ mod signature;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 
 pub use crate::store::{Delivery, DeliveryState, StreamId, Undelivered};
 
@@ -21,9 +24,13 @@ use crate::clock::SharedClock;
 use crate::config::Webhook;
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
+use crate::metrics::{Metrics, Reading};
 use crate::store::{Outbox, Result};
 use receiver::Receiver;
 use worker::Worker;
+
+/// Counting what waits takes a look at each of them.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
 
 /// What is undelivered, for whoever operates the daemon. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +40,9 @@ pub struct Webhooks {
     /// Wakes the worker when an operator has changed what is due.
     changed: Arc<Notify>,
     enabled: bool,
+    /// How many deliveries waited when they were counted last.
+    waiting: Arc<AtomicU64>,
+    max_waiting: u64,
 }
 
 /// What delivering takes.
@@ -46,12 +56,15 @@ pub struct Parts {
     pub events: Events,
     /// Runs the deliveries.
     pub lifecycle: Lifecycle,
+    /// Where attempts are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Webhooks {
     /// Nothing is delivered; what is undelivered from before can be looked at and dropped.
     pub fn off(outbox: Arc<dyn Outbox>, clock: SharedClock) -> Self {
-        Self { outbox, clock, changed: Arc::default(), enabled: false }
+        let (changed, waiting) = (Arc::default(), Arc::default());
+        Self { outbox, clock, changed, enabled: false, waiting, max_waiting: u64::MAX }
     }
 
     /// Delivers what is owed until the daemon stops.
@@ -59,11 +72,13 @@ impl Webhooks {
     /// # Errors
     /// The HTTP client could not be made.
     pub fn start(outbox: Arc<dyn Outbox>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
-        let Parts { webhook, secret, events, lifecycle } = parts;
-        let webhooks = Self { enabled: true, ..Self::off(outbox, clock) };
+        let Parts { webhook, secret, events, lifecycle, metrics } = parts;
+        let max_waiting = webhook.rules.max_waiting;
+        let webhooks = Self { enabled: true, max_waiting, ..Self::off(outbox, clock) };
         let receiver = Receiver::new(&webhook, &secret)?;
-        let worker = Worker::new(&webhooks, webhook.rules, receiver, events, lifecycle.clone());
+        let worker = Worker::new(&webhooks, webhook.rules, receiver, events, lifecycle.clone(), metrics);
         lifecycle.run("webhooks", worker.run());
+        lifecycle.run("webhook backlog", webhooks.clone().count());
         tracing::info!(url = %webhook.url, "events are posted");
         Ok(webhooks)
     }
@@ -71,6 +86,33 @@ impl Webhooks {
     /// Whether events are delivered.
     pub fn enabled(&self) -> bool {
         self.enabled
+    }
+
+    /// Whether fewer deliveries wait than may; as of [`Webhooks::counted_every`] ago at most.
+    pub fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < self.max_waiting
+    }
+
+    /// How often what waits is counted.
+    pub fn counted_every(&self) -> Duration {
+        COUNT_EVERY
+    }
+
+    /// How much waits.
+    pub fn read_into(&self, reading: &mut Reading) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        reading.gauge("portico_webhook_waiting", "Deliveries that wait.", &[], waiting as f64);
+    }
+
+    async fn count(self) {
+        let mut ticks = tokio::time::interval(COUNT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // A store that fails lets nobody open anything either.
+            let Ok(undelivered) = self.outbox.undelivered(None, 0).await else { continue };
+            self.waiting.store(undelivered.waiting, Ordering::Relaxed);
+        }
     }
 
     /// What is undelivered, of one stream or of all; at most `limit` of it one by one.

@@ -58,6 +58,7 @@ mod tests {
     fn rules() -> WebhookRules {
         WebhookRules {
             max_concurrent: 32,
+            max_waiting: 1_000_000,
             timeout: Duration::from_secs(10),
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(600),

@@ -14,6 +14,7 @@ use crate::clock::SharedClock;
 use crate::config::WebhookRules;
 use crate::events::{Event, Events};
 use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::store::{Attempt, Delivery, DeliveryState, Outbox, Result, StoreError, StreamId};
 
 /// The wall clock may be set while we sleep, so no sleep is longer than this.
@@ -43,6 +44,7 @@ struct Job {
     rules: WebhookRules,
     receiver: Receiver,
     events: Events,
+    metrics: Arc<Metrics>,
 }
 
 impl Worker {
@@ -52,11 +54,12 @@ impl Worker {
         receiver: Receiver,
         events: Events,
         lifecycle: Lifecycle,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (outbox, clock) = (Arc::clone(&webhooks.outbox), Arc::clone(&webhooks.clock));
         let (finish, finished) = mpsc::unbounded_channel();
         Self {
-            job: Arc::new(Job { outbox, clock, rules, receiver, events }),
+            job: Arc::new(Job { outbox, clock, rules, receiver, events, metrics }),
             changed: Arc::clone(&webhooks.changed),
             lifecycle,
             busy: HashSet::new(),
@@ -157,10 +160,11 @@ impl Job {
         };
         let now = self.clock.now();
         let attempt = schedule::decide(delivery, answer, now, &self.rules, &mut OsRng);
+        self.metrics.webhook.attempted(result(&attempt));
         tell(delivery, &attempt);
         // Until it is recorded it would be due again at once, so its stream stays busy.
         while let Err(error) = self.outbox.record_attempt(delivery, now, &attempt).await {
-            tracing::warn!(stream = %delivery.stream, %error, "a delivery cannot be recorded yet");
+            tracing::warn!(stream_id = %delivery.stream, %error, "a delivery cannot be recorded yet");
             tokio::time::sleep(STORE_AGAIN).await;
         }
     }
@@ -182,15 +186,24 @@ struct Posted {
     event: Event,
 }
 
+/// One word for the metrics.
+fn result(attempt: &Attempt) -> &'static str {
+    match attempt {
+        Attempt::Delivered => "delivered",
+        Attempt::Again { .. } => "retried",
+        Attempt::GivenUp { .. } => "given_up",
+    }
+}
+
 fn tell(delivery: &Delivery, attempt: &Attempt) {
     let Delivery { stream, index, attempts, .. } = delivery;
     match attempt {
-        Attempt::Delivered => tracing::debug!(%stream, index, "event delivered"),
+        Attempt::Delivered => tracing::debug!(stream_id = %stream, index, "event delivered"),
         Attempt::Again { next_at, error } => {
-            tracing::info!(%stream, index, attempts, error, %next_at, "event not delivered yet");
+            tracing::info!(stream_id = %stream, index, attempts, error, %next_at, "event not delivered yet");
         }
         Attempt::GivenUp { error } => {
-            tracing::error!(%stream, index, attempts, error, "event not delivered: given up (portico webhooks retry)");
+            tracing::error!(stream_id = %stream, index, attempts, error, "event not delivered: given up (portico webhooks retry)");
         }
     }
 }

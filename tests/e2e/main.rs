@@ -2,12 +2,14 @@
 //! and wallets that do not.
 
 mod batch;
+mod bounds;
 mod cli;
 mod deadlines;
 mod hostile;
 mod local;
 mod login;
 mod lookups;
+mod observe;
 mod recovery;
 mod relays;
 #[path = "../support/mod.rs"]

@@ -112,6 +112,13 @@ impl Daemon {
         self.log.find(text).await;
     }
 
+    /// The value of one series of `/metrics`, written as there.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let text = self.rest().get("/metrics").await.text;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+    }
+
     /// The events of a stream, once there are `count`.
     pub(crate) async fn events(&self, stream: &str, count: usize) -> Vec<Value> {
         let mut socket = self.websocket().await;

@@ -21,6 +21,7 @@ pub(in crate::api) async fn key_handshake(
     State(api): State<Api>,
     JsonBody(new): JsonBody<NewHandshake>,
 ) -> Result<Response, ApiError> {
+    api.may_open()?;
     let opened = api.auth.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
     Ok(answer(&opened))
 }
@@ -34,6 +35,7 @@ pub(in crate::api) async fn login(
     State(api): State<Api>,
     JsonBody(new): JsonBody<NewLogin>,
 ) -> Result<Response, ApiError> {
+    api.may_open()?;
     Ok(answer(&api.auth.login(new.static_token).await?))
 }
 
@@ -64,6 +66,7 @@ pub(in crate::api) async fn authenticate_key(
 
 /// Asks the user; the same over HTTP and WebSocket.
 pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<StreamId, ApiError> {
+    api.may_open()?;
     let user = public_key("main_key", &who.main_key)?;
     let subkeys = who.subkeys.iter().map(|key| public_key("subkeys", key)).collect::<Result<Vec<_>, _>>()?;
     Ok(api.auth.authenticate(user, subkeys).await?)

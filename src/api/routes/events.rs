@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::api::Api;
 use crate::api::body::{PathParam, QueryParam};
 use crate::api::envelope::{ApiError, ok};
+use crate::api::room::Following;
 use crate::auth::StreamId;
 use crate::events::{EventPage, Follower};
 use crate::lifecycle::Lifecycle;
@@ -38,12 +39,13 @@ pub(in crate::api) async fn read(
     if wants_sse(&headers) {
         // A browser that reconnects says where it was.
         let after = last_event_id(&headers)?.or(after).unwrap_or(0);
+        let room = api.room.follow(None)?;
         let follower = follower(&api, stream, after).await?;
         if follower.is_over() {
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        return Ok(follow(follower, api.lifecycle));
+        return Ok(follow(follower, room, api.lifecycle));
     }
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
@@ -66,6 +68,7 @@ async fn wait_for_page(
     after: u64,
     wait: Duration,
 ) -> Result<EventPage, ApiError> {
+    let _room = api.room.follow(None)?;
     let mut follower = follower(api, stream, after).await?;
     let page = follower.ready();
     if !page.events.is_empty() || page.ended {
@@ -79,14 +82,15 @@ async fn wait_for_page(
 }
 
 /// Every event as it comes, its index as its id, until the stream ends, the client leaves or the daemon stops.
-fn follow(follower: Follower, lifecycle: Lifecycle) -> Response {
-    let events = futures_util::stream::unfold((follower, lifecycle), |(mut follower, lifecycle)| async {
+fn follow(follower: Follower, room: Following, lifecycle: Lifecycle) -> Response {
+    let following = (follower, room, lifecycle);
+    let events = futures_util::stream::unfold(following, |(mut follower, room, lifecycle)| async {
         let event = tokio::select! {
             event = follower.next() => event.ok().flatten()?,
             () = lifecycle.stopping() => return None,
         };
         let message = sse::Event::default().id(event.index.to_string()).json_data(&event).ok()?;
-        Some((Ok::<_, Infallible>(message), (follower, lifecycle)))
+        Some((Ok::<_, Infallible>(message), (follower, room, lifecycle)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

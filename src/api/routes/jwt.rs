@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::questions::{MAX_QUESTIONS_BODY, Question, Questions};
+use super::questions::{MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
 use crate::api::Api;
 use crate::api::body::{JsonBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
 use crate::auth::VerifiedToken;
+use crate::metrics::Limit;
 
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
@@ -34,7 +35,9 @@ pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, A
     // Zero and what does not fit are refused by the service, which knows the limit.
     let hours = u64::try_from(new.duration_hours).unwrap_or(0);
     let lifetime = Duration::from_secs(hours.saturating_mul(3600));
-    Ok(api.auth.issue(target, lifetime)?)
+    let token = api.auth.issue(target, lifetime)?;
+    api.metrics.api.tokens_issued.inc();
+    Ok(token)
 }
 
 pub(in crate::api) async fn verify(
@@ -43,6 +46,10 @@ pub(in crate::api) async fn verify(
 ) -> Result<Response, ApiError> {
     match questions {
         Questions::One(question) => Ok(ok(verify_token(&api, &question).await?)),
+        Questions::TooMany => {
+            let message = format!("body: at most {MAX_QUESTIONS} questions at once");
+            Err(ApiError::bad_request(message).because_of(Limit::BatchSize))
+        }
         Questions::Many(questions) => Ok(ok(verify_tokens(&api, questions).await?)),
     }
 }
@@ -82,7 +89,9 @@ async fn answer(api: &Api, question: Result<Question, String>) -> Result<Verifie
 /// Verifies a token; the same over HTTP and WebSocket.
 pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Result<VerifiedToken, ApiError> {
     let pubkey = public_key("pubkey", &question.pubkey)?;
-    Ok(api.auth.verify(pubkey, &question.token).await?)
+    let verified = api.auth.verify(pubkey, &question.token).await.map_err(ApiError::from);
+    api.metrics.api.verified(verified.as_ref().map_or_else(|error| error.code, |_| "ok"));
+    verified
 }
 
 #[derive(Deserialize)]

@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::body::QueryParam;
 use crate::api::envelope::{ApiError, ok};
 use crate::api::{Api, GIT_COMMIT, VERSION};
+use crate::metrics::{CONTENT_TYPE, Reading};
 
 pub(in crate::api) async fn health() -> &'static str {
     "OK"
@@ -26,6 +28,17 @@ pub(in crate::api) async fn version() -> Response {
 pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
     let public_key = api.auth.public_key();
     ok(json!({ "public_key": public_key, "version": VERSION, "git_commit": GIT_COMMIT }))
+}
+
+/// What is counted, as Prometheus reads it.
+pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+    let mut reading = Reading::default();
+    let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
+    reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
+    api.auth.read_into(&mut reading);
+    api.webhooks.read_into(&mut reading);
+    api.room.read_into(&mut reading);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))
 }
 
 #[derive(Deserialize)]

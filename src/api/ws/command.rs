@@ -8,6 +8,7 @@ use super::request::{Command, Request, Token};
 use super::session::{Outbox, Session};
 use crate::api::body::public_key;
 use crate::api::envelope::ApiError;
+use crate::api::room::Following;
 use crate::api::routes::auth::authenticate as authenticate_user;
 use crate::api::routes::jwt::{issue_token, verify_token};
 use crate::auth::StreamId;
@@ -18,15 +19,9 @@ enum Outcome {
     /// An answer.
     Data(Value),
     /// An answer, and then what happens on a stream.
-    Follow {
-        data: Value,
-        stream: StreamId,
-        follower: Box<Follower>,
-        permit: OwnedSemaphorePermit,
-        tell_end: bool,
-    },
+    Follow { data: Value, stream: StreamId, follower: Box<Follower>, room: Following, tell_end: bool },
     /// An answer once a stream has ended.
-    Await(Box<Follower>, OwnedSemaphorePermit),
+    Await(Box<Follower>, Following),
 }
 
 /// The first message of a client that is not trusted yet; `false`: it is not let in.
@@ -52,14 +47,16 @@ pub(super) fn authenticate(session: &Session, text: &str, outbox: &Outbox) -> bo
 /// Runs one command and sends what it leads to. `place` is given back once the command itself is done.
 pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: OwnedSemaphorePermit) {
     let request = Request::parse(text);
+    let name = request.command.as_ref().map_or("other", Command::name);
     let outcome = match request.command {
         Ok(command) => execute(&session, command).await,
         Err(error) => Err(error),
     };
     drop(place);
+    session.note(name, outcome.as_ref().err());
     match outcome {
         Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
-        Ok(Outcome::Follow { data, stream, follower, permit, tell_end }) => {
+        Ok(Outcome::Follow { data, stream, follower, room, tell_end }) => {
             outbox.send(&success(&request.id, data));
             let unsubscribed = CancellationToken::new();
             if let Some(former) = session.subscriptions.insert(stream, unsubscribed.clone()) {
@@ -74,11 +71,11 @@ pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: Own
                 }
                 () = unsubscribed.cancelled() => {}
             }
-            drop(permit);
+            drop(room);
         }
-        Ok(Outcome::Await(follower, permit)) => {
+        Ok(Outcome::Await(follower, room)) => {
             outbox.send(&answer_of(&request.id, *follower).await);
-            drop(permit);
+            drop(room);
         }
         Err(error) => outbox.send(&failure(&request.id, &error)),
     }
@@ -89,19 +86,20 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
     let data = match command {
         Command::Auth(offered) => auth(session, &offered)?,
         Command::NewKeyHandshakeUrl(new) => {
-            let permit = may_follow(session)?;
+            session.api.may_open()?;
+            let room = may_follow(session)?;
             let opened = service.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
             let stream = opened.stream;
             let data = json!({
                 "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string(),
             });
             let follower = followed(session, stream, 0).await?;
-            return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: false });
+            return Ok(Outcome::Follow { data, stream, follower, room, tell_end: false });
         }
         Command::AuthenticateKey(who) => {
-            let permit = may_follow(session)?;
+            let room = may_follow(session)?;
             let stream = authenticate_user(&session.api, &who).await?;
-            return Ok(Outcome::Await(followed(session, stream, 0).await?, permit));
+            return Ok(Outcome::Await(followed(session, stream, 0).await?, room));
         }
         Command::IssueJwt(new) => json!({ "type": "issue_jwt", "token": issue_token(&session.api, &new)? }),
         Command::VerifyJwt(question) => {
@@ -132,10 +130,10 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         }
         Command::Subscribe(which) => {
             let stream = which.stream()?;
-            let permit = may_follow(session)?;
+            let room = may_follow(session)?;
             let follower = followed(session, stream, which.after).await?;
             let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
-            return Ok(Outcome::Follow { data, stream, follower, permit, tell_end: true });
+            return Ok(Outcome::Follow { data, stream, follower, room, tell_end: true });
         }
         Command::Unsubscribe(which) => {
             let (_, subscription) =
@@ -155,12 +153,8 @@ fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
     Ok(json!({ "type": "auth_success", "message": "authenticated" }))
 }
 
-fn may_follow(session: &Session) -> Result<OwnedSemaphorePermit, ApiError> {
-    let permit = std::sync::Arc::clone(&session.followed).try_acquire_owned();
-    permit.map_err(|_| {
-        let wait = std::time::Duration::from_secs(10);
-        ApiError::limit_reached("too many streams are followed on this connection", wait)
-    })
+fn may_follow(session: &Session) -> Result<Following, ApiError> {
+    session.api.room.follow(Some(&session.followed))
 }
 
 async fn followed(session: &Session, stream: StreamId, after: u64) -> Result<Box<Follower>, ApiError> {

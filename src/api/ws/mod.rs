@@ -6,6 +6,8 @@ mod command;
 pub(super) mod request;
 mod session;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -17,6 +19,8 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::envelope::ApiError;
 use super::guard::Peer;
+use super::observe::RequestId;
+use super::serve::Place;
 use super::{Api, MAX_BODY};
 use session::Session;
 
@@ -28,9 +32,12 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
     // The guard has checked a token that came in the header; a Unix peer needs none.
     let trusted = matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
+    let id = request.extensions().get::<RequestId>().cloned().ok_or_else(ApiError::internal)?;
+    let place = request.extensions().get::<Arc<Place>>().cloned();
     let upgraded = hyper::upgrade::on(&mut request);
     let lifecycle = api.lifecycle.clone();
     lifecycle.spawn(async move {
+        let _place = place;
         let Ok(upgraded) = upgraded.await else { return };
         let limits = WebSocketConfig::default()
             .max_message_size(Some(MAX_BODY))
@@ -38,7 +45,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
             .max_write_buffer_size(session::MAX_UNSENT);
         let socket =
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Session::new(api, trusted).run(socket).await;
+        Session::new(api, trusted, id).run(socket).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -92,6 +92,24 @@ impl Request {
 }
 
 impl Command {
+    /// As it is counted.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Auth(_) => "Auth",
+            Self::NewKeyHandshakeUrl(_) => "NewKeyHandshakeUrl",
+            Self::AuthenticateKey(_) => "AuthenticateKey",
+            Self::IssueJwt(_) => "IssueJwt",
+            Self::VerifyJwt(_) => "VerifyJwt",
+            Self::FetchProfile(_) => "FetchProfile",
+            Self::FetchNip05Profile(_) => "FetchNip05Profile",
+            Self::SetProfile(_) => "SetProfile",
+            Self::AddRelay(_) => "AddRelay",
+            Self::RemoveRelay(_) => "RemoveRelay",
+            Self::Subscribe(_) => "Subscribe",
+            Self::Unsubscribe(_) => "Unsubscribe",
+        }
+    }
+
     fn read(name: &str, params: Value) -> Result<Self, ApiError> {
         Ok(match name {
             "Auth" => Self::Auth(read(params)?),

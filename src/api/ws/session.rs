@@ -20,22 +20,20 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::command;
 use crate::api::Api;
+use crate::api::envelope::ApiError;
+use crate::api::observe::RequestId;
 use crate::auth::StreamId;
-
-/// Messages that may wait for a client to read them.
-const QUEUE: usize = 1024;
+use crate::metrics::Limit;
 
 /// Bytes that may wait inside the socket.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
 
 /// Commands of one client that run at the same time; more wait unread.
 const MAX_RUNNING: usize = 256;
-
-/// Streams that one client may follow, answers that it waits for included.
-const MAX_FOLLOWED: usize = 10_000;
 
 /// How long a client on TCP may take to send `Auth`.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,6 +48,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) api: Api,
+    /// Names the connection in the log.
+    id: RequestId,
     authenticated: Arc<AtomicBool>,
     /// Whether the client needs no token: the kernel or the guard has vouched for it.
     pub(super) trusted: bool,
@@ -83,13 +83,15 @@ enum End {
 }
 
 impl Session {
-    pub(super) fn new(api: Api, trusted: bool) -> Self {
+    pub(super) fn new(api: Api, trusted: bool, id: RequestId) -> Self {
+        let followed = Arc::new(Semaphore::new(api.room.max_followed_per_connection));
         Self {
             api,
+            id,
             authenticated: Arc::new(AtomicBool::new(trusted)),
             trusted,
             subscriptions: Arc::default(),
-            followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
+            followed,
         }
     }
 
@@ -101,23 +103,41 @@ impl Session {
         self.authenticated.store(true, Ordering::Relaxed);
     }
 
+    /// Counts a command that was carried out or refused, and logs it.
+    pub(super) fn note(&self, command: &'static str, error: Option<&ApiError>) {
+        self.api.metrics.api.commanded(command, error.map_or("ok", |error| error.code));
+        if let Some(limit) = error.and_then(|error| error.limit) {
+            self.api.metrics.limits.reached(limit);
+        }
+        let code = error.map(|error| error.code);
+        match error.and_then(|error| error.cause.as_deref()) {
+            Some(cause) => tracing::error!(request_id = %self.id, command, code, cause, "command failed"),
+            None => tracing::debug!(command, code, "command answered"),
+        }
+    }
+
     /// Serves the client until it leaves, does not read, or the daemon stops.
     pub(super) async fn run<S>(self, socket: WebSocketStream<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sink, stream) = socket.split();
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        let _present = self.api.metrics.api.on_websocket();
+        let (queue, waiting) = mpsc::channel(self.api.room.websocket_queue);
         let outbox = Outbox { queue, overrun: Arc::default() };
         let overrun = Arc::clone(&outbox.overrun);
         let stopping = self.api.lifecycle.clone();
+        let limits = &self.api.metrics.limits;
         // Dropped with this function: no command outlives its client.
         let mut tasks = JoinSet::new();
         let (closing, close) = tokio::sync::oneshot::channel();
         let mut writer = tokio::spawn(write(sink, waiting, close));
         let end = tokio::select! {
             end = self.read(stream, outbox, &mut tasks) => end,
-            () = overrun.notified() => End::Close(CloseCode::Policy, "you do not read what you are sent"),
+            () = overrun.notified() => {
+                limits.reached(Limit::WebsocketQueue);
+                End::Close(CloseCode::Policy, "you do not read what you are sent")
+            }
             () = stopping.stopping() => End::Close(CloseCode::Away, "the daemon is stopping"),
             _ = &mut writer => return,
         };
@@ -142,6 +162,7 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let running = Arc::new(Semaphore::new(MAX_RUNNING));
+        let mut commands: u64 = 0;
         loop {
             let patience = if self.is_authenticated() { PING_EVERY * 2 } else { AUTH_TIMEOUT };
             let text = match timeout(patience, stream.next()).await {
@@ -151,7 +172,10 @@ impl Session {
                 }
                 Ok(Some(Ok(Message::Close(_))) | None) => return End::Gone,
                 Ok(Some(Ok(_))) => continue,
-                Ok(Some(Err(Error::Capacity(_)))) => return End::Close(CloseCode::Size, "message too long"),
+                Ok(Some(Err(Error::Capacity(_)))) => {
+                    self.api.metrics.limits.reached(Limit::MessageSize);
+                    return End::Close(CloseCode::Size, "message too long");
+                }
                 Ok(Some(Err(_))) => return End::Gone,
                 Err(_) if self.is_authenticated() => return End::Gone,
                 Err(_) => return End::Close(CloseCode::Policy, "send Auth first"),
@@ -165,8 +189,10 @@ impl Session {
             }
             let Ok(place) = Arc::clone(&running).acquire_owned().await else { return End::Gone };
             while tasks.try_join_next().is_some() {}
+            commands += 1;
+            let span = tracing::debug_span!("command", request_id = %format_args!("{}/{commands}", self.id));
             let (session, outbox) = (self.clone(), outbox.clone());
-            tasks.spawn(async move { command::run(session, &text, outbox, place).await });
+            tasks.spawn(async move { command::run(session, &text, outbox, place).await }.instrument(span));
         }
     }
 }

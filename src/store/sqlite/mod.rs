@@ -22,6 +22,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,9 +36,10 @@ use super::{
     WalletLogin,
 };
 use crate::clock::Timestamp;
+use crate::metrics::Metrics;
 
 /// How a [`SqliteStore`] works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// How many reads run at once; at least one does.
     pub readers: u16,
@@ -47,11 +49,19 @@ pub struct SqliteOptions {
     pub busy_timeout: Duration,
     /// Whether each event that is appended owes a delivery ([`Outbox`]).
     pub outbox: bool,
+    /// Where transactions are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, queue: 1024, busy_timeout: Duration::from_secs(5), outbox: false }
+        Self {
+            readers: 4,
+            queue: 1024,
+            busy_timeout: Duration::from_secs(5),
+            outbox: false,
+            metrics: Arc::default(),
+        }
     }
 }
 
@@ -79,7 +89,7 @@ impl SqliteStore {
         if options.outbox {
             deliveries::collect(&db)?;
         }
-        let writer = Writer::start(db, options.queue)?;
+        let writer = Writer::start(db, options.queue, options.metrics)?;
         let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
         Ok(Self { path, writer, readers })
     }

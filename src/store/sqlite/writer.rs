@@ -6,12 +6,15 @@
 //! hurts no other.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::closed;
+use crate::metrics::Metrics;
 use crate::store::{Result, StoreError};
 
 /// The most writes in one transaction: bounds its memory, and how long the first of them waits.
@@ -30,13 +33,13 @@ enum Message {
 
 impl Writer {
     /// Starts the thread; at most `queue` writes wait for it, then callers do.
-    pub(super) fn start(db: Connection, queue: u16) -> Result<Self> {
+    pub(super) fn start(db: Connection, queue: u16, metrics: Arc<Metrics>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(queue.max(1).into());
         let (alive, running) = watch::channel(());
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(db, receiver);
+                run(db, receiver, &metrics);
                 drop(alive);
             })
             .map_err(|error| StoreError::Unavailable(format!("no thread to write with: {error}")))?;
@@ -64,7 +67,7 @@ impl Writer {
     }
 }
 
-fn run(db: Connection, mut queue: mpsc::Receiver<Message>) {
+fn run(db: Connection, mut queue: mpsc::Receiver<Message>, metrics: &Metrics) {
     let mut messages = Vec::new();
     while queue.blocking_recv_many(&mut messages, BATCH) > 0 {
         let mut batch = Vec::with_capacity(messages.len());
@@ -74,15 +77,17 @@ fn run(db: Connection, mut queue: mpsc::Receiver<Message>) {
                 Message::Close => queue.close(),
             }
         }
-        commit(&db, batch);
+        commit(&db, batch, metrics);
     }
 }
 
-fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>) {
+fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics) {
     if batch.is_empty() {
         return;
     }
+    let started = Instant::now();
     let outcome = transact(db, &mut batch);
+    metrics.store.transacted(batch.len(), started.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome {
         tracing::warn!(%error, writes = batch.len(), "a batch of writes was undone");
         if !db.is_autocommit()
@@ -172,7 +177,7 @@ mod tests {
             "PRAGMA journal_mode = wal; CREATE TABLE numbers (n INTEGER PRIMARY KEY, bulk BLOB)",
         )
         .unwrap();
-        (Writer::start(db, 64).unwrap(), folder)
+        (Writer::start(db, 64, Arc::default()).unwrap(), folder)
     }
 
     fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {

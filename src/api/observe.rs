@@ -1,0 +1,149 @@
+//! Every request gets an id, is counted, and leaves one line in the log.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+use super::envelope::Reason;
+use crate::metrics::Metrics;
+
+/// Names a request in the answer and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken from a caller, in bytes.
+const MAX_ID: usize = 128;
+
+/// What a request is called in the log: the caller's `x-request-id`, else the trace of its `traceparent`
+/// (W3C Trace Context), else a random one. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).filter(|id| is_well_formed(id.as_bytes())).cloned();
+        Self(given.or_else(|| trace_id(headers)).unwrap_or_else(random))
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether an id may stand in our log: what a caller sends cannot pretend to be a line or a field of it.
+pub(super) fn is_well_formed(id: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    (1..=MAX_ID).contains(&id.len()) && id.iter().all(is_plain)
+}
+
+fn trace_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_one =
+        version.len() == 2 && is_hex(version) && version != "ff" && trace.len() == 32 && is_hex(trace);
+    let is_set = trace.bytes().any(|byte| byte != b'0');
+    (is_one && is_set).then(|| HeaderValue::from_str(trace).ok()).flatten()
+}
+
+fn random() -> HeaderValue {
+    let id = hex::encode(rand::random::<[u8; 16]>());
+    HeaderValue::from_maybe_shared(id.into_bytes()).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// What stands around all else that is done with a request.
+pub(super) async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = name(request.method());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let span = tracing::debug_span!("request", request_id = %id);
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).instrument(span).await;
+    let (status, took) = (response.status(), started.elapsed());
+    metrics.api.answered(route, method, status.as_str(), took);
+    let reason = response.extensions_mut().remove::<Reason>();
+    let code = reason.as_ref().map(|reason| reason.code);
+    if let Some(limit) = reason.as_ref().and_then(|reason| reason.limit) {
+        metrics.limits.reached(limit);
+    }
+    let (status, took_us) = (status.as_u16(), took.as_micros() as u64);
+    match reason.and_then(|reason| reason.cause) {
+        Some(cause) => {
+            tracing::error!(request_id = %id, method, route, status, code, cause, took_us, "request failed")
+        }
+        None => tracing::debug!(request_id = %id, method, route, status, code, took_us, "request answered"),
+    }
+    response.headers_mut().insert(REQUEST_ID, id.0);
+    response
+}
+
+/// A method as it is counted. Callers can make up any number of them.
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(headers: &[(&'static str, &str)]) -> String {
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        });
+        RequestId::of(&headers.collect()).to_string()
+    }
+
+    #[test]
+    fn a_callers_id_is_taken_and_else_its_trace() {
+        let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        assert_eq!(id_of(&[("x-request-id", "order:17_a.b-C"), trace]), "order:17_a.b-C");
+        assert_eq!(id_of(&[trace]), "4bf92f3577b34da6a3ce929d0e0e4736");
+    }
+
+    #[test]
+    fn a_caller_cannot_forge_the_log_by_an_id() {
+        let long = "a".repeat(129);
+        for hostile in ["", "a b", "a\"b", "{}", "é", "a=b", &long] {
+            let id = id_of(&[("x-request-id", hostile)]);
+            assert!(id != hostile && id.len() == 32 && is_well_formed(id.as_bytes()), "{hostile}: {id}");
+        }
+        let zeroes = format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32));
+        for hostile in
+            ["", "00-short-x-01", &zeroes, "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+        {
+            assert_ne!(id_of(&[("traceparent", hostile)]), "0".repeat(32));
+            assert_eq!(id_of(&[("traceparent", hostile)]).len(), 32);
+        }
+    }
+
+    #[test]
+    fn two_requests_have_different_ids() {
+        assert_ne!(id_of(&[]), id_of(&[]));
+    }
+}

@@ -1,0 +1,88 @@
+//! What the service knows when somebody asks how it is doing.
+
+use super::Auth;
+use crate::metrics::{Limit, Reading};
+use crate::relay::{Counters, Origin, RelayState};
+
+/// What all relays that wallets name are called together: a stranger's URL is no label.
+const PREFERRED: &str = "preferred";
+
+impl Auth {
+    /// How much is open, how relays are doing, what waits.
+    pub fn read_into(&self, reading: &mut Reading) {
+        let (handshakes, challenges) = self.registry.open();
+        let help = "Handshake and login URLs that wait to be scanned.";
+        reading.gauge("portico_open_handshakes", help, &[], handshakes as f64);
+        reading.gauge(
+            "portico_open_challenges",
+            "Challenges that wait to be answered.",
+            &[],
+            challenges as f64,
+        );
+        let help = "Messages of wallets that wait to be handled.";
+        reading.gauge("portico_inbox_messages", help, &[], self.relays.waiting() as f64);
+        let help = "Events that are published until they are answered.";
+        reading.gauge("portico_outbox_events", help, &[], self.relays.publications() as f64);
+        let help = "Signatures of tokens that were looked for in the cache; result is hit or miss.";
+        let (hits, misses) = self.tokens.signature_cache();
+        reading.counter("portico_signature_cache_total", help, &[("result", "hit")], hits as f64);
+        reading.counter("portico_signature_cache_total", help, &[("result", "miss")], misses as f64);
+        self.read_relays_into(reading);
+    }
+
+    fn read_relays_into(&self, reading: &mut Reading) {
+        let (mut all, displaced) = self.relays.preferred_in_all();
+        counters(reading, PREFERRED, &all);
+        let (mut preferred_ready, mut preferred_queued) = (0, 0);
+        for relay in self.relays.list() {
+            let is_ready = usize::from(relay.state == RelayState::Ready);
+            if relay.origin == Origin::Preferred {
+                (preferred_ready, preferred_queued) =
+                    (preferred_ready + is_ready, preferred_queued + relay.queued);
+                continue;
+            }
+            all += relay.counters;
+            counters(reading, relay.url.as_str(), &relay.counters);
+            gauges(reading, relay.url.as_str(), is_ready, relay.queued);
+            if let Some(latency) = relay.latency {
+                let (labels, help) = ([("relay", relay.url.as_str())], "How long its last ping took.");
+                reading.gauge("portico_relay_latency_seconds", help, &labels, latency.as_secs_f64());
+            }
+        }
+        gauges(reading, PREFERRED, preferred_ready, preferred_queued);
+        self.metrics.limits.reached_in_all(Limit::PreferredRelays, displaced);
+        self.metrics.limits.reached_in_all(Limit::QueuePerRelay, all.dropped);
+        self.metrics.limits.reached_in_all(Limit::Inbox, all.stalled);
+    }
+}
+
+fn gauges(reading: &mut Reading, relay: &str, ready: usize, queued: usize) {
+    let labels = [("relay", relay)];
+    let help = "Relays that are connected and subscribed: 1 or 0, or how many of those that wallets prefer.";
+    reading.gauge("portico_relay_ready", help, &labels, ready as f64);
+    reading.gauge("portico_relay_queued_frames", "Frames that wait to be looked at.", &labels, queued as f64);
+}
+
+fn counters(reading: &mut Reading, relay: &str, counters: &Counters) {
+    let mut add = |name, help, label: Option<(&str, &str)>, value: u64| {
+        let labels: Vec<_> = [("relay", relay)].into_iter().chain(label).collect();
+        reading.counter(name, help, &labels, value as f64);
+    };
+    add("portico_relay_connections_total", "Connections made.", None, counters.connected);
+    add("portico_relay_sent_events_total", "Events sent, repetitions included.", None, counters.sent);
+    for (answer, value) in [("accepted", counters.accepted), ("refused", counters.refused)] {
+        let help = "What a relay said to the events that it was sent.";
+        add("portico_relay_answers_total", help, Some(("answer", answer)), value);
+    }
+    add("portico_relay_received_events_total", "Events of our subscription.", None, counters.received);
+    for (reason, value) in [
+        ("unwanted", counters.unwanted),
+        ("duplicate", counters.duplicates),
+        ("forged", counters.forged),
+        ("garbage", counters.garbage),
+        ("queue_full", counters.dropped),
+    ] {
+        let help = "Frames that were dropped, unwanted ones before their signature was looked at.";
+        add("portico_relay_dropped_frames_total", help, Some(("reason", reason)), value);
+    }
+}

@@ -1,0 +1,92 @@
+//! The bounds, each with the name under which it is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::reading::Reading;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $variant:ident = $label:literal),+ $(,)?) => {
+        /// Something there can only be so much of. `docs/limits.md` tells what happens when it is reached.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Limit { $($(#[$doc])* $variant),+ }
+
+        impl Limit {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// As the label `limit` says it.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label),+ }
+            }
+        }
+    };
+}
+
+limits! {
+    /// `local.max_connections`.
+    Connections = "connections",
+    /// `local.max_connections_per_peer`.
+    ConnectionsPerPeer = "connections_per_peer",
+    /// The size of a body.
+    BodySize = "body_size",
+    /// The size of a WebSocket message.
+    MessageSize = "message_size",
+    /// Tokens in one question.
+    BatchSize = "batch_size",
+    /// `local.max_followers`.
+    Followers = "followers",
+    /// `local.max_followed_per_connection`.
+    FollowedPerConnection = "followed_per_connection",
+    /// `local.websocket_queue`.
+    WebsocketQueue = "websocket_queue",
+    /// `auth.max_open`.
+    OpenRequests = "open_requests",
+    /// `auth.max_open_per_user`.
+    OpenPerUser = "open_per_user",
+    /// `auth.max_prompts_per_user`.
+    PromptsPerUser = "prompts_per_user",
+    /// `auth.max_scans_per_url`.
+    ScansPerUrl = "scans_per_url",
+    /// `auth.max_streams_per_token`.
+    StreamsPerToken = "streams_per_token",
+    /// `tokens.max_revocations`.
+    Revocations = "revocations",
+    /// `relays.max_relays`.
+    Relays = "relays",
+    /// `relays.max_preferred`.
+    PreferredRelays = "preferred_relays",
+    /// `relays.inbox`.
+    Inbox = "inbox",
+    /// `relays.queue_per_relay`.
+    QueuePerRelay = "queue_per_relay",
+    /// `webhook.max_waiting`.
+    WebhookWaiting = "webhook_waiting",
+}
+
+/// How often each bound was reached.
+#[derive(Debug, Default)]
+pub struct Limits([AtomicU64; Limit::ALL.len()]);
+
+impl Limits {
+    /// A bound was reached, once more.
+    pub fn reached(&self, limit: Limit) {
+        self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A bound was reached so often, as its own place has counted.
+    pub fn reached_in_all(&self, limit: Limit, times: u64) {
+        self.0[limit as usize].fetch_max(times, Ordering::Relaxed);
+    }
+
+    pub(super) fn read_into(&self, reading: &mut Reading) {
+        let counts = Limit::ALL.iter().zip(&self.0);
+        for (limit, count) in counts {
+            reading.counter(
+                "portico_limit_reached_total",
+                "How often a bound was reached (docs/limits.md).",
+                &[("limit", limit.label())],
+                count.load(Ordering::Relaxed) as f64,
+            );
+        }
+    }
+}

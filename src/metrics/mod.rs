@@ -1,0 +1,114 @@
+//! What is counted, for Prometheus: every name, unit and help text in one place.
+//!
+//! A [`Metrics`] belongs to one daemon; nothing is global. The parts of the daemon count into it where
+//! something happens. What they know anyway (how many requests are open, how relays are doing) is not counted a second
+//! time but asked for when somebody looks ([`Reading`]). No label ever holds what a stranger chose: no key,
+//! no token, no stream, no path.
+
+mod limit;
+mod parts;
+mod process;
+mod reading;
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+pub use limit::{Limit, Limits};
+pub use parts::{Api, Logins, Present, Store, Webhook};
+pub use reading::Reading;
+
+/// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// All that one daemon counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// The local API.
+    pub api: Api,
+    /// Handshakes and challenges.
+    pub logins: Logins,
+    /// The database.
+    pub store: Store,
+    /// Deliveries to the operator's program.
+    pub webhook: Webhook,
+    /// Bounds that were reached.
+    pub limits: Limits,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let registry = Registry::new();
+        let families = Families(&registry);
+        Self {
+            api: Api::new(&families),
+            logins: Logins::new(&families),
+            store: Store::new(&families),
+            webhook: Webhook::new(&families),
+            limits: Limits::default(),
+            registry,
+        }
+    }
+}
+
+impl Metrics {
+    /// Everything as Prometheus reads it, with what was just asked for.
+    pub fn exposition(&self, mut reading: Reading) -> String {
+        self.limits.read_into(&mut reading);
+        process::read_into(&mut reading);
+        let mut families = self.registry.gather();
+        families.extend(reading.into_families());
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        // The only error is a family without samples, of which there are none.
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+}
+
+/// Makes families of metrics and lists them. Names and labels are literals of this module, so none is malformed
+/// or there twice: the tests make them all.
+struct Families<'a>(&'a Registry);
+
+impl Families<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.listed(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.listed(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.listed(HistogramVec::new(opts, labels))
+    }
+
+    fn listed<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let family = made.expect("a literal name is well-formed");
+        self.0.register(Box::new(family.clone())).expect("a literal name is there once");
+        family
+    }
+}
+
+/// Seconds, as Prometheus counts time.
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_daemons_in_one_process_do_not_count_for_each_other() {
+        let (one, other) = (Metrics::default(), Metrics::default());
+        one.limits.reached(Limit::OpenRequests);
+        let count = |metrics: &Metrics| {
+            let text = metrics.exposition(Reading::default());
+            text.lines().find(|line| line.contains("limit=\"open_requests\"")).map(str::to_owned)
+        };
+        assert!(count(&one).unwrap().ends_with(" 1"));
+        assert!(count(&other).unwrap().ends_with(" 0"));
+    }
+}

@@ -1,0 +1,246 @@
+//! What each part of the daemon counts.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus::{Counter, Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::{Families, seconds};
+
+/// Upper bounds in seconds, for what takes a moment.
+const MOMENTS: &[f64] = &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+
+/// Upper bounds in seconds, for what a person takes.
+const PATIENCE: &[f64] = &[0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
+/// Upper bounds for how many writes share a commit.
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// The local API.
+#[derive(Debug)]
+pub struct Api {
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    commands: IntCounterVec,
+    tokens: IntCounterVec,
+    /// Tokens that this service has signed.
+    pub tokens_issued: prometheus::IntCounter,
+    connections: IntGaugeVec,
+    websockets: IntGauge,
+}
+
+/// One of those that a gauge counts, for as long as this lives.
+#[derive(Debug)]
+pub struct Present(IntGauge);
+
+impl Present {
+    fn among(gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Api {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        Self {
+            requests: families.counters(
+                "portico_http_requests_total",
+                "HTTP requests that were answered, by the route that they matched.",
+                &["route", "method", "status"],
+            ),
+            durations: families.histograms(
+                "portico_http_request_duration_seconds",
+                "From the head of a request to the head of its answer.",
+                &["route"],
+                MOMENTS,
+            ),
+            commands: families.counters(
+                "portico_websocket_commands_total",
+                "WebSocket commands that were answered; result is ok or the code of the error.",
+                &["command", "result"],
+            ),
+            tokens: families.counters(
+                "portico_tokens_verified_total",
+                "Tokens that callers asked about; result is ok or the code of the error.",
+                &["result"],
+            ),
+            tokens_issued: families
+                .counters("portico_tokens_issued_total", "Tokens that this service has signed.", &[])
+                .with_label_values::<&str>(&[]),
+            connections: families.gauges("portico_connections", "Open connections.", &["socket"]),
+            websockets: families
+                .gauges("portico_websocket_clients", "Clients on a WebSocket.", &[])
+                .with_label_values::<&str>(&[]),
+        }
+    }
+
+    /// A request was answered. `route` is the pattern that it matched.
+    pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
+        self.requests.with_label_values(&[route, method, status]).inc();
+        self.durations.with_label_values(&[route]).observe(seconds(took));
+    }
+
+    /// A WebSocket command was answered: `ok`, or the code of an error.
+    pub fn commanded(&self, command: &str, result: &str) {
+        self.commands.with_label_values(&[command, result]).inc();
+    }
+
+    /// A token was verified: `ok`, or the code of an error.
+    pub fn verified(&self, result: &str) {
+        self.tokens.with_label_values(&[result]).inc();
+    }
+
+    /// A connection has come, over this kind of socket.
+    pub fn connected(&self, socket: &str) -> Present {
+        Present::among(self.connections.with_label_values(&[socket]))
+    }
+
+    /// A client has opened a WebSocket.
+    pub fn on_websocket(&self) -> Present {
+        Present::among(self.websockets.clone())
+    }
+}
+
+/// Handshakes and challenges.
+#[derive(Debug)]
+pub struct Logins {
+    opened: IntCounterVec,
+    scanned: IntCounterVec,
+    ended: IntCounterVec,
+    challenges_ended: IntCounterVec,
+    durations: HistogramVec,
+}
+
+impl Logins {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        Self {
+            opened: families.counters(
+                "portico_requests_opened_total",
+                "Requests that were opened: a handshake or login URL, or an authentication (a user asked).",
+                &["kind"],
+            ),
+            scanned: families.counters(
+                "portico_scans_total",
+                "Scans of handshake URLs by wallets; result is what came of them.",
+                &["result"],
+            ),
+            ended: families.counters(
+                "portico_handshakes_ended_total",
+                "Handshake and login URLs that have ended without their user being asked.",
+                &["outcome"],
+            ),
+            challenges_ended: families.counters(
+                "portico_challenges_ended_total",
+                "Challenges that have ended; reason is what was wrong with the session token, if that is the outcome.",
+                &["outcome", "reason"],
+            ),
+            durations: families.histograms(
+                "portico_challenge_duration_seconds",
+                "From the request or scan to the outcome of its challenge.",
+                &["outcome"],
+                PATIENCE,
+            ),
+        }
+    }
+
+    /// Something was opened: `handshake`, `login` or `authentication`.
+    pub fn opened(&self, kind: &str) {
+        self.opened.with_label_values(&[kind]).inc();
+    }
+
+    /// A wallet has scanned a URL.
+    pub fn scanned(&self, result: &str) {
+        self.scanned.with_label_values(&[result]).inc();
+    }
+
+    /// A handshake has ended.
+    pub fn ended(&self, outcome: &str) {
+        self.ended.with_label_values(&[outcome]).inc();
+    }
+
+    /// A challenge has ended, so long after it was asked for.
+    pub fn challenge_ended(&self, outcome: &str, reason: &str, took: Duration) {
+        self.challenges_ended.with_label_values(&[outcome, reason]).inc();
+        self.durations.with_label_values(&[outcome]).observe(seconds(took));
+    }
+}
+
+/// The database.
+#[derive(Debug)]
+pub struct Store {
+    commits: Histogram,
+    batches: Histogram,
+    failures: prometheus::IntCounter,
+    unavailable: Counter,
+    failing_since: Mutex<Option<Instant>>,
+}
+
+impl Store {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        let unavailable = Counter::new(
+            "portico_store_unavailable_seconds_total",
+            "Time between a transaction that failed and the next one, in seconds.",
+        );
+        Self {
+            commits: families
+                .histograms(
+                    "portico_store_transaction_duration_seconds",
+                    "Transactions, to the end of their commit.",
+                    &[],
+                    MOMENTS,
+                )
+                .with_label_values::<&str>(&[]),
+            batches: families
+                .histograms(
+                    "portico_store_transaction_writes",
+                    "Writes that share a transaction.",
+                    &[],
+                    BATCHES,
+                )
+                .with_label_values::<&str>(&[]),
+            failures: families
+                .counters("portico_store_failures_total", "Transactions that could not be committed.", &[])
+                .with_label_values::<&str>(&[]),
+            unavailable: families.listed(unavailable),
+            failing_since: Mutex::default(),
+        }
+    }
+
+    /// A transaction of so many writes was tried.
+    pub fn transacted(&self, writes: usize, took: Duration, committed: bool) {
+        self.batches.observe(writes as f64);
+        self.commits.observe(seconds(took));
+        let mut failing_since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = failing_since.take() {
+            self.unavailable.inc_by(seconds(since.elapsed()));
+        }
+        if !committed {
+            self.failures.inc();
+            *failing_since = Some(Instant::now());
+        }
+    }
+}
+
+/// Deliveries to the operator's program.
+#[derive(Debug)]
+pub struct Webhook {
+    attempts: IntCounterVec,
+}
+
+impl Webhook {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        let help = "Attempts to post an event; result is delivered, retried or given_up.";
+        Self { attempts: families.counters("portico_webhook_attempts_total", help, &["result"]) }
+    }
+
+    /// An attempt was made.
+    pub fn attempted(&self, result: &str) {
+        self.attempts.with_label_values(&[result]).inc();
+    }
+}

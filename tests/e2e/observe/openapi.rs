@@ -1,0 +1,194 @@
+//! `GET /openapi.json`: what it promises is what a daemon does.
+
+use std::collections::BTreeSet;
+
+use boon::{Compiler, Schemas};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::support::daemon::Daemon;
+use crate::support::phone::Phone;
+use crate::support::relay::TestRelay;
+use crate::support::rest::{Answer, Rest};
+
+const AT: &str = "http://portico/openapi.json";
+
+/// The document, and what of it was seen.
+struct Contract {
+    document: Value,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Contract {
+    async fn of(daemon: &Daemon) -> Self {
+        let document = daemon.rest().get("/openapi.json").await.json();
+        Self { document, seen: BTreeSet::new() }
+    }
+
+    /// Whether a value is as the schema at this place of the document says.
+    fn check(&self, pointer: &str, value: &Value) {
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource(AT, self.document.clone()).unwrap();
+        let place = compiler.compile(&format!("{AT}#{pointer}"), &mut schemas);
+        let place = place.unwrap_or_else(|error| panic!("{pointer}: {error}"));
+        if let Err(error) = schemas.validate(value, place) {
+            panic!("{pointer}: {error:#}: {value}");
+        }
+    }
+
+    /// The schema of a documented answer. `None`: it has no JSON body.
+    fn schema_of(&self, path: &str, method: &str, status: u16) -> Option<String> {
+        let path = path.replace('~', "~0").replace('/', "~1");
+        let mut at = format!("/paths/{path}/{}/responses/{status}", method.to_lowercase());
+        let mut response = self.document.pointer(&at).unwrap_or_else(|| panic!("{at} is not documented"));
+        if let Some(target) = response["$ref"].as_str() {
+            at = target.trim_start_matches('#').to_owned();
+            response = self.document.pointer(&at).unwrap();
+        }
+        let has_json = response.pointer("/content/application~1json/schema").is_some();
+        has_json.then(|| format!("{at}/content/application~1json/schema"))
+    }
+
+    /// Sends a request whose body is as documented, and holds the answer to the document.
+    async fn send(
+        &mut self,
+        rest: &Rest,
+        method: Method,
+        path: &str,
+        filled: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let text = body.as_ref().map(Value::to_string).unwrap_or_default();
+        let answer = rest.send(method.clone(), filled, text).await;
+        let status = answer.status.as_u16();
+        assert!(status != 404 || answer.refusal().1 != "not_found", "{method} {path} is not there");
+        if let Some(schema) = self.schema_of(path, method.as_str(), status) {
+            self.check(&schema, &answer.json());
+        }
+        if let Some(body) = body.filter(|_| answer.status.is_success()) {
+            let path = path.replace('/', "~1");
+            let method = method.as_str().to_lowercase();
+            self.check(
+                &format!("/paths/{path}/{method}/requestBody/content/application~1json/schema"),
+                &body,
+            );
+        }
+        self.seen.insert((path.to_owned(), method.to_string()));
+        answer
+    }
+}
+
+#[tokio::test]
+async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_not() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_tcp().start_subscribed(&[&relay]).await;
+    let (rest, mut api) = (daemon.rest(), Contract::of(&daemon).await);
+    let us = daemon.public_key().await;
+    for path in
+        ["/health", "/ready", "/version", "/info", "/metrics", "/openapi.json", "/relays", "/webhooks"]
+    {
+        assert_eq!(api.send(&rest, Method::GET, path, path, None).await.status, 200, "{path}");
+    }
+    for path in ["/.well-known/nostr.json", "/well-known/nostr.json"] {
+        api.send(&rest, Method::GET, path, &format!("{path}?name=_"), None).await;
+    }
+
+    // One login that is approved, one that is refused, one that is taken back.
+    let opened = api.send(&rest, Method::POST, "/login", "/login", Some(json!({}))).await.data();
+    let stream = opened["stream_id"].as_str().unwrap();
+    let mut phone = Phone::new();
+    phone.scan(opened["url"].as_str().unwrap()).await;
+    let asked = phone.challenge().await;
+    let token = phone.token_for(&asked.event.pubkey);
+    phone.approve_with(&asked, token.clone()).await;
+    daemon.ended(stream).await;
+    let events = "/events/{stream_id}";
+    let told = api.send(&rest, Method::GET, events, &format!("/events/{stream}"), None).await.data();
+    assert_eq!(told["events"].as_array().unwrap().len(), 2);
+    let who = json!({ "main_key": phone.key(), "subkeys": [] });
+    for bad in [false, true] {
+        let path = "/authenticate-key";
+        let stream = api.send(&rest, Method::POST, path, path, Some(who.clone())).await.data();
+        let asked = phone.challenge().await;
+        if bad {
+            phone.approve_with(&asked, "garbage".into()).await;
+        } else {
+            phone.decline(&asked, None).await;
+        }
+        let stream = stream["stream_id"].as_str().unwrap();
+        daemon.ended(stream).await;
+        api.send(&rest, Method::GET, events, &format!("/events/{stream}"), None).await.data();
+    }
+    let new = json!({ "static_token": "wall", "no_request": true });
+    let opened = api.send(&rest, Method::POST, "/key-handshake", "/key-handshake", Some(new)).await.data();
+    let (path, stream) = ("/key-handshake/{stream_id}", opened["stream_id"].as_str().unwrap());
+    for status in [200, 404] {
+        let answer = api.send(&rest, Method::DELETE, path, &format!("/key-handshake/{stream}"), None).await;
+        assert_eq!(answer.status, status);
+    }
+
+    let new = json!({ "target_key": us, "duration_hours": 1 });
+    api.send(&rest, Method::POST, "/jwt/issue", "/jwt/issue", Some(new)).await.data();
+    let question = json!({ "pubkey": phone.key(), "token": token });
+    let both = json!([question, { "pubkey": us, "token": "x" }]);
+    for question in [question, both] {
+        api.send(&rest, Method::POST, "/jwt/verify", "/jwt/verify", Some(question)).await.data();
+    }
+    api.send(&rest, Method::POST, "/jwt/revoke", "/jwt/revoke", Some(json!({ "token": token }))).await.data();
+    let profile = format!("/profile/{us}");
+    api.send(&rest, Method::GET, "/profile/{key}", &profile, None).await.data();
+    api.send(&rest, Method::GET, "/nip05/{address}", "/nip05/a@127.0.0.1", None).await.data();
+    for method in [Method::POST, Method::DELETE] {
+        let relay = json!({ "relay": "ws://127.0.0.1:9" });
+        api.send(&rest, method, "/relays", "/relays", Some(relay)).await.data();
+    }
+    for path in ["/webhooks/retry", "/webhooks/drop"] {
+        api.send(&rest, Method::POST, path, path, Some(json!({}))).await.data();
+    }
+    api.send(&rest, Method::GET, "/ws", "/ws", None).await;
+    api.refusals(&daemon).await;
+
+    let paths = api.document["paths"].as_object().unwrap().iter();
+    let documented = paths.flat_map(|(path, operations)| {
+        operations.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase()))
+    });
+    assert_eq!(api.seen, documented.collect(), "each was looked at");
+}
+
+impl Contract {
+    /// Asks everything wrongly, and without a token over TCP: no answer is of a kind that is not documented.
+    async fn refusals(&mut self, daemon: &Daemon) {
+        let (rest, stranger) = (daemon.rest(), daemon.rest_over_tcp().without("authorization"));
+        let rebinding = daemon.rest_over_tcp().with("host", "evil.example");
+        let paths = self.document["paths"].as_object().unwrap().iter();
+        let operations: Vec<_> = paths
+            .flat_map(|(path, operations)| {
+                let operations = operations.as_object().unwrap().iter();
+                operations.map(|(method, operation)| {
+                    (path.clone(), method.to_uppercase(), operation.get("requestBody").is_some())
+                })
+            })
+            .collect();
+        for (path, method, takes_body) in operations {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let filled = path.replace(['{', '}'], "");
+            if takes_body {
+                let answer = self.send(&rest, method.clone(), &path, &filled, Some(json!(7))).await;
+                assert!(answer.status.is_client_error(), "{path}");
+                let huge = json!("x".repeat(1024 * 1024));
+                assert_eq!(self.send(&rest, method.clone(), &path, &filled, Some(huge)).await.status, 413);
+            }
+            let answer = self.send(&rebinding, method.clone(), &path, &filled, None).await;
+            assert_eq!(answer.status, 403, "{path}");
+            let is_public = self.needs_no_token(&path, &method);
+            let answer = self.send(&stranger, method, &path, &filled, None).await;
+            assert_eq!(answer.status == 401, !is_public, "{path}: {answer:?}");
+        }
+    }
+
+    /// Whether the document says that no token is needed.
+    fn needs_no_token(&self, path: &str, method: &Method) -> bool {
+        let operation = &self.document["paths"][path][method.as_str().to_lowercase()];
+        operation["security"].as_array().is_some_and(|ways| ways.contains(&json!({})))
+    }
+}
