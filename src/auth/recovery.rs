@@ -54,9 +54,8 @@ impl Opening {
             tracing::info!(handshakes, challenges, "what was open stays open");
         }
         for row in handshakes {
-            if let Some(slot) = self.registry.reserve(usize::MAX) {
-                self.registry.add_handshake(Arc::new(OpenHandshake::new(row, slot)));
-            }
+            let slot = self.registry.keep_room();
+            self.registry.add_handshake(Arc::new(OpenHandshake::new(row, slot)));
         }
         let mut by_user: HashMap<PublicKey, Vec<Timestamp>> = HashMap::new();
         for (user, at) in asked {
@@ -72,10 +71,7 @@ impl Opening {
     }
 
     fn reopen(&mut self, row: Challenge) {
-        let (Some(id), Some(slot)) = (ChallengeId::parse(&row.challenge), self.registry.reserve(usize::MAX))
-        else {
-            return;
-        };
+        let Some(id) = ChallengeId::parse(&row.challenge) else { return };
         self.prompts.recall_open(row.user);
         let relays: Vec<RelayUrl> = row.relays.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
         let mut asked = Vec::with_capacity(row.envelopes.len());
@@ -100,7 +96,7 @@ impl Opening {
             ends_stream: row.ends_stream,
             progress: Progress { asked, renewals: row.renewals, ..Progress::default() }.into(),
             amending: Mutex::default(),
-            _slot: slot,
+            _slot: self.registry.keep_room(),
         }));
     }
 }

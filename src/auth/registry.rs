@@ -174,6 +174,13 @@ impl Registry {
         (self.open.fetch_add(1, Ordering::Relaxed) < max).then_some(slot)
     }
 
+    /// Takes room for what was let in before: a request from before a restart, or the challenge of a one-time
+    /// URL, which takes that one's place.
+    pub(super) fn keep_room(&self) -> Slot {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Slot(Arc::clone(&self.open))
+    }
+
     pub(super) fn add_handshake(&self, handshake: Arc<OpenHandshake>) {
         let row = &handshake.row;
         if let Some(expires_at) = row.expires_at {

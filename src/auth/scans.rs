@@ -72,7 +72,7 @@ impl Auth {
         handshake: &KeyHandshake,
     ) -> Result<()> {
         let (prompted, row) = ([event.pubkey], &login.row);
-        let slot = self.reserve()?;
+        let slot = if row.expires_at.is_some() { self.registry.keep_room() } else { self.reserve()? };
         self.prompts.ask_all(&prompted, self.clock.now())?;
         let recorded = async {
             let one_time = row.expires_at.is_some();

@@ -47,8 +47,8 @@ async fn a_login_can_be_followed_by_its_id_and_whoever_reads_the_log_learns_no_s
     wallet.approve_with(&theirs, token.clone()).await;
     daemon.events(&hostile, 2).await;
     rest.verify(daemon.public_key().await, &token).await.data();
-    let last = rest.with("x-request-id", "the-last").post("/jwt/revoke", json!({ "token": token }));
-    last.await.data();
+    let last = rest.with("x-request-id", "the-last");
+    last.post("/jwt/revoke", json!({ "token": token })).await.data();
     daemon.until_logged("the-last").await;
 
     let log = daemon.log();
