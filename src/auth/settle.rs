@@ -104,12 +104,14 @@ impl Auth {
         let last = EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
         let draft = self.events.draft(self.clock.now(), &last)?;
         let stored = self.store.end_stream(stream, &draft).await?;
+        let (word, reason) = summary(&last);
         self.registry.remove_handshake(stream);
         for challenge in self.registry.challenges_on(stream) {
+            let took = self.clock.now().since(challenge.created_at);
+            self.metrics.logins.challenge_ended(word, reason, took);
             self.forget_challenge(&challenge);
         }
         if let Some(stored) = &stored {
-            let (word, _) = summary(&last);
             self.metrics.logins.ended(word);
             tracing::info!(stream_id = %stream, outcome = word, "stream ended");
             self.events.publish(stream, stored, last, true);

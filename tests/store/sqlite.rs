@@ -70,7 +70,7 @@ async fn what_is_owed_outlives_the_process_and_only_a_store_with_an_outbox_owes(
 async fn two_stores_on_one_file_obey_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions::default();
-    let one = SqliteStore::open(&file_in(&folder), options).unwrap();
+    let one = SqliteStore::open(&file_in(&folder), options.clone()).unwrap();
     let other = SqliteStore::open(&file_in(&folder), options).unwrap();
     let (approved, timed_out) = (event("approved", 200), event("timed_out", 200));
     for n in 0..20 {
