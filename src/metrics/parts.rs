@@ -107,6 +107,13 @@ impl Api {
     }
 }
 
+/// Shows these values of the only label before anything has happened: a rate needs a beginning.
+fn from_zero(counters: &IntCounterVec, values: &[&str]) {
+    for value in values {
+        counters.with_label_values(&[value]);
+    }
+}
+
 /// Handshakes and challenges.
 #[derive(Debug)]
 pub struct Logins {
@@ -119,7 +126,7 @@ pub struct Logins {
 
 impl Logins {
     pub(super) fn new(families: &Families<'_>) -> Self {
-        Self {
+        let made = Self {
             opened: families.counters(
                 "portico_requests_opened_total",
                 "Requests that were opened: a handshake or login URL, or an authentication (a user asked).",
@@ -146,7 +153,11 @@ impl Logins {
                 &["outcome"],
                 PATIENCE,
             ),
-        }
+        };
+        from_zero(&made.opened, &["handshake", "login", "authentication"]);
+        from_zero(&made.scanned, &["taken", "too_old", "too_many", "refused"]);
+        from_zero(&made.ended, &["scanned", "timed_out", "no_relay", "cancelled", "too_many_requests"]);
+        made
     }
 
     /// Something was opened: `handshake`, `login` or `authentication`.
@@ -236,7 +247,9 @@ pub struct Webhook {
 impl Webhook {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let help = "Attempts to post an event; result is delivered, retried or given_up.";
-        Self { attempts: families.counters("portico_webhook_attempts_total", help, &["result"]) }
+        let attempts = families.counters("portico_webhook_attempts_total", help, &["result"]);
+        from_zero(&attempts, &["delivered", "retried", "given_up"]);
+        Self { attempts }
     }
 
     /// An attempt was made.

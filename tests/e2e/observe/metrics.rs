@@ -48,6 +48,8 @@ async fn every_name_follows_the_conventions_and_says_what_it_counts() {
             "{name}"
         );
     }
+    let opened = daemon.metric("portico_requests_opened_total{kind=\"authentication\"}").await;
+    assert_eq!(opened, 0.0, "a rate has a beginning");
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"] {
         assert!(daemon.metric(name).await > 0.0, "{name}");
     }
