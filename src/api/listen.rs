@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, chown};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+use super::handed_over::HandedOver;
 use crate::config::{Local, files};
 
 /// Why a socket could not be opened.
@@ -28,6 +29,19 @@ pub enum ListenError {
         /// Its owner.
         uid: u32,
     },
+    /// A socket that was handed over cannot be served.
+    #[error("cannot serve socket {n} of those that were handed over: {error}")]
+    HandedOver {
+        /// Which one, counted from 1.
+        n: usize,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A TCP socket that was handed over can be reached from other machines.
+    #[error(
+        "{0} was handed over and can be reached from other machines; that needs local.allow_remote = true"
+    )]
+    Remote(SocketAddr),
     /// The operating system said no.
     #[error("cannot listen on {at}: {error}")]
     Io {
@@ -38,24 +52,77 @@ pub enum ListenError {
     },
 }
 
-/// The Unix socket; its file goes when this does.
+/// The sockets of the API.
 #[derive(Debug)]
-pub struct UnixSocket {
+pub struct Sockets {
+    pub(super) unix: UnixSocket,
+    pub(super) tcp: Option<TcpListener>,
+}
+
+/// Opens the sockets that were not handed over.
+///
+/// # Errors
+/// [`ListenError`].
+pub async fn open_sockets(local: &Local, handed: HandedOver) -> Result<Sockets, ListenError> {
+    let unix = match handed.unix {
+        Some(socket) => adopt(socket)?,
+        None => unix(local).await?,
+    };
+    let tcp = match (handed.tcp, local.listen) {
+        (Some(socket), _) => Some(adopt_tcp(socket, local)?),
+        (None, Some(address)) => Some(tcp(address).await?),
+        (None, None) => None,
+    };
+    Ok(Sockets { unix, tcp })
+}
+
+impl Sockets {
+    /// The path of the Unix socket, if it has one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.unix.listener.local_addr().ok()?.as_pathname().map(Path::to_owned)
+    }
+
+    /// The address of the TCP socket, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.local_addr().ok()
+    }
+}
+
+/// The Unix socket; the file of one that we made goes when this does.
+#[derive(Debug)]
+pub(super) struct UnixSocket {
     pub(super) listener: UnixListener,
-    path: PathBuf,
+    made: Option<PathBuf>,
 }
 
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if let Some(path) = &self.made {
+            let _ = fs::remove_file(path);
+        }
     }
+}
+
+/// Its file, mode and group are the business of whoever opened it; who may speak on it is ours.
+fn adopt(socket: std::os::unix::net::UnixListener) -> Result<UnixSocket, ListenError> {
+    let failed = |error| ListenError::Io { at: "a Unix socket that was handed over".into(), error };
+    Ok(UnixSocket { listener: UnixListener::from_std(socket).map_err(failed)?, made: None })
+}
+
+fn adopt_tcp(socket: std::net::TcpListener, local: &Local) -> Result<TcpListener, ListenError> {
+    let failed = |error| ListenError::Io { at: "a TCP socket that was handed over".into(), error };
+    let address = socket.local_addr().map_err(failed)?;
+    if !address.ip().is_loopback() && !local.allow_remote {
+        return Err(ListenError::Remote(address));
+    }
+    TcpListener::from_std(socket).map_err(failed)
 }
 
 /// Opens the Unix socket with its mode and group.
 ///
 /// It is bound under a name of its own in a private folder beside its place, and moved there when its
 /// permissions are right: at no moment can anybody else connect.
-pub async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
+async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     let path = &local.socket;
     let failed = |error| ListenError::Io { at: path.display().to_string(), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -75,7 +142,7 @@ pub async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     }
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(local.socket_mode)).map_err(failed)?;
     fs::rename(&unfinished, path).map_err(failed)?;
-    Ok(UnixSocket { listener, path: path.clone() })
+    Ok(UnixSocket { listener, made: Some(path.clone()) })
 }
 
 /// Removes the socket of a daemon that is gone: only after a connection to it was refused.
@@ -100,7 +167,7 @@ async fn clear_stale(path: &Path) -> Result<(), ListenError> {
 }
 
 /// Opens the TCP socket.
-pub async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
+async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| ListenError::Io { at: address.to_string(), error })
 }
@@ -141,7 +208,7 @@ mod tests {
         // A killed daemon leaves its file behind.
         let killed = std::mem::ManuallyDrop::new(socket);
         let path = folder.path().join("run/left-behind");
-        fs::rename(&killed.path, &path).unwrap();
+        fs::rename(&local.socket, &path).unwrap();
         drop(std::mem::ManuallyDrop::into_inner(killed));
         fs::rename(&path, &local.socket).unwrap();
         assert!(unix(&local).await.is_ok());

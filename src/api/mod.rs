@@ -7,6 +7,7 @@ mod body;
 mod envelope;
 pub(crate) mod fuzzing;
 mod guard;
+mod handed_over;
 mod listen;
 mod observe;
 mod openapi;
@@ -19,9 +20,9 @@ mod ws;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 
-pub use listen::{ListenError, UnixSocket, tcp, unix};
+pub use handed_over::HandedOver;
+pub use listen::{ListenError, Sockets, open_sockets};
 
 use crate::auth::Auth;
 use crate::config::Local;
@@ -57,8 +58,7 @@ pub fn serve(
     webhooks: Webhooks,
     local: &Local,
     token: Option<SecretString>,
-    socket: UnixSocket,
-    listener: Option<TcpListener>,
+    sockets: Sockets,
     lifecycle: &Lifecycle,
 ) {
     let metrics = auth.metrics();
@@ -71,8 +71,8 @@ pub fn serve(
         metrics: Arc::clone(&metrics),
     };
     let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone(), metrics);
-    lifecycle.run("unix socket", server.clone().accept_unix(socket));
-    if let Some(listener) = listener {
-        lifecycle.run("tcp socket", server.accept_tcp(listener));
+    lifecycle.run("unix socket", server.clone().accept_unix(sockets.unix));
+    if let Some(socket) = sockets.tcp {
+        lifecycle.run("tcp socket", server.accept_tcp(socket));
     }
 }

@@ -35,7 +35,7 @@ pub use error::{AuthError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};
 pub use recovery::Opening;
-pub use relays::RelayReport;
+pub use relays::{RelayReport, operator_relays};
 pub use requests::Opened;
 pub use tokens::{TokenType, VerifiedToken, is_curve_point};
 
@@ -113,6 +113,8 @@ pub struct Auth {
     shown_to: Cache<PublicKey, Timestamp>,
     /// Held while a static token is looked up and opened, so that two callers do not both open it.
     static_tokens: tokio::sync::Mutex<()>,
+    /// Held while the set of relays changes: what is stored and what is connected are to stay the same.
+    relay_changes: tokio::sync::Mutex<()>,
 }
 
 impl Auth {
@@ -124,6 +126,12 @@ impl Auth {
     /// Where the daemon counts.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    /// How many handshakes and challenges are open.
+    pub fn open_requests(&self) -> usize {
+        let (handshakes, challenges) = self.registry.open();
+        handshakes + challenges
     }
 
     /// Streams of events.

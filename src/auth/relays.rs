@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::scans::is_plain;
 use super::{Auth, AuthError, Result};
+use crate::config::RelayEntry;
 use crate::metrics::Limit;
-use crate::relay::{Origin, RelayHealth, RelaySpec, RelayState};
-use crate::store::RelayChange;
+use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
+use crate::store::{RelayChange, Store, StoreError};
 
 /// How a relay is doing, for operators.
 #[derive(Debug, Clone, Serialize)]
@@ -79,9 +80,17 @@ impl Auth {
         self.relays.list().into_iter().map(RelayReport::from).collect()
     }
 
+    /// Takes over the operator's list of relays, as far as nothing else was said at run time. What is open goes
+    /// on; a relay that is listed as before is left alone.
+    pub async fn reload_relays(&self, listed: &[RelayEntry]) -> Result<RelayChanges> {
+        let _changing = self.relay_changes.lock().await;
+        Ok(self.relays.configure(operator_relays(listed, &*self.store).await?).await?)
+    }
+
     /// Adds a relay, now and after every restart. Returns its URL as it is known from now on.
     pub async fn add_relay(&self, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
+        let _changing = self.relay_changes.lock().await;
         let own = self.relays.list().iter().filter(|relay| relay.origin != Origin::Preferred).count();
         let (limit, message) = (Limit::Relays, "there are too many relays already: remove one first");
         if own >= self.max_relays {
@@ -96,6 +105,7 @@ impl Auth {
     /// Removes a relay, now and after every restart, wherever it came from.
     pub async fn remove_relay(&self, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
+        let _changing = self.relay_changes.lock().await;
         self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
         self.relays.remove(&url).await?;
         if self.relays.urls_for_handshake().is_empty() {
@@ -105,6 +115,30 @@ impl Auth {
         }
         Ok(url)
     }
+}
+
+/// The relays of the operator's list, with what was changed at run time: that goes before the list.
+///
+/// # Errors
+/// The store could not be read.
+pub async fn operator_relays(
+    listed: &[RelayEntry],
+    store: &dyn Store,
+) -> std::result::Result<Vec<RelaySpec>, StoreError> {
+    let spec =
+        |entry: &RelayEntry| RelaySpec { url: entry.url.clone(), read: entry.read, write: entry.write };
+    let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
+    for (url, change) in store.relay_changes().await? {
+        let Ok(url) = RelayUrl::parse(&url) else { continue };
+        tracing::info!(relay = %url, ?change, "changed at run time");
+        let known = relays.iter().any(|relay| relay.url == url);
+        match change {
+            RelayChange::Added if !known => relays.push(RelaySpec::read_write(url)),
+            RelayChange::Added => {}
+            RelayChange::Removed => relays.retain(|relay| relay.url != url),
+        }
+    }
+    Ok(relays)
 }
 
 fn parse(text: &str) -> Result<RelayUrl> {

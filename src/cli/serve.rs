@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CommandResult, Exit, Failure, logging};
+use crate::api::HandedOver;
 use crate::app::{self, StartError};
 use crate::clock::SystemClock;
 use crate::config::{self, Overrides};
@@ -13,7 +14,10 @@ use crate::config::{self, Overrides};
 #[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \
                         the flag goes first, then the environment, then the file. Keys without a flag are \
                         read from the environment as PORTICO_SECTION__KEY.\n\nSIGTERM and SIGINT drain: \
-                        what was begun is ended, what is open stays open. A second one aborts.")]
+                        what was begun is ended, what is open stays open. A second one aborts. SIGHUP reads \
+                        the list of relays again.\n\nUnder systemd, or what speaks like it: readiness, \
+                        status, reloads and signs of life are told (NOTIFY_SOCKET, WATCHDOG_USEC), and a \
+                        Unix and a TCP socket may be handed over (LISTEN_FDS).")]
 pub(super) struct Args {
     #[command(flatten)]
     overrides: Overrides,
@@ -23,12 +27,26 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     logging::start(&config.log)?;
     let mut stop = StopSignals::new()?;
-    let daemon = app::start(&config, Arc::new(SystemClock))
+    let mut hangup = listen_for(SignalKind::hangup())?;
+    let handed = HandedOver::from_env().map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    let daemon = app::start(&config, handed, Arc::new(SystemClock))
         .await
         .map_err(|error| Failure::new(exit_of(&error), error))?;
-    tokio::select! {
-        name = stop.next() => tracing::info!(signal = name, "stopping"),
-        () = daemon.failed() => {}
+    let mut source = config.relay_source;
+    loop {
+        let reload = async {
+            hangup.recv().await;
+            let listed = source.reload().map(|(listed, from)| {
+                source = from;
+                listed
+            });
+            daemon.reload(listed).await;
+        };
+        tokio::select! {
+            name = stop.next() => break tracing::info!(signal = name, "stopping"),
+            () = daemon.failed() => break,
+            () = reload => {}
+        }
     }
     let clean = daemon
         .stop(async move {
@@ -43,34 +61,47 @@ fn exit_of(error: &StartError) -> Exit {
     match error {
         StartError::Key(_)
         | StartError::Proof { .. }
-        | StartError::Token { .. }
+        | StartError::Token(_)
         | StartError::OtherService { .. } => Exit::Usage,
         _ => Exit::Unavailable,
     }
 }
 
-/// SIGTERM, SIGINT, and SIGHUP of a terminal that is closed.
+/// SIGTERM, SIGINT, and SIGHUP where a closed terminal is to end the program.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
 
 impl StopSignals {
     pub(super) fn new() -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Exit::Failed, error);
         Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            hangup: signal(SignalKind::hangup()).map_err(failed)?,
+            terminate: listen_for(SignalKind::terminate())?,
+            interrupt: listen_for(SignalKind::interrupt())?,
+            hangup: None,
         })
     }
 
+    pub(super) fn or_hangup(self) -> Result<Self, Failure> {
+        Ok(Self { hangup: Some(listen_for(SignalKind::hangup())?), ..self })
+    }
+
     pub(super) async fn next(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hangup.recv() => "SIGHUP",
+            _ = hangup => "SIGHUP",
         }
     }
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Exit::Failed, error))
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -44,8 +44,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileE
         return Err(SecretFileError::NotAFile);
     }
     let mode = metadata.mode() & 0o777;
-    // systemd guards its credentials with an ACL, which shows as group permissions.
-    let forbidden = if is_systemd_credential(path) { 0o007 } else { 0o077 };
+    let forbidden = if is_systemd_credential(path, &metadata) { 0o007 } else { 0o077 };
     if mode & forbidden != 0 {
         return Err(SecretFileError::Exposed(mode));
     }
@@ -100,8 +99,22 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn is_systemd_credential(path: &Path) -> bool {
-    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
+/// Gives a file to whom a folder belongs. Only root can, and only for root is there anything to do: the files
+/// of everybody else are their own.
+pub fn give_to_owner_of(folder: &Path, file: &Path) -> io::Result<()> {
+    let (owner, now) = (fs::metadata(folder)?, fs::metadata(file)?);
+    if !nix::unistd::geteuid().is_root() || (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Whether systemd made this file for us (`LoadCredential=`). It belongs to root and lets us in by an ACL, whose
+/// mask shows as the permissions of its group, root's: nobody else can read it.
+fn is_systemd_credential(path: &Path, metadata: &fs::Metadata) -> bool {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let lies_in = |folder: &PathBuf| folder.is_absolute() && path.parent() == Some(folder);
+    folder.as_ref().is_some_and(lies_in) && (metadata.uid(), metadata.gid()) == (0, 0)
 }
 
 #[cfg(test)]

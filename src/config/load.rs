@@ -69,11 +69,12 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
     let data_dir = overrides
         .data_dir
         .clone()
-        .or(raw.data_dir)
+        .or(raw.data_dir.map(|path| path.relative()))
         .or_else(|| env::var_os("STATE_DIRECTORY").map(PathBuf::from))
         .or_else(|| xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("portico")))
         .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
-    let (entries, relay_source) = relays::load(overrides.relays.as_deref().or(raw.relays_file.as_deref()))?;
+    let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
+    let (entries, relay_source) = relays::load(relays_file.as_deref())?;
     at_least("auth.max_open", raw.auth.max_open, 1)?;
     at_least("auth.max_open_per_user", raw.auth.max_open_per_user, 1)?;
     at_least("auth.max_prompts_per_user", raw.auth.max_prompts_per_user, 1)?;
@@ -118,12 +119,12 @@ fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, Conf
     let key_file = overrides
         .key_file
         .clone()
-        .or(raw.key_file)
+        .or(raw.key_file.map(|path| path.relative()))
         .or_else(|| xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico/service.key")))
         .ok_or_else(|| homeless("service.key_file", "--key-file"))?;
     Ok(Service {
         key_file,
-        subkey_proof_file: raw.subkey_proof_file,
+        subkey_proof_file: raw.subkey_proof_file.map(|path| path.relative()),
         nip05_names: raw.nip05_names.unwrap_or_else(|| vec!["_".into()]),
     })
 }
@@ -142,16 +143,18 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
             return Err(invalid("local.token", "is empty, which would let anybody in"));
         }
         (None, Some(token), None) => ApiToken::Given(token),
-        (None, None, Some(path)) => ApiToken::File(path),
+        (None, None, Some(path)) => ApiToken::File(path.relative()),
         (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
     };
+    let socket = overrides.socket.clone().or(raw.socket.map(|path| path.relative()));
     Ok(Local {
-        socket: overrides.socket.clone().or(raw.socket).unwrap_or_else(default_socket),
+        socket: socket.unwrap_or_else(default_socket),
         socket_mode,
         socket_gid: raw.socket_group.map(|group| gid_of(&group)).transpose()?,
         allow_uids: raw.allow_uids,
         allow_gids: raw.allow_gids,
         listen,
+        allow_remote: raw.allow_remote,
         token,
         allowed_hosts: raw.allowed_hosts,
         allowed_origins: raw.allowed_origins,
@@ -246,6 +249,31 @@ mod tests {
         let flags = Overrides { listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
         let config = loaded("[local]\nlisten = \"127.0.0.1:2\"\n", flags).unwrap();
         assert_eq!(config.local.listen.unwrap().port(), 1);
+    }
+
+    #[test]
+    fn a_relative_path_starts_from_the_folder_of_the_file_that_names_it() {
+        let toml = "relays_file = \"my-relays.toml\"\n[service]\nsubkey_proof_file = \"../proof.json\"\n\
+                    [local]\nsocket = \"run/socket\"\ntoken_file = \"/etc/token\"\n\
+                    [webhook]\nurl = \"https://a.example\"\nsecret_file = \"hook\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("portico.toml"), toml).unwrap();
+        std::fs::write(at("my-relays.toml"), "").unwrap();
+        let overrides = Overrides {
+            config: Some(at("portico.toml")),
+            data_dir: Some("data".into()),
+            key_file: Some("key".into()),
+            ..Overrides::default()
+        };
+        let config = load(&overrides).unwrap();
+        assert_eq!(config.relay_source, relays::RelaySource::File(at("my-relays.toml")));
+        assert_eq!(config.service.subkey_proof_file, Some(at("../proof.json")));
+        assert_eq!(config.local.socket, at("run/socket"));
+        assert_eq!(config.local.token.to_string(), "/etc/token");
+        assert_eq!(config.webhook.unwrap().secret.to_string(), at("hook").display().to_string());
+        // A flag is typed where one stands.
+        assert_eq!((config.data_dir, config.service.key_file), ("data".into(), "key".into()));
     }
 
     #[test]

@@ -5,18 +5,17 @@ pub mod key;
 mod load;
 mod raw;
 mod relays;
+pub mod token;
 mod webhook;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 pub use load::{Overrides, load};
 pub use raw::{AuthLimits, HistoryRules, Log, LogFormat, LookupRules, RelayRules, TokenRules};
 pub use relays::{RelayEntry, RelaySource};
+pub use token::ApiToken;
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
 /// What the daemon runs with. Secrets in it print as `[REDACTED]`.
@@ -76,6 +75,8 @@ pub struct Local {
     pub allow_gids: Vec<u32>,
     /// Address of the TCP socket, if there is one.
     pub listen: Option<SocketAddr>,
+    /// Whether a TCP socket may be reachable from other machines.
+    pub allow_remote: bool,
     /// Where the API token comes from.
     pub token: ApiToken,
     /// `Host` headers that are accepted on TCP besides loopback ones.
@@ -96,17 +97,6 @@ pub struct Local {
     pub request_timeout: Duration,
 }
 
-/// Where the API token of the TCP socket comes from.
-#[derive(Debug, Clone)]
-pub enum ApiToken {
-    /// It stands in the configuration.
-    Given(SecretString),
-    /// It lies in a file that must exist.
-    File(PathBuf),
-    /// It lies in a file that is made at the first start.
-    Generated(PathBuf),
-}
-
 /// `section.key: what is wrong (where)`, the first of several.
 fn in_our_words(error: &figment::Error) -> String {
     let place = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
@@ -115,16 +105,6 @@ fn in_our_words(error: &figment::Error) -> String {
     match error.path.join(".").to_lowercase() {
         key if key.is_empty() => format!("{}{place}", kind.trim_end()),
         key => format!("{key}: {kind}{place}"),
-    }
-}
-
-/// Where it is; never what it is.
-impl fmt::Display for ApiToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Given(_) => f.write_str("in the configuration"),
-            Self::File(path) | Self::Generated(path) => path.display().fmt(f),
-        }
     }
 }
 

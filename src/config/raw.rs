@@ -1,19 +1,20 @@
 //! The shape of `portico.toml`: what may be written there, and the default of everything that is not.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::webhook::RawWebhook;
 
-/// The whole file. Unknown keys are refused, so that a misspelt one is noticed.
+/// The whole file. Unknown keys are refused, so that a misspelt one is noticed. A relative path starts from the
+/// folder of the file that names it; one in the environment, from the working folder.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
-    pub(super) data_dir: Option<PathBuf>,
-    pub(super) relays_file: Option<PathBuf>,
+    pub(super) data_dir: Option<RelativePathBuf>,
+    pub(super) relays_file: Option<RelativePathBuf>,
     pub(super) service: RawService,
     pub(super) local: RawLocal,
     pub(super) auth: AuthLimits,
@@ -28,15 +29,15 @@ pub(super) struct Raw {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawService {
-    pub(super) key_file: Option<PathBuf>,
-    pub(super) subkey_proof_file: Option<PathBuf>,
+    pub(super) key_file: Option<RelativePathBuf>,
+    pub(super) subkey_proof_file: Option<RelativePathBuf>,
     pub(super) nip05_names: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawLocal {
-    pub(super) socket: Option<PathBuf>,
+    pub(super) socket: Option<RelativePathBuf>,
     #[serde(deserialize_with = "digits")]
     pub(super) socket_mode: String,
     pub(super) socket_group: Option<String>,
@@ -45,7 +46,7 @@ pub(super) struct RawLocal {
     pub(super) listen: Option<String>,
     pub(super) allow_remote: bool,
     pub(super) token: Option<SecretString>,
-    pub(super) token_file: Option<PathBuf>,
+    pub(super) token_file: Option<RelativePathBuf>,
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) max_connections: usize,

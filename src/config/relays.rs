@@ -60,6 +60,20 @@ fn yes() -> bool {
     true
 }
 
+impl RelaySource {
+    /// Reads the list again, from the file that it came from; the built-in one gives way to a `relays.toml` in
+    /// the working folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the file cannot be read, or what stands in it is wrong.
+    pub fn reload(&self) -> Result<(Vec<RelayEntry>, Self), ConfigError> {
+        match self {
+            Self::File(path) => load(Some(path)),
+            Self::BuiltIn => load(None),
+        }
+    }
+}
+
 /// Reads the named file, else `relays.toml` of the working folder, else the built-in list.
 pub(super) fn load(named: Option<&Path>) -> Result<(Vec<RelayEntry>, RelaySource), ConfigError> {
     let path = match named {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use figment::value::magic::RelativePathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -130,7 +131,7 @@ impl WebhookSecret {
 pub(super) struct RawWebhook {
     url: Option<String>,
     secret: Option<SecretString>,
-    secret_file: Option<PathBuf>,
+    secret_file: Option<RelativePathBuf>,
     max_concurrent: usize,
     max_waiting: u64,
     #[serde(with = "humantime_serde")]
@@ -168,7 +169,7 @@ impl RawWebhook {
         let secret = match (self.secret, self.secret_file) {
             (Some(_), Some(_)) => return Err(("webhook.secret", "give secret or secret_file, not both")),
             (Some(secret), None) => Some(WebhookSecret::Given(secret)),
-            (None, Some(path)) => Some(WebhookSecret::File(path)),
+            (None, Some(path)) => Some(WebhookSecret::File(path.relative())),
             (None, None) => None,
         };
         let (url, secret) = match (self.url, secret) {

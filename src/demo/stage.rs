@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::relay::{EmbeddedRelay, RelayError};
 use super::wallet::Wallet;
+use crate::api::HandedOver;
 use crate::app::{self, Daemon, StartError};
 use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
@@ -77,7 +78,7 @@ impl Stage {
         // The daemon would make these itself, and warn its operator to keep a copy.
         key::create(&self.path("service.key"))?;
         files::create_secret(&self.token_file(), &hex::encode(rand::random::<[u8; 32]>()))?;
-        let daemon = app::start(&self.config(relay), Arc::new(SystemClock)).await?;
+        let daemon = app::start(&self.config(relay), HandedOver::default(), Arc::new(SystemClock)).await?;
         let daemon = self.daemon.insert(daemon);
         daemon.ready().await;
         daemon.listen().ok_or(StageError::NoTcp)
@@ -139,6 +140,7 @@ impl Stage {
                 allow_uids: Vec::new(),
                 allow_gids: Vec::new(),
                 listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                allow_remote: false,
                 token: ApiToken::File(self.token_file()),
                 allowed_hosts: Vec::new(),
                 allowed_origins: Vec::new(),

@@ -11,7 +11,7 @@ use super::error::RelayError;
 use super::health::{Count, Counters, Health, Origin, RelayState};
 use super::inbound;
 use super::link::{Link, Shared};
-use super::options::RelaySpec;
+use super::options::{RelayChanges, RelaySpec};
 use super::preferred;
 use super::signal::Signal;
 use super::tap::Tap;
@@ -116,6 +116,42 @@ impl Fleet {
                 Ok(true)
             }
         }
+    }
+
+    /// Make the operator's relays those that are listed, in that order. One that is listed as it is stays
+    /// connected.
+    pub(super) async fn configure(&self, list: Vec<RelaySpec>) -> Result<RelayChanges, RelayError> {
+        let _changing = self.changes.lock().await;
+        if self.shared.tasks.is_stopped() {
+            return Err(RelayError::Stopped);
+        }
+        let mut changes = RelayChanges::default();
+        for link in self.links().iter().filter(|link| link.is_general()) {
+            if list.iter().all(|spec| spec.url != link.spec.url) {
+                self.drop_link(link).await;
+                changes.removed.push(link.spec.url.clone());
+            }
+        }
+        for spec in &list {
+            let before = self.link(&spec.url);
+            match &before {
+                Some(link) if link.is_general() && link.spec == *spec => continue,
+                Some(link) => self.drop_link(link).await,
+                None => {}
+            }
+            let known = before.filter(|link| link.is_general());
+            let (changed, origin) = match &known {
+                Some(link) => (&mut changes.changed, link.origin),
+                None => (&mut changes.added, Origin::Configured),
+            };
+            changed.push(spec.url.clone());
+            self.start_link(spec.clone(), origin).await?;
+        }
+        // Wallets are told the relays in this order; strangers' come last.
+        let place = |link: &Arc<Link>| list.iter().position(|spec| spec.url == link.spec.url);
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.sort_by_key(|link| place(link).unwrap_or(usize::MAX));
+        Ok(changes)
     }
 
     /// Close all connections and end all tasks.

@@ -47,7 +47,7 @@ pub use ask::Outcome;
 pub use check::{Checkup, Information, InformationError, Problem, check};
 pub use error::{LinkError, RelayError};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
-pub use options::{RelayOptions, RelaySpec};
+pub use options::{RelayChanges, RelayOptions, RelaySpec};
 pub use outbox::Publication;
 pub use relays::Relays;
 pub use signal::{Gate, Signal};

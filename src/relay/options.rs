@@ -22,6 +22,17 @@ impl RelaySpec {
     }
 }
 
+/// What became of the operator's relays when they were listed anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayChanges {
+    /// Connected to from now on.
+    pub added: Vec<RelayUrl>,
+    /// Not connected to any more.
+    pub removed: Vec<RelayUrl>,
+    /// Connected to anew, to be read and written as they are listed now.
+    pub changed: Vec<RelayUrl>,
+}
+
 /// How to run the relay side; [`RelayOptions::new`] has the defaults.
 #[derive(Debug, Clone)]
 pub struct RelayOptions {

@@ -18,7 +18,7 @@ use super::fleet::Fleet;
 use super::health::{Counters, Origin, RelayHealth};
 use super::inbound::Inbound;
 use super::link::Shared;
-use super::options::{RelayOptions, RelaySpec};
+use super::options::{RelayChanges, RelayOptions, RelaySpec};
 use super::outbox::{Outbox, Publication};
 use super::preferred;
 use super::readiness::Readiness;
@@ -117,6 +117,15 @@ impl Relays {
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].
     pub async fn remove(&self, url: &RelayUrl) -> Result<bool, RelayError> {
         self.fleet.remove(url).await
+    }
+
+    /// Make the operator's relays those that are listed, in that order; what is open is published to new ones,
+    /// too. Those that are listed as they are stay connected; relays named by wallets stay.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`] after [`Relays::shutdown`].
+    pub async fn configure(&self, list: Vec<RelaySpec>) -> Result<RelayChanges, RelayError> {
+        self.fleet.configure(list).await
     }
 
     /// The relays a wallet is told to come to: those of the operator we both read and write, in their order.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portico::api::HandedOver;
 use portico::app::{self, Daemon};
 use portico::clock::{Timestamp, TokioClock};
 use portico::config::{self, Overrides};
@@ -45,7 +46,7 @@ impl Inside {
         };
         let config = config::load(&overrides).unwrap();
         let clock = TokioClock::starting_at(Timestamp::from_secs(second));
-        let daemon = app::start(&config, Arc::new(clock)).await.unwrap();
+        let daemon = app::start(&config, HandedOver::default(), Arc::new(clock)).await.unwrap();
         Self { daemon, folder }
     }
 

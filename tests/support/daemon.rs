@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -25,6 +26,9 @@ const PORTICO: &str = env!("CARGO_BIN_EXE_portico");
 pub(crate) struct Plan {
     folder: TempDir,
     tcp: bool,
+    env: Vec<(&'static str, String)>,
+    /// Sockets that it is started with, as a service manager would do it.
+    handed: Vec<OwnedFd>,
 }
 
 /// A daemon. It is killed when this is dropped.
@@ -48,7 +52,7 @@ impl Daemon {
             relays.iter().map(|relay| format!("[[relay]]\nurl = \"{}\"\n", relay.url())).collect();
         std::fs::write(folder.path().join("relays.toml"), list).unwrap();
         std::fs::write(folder.path().join("portico.toml"), "").unwrap();
-        Plan { folder, tcp: false }
+        Plan { folder, tcp: false, env: Vec::new(), handed: Vec::new() }
     }
 
     /// A client on the Unix socket.
@@ -156,9 +160,20 @@ impl Daemon {
 
     /// Asks it to end.
     pub(crate) fn signal_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal, by the flag of `kill`.
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Starts it again where it must not start: how it ends, and what it says.
+    pub(crate) async fn refusal_to_restart(&self) -> (i32, String) {
+        assert!(self.child.id().is_none(), "it has ended");
+        self.plan.refusal().await
     }
 
     /// Starts it again on the same folder, in place of the one that has ended.
@@ -178,6 +193,18 @@ impl Plan {
     /// With a TCP socket too.
     pub(crate) fn with_tcp(mut self) -> Self {
         self.tcp = true;
+        self
+    }
+
+    /// With this in its environment.
+    pub(crate) fn with_env(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.env.push((name, value.to_string()));
+        self
+    }
+
+    /// With this socket handed over, and with those that were before.
+    pub(crate) fn handed(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.handed.push(socket.into());
         self
     }
 
@@ -206,6 +233,28 @@ impl Plan {
         command.arg("--key-file").arg(at("service.key")).env("PORTICO_LOG__FORMAT", "json");
         if self.tcp {
             command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if self.handed.is_empty() { command } else { self.handing_over(&command) }
+    }
+
+    /// The command with sockets handed over: descriptors from 3 on, and the number of the very process. A shell
+    /// puts them there, as whoever spawns a process cannot know its number.
+    fn handing_over(&self, plain: &Command) -> Command {
+        let (at, count) = match self.handed.len() {
+            1 => ("3<&0 </dev/null", 1),
+            2 => ("3<&0 4<&1 </dev/null >/dev/null", 2),
+            more => panic!("{more} sockets"),
+        };
+        let script = format!("exec {at}; export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\"");
+        let plain = plain.as_std();
+        let mut command = command_of(Path::new("/bin/sh"), self.folder());
+        command.arg("-c").arg(script).arg("sh").arg(plain.get_program()).args(plain.get_args());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let fd = |n: usize| self.handed[n].try_clone().unwrap();
+        command.stdin(fd(0));
+        if count == 2 {
+            command.stdout(fd(1));
         }
         command
     }
@@ -281,7 +330,8 @@ impl Finished {
 
 /// Runs a command to its end.
 pub(crate) async fn finished(mut command: Command) -> Finished {
-    let output = soon("a command's end", command.output()).await.unwrap();
+    let running = command.spawn().unwrap();
+    let output = soon("a command's end", running.wait_with_output()).await.unwrap();
     Finished {
         code: output.status.code().expect("it exits"),
         stdout: String::from_utf8(output.stdout).unwrap(),

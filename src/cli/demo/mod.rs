@@ -43,7 +43,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let level = if args.verbose { VERBOSE.into() } else { args.log };
     logging::start(&Log { level, format: LogFormat::Text })?;
-    let mut stop = StopSignals::new()?;
+    let mut stop = StopSignals::new()?.or_hangup()?;
     let mut stage = Stage::new().map_err(|error| Failure::new(Exit::Unavailable, error))?;
     let mut screen = Screen::new(args.json);
 

@@ -1,0 +1,75 @@
+//! Why the daemon does not start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::api::ListenError;
+use crate::config::WebhookSecretError;
+use crate::config::key::KeyError;
+use crate::config::token::ApiTokenError;
+use crate::store::StoreError;
+
+/// Why the daemon did not start. Each names the file or address that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The service's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The proof that goes with a subkey.
+    #[error("the subkey proof in {} cannot be used: {reason}", path.display())]
+    Proof {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The API token.
+    #[error(transparent)]
+    Token(#[from] ApiTokenError),
+    /// The secret of the webhook.
+    #[error(transparent)]
+    WebhookSecret(#[from] WebhookSecretError),
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The data folder is another service's, or the key file is not the one it was.
+    #[error(
+        "the data in {} are those of the service {known}, and {} does not hold its key: \
+         give the right key file, or another data folder",
+        folder.display(),
+        key_file.display()
+    )]
+    OtherService {
+        /// The data folder.
+        folder: PathBuf,
+        /// The public key that it was made with.
+        known: String,
+        /// The key file.
+        key_file: PathBuf,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The HTTP client for look-ups and webhooks.
+    #[error("cannot prepare an HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The operating system said no.
+    #[error("cannot use {} in the data folder: {error}", path.display())]
+    Io {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Another daemon uses it.
+    #[error("another daemon uses the data folder {}", .0.display())]
+    InUse(PathBuf),
+}

@@ -1,0 +1,201 @@
+//! The data folder: what lies where in it, and that it is ours alone.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::error::FolderError;
+use crate::config::files;
+
+const DATABASE: &str = "portico.db";
+const SERVICE: &str = "service.pub";
+const LOCK: &str = "portico.lock";
+
+/// What SQLite keeps beside a database, by what is appended to its name.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", ""];
+
+/// A restored database that has not taken its place yet, by what its name begins with. The rest of it is
+/// part of the name under which the one before is kept.
+const RESTORED: &str = "portico.db.restored-";
+const REPLACED: &str = "portico.db.replaced-";
+
+/// A data folder that belongs to this process for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    /// The kernel lets go of it when the process dies.
+    _lock: File,
+}
+
+/// A database that is being restored, and may not come to it.
+const UNFINISHED: &str = ".portico-restore-";
+
+/// Where the database of a data folder lies.
+pub(crate) fn database_in(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
+}
+
+/// The public key, in hex, of the service whose data these are. `None`: nobody's yet.
+pub(crate) fn service_of(folder: &Path) -> Result<Option<String>, FolderError> {
+    let path = folder.join(SERVICE);
+    files::read_text(&path).map_err(at(&path))
+}
+
+impl DataFolder {
+    /// Makes the folder if need be, and takes it: two daemons on one database would both believe that they
+    /// know what is open. Ends what a restore that was interrupted has begun.
+    pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
+        files::create_private_dir(path).map_err(at(path))?;
+        let file = path.join(LOCK);
+        let mut options = File::options();
+        let lock = options.create(true).append(true).mode(0o600).open(&file).map_err(at(&file))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(at(&file)(error)),
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        folder.own(&file)?;
+        folder.finish_restore()?;
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        database_in(&self.path)
+    }
+
+    /// Takes the database away from the eyes of others.
+    pub(super) fn make_private(&self) -> Result<(), FolderError> {
+        for companion in COMPANIONS {
+            let file = self.path.join(format!("{DATABASE}{companion}"));
+            files::make_private(&file).map_err(at(&file))?;
+        }
+        Ok(())
+    }
+
+    /// Remembers whose data these are, if that is not known.
+    pub(crate) fn remember_service(&self, public_key: &str) -> Result<(), FolderError> {
+        let path = self.path.join(SERVICE);
+        if service_of(&self.path)?.is_some() {
+            return Ok(());
+        }
+        files::create_secret(&path, public_key).map_err(at(&path))?;
+        self.own(&path)
+    }
+
+    /// An empty file, readable by its owner alone, for a database to be restored. It goes unless it is renamed,
+    /// at the latest when the folder is taken again.
+    pub(crate) fn new_file(&self) -> Result<NamedTempFile, FolderError> {
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path).map_err(at(&self.path))
+    }
+
+    /// Puts a finished database in the place of the one that is there, which is kept. `stamp` tells it
+    /// apart from earlier ones. Returns where the old one lies, if there was one.
+    ///
+    /// `database` lies in this folder and is on the disk. From its first renaming on the restore counts as
+    /// done: a crash behind that is made good by whoever takes the folder next.
+    pub(crate) fn replace_database(
+        &self,
+        database: &Path,
+        stamp: &str,
+    ) -> Result<Option<PathBuf>, FolderError> {
+        self.own(database)?;
+        let restored = self.path.join(format!("{RESTORED}{stamp}"));
+        fs::rename(database, &restored).map_err(at(database))?;
+        self.sync()?;
+        self.finish_restore()?;
+        Ok(Some(self.path.join(format!("{REPLACED}{stamp}"))).filter(|path| path.exists()))
+    }
+
+    /// Every step may have been taken already.
+    fn finish_restore(&self) -> Result<(), FolderError> {
+        for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
+            let restored = entry.map_err(at(&self.path))?.path();
+            let name = restored.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with(UNFINISHED) {
+                fs::remove_file(&restored).map_err(at(&restored))?;
+            }
+            let Some(stamp) = name.strip_prefix(RESTORED) else { continue };
+            // The log first: beside another database than its own, it would be read into that.
+            for companion in COMPANIONS {
+                let old = self.path.join(format!("{DATABASE}{companion}"));
+                let kept = self.path.join(format!("{REPLACED}{stamp}{companion}"));
+                rename_if_there(&old, &kept).map_err(at(&old))?;
+            }
+            fs::rename(&restored, self.database()).map_err(at(&restored))?;
+            self.sync()?;
+            tracing::info!(database = %self.database().display(), "a restored database took its place");
+        }
+        Ok(())
+    }
+
+    /// What root makes here in the daemon's stead is to be the daemon's.
+    fn own(&self, file: &Path) -> Result<(), FolderError> {
+        files::give_to_owner_of(&self.path, file).map_err(at(file))
+    }
+
+    /// Sees names to the disk.
+    fn sync(&self) -> Result<(), FolderError> {
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(at(&self.path))
+    }
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    |error| FolderError::Io { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name != LOCK);
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_folder_is_taken_once_and_free_again_when_it_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = DataFolder::take(folder.path()).unwrap();
+        assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::InUse(_))));
+        drop(taken);
+        DataFolder::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn wherever_a_crash_interrupts_a_restore_the_next_to_come_ends_it() {
+        for moved in 0..=3 {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |name: &str| folder.path().join(name);
+            fs::write(at("portico.db.restored-T"), "new").unwrap();
+            for (n, companion) in COMPANIONS.iter().enumerate() {
+                let name = if n < moved { "portico.db.replaced-T" } else { "portico.db" };
+                fs::write(at(&format!("{name}{companion}")), "old").unwrap();
+            }
+            drop(DataFolder::take(folder.path()).unwrap());
+            let expected = ["portico.db", "portico.db.replaced-T", "portico.db.replaced-T-shm"];
+            assert_eq!(names(folder.path())[..3], expected, "after {moved} of 3 were moved");
+            assert_eq!(names(folder.path()).len(), 4);
+            assert_eq!(fs::read_to_string(at("portico.db")).unwrap(), "new");
+            assert_eq!(fs::read_to_string(at("portico.db.replaced-T")).unwrap(), "old");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Who the service is: its key, and that the data folder is that key's.
+
+use std::path::PathBuf;
+
+use nostr_sdk::Keys;
+
+use super::error::StartError;
+use super::folder::{self, DataFolder};
+use crate::auth::Identity;
+use crate::clock::Clock;
+use crate::config::{Service, key};
+use crate::protocol::{SubkeyError, SubkeyProof};
+
+/// The service's keys, made at the first start, and what it is known by.
+pub(super) fn load(
+    service: &Service,
+    folder: &DataFolder,
+    clock: &dyn Clock,
+) -> Result<(Keys, Identity), StartError> {
+    let keys = keys(service, folder)?;
+    let identity = match &service.subkey_proof_file {
+        None => Identity::main(keys.clone()),
+        Some(path) => subkey(keys.clone(), path.clone(), clock)?,
+    };
+    Ok((keys, identity))
+}
+
+fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
+    let path = &service.key_file;
+    let known = folder::service_of(folder.path())?;
+    let loaded = key::load(path)?;
+    // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
+    if let Some(known) =
+        known.filter(|known| loaded.as_ref().is_none_or(|keys| keys.public_key().to_hex() != *known))
+    {
+        let (folder, key_file) = (folder.path().to_owned(), path.clone());
+        return Err(StartError::OtherService { folder, known, key_file });
+    }
+    let keys = match loaded {
+        Some(keys) => keys,
+        None => {
+            let keys = key::create(path)?;
+            tracing::warn!(file = %path.display(), public_key = %keys.public_key(), "made a new service key: keep a copy");
+            keys
+        }
+    };
+    folder.remember_service(&keys.public_key().to_hex())?;
+    Ok(keys)
+}
+
+fn subkey(keys: Keys, path: PathBuf, clock: &dyn Clock) -> Result<Identity, StartError> {
+    let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+    let proof: SubkeyProof = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    Identity::subkey(keys, proof, clock.now()).map_err(|error: SubkeyError| failed(error.to_string()))
+}

@@ -1,0 +1,208 @@
+//! The composition root: the one place that names the concrete parts and puts them together.
+//!
+//! [`start`] tells the story; each of its steps that takes more than a few lines is a file beside this one.
+
+mod error;
+pub(crate) mod folder;
+mod identity;
+mod limits;
+mod manager;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::{Keys, PublicKey, RelayUrl};
+
+use crate::api::{self, HandedOver};
+use crate::auth::{self, Auth, Opening, Parts};
+use crate::clock::SharedClock;
+use crate::config::{Config, RelayEntry};
+use crate::events::Events;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::protocol::kind;
+use crate::relay::{RelayChanges, RelayOptions, Relays};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Outbox, Store, StoreError};
+use crate::webhook::{self, Webhooks};
+pub use error::{FolderError, StartError};
+use folder::DataFolder;
+
+/// A daemon that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    lifecycle: Lifecycle,
+    auth: Arc<Auth>,
+    relays: Relays,
+    store: Arc<dyn Store>,
+    public_key: PublicKey,
+    listen: Option<SocketAddr>,
+    _folder: DataFolder,
+}
+
+/// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
+pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
+    limits::raise_file_limit();
+    let folder = DataFolder::take(&config.data_dir)?;
+    let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
+    let public_key = identity.main_key();
+    let metrics = Arc::<Metrics>::default();
+    let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
+
+    // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
+    let sockets = api::open_sockets(&config.local, handed).await?;
+    let (socket, listen) = (sockets.path(), sockets.address());
+    let token = listen.map(|_| config.local.token.load()).transpose()?;
+
+    let opening = Opening::load(&*store, &config.auth, clock.now()).await?;
+    let options = relay_options(config, keys, &*store).await?;
+    if options.relays.is_empty() {
+        tracing::warn!(source = %config.relay_source, "no relays are configured: nobody can log in");
+    }
+    let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
+
+    let lifecycle = Lifecycle::default();
+    let events = Events::new(Arc::clone(&store), identity.sealer());
+    let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle, &metrics)?;
+    let parts = Parts {
+        events,
+        identity,
+        nip05_names: config.service.nip05_names.clone(),
+        limits: config.auth.clone(),
+        rules: config.tokens.clone(),
+        lookup: config.lookup.clone(),
+        history: config.history.clone(),
+        delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
+        store: Arc::clone(&store),
+        relays: relays.clone(),
+        clock,
+        lifecycle: lifecycle.clone(),
+        max_relays: config.relay_rules.max_relays,
+        metrics,
+    };
+    let auth = Auth::start(parts, opening, signals)?;
+    api::serve(Arc::clone(&auth), webhooks, &config.local, token, sockets, &lifecycle);
+    lifecycle.run("relay alarm", watch::alarm(relays.clone()));
+    lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));
+    lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&auth)));
+
+    tracing::info!(
+        version = api::VERSION,
+        public_key = %public_key,
+        socket = socket.map(|path| path.display().to_string()),
+        listen = listen.map(|address| address.to_string()),
+        api_token = listen.map(|_| config.local.token.to_string()),
+        relays = relays.list().len(),
+        relay_source = %config.relay_source,
+        "serving"
+    );
+    manager::ready(&watch::status(&relays, &auth));
+    Ok(Daemon { lifecycle, auth, relays, store, public_key, listen, _folder: folder })
+}
+
+impl Daemon {
+    /// The key that the service is known by.
+    pub fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// The address of the TCP socket, if there is one.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    /// Resolves when a relay is subscribed.
+    pub async fn ready(&self) {
+        self.relays.ready().await;
+    }
+
+    /// Resolves when the daemon begins to stop by itself, because a part of it has failed.
+    pub async fn failed(&self) {
+        self.lifecycle.stopping().await;
+    }
+
+    /// Takes over a new list of relays, if it could be read. If not, the old one stays in force.
+    pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
+        manager::reloading();
+        let reloaded = match listed {
+            Ok(listed) => self.auth.reload_relays(&listed).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match reloaded {
+            Ok(changes) => log(&changes),
+            Err(error) => tracing::error!(%error, "cannot reload: the relays stay as they were"),
+        }
+        manager::ready(&watch::status(&self.relays, &self.auth));
+    }
+
+    /// Stops: takes on nothing new, ends what was begun, then lets go of relays and store. Whatever is
+    /// open stays open in the store. When `impatient` resolves, what has not ended is aborted. Returns
+    /// whether all went well.
+    pub async fn stop(self, impatient: impl Future<Output = ()>) -> bool {
+        manager::stopping();
+        self.lifecycle.stop();
+        let clean = self.lifecycle.drained(impatient).await;
+        self.relays.shutdown().await;
+        self.store.close().await;
+        tracing::info!(clean, "stopped");
+        clean
+    }
+}
+
+/// Opening may bring the file up to date, which blocks.
+async fn open_store(
+    folder: &DataFolder,
+    outbox: bool,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<dyn Store>, StartError> {
+    folder.make_private()?;
+    let path = folder.database();
+    let options = SqliteOptions { outbox, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
+    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Arc::new(opened?))
+}
+
+/// Delivers events from now on, if anybody is to be told.
+fn webhooks(
+    config: &Config,
+    outbox: Arc<dyn Outbox>,
+    events: &Events,
+    clock: &SharedClock,
+    lifecycle: &Lifecycle,
+    metrics: &Arc<Metrics>,
+) -> Result<Webhooks, StartError> {
+    let clock = Arc::clone(clock);
+    let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(outbox, clock)) };
+    let parts = webhook::Parts {
+        webhook: webhook.clone(),
+        secret: webhook.secret.load()?,
+        events: events.clone(),
+        lifecycle: lifecycle.clone(),
+        metrics: Arc::clone(metrics),
+    };
+    Ok(Webhooks::start(outbox, clock, parts)?)
+}
+
+/// The operator's relays, with what was changed at run time.
+async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result<RelayOptions, StartError> {
+    let rules = &config.relay_rules;
+    let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
+    Ok(RelayOptions {
+        relays: auth::operator_relays(&config.relays, store).await?,
+        allow_private: rules.allow_private,
+        max_preferred: rules.max_preferred,
+        max_preferred_per_user: rules.max_preferred_per_user,
+        inbox: rules.inbox,
+        queue_per_relay: rules.queue_per_relay,
+        ..RelayOptions::new(keys, kinds)
+    })
+}
+
+fn log(changes: &RelayChanges) {
+    let RelayChanges { added, removed, changed } = changes;
+    let list = |urls: &[RelayUrl]| urls.iter().map(ToString::to_string).collect::<Vec<_>>();
+    tracing::info!(added = ?list(added), removed = ?list(removed), changed = ?list(changed), "reloaded");
+}

@@ -1,0 +1,79 @@
+//! Tells whoever runs the daemon how it is doing: its log, and the service manager.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use super::manager;
+use crate::auth::Auth;
+use crate::relay::{Origin, RelayHealth, RelayState, Relays};
+
+/// Tells the operator when no relay can be reached, and when one can again.
+pub(super) async fn alarm(relays: Relays) {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    let mut alarmed = false;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let list = relays.list();
+        let ready = list.iter().filter(|relay| relay.state == RelayState::Ready).count();
+        if ready > 0 && alarmed {
+            tracing::info!(ready, relays = list.len(), "logins can go through again");
+        } else if ready == 0 && !alarmed {
+            let error = |relay: &RelayHealth| relay.last_error.as_ref().map(ToString::to_string);
+            let trouble: Vec<_> = list
+                .iter()
+                .map(|relay| format!("{}: {}", relay.url, error(relay).unwrap_or_else(|| "no answer".into())))
+                .collect();
+            tracing::warn!(relays = list.len(), ?trouble, "no relay can be reached: nobody can log in now");
+        }
+        alarmed = ready == 0;
+    }
+}
+
+/// Tells the service manager how it looks, whenever that has changed.
+pub(super) async fn show(relays: Relays, auth: Arc<Auth>) {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    if !manager::listens() {
+        return std::future::pending().await;
+    }
+    let mut shown = String::new();
+    loop {
+        let now = status(&relays, &auth);
+        if now != shown {
+            manager::status(&now);
+            shown = now;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// One line for `systemctl status`.
+pub(super) fn status(relays: &Relays, auth: &Auth) -> String {
+    let list = relays.list();
+    let own = || list.iter().filter(|relay| relay.origin != Origin::Preferred);
+    let ready = own().filter(|relay| relay.state == RelayState::Ready).count();
+    format!("{ready} of {} relays ready, {} requests open", own().count(), auth.open_requests())
+}
+
+/// Shows the service manager that the daemon lives, where it wants to know (`WATCHDOG_USEC`), twice in the time
+/// that it allows.
+///
+/// Each sign of life is a task that some thread of the runtime took up, and that could look at what is open
+/// and at every relay: a runtime that hangs, or a lock that is never given back, ends the signs. A store or
+/// relays that fail do not: a restart would not mend them, and would interrupt what still works.
+pub(super) async fn beat(relays: Relays, auth: Arc<Auth>) {
+    let Some(patience) = manager::watchdog() else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(patience / 2);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let (relays, auth) = (relays.clone(), Arc::clone(&auth));
+        let looked = tokio::spawn(async move { status(&relays, &auth) }).await;
+        if looked.is_ok() {
+            manager::alive();
+        }
+    }
+}
