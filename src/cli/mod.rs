@@ -3,6 +3,7 @@
 //! Results go to standard output, the log and everything for people's eyes to standard error. Exit codes are
 //! those of [`Exit`].
 
+mod backup;
 mod client;
 mod config;
 mod demo;
@@ -96,6 +97,10 @@ enum Command {
     /// See to events that the webhook's receiver has not taken
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Write everything that the service knows to a new file, while the daemon runs
+    Backup(backup::Backup),
+    /// Go back to a backup; the daemon must be stopped
+    Restore(backup::Restore),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -136,6 +141,8 @@ fn run(command: Command) -> CommandResult {
             Command::Watch(args) => watch::run(args).await,
             Command::Relays(command) => relays::run(command).await,
             Command::Webhooks(command) => webhooks::run(command).await,
+            Command::Backup(args) => backup::backup(&args),
+            Command::Restore(args) => backup::restore(&args),
             Command::Config(command) => config::run(command),
         }
     });

@@ -59,7 +59,8 @@ pub(super) fn touch(db: &Connection) -> Result<()> {
     Ok(db.pragma_update(None, "user_version", version(db)?)?)
 }
 
-fn version(db: &Connection) -> Result<u32> {
+/// The schema version of a file; 0: it has none yet.
+pub(super) fn version(db: &Connection) -> Result<u32> {
     Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 

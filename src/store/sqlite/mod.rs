@@ -4,6 +4,7 @@
 //! wait at the same moment (`writer.rs`). Reads have connections of their own (`readers.rs`) and see the last
 //! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
 
+pub mod backup;
 mod challenges;
 mod columns;
 mod deliveries;

@@ -45,7 +45,8 @@ pub(super) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     Ok(db)
 }
 
-fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+/// Opens a connection to a file that is there.
+pub(super) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     // No CREATE: SQLite would make the file readable by everybody.
     let db = Connection::open_with_flags(
         path,

@@ -1,0 +1,158 @@
+//! `portico backup` and `portico restore`: the database in one file, without the service's key.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::{CommandResult, Exit, Failure};
+use crate::app::FolderError;
+use crate::app::folder::{self, DataFolder};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::{self, Config, Overrides, key};
+use crate::store::StoreError;
+use crate::store::sqlite::backup::{self, Label};
+
+/// Which service.
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// Configuration file [default: as for `portico serve`]
+    #[arg(long, value_name = "FILE", env = "PORTICO_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of the database [default: as for `portico serve`]
+    #[arg(long, value_name = "DIR", env = "PORTICO_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// File with the service's key [default: as for `portico serve`]
+    #[arg(long, value_name = "FILE", env = "PORTICO_KEY_FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The file holds the database and the public key of the service. It does not hold the \
+                        service's secret key, nor the configuration: keep copies of those too, apart from it. \
+                        Session tokens lie in it sealed under that key."
+)]
+pub(super) struct Backup {
+    /// Where it goes; an existing file is never overwritten
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The database that was there is kept beside it. What happened since the backup is \
+                        forgotten, revocations of tokens too: revoke those again.")]
+pub(super) struct Restore {
+    /// A file that `portico backup` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn backup(args: &Backup) -> CommandResult {
+    let config = args.target.config()?;
+    let data = &config.data_dir;
+    let label = Label { service: known_service(&config)?, made_at: SystemClock.now() };
+    if args.file.exists() {
+        return Err(Failure::usage(format!("{} is there already", args.file.display())));
+    }
+    let failed = |error| unwritable(&args.file, error);
+    let path = std::path::absolute(&args.file).map_err(failed)?;
+    let beside = path.parent().unwrap_or(Path::new("/"));
+    // Under another name until it is whole. A file of this kind is made 0600.
+    let copy = tempfile::Builder::new().prefix(".portico-backup-").tempfile_in(beside).map_err(failed)?;
+    backup::write(&folder::database_in(data), copy.path(), &label).map_err(refused)?;
+    copy.as_file().sync_all().map_err(failed)?;
+    let written = copy.persist_noclobber(&path).map_err(|error| failed(error.error))?;
+    File::open(beside).and_then(|beside| beside.sync_all()).map_err(failed)?;
+    println!("{:<12} {}", "file", path.display());
+    println!("{:<12} {}", "bytes", written.metadata().map_err(failed)?.len());
+    println!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(not known)"));
+    Ok(Exit::Success)
+}
+
+pub(super) fn restore(args: &Restore) -> CommandResult {
+    let config = args.target.config()?;
+    let folder = DataFolder::take(&config.data_dir).map_err(|error| match error {
+        FolderError::InUse(_) => Failure::new(Exit::Unavailable, format!("{error}: stop it first")),
+        error => Failure::new(Exit::Unavailable, error),
+    })?;
+    // Looked through where it will lie, so that what was looked through is what is taken.
+    let copy = copy_into(&folder, &args.file)?;
+    let label = backup::adopt(copy.path(), &args.file).map_err(refused)?;
+    let service = label.as_ref().and_then(|label| label.service.clone());
+    let known = known_service(&config)?;
+    if let (Some(service), Some(known)) = (&service, &known)
+        && service != known
+    {
+        let why = format!("{} is of the service {service}, this is {known}", args.file.display());
+        return Err(Failure::new(Exit::No, why));
+    }
+    let unusable = |error| Failure::new(Exit::Unavailable, error);
+    copy.as_file().sync_all().map_err(|error| unwritable(copy.path(), error))?;
+    if let Some(service) = &service {
+        folder.remember_service(service).map_err(unusable)?;
+    }
+    let replaced = folder.replace_database(copy.path(), &stamp(SystemClock.now())).map_err(unusable)?;
+    println!("{:<12} {}", "restored", folder.database().display());
+    if let Some(label) = label {
+        println!("{:<12} {}", "as of", label.made_at);
+    }
+    if let Some(replaced) = replaced {
+        println!("{:<12} {}", "replaced", replaced.display());
+    }
+    println!("Tokens that were revoked since then are not revoked any more.");
+    Ok(Exit::Success)
+}
+
+impl Target {
+    fn config(&self) -> Result<Config, Failure> {
+        let Self { config, data_dir, key_file } = self;
+        let (config, data_dir, key_file) = (config.clone(), data_dir.clone(), key_file.clone());
+        let overrides = Overrides { config, data_dir, key_file, ..Overrides::default() };
+        config::load(&overrides).map_err(Failure::usage)
+    }
+}
+
+/// Whose data they are: the data folder knows, else there may be a key already.
+fn known_service(config: &Config) -> Result<Option<String>, Failure> {
+    let known = folder::service_of(&config.data_dir);
+    if let Some(known) = known.map_err(|error| Failure::new(Exit::Unavailable, error))? {
+        return Ok(Some(known));
+    }
+    let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
+    Ok(keys.map(|keys| keys.public_key().to_hex()))
+}
+
+/// A copy of `file` in the data folder.
+fn copy_into(folder: &DataFolder, file: &Path) -> Result<NamedTempFile, Failure> {
+    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", file.display()));
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let why = "it is a database in use, and not all of it lies in this file";
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
+    }
+    let mut from = File::open(file).map_err(unreadable)?;
+    let mut copy = folder.new_file().map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    io::copy(&mut from, &mut copy).map_err(|error| unwritable(copy.path(), error))?;
+    Ok(copy)
+}
+
+/// A moment as a part of a file's name.
+fn stamp(now: Timestamp) -> String {
+    now.to_string().replace([':', '.'], "-")
+}
+
+fn refused(error: StoreError) -> Failure {
+    let exit = if matches!(error, StoreError::Unavailable(_)) { Exit::Unavailable } else { Exit::No };
+    Failure::new(exit, error)
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,103 @@
+//! Copies of the file: made while others write it, and looked through before they are trusted.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{migrate, open};
+use crate::clock::Timestamp;
+use crate::store::{Result, StoreError};
+
+/// How long to wait for a lock that somebody else holds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a copy says of itself, in a table of its own. A copy of the bare file says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The public key of the service whose data they are, in hex; it is not known of every data folder.
+    pub service: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// Writes everything that is in `database` at one moment to `copy`, an empty file, and looks it through.
+/// Whoever works on the database goes on.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if there is no database, or no room for a copy; [`StoreError::Newer`] and
+/// [`StoreError::Corrupt`] for one that is not ours or is damaged.
+pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
+    let db = open::connect(database, PATIENCE).map_err(|error| named(database, error))?;
+    // A mere look does not move the log of a daemon that was killed into the file.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    check_ours(&db, database)?;
+    let to = copy.to_str().ok_or_else(|| {
+        StoreError::Unavailable(format!("{} is not UTF-8, which SQLite asks of names", copy.display()))
+    })?;
+    db.execute("VACUUM INTO ?1", [to])?;
+    drop(db);
+
+    let db = open::connect(copy, Duration::ZERO)?;
+    leave_nothing_beside(&db)?;
+    db.execute_batch("CREATE TABLE backup (service TEXT, made_at INTEGER NOT NULL) STRICT")?;
+    let made_at = i64::try_from(label.made_at.millis()).unwrap_or(i64::MAX);
+    db.execute("INSERT INTO backup VALUES (?1, ?2)", (&label.service, made_at))?;
+    check_sound(&db, copy)
+}
+
+/// Makes a database of `copy` again, a copy of the file that errors call by `name`. Returns what it said of
+/// itself.
+///
+/// # Errors
+/// [`StoreError::Newer`] if a later version of this program made it, [`StoreError::Corrupt`] if it is damaged
+/// or something else altogether.
+pub fn adopt(copy: &Path, name: &Path) -> Result<Option<Label>> {
+    let db = open::connect(copy, Duration::ZERO)?;
+    check_ours(&db, name)?;
+    leave_nothing_beside(&db)?;
+    check_sound(&db, name)?;
+    let labelled = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'backup'";
+    if db.query_row(labelled, [], |_| Ok(())).optional()?.is_none() {
+        return Ok(None);
+    }
+    let label = db.query_row("SELECT service, made_at FROM backup", [], |row| {
+        let made_at = Timestamp::from_millis(row.get::<_, i64>(1)?.unsigned_abs());
+        Ok(Label { service: row.get(0)?, made_at })
+    })?;
+    db.execute_batch("DROP TABLE backup")?;
+    Ok(Some(label))
+}
+
+/// Nobody else works on a copy: it needs no log.
+fn leave_nothing_beside(db: &Connection) -> Result<()> {
+    Ok(db.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?)
+}
+
+fn check_ours(db: &Connection, path: &Path) -> Result<()> {
+    migrate::inspect(db, path)?;
+    // An empty file is one that may become ours; there is nothing in it to keep.
+    if migrate::version(db)? == 0 {
+        return Err(StoreError::Corrupt(format!("{} is empty", path.display())));
+    }
+    Ok(())
+}
+
+/// Reads all of it.
+fn check_sound(db: &Connection, path: &Path) -> Result<()> {
+    let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let astray = db.query_row("PRAGMA foreign_key_check", [], |_| Ok(())).optional()?.is_some();
+    if found == "ok" && !astray {
+        return Ok(());
+    }
+    let what = if astray { "a row without the one that it belongs to" } else { &found };
+    Err(StoreError::Corrupt(format!("{}: {what}", path.display())))
+}
+
+fn named(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
+        other => other,
+    }
+}
