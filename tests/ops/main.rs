@@ -6,3 +6,4 @@ mod manager;
 mod reload;
 #[path = "../support/mod.rs"]
 mod support;
+mod upgrade;
