@@ -1,7 +1,7 @@
 //! Backups made of a daemon at work, and the way back to them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -216,6 +216,27 @@ async fn a_backup_in_an_empty_folder_waits_for_its_own_key() {
     assert!(code == 64 && said.contains(&us), "{code}: {said}");
     fs::rename(daemon.folder().join("elsewhere"), key).unwrap();
     assert_eq!(daemon.restart().await.public_key().await, us);
+}
+
+#[tokio::test]
+async fn what_root_restores_belongs_to_the_user_that_the_daemon_runs_as() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("NOT TESTED with another uid: that takes root");
+        return;
+    }
+    let mut daemon = Daemon::on(&[]).start().await;
+    let file = backed_up(&daemon).await;
+    daemon.terminate().await;
+    let data = daemon.folder().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    fs::create_dir(&data).unwrap();
+    std::os::unix::fs::chown(&data, Some(65534), Some(65534)).unwrap();
+    assert_eq!(run(&daemon, "restore", &file).await.code, 0);
+    for entry in fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let made = fs::metadata(&path).unwrap();
+        assert_eq!((made.uid(), made.mode() & 0o777), (65534, 0o600), "{}", path.display());
+    }
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ pub(crate) struct Plan {
     folder: TempDir,
     tcp: bool,
     env: Vec<(&'static str, String)>,
+    key_file: &'static str,
     /// Sockets that it is started with, as a service manager would do it.
     handed: Vec<OwnedFd>,
 }
@@ -52,7 +53,7 @@ impl Daemon {
             relays.iter().map(|relay| format!("[[relay]]\nurl = \"{}\"\n", relay.url())).collect();
         std::fs::write(folder.path().join("relays.toml"), list).unwrap();
         std::fs::write(folder.path().join("portico.toml"), "").unwrap();
-        Plan { folder, tcp: false, env: Vec::new(), handed: Vec::new() }
+        Plan { folder, tcp: false, env: Vec::new(), key_file: "service.key", handed: Vec::new() }
     }
 
     /// A client on the Unix socket.
@@ -202,6 +203,12 @@ impl Plan {
         self
     }
 
+    /// With its key in this file of its folder.
+    pub(crate) fn with_key_file(mut self, name: &'static str) -> Self {
+        self.key_file = name;
+        self
+    }
+
     /// With this socket handed over, and with those that were before.
     pub(crate) fn handed(mut self, socket: impl Into<OwnedFd>) -> Self {
         self.handed.push(socket.into());
@@ -230,7 +237,7 @@ impl Plan {
         let mut command = portico(self.folder());
         command.arg("serve").arg("--config").arg(at("portico.toml")).arg("--relays").arg(at("relays.toml"));
         command.arg("--socket").arg(self.socket()).arg("--data-dir").arg(at("data"));
-        command.arg("--key-file").arg(at("service.key")).env("PORTICO_LOG__FORMAT", "json");
+        command.arg("--key-file").arg(at(self.key_file)).env("PORTICO_LOG__FORMAT", "json");
         if self.tcp {
             command.args(["--listen", "127.0.0.1:0"]);
         }
