@@ -61,6 +61,7 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
             "socket_gid": config.local.socket_gid,
             "allow_uids": config.local.allow_uids,
             "allow_gids": config.local.allow_gids,
+            "allow_remote": config.local.allow_remote,
             "allowed_hosts": config.local.allowed_hosts,
             "allowed_origins": config.local.allowed_origins,
             "max_connections": config.local.max_connections,

@@ -3,6 +3,7 @@
 //! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all that
 //! wait at the same moment (`writer.rs`). Reads have connections of their own (`readers.rs`) and see the last
 //! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
+//! Copies of it are made while it is written (`backup.rs`).
 
 pub mod backup;
 mod challenges;
