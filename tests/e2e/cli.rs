@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::support::daemon::{Daemon, Finished, finished, portico};
+use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
+use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::soon;
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::daemon::{Daemon, finished, portico};
+use crate::support::daemon::Daemon;
+use crate::support::program::{finished, portico};
 use crate::support::relay::{Faults, TestRelay};
 
 /// `portico relays check --json` of these relays: the exit code and what it printed.

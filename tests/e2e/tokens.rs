@@ -4,9 +4,10 @@ use nostr_sdk::{Keys, PublicKey, ToBech32};
 use portico::token::{self, SigningKey};
 use serde_json::json;
 
-use crate::support::daemon::{Daemon, finished, portico};
+use crate::support::daemon::Daemon;
 use crate::support::now;
 use crate::support::phone::Phone;
+use crate::support::program::{finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::rest::{Rest, refused};
 

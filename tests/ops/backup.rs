@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::daemon::{Daemon, Finished, finished, portico};
+use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
+use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 
 /// `portico backup` or `portico restore`, of the data of this daemon.

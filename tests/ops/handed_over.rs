@@ -8,7 +8,8 @@ use nostr_sdk::Keys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::support::daemon::{Daemon, Plan, finished, portico_for_all};
+use crate::support::daemon::{Daemon, Plan};
+use crate::support::program::{finished, portico_for_all};
 use crate::support::rest::{Rest, refused};
 use crate::support::soon;
 

@@ -6,21 +6,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::watch;
+use tokio::process::{Child, Command};
 
+use super::program::{Log, command_of, finished, portico};
 use super::relay::TestRelay;
 use super::rest::Rest;
 use super::socket::Socket;
 use super::soon;
-
-/// The program that is tested.
-const PORTICO: &str = env!("CARGO_BIN_EXE_portico");
 
 /// A daemon that is to be started.
 pub(crate) struct Plan {
@@ -109,7 +104,7 @@ impl Daemon {
 
     /// What it has written to its log since it was started.
     pub(crate) fn log(&self) -> String {
-        self.log.lines.lock().unwrap().join("\n")
+        self.log.text()
     }
 
     /// Waits for a line of the log that contains this.
@@ -290,98 +285,5 @@ impl Plan {
     /// Runs it where it must not start: how it ends, and what it says.
     pub(crate) async fn refusal(&self) -> (i32, String) {
         finished(self.command()).await.into_refusal()
-    }
-}
-
-/// A command of the program that sees nothing of this machine but `home`.
-pub(crate) fn portico(home: &Path) -> Command {
-    command_of(Path::new(PORTICO), home)
-}
-
-/// The same where every user can run it: the program may have been built where only its owner looks.
-pub(crate) fn portico_for_all(home: &Path) -> Command {
-    let program = home.join("portico");
-    if !program.exists() {
-        std::fs::copy(PORTICO, &program).unwrap();
-        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-    }
-    command_of(&program, home)
-}
-
-fn command_of(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("HOME", home).env("TMPDIR", home).current_dir(home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Finished {
-    /// Its output as JSON.
-    pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.code, 0, "{self:?}");
-        serde_json::from_str(&self.stdout).unwrap()
-    }
-
-    fn into_refusal(self) -> (i32, String) {
-        (self.code, self.stderr)
-    }
-}
-
-/// Runs a command to its end.
-pub(crate) async fn finished(mut command: Command) -> Finished {
-    let running = command.spawn().unwrap();
-    let output = soon("a command's end", running.wait_with_output()).await.unwrap();
-    Finished {
-        code: output.status.code().expect("it exits"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// The lines that a process writes, as they come.
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    grown: watch::Receiver<()>,
-}
-
-impl Log {
-    fn of(stderr: ChildStderr) -> Self {
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let (grows, grown) = watch::channel(());
-        let kept = Arc::clone(&lines);
-        tokio::spawn(async move {
-            let mut read = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = read.next_line().await {
-                kept.lock().unwrap().push(line);
-                grows.send_replace(());
-            }
-        });
-        Self { lines, grown }
-    }
-
-    /// The first line that contains this, once there is one.
-    async fn find(&self, text: &str) -> String {
-        let mut grown = self.grown.clone();
-        let found = || self.lines.lock().unwrap().iter().find(|line| line.contains(text)).cloned();
-        let line = soon(text, async {
-            loop {
-                grown.mark_unchanged();
-                if let Some(line) = found() {
-                    return Some(line);
-                }
-                if grown.changed().await.is_err() {
-                    return found();
-                }
-            }
-        });
-        line.await.unwrap_or_else(|| panic!("it ended without {text}: {:?}", self.lines.lock().unwrap()))
     }
 }

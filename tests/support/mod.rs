@@ -4,6 +4,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod phone;
+pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod rest;
 pub(crate) mod socket;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::receiver::{Came, Mood, Receiver, indexes};
 use crate::something_happens;
-use crate::support::daemon::{Daemon, Finished, finished, portico};
+use crate::support::daemon::Daemon;
+use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
 use crate::support::soon;

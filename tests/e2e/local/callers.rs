@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use nostr_sdk::Keys;
 
-use crate::support::daemon::{Daemon, Finished, finished, portico, portico_for_all};
+use crate::support::daemon::Daemon;
+use crate::support::program::{Finished, finished, portico, portico_for_all};
 
 /// `nobody`, on most systems.
 const SOMEBODY_ELSE: u32 = 65534;

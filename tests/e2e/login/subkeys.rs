@@ -4,8 +4,9 @@ use nostr_sdk::{Keys, ToBech32};
 use serde_json::json;
 
 use super::types;
-use crate::support::daemon::{Daemon, finished, portico};
+use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
+use crate::support::program::{finished, portico};
 use crate::support::relay::TestRelay;
 
 #[tokio::test]
