@@ -21,6 +21,10 @@ lint:
 bench *ARGS:
     cargo bench {{ARGS}}
 
+# Fuzz one parser for ten minutes (needs cargo-fuzz and a nightly compiler; fuzz/README.md)
+fuzz TARGET *ARGS:
+    ASAN_OPTIONS=detect_odr_violation=0 cargo +nightly fuzz run {{TARGET}} -- -max_total_time=600 -max_len=4096 {{ARGS}}
+
 # Licences, sources and duplicates of dependencies (needs cargo-deny)
 deny:
     cargo deny check bans licenses sources

@@ -1,0 +1,9 @@
+//! What is fuzzed: one module a parser, each with a `run` that feeds it and asserts what must hold of
+//! whatever it accepts. `tests/fuzz_corpus.rs` replays the corpus through the same functions.
+
+pub mod envelope;
+pub mod handshake_url;
+pub mod message;
+pub mod relay_frame;
+pub mod token;
+pub mod ws_command;

@@ -1,0 +1,7 @@
+//! Frames of relays, from the sorting on the network loop to the judging of events.
+
+/// Any text may come from a relay.
+pub fn run(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    portico::fuzzing::relay_frame(text);
+}
