@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nostr_sdk::{EventId, JsonUtil, PublicKey};
 
 use super::challenge::MAX_SUBKEYS;
+use super::patience::until_stored;
 use super::registry::OpenChallenge;
 use super::{Auth, AuthError, Result};
 use crate::events::{EventBody, FailureCode};
@@ -77,11 +78,21 @@ impl Auth {
         about: EventId,
     ) -> Result<()> {
         let Some(challenge) = self.registry.challenge_of(&about) else { return Ok(()) };
-        let now = self.clock.now();
-        if let Err(error) = proof.verify(&author, &challenge.user, now.secs()) {
+        if let Err(error) = proof.verify(&author, &challenge.user, self.clock.now().secs()) {
             tracing::debug!(stream_id = %challenge.stream, %error, "ignored a subkey proof");
             return Ok(());
         }
+        until_stored(challenge.stream, || self.ask_subkey(&challenge, author, &proof)).await
+    }
+
+    /// A subkey has proven to be the user's: it is asked, unless it was, and may answer.
+    async fn ask_subkey(
+        &self,
+        challenge: &OpenChallenge,
+        author: PublicKey,
+        proof: &SubkeyProof,
+    ) -> Result<()> {
+        let now = self.clock.now();
         let _amending = challenge.amending.lock().await;
         let mut concerned: Vec<PublicKey> = challenge.progress().asked.iter().map(|(key, _)| *key).collect();
         if concerned.contains(&author) {
@@ -99,12 +110,12 @@ impl Auth {
         if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals).await? {
             return Ok(());
         }
-        let proof = serde_json::to_string(&proof).map_err(|_| AuthError::Seal)?;
+        let proof = serde_json::to_string(proof).map_err(|_| AuthError::Seal)?;
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
         challenge.progress().prove(author);
-        if self.registry.ask_also(&challenge, author, event.id) {
-            self.publish_for(&challenge, Arc::new(event), Vec::new());
+        if self.registry.ask_also(challenge, author, event.id) {
+            self.publish_for(challenge, Arc::new(event), Vec::new());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod dispatch;
 mod error;
 mod identity;
 mod lookup;
+mod patience;
 mod prompts;
 mod reading;
 mod recovery;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nostr_sdk::{Event, RelayUrl};
 
 use super::challenge::Prepared;
+use super::patience::until_stored;
 use super::registry::OpenHandshake;
-use super::settle::Patience;
 use super::{Auth, AuthError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::metrics::Limit;
@@ -30,17 +30,14 @@ impl Auth {
             self.metrics.limits.reached(Limit::ScansPerUrl);
             return Ok(());
         }
-        let mut patience = Patience::on(first.row.stream);
-        loop {
-            let recorded = match first.row.kind {
-                HandshakeKind::Handshake => self.record_scan(event, &waiting, &handshake, None).await,
-                HandshakeKind::Login => self.scanned_login(event, &first, &handshake).await,
-            };
-            match recorded {
-                Ok(()) => return Ok(()),
-                Err(error) => patience.after(error).await?,
+        let (waiting, first, handshake) = (&waiting, &first, &handshake);
+        until_stored(stream, || async move {
+            match first.row.kind {
+                HandshakeKind::Handshake => self.record_scan(event, waiting, handshake, None).await,
+                HandshakeKind::Login => self.scanned_login(event, first, handshake).await,
             }
-        }
+        })
+        .await
     }
 
     /// A wallet scanned a login URL: the challenge follows at once.

@@ -1,20 +1,16 @@
 //! Outcomes: stored, then told. An outcome that the store cannot take now is kept until it can.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
+use super::patience::until_stored;
 use super::registry::OpenChallenge;
-use super::{Auth, AuthError, Result};
+use super::{Auth, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
-use crate::store::{Envelope, StoreError, StoredEvent, StreamId, WalletLogin};
+use crate::store::{Envelope, StoredEvent, StreamId, WalletLogin};
 use crate::token::TokenError;
-
-/// First wait before something is offered to the store again; doubles up to `LONGEST_RETRY`.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 impl Auth {
     /// Ends a challenge, in the background: an answer must not be lost because the store is busy, and must
@@ -33,15 +29,12 @@ impl Auth {
     }
 
     async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
-        let mut patience = Patience::on(challenge.stream);
-        let stored = loop {
-            match self.try_settle(challenge, &outcome, login.as_ref()).await {
-                Ok(stored) => break stored,
-                Err(error) => {
-                    if let Err(error) = patience.after(error).await {
-                        return tracing::error!(stream_id = %challenge.stream, %error, "an outcome cannot be stored");
-                    }
-                }
+        let stream = challenge.stream;
+        let stored = match until_stored(stream, || self.try_settle(challenge, &outcome, login.as_ref())).await
+        {
+            Ok(stored) => stored,
+            Err(error) => {
+                return tracing::error!(stream_id = %stream, %error, "an outcome cannot be stored");
             }
         };
         self.forget_challenge(challenge);
@@ -122,14 +115,18 @@ impl Auth {
     /// A relay refused an event as too old: the same challenge goes out once more in a new event, on relays
     /// that did so alone, for a wallet that gets both asks its user twice.
     pub(super) async fn renew(&self, old: EventId, relay: RelayUrl) -> Result<()> {
+        let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
+        until_stored(challenge.stream, || self.replace(&challenge, old, &relay)).await
+    }
+
+    async fn replace(&self, challenge: &OpenChallenge, old: EventId, relay: &RelayUrl) -> Result<()> {
         /// New events for one request, at most.
         const MAX_RENEWALS: u8 = 2;
 
-        let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
         let _amending = challenge.amending.lock().await;
-        if let Some((event, relays)) = challenge.successor_of(old, &relay) {
+        if let Some((event, relays)) = challenge.successor_of(old, relay) {
             // Other relays found it too old before this one did.
-            self.publish_for(&challenge, event, relays);
+            self.publish_for(challenge, event, relays);
             return Ok(());
         }
         let (asked, renewals) = {
@@ -148,31 +145,9 @@ impl Auth {
             return Ok(());
         }
         let event = Arc::new(event);
-        if self.registry.renew(&challenge, old, &event, &relay) {
-            self.publish_for(&challenge, event, vec![relay]);
+        if self.registry.renew(challenge, old, &event, relay) {
+            self.publish_for(challenge, event, vec![relay.clone()]);
         }
-        Ok(())
-    }
-}
-
-/// Waits for a store that is not available, longer each time: what a wallet sent is not sent again.
-#[derive(Debug)]
-pub(super) struct Patience {
-    stream: StreamId,
-    wait: Duration,
-}
-
-impl Patience {
-    pub(super) fn on(stream: StreamId) -> Self {
-        Self { stream, wait: FIRST_RETRY }
-    }
-
-    /// Returns when it is time to try again; any other error comes straight back.
-    pub(super) async fn after(&mut self, error: AuthError) -> Result<()> {
-        let AuthError::Store(StoreError::Unavailable(reason)) = error else { return Err(error) };
-        tracing::error!(stream_id = %self.stream, reason, "the store cannot take a message of a wallet yet");
-        tokio::time::sleep(self.wait).await;
-        self.wait = (self.wait * 2).min(LONGEST_RETRY);
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     logging::start(&config.log)?;
     let mut stop = StopSignals::new()?;
+    survive_file_size_limit()?;
     let mut hangup = listen_for(SignalKind::hangup())?;
     let handed = HandedOver::from_env().map_err(|error| Failure::new(Exit::Unavailable, error))?;
     let daemon = app::start(&config, handed, Arc::new(SystemClock))
@@ -65,6 +66,13 @@ fn exit_of(error: &StartError) -> Exit {
         | StartError::OtherService { .. } => Exit::Usage,
         _ => Exit::Unavailable,
     }
+}
+
+/// A file that reaches a limit of its size (`ulimit -f`, `LimitFSIZE=`) is as good as a full disk: a write that
+/// fails, which passes, and not the signal that would end the process.
+fn survive_file_size_limit() -> Result<(), Failure> {
+    // Handled, if by nobody: that is enough, and stays so.
+    listen_for(SignalKind::from_raw(nix::libc::SIGXFSZ)).map(drop)
 }
 
 /// SIGTERM, SIGINT, and SIGHUP where a closed terminal is to end the program.

@@ -102,6 +102,26 @@ impl Daemon {
         self.plan.socket()
     }
 
+    /// The command that runs it.
+    pub(crate) fn command(&self) -> Command {
+        self.plan.command()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// The file that it keeps everything in.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder().join("data/portico.db")
+    }
+
+    /// Nobody reads its log any more: whatever it writes fails (EPIPE).
+    pub(crate) async fn stop_reading_the_log(&mut self) {
+        self.log.stop_reading().await;
+    }
+
     /// What it has written to its log since it was started.
     pub(crate) fn log(&self) -> String {
         self.log.text()
@@ -161,7 +181,7 @@ impl Daemon {
 
     /// Sends it a signal, by the flag of `kill`.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(sent.success());
     }

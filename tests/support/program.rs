@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::soon;
 
@@ -74,6 +75,7 @@ pub(crate) async fn finished(mut command: Command) -> Finished {
 pub(crate) struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     grown: watch::Receiver<()>,
+    reading: JoinHandle<()>,
 }
 
 impl Log {
@@ -82,14 +84,20 @@ impl Log {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let (grows, grown) = watch::channel(());
         let kept = Arc::clone(&lines);
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let mut read = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = read.next_line().await {
                 kept.lock().unwrap().push(line);
                 grows.send_replace(());
             }
         });
-        Self { lines, grown }
+        Self { lines, grown, reading }
+    }
+
+    /// Nobody reads it any more: whatever is written to it fails (EPIPE).
+    pub(crate) async fn stop_reading(&mut self) {
+        self.reading.abort();
+        assert!((&mut self.reading).await.unwrap_err().is_cancelled());
     }
 
     /// All lines so far.

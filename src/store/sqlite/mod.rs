@@ -79,15 +79,18 @@ impl SqliteStore {
     /// schema is brought up to date.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the file or its folder cannot be made or written,
+    /// [`StoreError::Unavailable`], naming the file, if it or its folder cannot be made or written,
     /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::Corrupt`] if it is
     /// damaged or something else altogether. The latter two leave it as it is.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
         // Absolute, so that readers find it whatever becomes of the working directory, and so that SQLite
         // never takes a relative `file:…` for a URI.
-        let path = path::absolute(path)
-            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-        let db = open::writer(&path, options.busy_timeout)?;
+        let name = |reason: String| StoreError::Unavailable(format!("{}: {reason}", path.display()));
+        let path = path::absolute(path).map_err(|error| name(error.to_string()))?;
+        let db = open::writer(&path, options.busy_timeout).map_err(|error| match error {
+            StoreError::Unavailable(reason) => name(reason),
+            other => other,
+        })?;
         if options.outbox {
             deliveries::collect(&db)?;
         }

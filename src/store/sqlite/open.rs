@@ -28,8 +28,7 @@ pub(super) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        let text = format!("{} lies where SQLite cannot keep a write-ahead log", path.display());
-        return Err(StoreError::Unavailable(text));
+        return Err(StoreError::Unavailable("SQLite cannot keep a write-ahead log there".into()));
     }
     // FULL is an fsync for each commit: what was acknowledged survives a loss of power.
     db.pragma_update(None, "synchronous", "full")?;
@@ -65,7 +64,7 @@ pub(super) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection>
 /// Makes an empty file that only its owner can read, in a folder alike, unless they are there already.
 /// SQLite gives its log files the same mode.
 fn create(path: &Path) -> Result<()> {
-    let failed = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    let failed = |error: io::Error| StoreError::Unavailable(error.to_string());
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }
