@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use nostr_sdk::Event;
+use nostr_sdk::{Event, RelayUrl};
 use rand::rngs::OsRng;
 
 use super::{Auth, AuthError, Result};
@@ -18,7 +18,7 @@ impl Auth {
     /// there are dispatchers; what has to wait for the store goes on by itself.
     pub(super) async fn handle(self: &Arc<Self>, signal: Signal) {
         match signal {
-            Signal::Event { event, .. } => self.handle_event(*event).await,
+            Signal::Event { event, relay } => self.handle_event(*event, &relay).await,
             Signal::Refused { event_id, relay, reason, too_old } => {
                 tracing::debug!(%relay, event = %event_id, reason, "a relay refused an event");
                 if too_old {
@@ -29,11 +29,12 @@ impl Auth {
         }
     }
 
-    async fn handle_event(self: &Arc<Self>, event: Event) {
+    async fn handle_event(self: &Arc<Self>, event: Event, relay: &RelayUrl) {
         let opened = match self.identity.sealer.open(&event) {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(event = %event.id, kind = event.kind.as_u16(), %error, "not opened");
+                self.relays.brought_nothing(relay);
                 if error == OpenError::Foreign && event.kind == kind::AUTH_RESPONSE {
                     log_failure(self.show_our_subkey(&event));
                 }
@@ -44,6 +45,9 @@ impl Auth {
         match opened.message {
             Message::AuthResponse(response) => self.answered(opened.author, response),
             Message::KeyHandshake(handshake) => {
+                if self.registry.handshakes(&handshake.token).is_empty() {
+                    return self.relays.brought_nothing(relay);
+                }
                 self.handle_apart(async move { auth.scanned(&event, handshake).await }).await;
             }
             Message::SubkeyProof { proof, about: Some(about) } => {

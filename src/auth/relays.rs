@@ -17,7 +17,7 @@ pub struct RelayReport {
     pub relay: String,
     /// `configured`, `added` at run time, or `preferred` by a wallet.
     pub origin: &'static str,
-    /// `connecting`, `subscribing` or `ready`.
+    /// `connecting`, `subscribing`, `ready`, or `paused` for its hostility.
     pub state: &'static str,
     /// What went wrong last, until it is ready again.
     pub last_error: Option<String>,
@@ -48,6 +48,7 @@ impl From<RelayHealth> for RelayReport {
             state: match state {
                 RelayState::Connecting => "connecting",
                 RelayState::Subscribing => "subscribing",
+                RelayState::Paused => "paused",
                 RelayState::Ready => "ready",
             },
             last_error: last_error.map(|error| error.to_string()),

@@ -38,6 +38,9 @@ pub enum LinkError {
     /// The connection ended.
     #[error("the connection was lost")]
     Lost,
+    /// It kept sending events that were forged, or that nobody had subscribed to; it is left alone for a while.
+    #[error("it sends forged events, or what nobody asked for")]
+    Hostile,
     /// The relay closed the subscription. Its reason, shortened, for people.
     #[error("the relay refused the subscription: {0}")]
     SubscriptionRefused(String),

@@ -28,6 +28,8 @@ pub enum RelayState {
     Connecting,
     /// Connected, but not (or no longer) subscribed.
     Subscribing,
+    /// Not connected for a while: it kept sending what was forged or never asked for.
+    Paused,
     /// Connected and subscribed: what is sent to us arrives, what we publish is sent.
     Ready,
 }

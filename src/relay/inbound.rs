@@ -7,6 +7,7 @@ use nostr_sdk::prelude::{Event, Kind};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::budget::Waste;
 use super::frame;
 use super::health::Tally;
 use super::options::RelayOptions;
@@ -37,6 +38,16 @@ pub(super) enum Rejection {
     Duplicate,
     /// The id is not that of the content, or the signature not the author's.
     Forged,
+}
+
+impl Rejection {
+    const fn waste(self) -> Waste {
+        match self {
+            Self::Garbage => Waste::Unasked,
+            Self::Unwanted | Self::Duplicate => Waste::Useless,
+            Self::Forged => Waste::Forged,
+        }
+    }
 }
 
 impl Inbound {
@@ -98,9 +109,13 @@ pub(super) async fn work(queue: Queue, inbound: Arc<Inbound>, tap: Arc<Tap>, inb
                         return;
                     }
                 }
-                Err(rejection) => tap.health.tally.count(rejection),
+                Err(rejection) => {
+                    tap.health.tally.count(rejection);
+                    tap.charge(rejection.waste());
+                }
             }
         }
+        tap.rest().await;
         tokio::task::yield_now().await;
     }
 }
@@ -176,6 +191,35 @@ mod tests {
         forged.content = "forged".to_owned();
         assert_eq!(bench.judge(&forged), Err(Rejection::Forged));
         assert_eq!(bench.judge(&genuine), Ok(genuine.clone()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_relay_that_floods_us_with_forgeries_takes_a_quarter_of_a_core_and_no_more() {
+        const FORGERIES: u32 = 20_000;
+        let Bench { inbound, us, wallet } = bench(|_: &Event| true);
+        let to_us = Tag::public_key(us.public_key());
+        let genuine = EventBuilder::new(KIND, "").tag(to_us).sign_with_keys(&wallet).unwrap();
+        let mut forged = genuine.clone();
+        forged.content = "forged".to_owned();
+        let frame = |event: &Event| Utf8Bytes::from(format!(r#"["EVENT","portico",{}]"#, event.as_json()));
+        let (frames, queue) = mpsc::channel(FORGERIES as usize + 1);
+        for _ in 0..FORGERIES {
+            frames.try_send(frame(&forged)).unwrap();
+        }
+        frames.try_send(frame(&genuine)).unwrap();
+        let health = super::super::health::Health::new(crate::clock::Timestamp::from_secs(1));
+        let (tap, _outlets) = Tap::new("wss://flood.example".parse().unwrap(), false, health, 1);
+        let (inbox, mut signals) = mpsc::channel(1);
+
+        let started = tokio::time::Instant::now();
+        let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        let worker = tokio::spawn(work(queue, Arc::new(inbound), tap, inbox));
+        assert!(matches!(signals.recv().await, Some(Signal::Event { event, .. }) if *event == genuine));
+        // A second's worth of the share goes in advance.
+        let quarter = Waste::Forged.cost() * FORGERIES * 4 - std::time::Duration::from_secs(1);
+        let off = started.elapsed().abs_diff(quarter);
+        assert!(off < std::time::Duration::from_millis(10), "{:?}", started.elapsed());
+        worker.abort();
     }
 
     #[test]

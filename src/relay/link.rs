@@ -16,6 +16,7 @@ use super::inbound::Inbound;
 use super::lane::{BATCH, Job, Lane};
 use super::options::{RelayOptions, RelaySpec};
 use super::outbox::{Open, Outbox};
+use super::pause::Pauses;
 use super::readiness::Readiness;
 use super::signal::Signal;
 use super::tap::{SUBSCRIPTION, Session, Tap};
@@ -83,18 +84,23 @@ impl Link {
         mut sessions: mpsc::UnboundedReceiver<Session>,
         inbox: mpsc::Sender<Signal>,
     ) {
+        let mut pauses = Pauses::default();
         while let Some(session) = sessions.recv().await {
             tracing::info!(relay = %self.spec.url, "connected");
             self.enter(RelayState::Subscribing);
-            tokio::select! {
-                () = self.listen(session, &inbox) => {}
-                () = self.speak() => {}
-            }
+            let hostile = tokio::select! {
+                () = self.listen(session, &inbox) => false,
+                () = self.speak() => false,
+                () = self.turns_hostile() => true,
+            };
             tracing::info!(relay = %self.spec.url, "disconnected");
             self.close_lane();
             self.verdicts.clear();
             self.tap.asks.end_all();
             self.tap.health.failed(LinkError::Lost);
+            if hostile {
+                self.pause(pauses.next(self.shared.options.pause, Instant::now())).await;
+            }
             self.enter(RelayState::Connecting);
         }
     }
@@ -191,6 +197,11 @@ impl Link {
         self.relay.connect();
     }
 
+    /// Hang up, and do not connect again by itself.
+    pub(super) fn disconnect(&self) {
+        self.relay.disconnect();
+    }
+
     /// Does it get every publication, and not only those that name it?
     pub(super) fn is_general(&self) -> bool {
         self.origin != Origin::Preferred
@@ -198,6 +209,17 @@ impl Link {
 
     pub(super) fn enter(&self, state: RelayState) {
         self.tap.health.enter(state, self.shared.clock.now());
+    }
+
+    /// Is it one of the relays that make the service ready?
+    pub(super) fn makes_ready(&self) -> bool {
+        self.is_ready() && self.is_a_way_in()
+    }
+
+    /// A relay that is only written to brings no answer, and a preferred one is for its user's logins: neither
+    /// makes the service ready.
+    pub(super) fn is_a_way_in(&self) -> bool {
+        self.spec.read && self.is_general()
     }
 
     pub(super) fn is_ready(&self) -> bool {

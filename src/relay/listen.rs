@@ -4,6 +4,7 @@ use nostr_sdk::prelude::{EventId, JsonUtil, MachineReadablePrefix, RelayMessage}
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::budget::Waste;
 use super::error::LinkError;
 use super::health::RelayState;
 use super::link::{Link, sleep_until};
@@ -34,7 +35,13 @@ impl Link {
             let step = tokio::select! {
                 control = session.controls.recv() => match control {
                     None => return,
-                    Some(control) => self.hear(control, &mut subscription, inbox).await,
+                    Some(control) => {
+                        let step = self.hear(control, &mut subscription, inbox).await;
+                        // Most of these come to something; so many that it shows do not.
+                        self.tap.charge(Waste::Useless);
+                        self.tap.rest().await;
+                        step
+                    }
                 },
                 () = self.tap.lost.notified() => subscription.lost(Instant::now()),
                 () = sleep_until(due) => subscription.due(Instant::now()),
@@ -47,9 +54,7 @@ impl Link {
         match step {
             Step::Stay => {}
             Step::Ready => {
-                // A relay that is only written to brings no answer, and a preferred one is for its user's
-                // logins: neither makes the service ready.
-                *ready = (self.spec.read && self.is_general()).then(|| self.shared.readiness.enter());
+                *ready = self.is_a_way_in().then(|| self.shared.readiness.enter());
                 self.tap.settled();
                 self.enter(RelayState::Ready);
                 self.open_lane();

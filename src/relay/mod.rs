@@ -10,6 +10,8 @@
 //! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
 //! which knows what to send next → `link`.
 //!
+//! What a relay sends for nothing costs it: a `budget` of time for each, and a pause for one that forges.
+//!
 //! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
 //! one `subscription` open and hears verdicts on what was sent (`refusal`). `fleet` is the set of them.
 //!
@@ -18,6 +20,7 @@
 mod ask;
 mod asks;
 mod backoff;
+mod budget;
 mod check;
 mod dial;
 mod error;
@@ -31,6 +34,7 @@ mod link;
 mod listen;
 mod options;
 mod outbox;
+mod pause;
 mod preferred;
 mod readiness;
 mod refusal;

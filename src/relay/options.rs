@@ -58,6 +58,9 @@ pub struct RelayOptions {
     pub remembered: usize,
     /// The wait before the first new attempt at a connection or subscription; it doubles. Default: 1 s.
     pub retry: Duration,
+    /// How long a relay that turned out hostile is left alone; twice as long each time that follows, up to
+    /// sixty times. Default: 1 minute.
+    pub pause: Duration,
     /// How long a connection may take to be made: name, TCP, TLS and WebSocket. Default: 10 s.
     pub connect_timeout: Duration,
     /// How long to wait for EOSE before a silent relay is taken for subscribed. Default: 5 s.
@@ -81,6 +84,7 @@ impl RelayOptions {
             queue_per_relay: 1024,
             remembered: 65_536,
             retry: Duration::from_secs(1),
+            pause: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             eose_timeout: Duration::from_secs(5),
             overlap: Duration::from_secs(600),

@@ -31,6 +31,11 @@ impl Readiness {
         Ready(Arc::clone(self))
     }
 
+    /// How many relays are ready.
+    pub(super) fn count(&self) -> usize {
+        *self.ready.borrow()
+    }
+
     /// Was at least one relay ready at any moment in `[moment, now]`?
     pub(super) fn any_since(&self, moment: Timestamp) -> bool {
         // In this order: a relay that leaves in between has written the time before it leaves the count.

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::Outcome;
+use super::budget::Waste;
 use super::error::RelayError;
 use super::fleet::Fleet;
 use super::health::{Counters, Origin, RelayHealth};
@@ -95,6 +96,13 @@ impl Relays {
                 // Full: hints of strangers are not worth waiting for.
                 None => drop(self.wanted.try_send(url)),
             }
+        }
+    }
+
+    /// An event that this relay brought was nothing to us: that it had to be opened to see so counts against it.
+    pub fn brought_nothing(&self, relay: &RelayUrl) {
+        if let Some(link) = self.fleet.link(relay) {
+            link.tap.charge(Waste::Stranger);
         }
     }
 

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nostr_sdk::prelude::{JsonUtil, RelayMessage, RelayUrl};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::asks::Asks;
+use super::budget::{Budget, Waste};
 use super::frame::{self, Frame};
 use super::health::Health;
 
@@ -40,6 +42,9 @@ pub(super) struct Tap {
     pub(super) lost: Notify,
     /// A frame went out.
     pub(super) drained: Notify,
+    /// It sends so much that is forged, or that nobody asked for, that it must mean to.
+    pub(super) hostile: Notify,
+    budget: Budget,
     /// Attempts to connect since the relay was last ready.
     attempts: AtomicU32,
     sessions: mpsc::UnboundedSender<Session>,
@@ -87,6 +92,8 @@ impl Tap {
             asks: Asks::default(),
             lost: Notify::new(),
             drained: Notify::new(),
+            hostile: Notify::new(),
+            budget: Budget::default(),
             attempts: AtomicU32::new(0),
             sessions,
             events,
@@ -118,6 +125,20 @@ impl Tap {
         sender
     }
 
+    /// The relay sent something that came to nothing: that counts against it.
+    pub(super) fn charge(&self, waste: Waste) {
+        if self.budget.charge(waste, Instant::now()) {
+            self.hostile.notify_one();
+        }
+    }
+
+    /// Returns when something of this relay may be looked at again: at once, unless it has used up its share.
+    pub(super) async fn rest(&self) {
+        if let Some(until) = self.budget.rest_until(Instant::now()) {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
     /// Take a frame that is ours; give back what is nostr-sdk's. `login` is the id of the event by which
     /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or parses
     /// more than a short frame.
@@ -137,14 +158,22 @@ impl Tap {
             }
             Frame::Event { subscription } if text.len() <= MAX_EVENT => {
                 if !self.asks.event(subscription, &text) {
-                    tally.garbage.up();
+                    self.garbage();
                 }
             }
-            _ if text.len() > MAX_CONTROL => tally.garbage.up(),
+            _ if text.len() > MAX_CONTROL => self.garbage(),
             Frame::Eose { subscription } | Frame::Closed { subscription } if subscription != SUBSCRIPTION => {
                 self.asks.end(subscription);
             }
-            Frame::Auth => return self.proper(text),
+            Frame::Auth => {
+                // A relay that asks all the time would have us sign all the time.
+                if self.budget.rest_until(Instant::now()).is_some() {
+                    self.garbage();
+                    return None;
+                }
+                self.charge(Waste::Login);
+                return self.proper(text);
+            }
             Frame::Ok { id } if login == Some(id) => {
                 let text = self.proper(text)?;
                 if matches!(RelayMessage::from_json(text.as_str()), Ok(RelayMessage::Ok { status: true, .. }))
@@ -156,7 +185,7 @@ impl Tap {
             Frame::Eose { .. } | Frame::Closed { .. } | Frame::Ok { .. } | Frame::Notice => {
                 self.control(controls, Control::Frame(text));
             }
-            Frame::Event { .. } | Frame::Unknown => tally.garbage.up(),
+            Frame::Event { .. } | Frame::Unknown => self.garbage(),
         }
         None
     }
@@ -166,8 +195,13 @@ impl Tap {
         if RelayMessage::from_json(text.as_str()).is_ok() {
             return Some(text);
         }
-        self.health.tally.garbage.up();
+        self.garbage();
         None
+    }
+
+    fn garbage(&self) {
+        self.health.tally.garbage.up();
+        self.charge(Waste::Unasked);
     }
 
     fn control(&self, controls: &mpsc::Sender<Control>, control: Control) {

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::filter::MatchEventOptions;
 use nostr_sdk::prelude::{
@@ -17,6 +18,7 @@ use nostr_sdk::prelude::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
@@ -117,6 +119,10 @@ pub(crate) struct State {
     pub(crate) max_subscriptions_seen: usize,
     /// Events that are found too old from now on, whatever their age.
     pub(crate) expired: HashSet<EventId>,
+    /// Frames of a flood that have gone out.
+    pub(crate) flooded: u64,
+    /// Under which subscription, and what.
+    flood: Option<(SubscriptionId, Arc<[Message]>)>,
     clients: HashMap<u64, Client>,
 }
 
@@ -124,6 +130,7 @@ struct Client {
     outgoing: mpsc::UnboundedSender<Message>,
     subscriptions: HashMap<SubscriptionId, Vec<Filter>>,
     logged_in: bool,
+    flooded: watch::Sender<bool>,
     hang_up: CancellationToken,
 }
 
@@ -199,6 +206,18 @@ impl TestRelay {
                 let _ = client.outgoing.send(Message::text(frame));
             }
         }
+    }
+
+    /// From now on send these frames, again and again, as fast as they are taken, to everybody who has a
+    /// subscription of this name; what others publish goes between. No frames: that ends.
+    pub(crate) fn flood(&self, subscription: &'static str, frames: impl IntoIterator<Item = String>) {
+        let frames: Arc<[Message]> = frames.into_iter().map(Message::text).collect();
+        let (name, goes_on) = (SubscriptionId::new(subscription), !frames.is_empty());
+        let mut state = self.shared.lock();
+        for client in state.clients.values() {
+            client.flooded.send_replace(goes_on && client.subscriptions.contains_key(&name));
+        }
+        state.flood = goes_on.then_some((name, frames));
     }
 
     /// Close every subscription, for this reason.
@@ -284,18 +303,21 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let (mut sink, mut stream) = socket.split();
     let (outgoing, mut to_send) = mpsc::unbounded_channel();
     let hang_up = CancellationToken::new();
+    let (flooded, mut is_flooded) = watch::channel(false);
     let id = {
         let mut state = shared.lock();
         state.connections_seen += 1;
         let id = state.connections_seen;
         let subscriptions = HashMap::new();
-        let client = Client { outgoing, subscriptions, logged_in: false, hang_up: hang_up.clone() };
+        let client = Client { outgoing, subscriptions, logged_in: false, flooded, hang_up: hang_up.clone() };
         state.clients.insert(id, client);
         id
     };
     shared.changed.send_replace(());
     loop {
+        let flooding = *is_flooded.borrow_and_update();
         let going = tokio::select! {
+            biased;
             () = hang_up.cancelled() => ControlFlow::Break(()),
             Some(message) = to_send.recv() => match sink.send(message).await {
                 Ok(()) => ControlFlow::Continue(()),
@@ -309,6 +331,8 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
                 Some(Ok(_)) => ControlFlow::Continue(()),
                 Some(Err(_)) | None => ControlFlow::Break(()),
             },
+            Ok(()) = is_flooded.changed() => ControlFlow::Continue(()),
+            () = std::future::ready(()), if flooding => shared.pour(&mut sink).await,
         };
         if going.is_break() {
             break;
@@ -319,6 +343,28 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
+    /// The next wave of the flood.
+    async fn pour(&self, sink: &mut SplitSink<WebSocketStream<TcpStream>, Message>) -> ControlFlow<()> {
+        const WAVE: usize = 64;
+        let (flood, begin) = {
+            let state = self.lock();
+            let Some((_, flood)) = &state.flood else { return ControlFlow::Continue(()) };
+            (Arc::clone(flood), state.flooded as usize)
+        };
+        for frame in flood.iter().cycle().skip(begin % flood.len()).take(WAVE) {
+            if sink.feed(frame.clone()).await.is_err() {
+                return ControlFlow::Break(());
+            }
+        }
+        if sink.flush().await.is_err() {
+            return ControlFlow::Break(());
+        }
+        self.lock().flooded += WAVE as u64;
+        self.changed.send_replace(());
+        tokio::task::yield_now().await;
+        ControlFlow::Continue(())
+    }
+
     fn hear(&self, client: u64, frame: &str) {
         if let Ok(message) = ClientMessage::from_json(frame)
             && !self.faults.black_hole
@@ -335,8 +381,17 @@ impl Shared {
     }
 
     fn answer(&self, state: &mut State, id: u64, message: ClientMessage<'_>) -> Vec<RelayMessage<'static>> {
-        let State { clients, stored, received, reqs_seen, logins, max_subscriptions_seen, expired, .. } =
-            &mut *state;
+        let State {
+            clients,
+            stored,
+            received,
+            reqs_seen,
+            logins,
+            max_subscriptions_seen,
+            expired,
+            flood,
+            ..
+        } = &mut *state;
         let Some(client) = clients.get_mut(&id) else { return Vec::new() };
         let locked_out = self.faults.requires_auth && !client.logged_in;
         match message {
@@ -355,6 +410,9 @@ impl Shared {
                 let mut answers: Vec<_> =
                     matching.map(|event| RelayMessage::event(id.clone(), event)).collect();
                 answers.push(RelayMessage::eose(id.clone()));
+                if flood.as_ref().is_some_and(|(name, _)| *name == id) {
+                    client.flooded.send_replace(true);
+                }
                 client.subscriptions.insert(id, filters);
                 *max_subscriptions_seen = (*max_subscriptions_seen).max(client.subscriptions.len());
                 answers
