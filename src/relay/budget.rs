@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_debt_of_those_who_cannot_wait_is_waited_for_no_longer_than_a_second() {
         let (budget, now) = (Budget::default(), Instant::now());
-        (0..1_000_000).for_each(|_| drop(budget.charge(Waste::Login, now)));
+        assert!(!(0..1_000_000).any(|_| budget.charge(Waste::Login, now)));
         assert_eq!(budget.rest_until(now), Some(now + BURST));
         assert_eq!(budget.rest_until(now + BURST), None);
     }

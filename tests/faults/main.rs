@@ -2,6 +2,11 @@
 //! much, and its own death at any moment. The built daemon, real files, sockets and signals.
 
 mod flood;
+mod kills;
+mod ledger;
+#[allow(dead_code, reason = "it has more moods than are needed here")]
+#[path = "../webhooks/receiver.rs"]
+mod receiver;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -30,6 +30,9 @@ enum Target {
     Tcp(SocketAddr),
 }
 
+/// There is no daemon, or not until the end of its answer.
+pub(crate) type Gone = Box<dyn std::error::Error + Send + Sync>;
+
 /// What the daemon answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -75,6 +78,16 @@ impl Rest {
 
     /// Any request, with any body.
     pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.try_send(method, path, body).await.unwrap()
+    }
+
+    /// The same to a daemon that may die meanwhile.
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Gone> {
         let body = Full::new(body.into());
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         for (name, value) in &self.headers {
@@ -83,19 +96,18 @@ impl Rest {
         soon(path, self.exchange(request)).await
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Gone> {
         let stream: Box<dyn Stream> = match &self.target {
-            Target::Unix(path) => Box::new(UnixStream::connect(path).await.unwrap()),
-            Target::Tcp(address) => Box::new(TcpStream::connect(address).await.unwrap()),
+            Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Target::Tcp(address) => Box::new(TcpStream::connect(address).await?),
         };
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let bytes = body.collect().await?.to_bytes();
         connection.abort();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: head.status, headers: head.headers, text }
+        Ok(Answer { status: head.status, headers: head.headers, text })
     }
 
     /// Opens a login: its URL and its stream.
