@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::follow::Follow;
+
 /// Measures the daemon: logins, open requests, tokens a second. Prints one line of JSON.
 ///
 /// Build the daemon first (`cargo build --release`); it is looked for next to this program. A login is POST
@@ -29,9 +31,19 @@ pub(crate) struct Args {
     /// Subscriptions that the relay allows a connection
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) relay_subs: usize,
-    /// Requests to open, each for another user, that no wallet ever answers; measures the memory of each
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Requests to open, each for another user, that no wallet ever answers; measures the memory of each. The
+    /// logins come then, so that they show what it costs to be answered among so many
+    #[arg(long, visible_alias = "open", value_name = "N", default_value_t = 0)]
     pub(crate) silent: usize,
+    /// Connections to hold open on both sockets that say nothing, or half a word
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) idle_connections: usize,
+    /// Frames a second that another relay sends, none of them of any use to anybody
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) flood: usize,
+    /// What they are
+    #[arg(long, value_enum, default_value_t = Flood::Strangers)]
+    pub(crate) flood_of: Flood,
     /// Also measure token verification and issuance over Unix socket, TCP and WebSocket
     #[arg(long)]
     pub(crate) bench: bool,
@@ -59,15 +71,22 @@ impl Args {
     }
 }
 
-/// How a caller hears how its login ends.
+/// What a relay floods with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Follow {
-    /// `GET /events/{id}?wait=…`, again and again
-    Poll,
-    /// Server-Sent Events
-    Sse,
-    /// `Subscribe` on a WebSocket
-    Ws,
+pub(crate) enum Flood {
+    /// Answers of wallets that were never asked, as an honest relay would pass them on
+    Strangers,
+    /// Scans that nobody signed
+    Forged,
+    /// Events that nobody subscribed to
+    Unrelated,
+}
+
+impl Flood {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// What a process of this program does.

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::args::Args;
-use crate::daemon::{Daemon, Usage};
+use crate::daemon::Daemon;
 use crate::report::{Times, tenth};
 use crate::socket::Address;
+use crate::usage::Usage;
 use work::{Kind, Work};
 
 /// Connections, or commands in flight on a WebSocket.

@@ -4,24 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::Result;
-use crate::args::{Args, Follow};
-use crate::daemon::{Daemon, Usage};
+use crate::args::Args;
+use crate::daemon::Daemon;
+use crate::follow::Follow;
 use crate::http::Connection;
 use crate::report::{Times, millis};
 use crate::socket::Address;
+use crate::usage::Usage;
 use crate::wallets;
-
-/// How long one long-poll waits.
-const WAIT_SECS: u64 = 20;
 
 /// Carries out all logins, [`Args::at_once`] at a time, and reports.
 pub(crate) async fn many(
@@ -91,46 +87,7 @@ pub(crate) async fn one(
     let url = opened["url"].as_str().ok_or("a login without a URL")?;
     let stream = opened["stream_id"].as_str().ok_or("a login without a stream")?;
     scans.send(format!("{wallet} {url}\n"))?;
-    match follow {
-        Follow::Poll => poll(connection, stream).await,
-        Follow::Sse => sse(connection, stream).await,
-        Follow::Ws => ws(socket, stream).await,
-    }
-}
-
-async fn poll(mut connection: Connection, stream: &str) -> Result<()> {
-    let mut after = 0;
-    loop {
-        let path = format!("/events/{stream}?after={after}&wait={WAIT_SECS}");
-        let page = connection.call("GET", &path, "").await?;
-        for event in page["events"].as_array().into_iter().flatten() {
-            after = event["index"].as_u64().unwrap_or(after);
-            if is_end(event)? {
-                return Ok(());
-            }
-        }
-    }
-}
-
-async fn sse(connection: Connection, stream: &str) -> Result<()> {
-    let mut events = connection.follow(&format!("/events/{stream}")).await?;
-    while !is_end(&events.next().await?)? {}
-    Ok(())
-}
-
-async fn ws(socket: &Path, stream: &str) -> Result<()> {
-    let connection = Address::Unix(socket).connect().await?;
-    let (mut socket, _) = client_async("ws://localhost/ws", connection).await?;
-    let command = json!({ "id": 1, "cmd": "Subscribe", "params": { "stream_id": stream } });
-    socket.send(Message::text(command.to_string())).await?;
-    while let Some(frame) = socket.next().await {
-        let Message::Text(text) = frame? else { continue };
-        let message: Value = serde_json::from_str(&text)?;
-        if message["type"] == "notification" && is_end(&message["data"])? {
-            return Ok(());
-        }
-    }
-    Err("the daemon hung up".into())
+    follow.stream(connection, socket, stream, 0, is_end).await
 }
 
 /// Whether an event is the approval; one that ends the login otherwise is an error.

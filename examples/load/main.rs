@@ -6,13 +6,19 @@
 
 mod args;
 mod bench;
+mod children;
+#[allow(dead_code, reason = "only the soak ends it and starts it again")]
 mod daemon;
+mod flood;
+mod follow;
 mod http;
+mod idle;
 mod login;
 mod relay;
 mod report;
 mod silent;
 mod socket;
+mod usage;
 mod wallets;
 
 use std::process::ExitCode;
@@ -21,7 +27,8 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use args::{Args, Role};
-use daemon::{Daemon, Usage};
+use daemon::Daemon;
+use usage::Usage;
 
 /// What goes wrong in a tool like this is shown to whoever runs it, and nobody else.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -35,7 +42,7 @@ fn main() -> ExitCode {
     };
     let run = async {
         match args.role {
-            Some(Role::Relay) => relay::run(&args).await,
+            Some(Role::Relay) => children::be_relay(&args).await,
             Some(Role::Wallets) => wallets::run(&args).await,
             None => measure(&args).await,
         }
@@ -50,9 +57,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// What of the daemon's defaults stands in the way of the load.
+fn configuration(args: &Args) -> String {
+    let max_open = 200_000.max(args.silent + 2 * args.logins + 100);
+    let ttl = if args.silent > 0 { "2h" } else { "5m" };
+    format!("[auth]\nmax_open = {max_open}\nchallenge_ttl = \"{ttl}\"\n")
+}
+
 async fn measure(args: &Args) -> Result<()> {
-    let (_relay, relay) = daemon::start_relay(args).await?;
-    let daemon = Daemon::start(args, &relay).await?;
+    let (_relay, relay) = children::start_relay(&["--relay-subs", &args.relay_subs.to_string()]).await?;
+    let flood = flood::start(args).await?;
+    let relays: Vec<&str> = flood.iter().map(|flood| &*flood.url).chain([&*relay]).collect();
+    let daemon = Daemon::start(args.daemon.as_deref(), &configuration(args), &relays).await?;
     let service = daemon.service().await?;
     let mut wallets = wallets::Handle::start(args, &relay, &service).await?;
     eprintln!("load: {} wallets are subscribed; the daemon is {service}", args.wallets());
@@ -65,6 +81,13 @@ async fn measure(args: &Args) -> Result<()> {
     report.insert("start_to_health_ms".into(), json!(report::millis(daemon.start_to_health)));
     report.insert("daemon_rss_at_rest_mb".into(), json!(rest.resident_mb()));
 
+    if let Some(flood) = &flood {
+        report.insert("flood".into(), flood.measure(&daemon).await?);
+    }
+    let idle = idle::Crowd::hold(args.idle_connections, &daemon).await?;
+    if let Some(idle) = &idle {
+        report.insert("idle_connections".into(), idle.figures(&daemon, rest)?);
+    }
     if args.silent > 0 {
         report.insert("silent".into(), silent::open(args, &daemon).await?);
     }
@@ -74,6 +97,9 @@ async fn measure(args: &Args) -> Result<()> {
     if args.bench {
         let [verify, issue, nothing] = bench::all(args, &daemon, &service).await?;
         report.extend([("verify".into(), verify), ("issue".into(), issue), ("nothing".into(), nothing)]);
+    }
+    if let Some(flood) = &flood {
+        report.insert("flooding_relay".into(), flood.state(&daemon).await?);
     }
     let end = Usage::of(daemon.pid())?;
     report.insert("daemon_rss_peak_mb".into(), json!(end.peak_mb()));

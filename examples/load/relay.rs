@@ -13,13 +13,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::Result;
-use crate::args::Args;
 
-type Outbox = mpsc::UnboundedSender<Message>;
+pub(crate) type Outbox = mpsc::UnboundedSender<Message>;
 
 /// One subscription: who gets what under which name.
 #[derive(Clone)]
@@ -48,31 +49,42 @@ struct Head {
     tags: Vec<Vec<String>>,
 }
 
-/// Listens on a free port, says where, and serves until it is killed.
-pub(crate) async fn run(args: &Args) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("ws://{}", listener.local_addr()?);
+/// What is done for somebody who subscribes: under which name, to what key, and the way there.
+pub(crate) type Greet = Arc<dyn Fn(String, String, Outbox) + Send + Sync>;
+
+/// How the relay treats its clients.
+#[derive(Clone)]
+pub(crate) struct Manners {
+    /// … on one connection.
+    pub(crate) max_subscriptions: usize,
+    pub(crate) greet: Option<Greet>,
+}
+
+/// Serves whoever comes. Everybody is hung up on when this is dropped.
+pub(crate) async fn serve(listener: TcpListener, manners: Manners) -> Result<()> {
     let subscribers = Subscribers::default();
+    let mut connections = JoinSet::new();
     for connection in 0.. {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve(stream, connection, Arc::clone(&subscribers), args.relay_subs));
+        connections.spawn(serve_one(stream, connection, Arc::clone(&subscribers), manners.clone()));
+        while connections.try_join_next().is_some() {}
     }
     Ok(())
 }
 
-async fn serve(stream: TcpStream, connection: u64, subscribers: Subscribers, max_subscriptions: usize) {
+async fn serve_one(stream: TcpStream, connection: u64, subscribers: Subscribers, manners: Manners) {
     let Ok(socket) = accept_async(stream).await else { return };
     let (sink, mut frames) = socket.split();
     let (outbox, waiting) = mpsc::unbounded_channel();
-    tokio::spawn(write(sink, waiting));
+    let _writing = AbortOnDropHandle::new(tokio::spawn(write(sink, waiting)));
     let mut open: Vec<String> = Vec::new();
     while let Some(Ok(frame)) = frames.next().await {
         let Message::Text(text) = frame else { continue };
         let answer = if let Some(event) = text.strip_prefix(r#"["EVENT","#) {
             pass_on(event.strip_suffix(']').unwrap_or(event), &subscribers)
         } else {
-            subscribe(&text, connection, &outbox, &subscribers, &mut open, max_subscriptions)
+            subscribe(&text, connection, &outbox, &subscribers, &mut open, &manners)
         };
         if let Some(answer) = answer {
             let _ = outbox.send(Message::text(answer));
@@ -120,7 +132,7 @@ fn subscribe(
     outbox: &Outbox,
     subscribers: &Subscribers,
     open: &mut Vec<String>,
-    max_subscriptions: usize,
+    manners: &Manners,
 ) -> Option<String> {
     let message: Vec<Value> = serde_json::from_str(frame).ok()?;
     let id = message.get(1)?.as_str()?.to_owned();
@@ -129,12 +141,15 @@ fn subscribe(
     if message.first()?.as_str()? != "REQ" {
         return None;
     }
-    if open.len() >= max_subscriptions {
+    if open.len() >= manners.max_subscriptions {
         return Some(format!(r#"["CLOSED","{id}","error: too many subscriptions"]"#));
     }
     for filter in message.into_iter().skip(2) {
         let Filter { kinds, keys } = serde_json::from_value(filter).ok()?;
         let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(greet), Some(key)) = (&manners.greet, keys.first()) {
+            greet(id.clone(), key.clone(), outbox.clone());
+        }
         for key in keys {
             let subscription =
                 Subscription { connection, id: id.clone(), kinds: kinds.clone(), outbox: outbox.clone() };

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::args::Args;
-use crate::daemon::{self, Daemon, Usage};
+use crate::daemon::{self, Daemon};
 use crate::report::{millis, tenth};
+use crate::usage::Usage;
 
 /// Connections that open requests.
 const CONNECTIONS: usize = 64;

@@ -81,7 +81,7 @@ impl World {
 
     /// A user who answers whatever comes in time.
     async fn answer(&self, phone: &mut Phone, approves: bool) {
-        let Ok(asked) = tokio::time::timeout(TTL, phone.challenge()).await else { return };
+        let Ok(asked) = tokio::time::timeout(TTL, phone.question()).await else { return };
         if approves {
             phone.approve(&asked).await;
         } else {
@@ -197,7 +197,10 @@ async fn kill_9_at_random_moments_loses_nothing_that_was_acknowledged_and_repeat
         callers.spawn(Arc::clone(&world).act(kind, caller));
     }
 
-    for _ in 0..kills {
+    for killed in 0..kills {
+        if killed > 0 && killed.is_multiple_of(20) {
+            eprintln!("killed {killed} times");
+        }
         tokio::time::sleep(Duration::from_millis(rng.gen_range(0..600))).await;
         daemon.kill_9().await;
         if rng.gen_bool(0.3) {

@@ -142,13 +142,19 @@ impl Phone {
         event
     }
 
-    /// The next challenge that it has not seen yet and can read.
+    /// The next challenge that it has not seen yet and can read. It comes in time.
     pub(crate) async fn challenge(&mut self) -> Asked {
+        let asked = self.question().await;
+        assert!(asked.challenge.expires_at > now(), "it has not expired");
+        asked
+    }
+
+    /// The same, late or not.
+    pub(crate) async fn question(&mut self) -> Asked {
         loop {
             let event = self.message().await;
             match self.sealer.open(&event).map(|opened| opened.message) {
                 Ok(Portal::AuthChallenge(challenge)) => {
-                    assert!(challenge.expires_at > now(), "it has not expired");
                     self.prompts.insert(challenge.challenge.clone());
                     return Asked { event, challenge };
                 }
