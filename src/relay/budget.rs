@@ -10,8 +10,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The share of one core that frames of one relay may take which come to nothing, as its inverse.
+use super::health::Origin;
+
+/// The share of one core that frames of one relay may take which come to nothing, as its inverse: of a relay of
+/// the operator's …
 const SHARE: u32 = 4;
+
+/// … and of one that a stranger named. There are fifty of them, or more: together they get as much as one of
+/// the operator's.
+const SHARE_OF_STRANGERS: u32 = 200;
 
 /// So much of that share may be used ahead of its time: a burst of what nobody wants delays nothing.
 const BURST: Duration = Duration::from_secs(1);
@@ -54,8 +61,10 @@ impl Waste {
 }
 
 /// The accounts of one relay.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Budget {
+    /// The inverse of it.
+    share: u32,
     accounts: Mutex<Accounts>,
 }
 
@@ -81,13 +90,19 @@ impl Account {
 }
 
 impl Budget {
+    /// For a relay that this one named.
+    pub(super) fn of(origin: Origin) -> Self {
+        let share = if origin == Origin::Preferred { SHARE_OF_STRANGERS } else { SHARE };
+        Self { share, accounts: Mutex::default() }
+    }
+
     /// Writes down a waste; `true`: with this the relay has turned hostile. It is given a new chance at once:
     /// what follows from it is up to the caller.
     #[must_use]
     pub(super) fn charge(&self, waste: Waste, now: Instant) -> bool {
         let mut accounts = self.accounts();
         // Whoever charges may not be able to wait, but the debt need not grow beyond what is ever waited for.
-        if accounts.time.take(waste.cost() * SHARE, BURST * 2, now).is_some() {
+        if accounts.time.take(waste.cost() * self.share, BURST * 2, now).is_some() {
             accounts.time.settled_at = Some(now + BURST * 2);
         }
         let hostile =
@@ -115,8 +130,8 @@ mod tests {
 
     /// How many of these are looked at in so many seconds, by a reader that rests when it should, and how
     /// often the relay is found hostile.
-    fn in_seconds(secs: u64, waste: Waste) -> (u32, u32) {
-        let (budget, start) = (Budget::default(), Instant::now());
+    fn in_seconds(secs: u64, waste: Waste, origin: Origin) -> (u32, u32) {
+        let (budget, start) = (Budget::of(origin), Instant::now());
         let (mut now, mut looked_at, mut hostile) = (start, 0, 0);
         while now < start + Duration::from_secs(secs) {
             hostile += u32::from(budget.charge(waste, now));
@@ -129,7 +144,7 @@ mod tests {
     #[test]
     fn a_relay_that_floods_gets_a_quarter_of_one_core_and_a_second_of_that_in_advance() {
         for waste in [Waste::Useless, Waste::Unasked, Waste::Forged, Waste::Stranger, Waste::Login] {
-            let (looked_at, _) = in_seconds(9, waste);
+            let (looked_at, _) = in_seconds(9, waste, Origin::Configured);
             let time = waste.cost() * looked_at;
             assert!(
                 time.abs_diff(Duration::from_millis(2500)) < Duration::from_millis(5),
@@ -139,22 +154,28 @@ mod tests {
     }
 
     #[test]
+    fn fifty_relays_that_strangers_name_cost_no_more_than_one_of_the_operators() {
+        let looked_at = |origin| in_seconds(9, Waste::Useless, origin).0;
+        assert!((looked_at(Origin::Preferred) * 50).abs_diff(looked_at(Origin::Added)) <= 50);
+    }
+
+    #[test]
     fn what_strangers_publish_is_no_fault_of_the_relay_but_forgeries_are() {
-        assert_eq!(in_seconds(60, Waste::Useless).1, 0);
-        assert_eq!(in_seconds(60, Waste::Stranger).1, 0);
-        assert!(in_seconds(1, Waste::Forged).1 > 0);
-        assert!(in_seconds(1, Waste::Unasked).1 > 0);
+        assert_eq!(in_seconds(60, Waste::Useless, Origin::Added).1, 0);
+        assert_eq!(in_seconds(60, Waste::Stranger, Origin::Added).1, 0);
+        assert!(in_seconds(1, Waste::Forged, Origin::Added).1 > 0);
+        assert!(in_seconds(1, Waste::Unasked, Origin::Added).1 > 0);
     }
 
     #[test]
     fn a_lie_now_and_then_is_forgiven_for_ever() {
-        let (budget, start) = (Budget::default(), Instant::now());
+        let (budget, start) = (Budget::of(Origin::Configured), Instant::now());
         assert!(!(0..1_000_000).any(|n| budget.charge(Waste::Forged, start + FORGIVEN_EVERY * n)));
     }
 
     #[test]
     fn a_debt_of_those_who_cannot_wait_is_waited_for_no_longer_than_a_second() {
-        let (budget, now) = (Budget::default(), Instant::now());
+        let (budget, now) = (Budget::of(Origin::Configured), Instant::now());
         assert!(!(0..1_000_000).any(|_| budget.charge(Waste::Login, now)));
         assert_eq!(budget.rest_until(now), Some(now + BURST));
         assert_eq!(budget.rest_until(now + BURST), None);

@@ -7,6 +7,7 @@ use nostr_sdk::prelude::{RelayOptions as SdkOptions, RelayPool, RelayUrl};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::budget::Budget;
 use super::error::RelayError;
 use super::health::{Count, Counters, Health, Origin, RelayState};
 use super::inbound;
@@ -225,7 +226,13 @@ impl Fleet {
         let inbox = self.inbox.upgrade().ok_or(RelayError::Stopped)?;
         let public_only = origin == Origin::Preferred && !shared.options.allow_private;
         let health = Health::new(shared.clock.now());
-        let (tap, outlets) = Tap::new(spec.url.clone(), public_only, health, shared.options.queue_per_relay);
+        let (tap, outlets) = Tap::new(
+            spec.url.clone(),
+            public_only,
+            Budget::of(origin),
+            health,
+            shared.options.queue_per_relay,
+        );
         self.taps.insert(spec.url.clone().into(), Arc::clone(&tap));
 
         // No jitter of nostr-sdk's: the transport waits by itself.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nostr_sdk::prelude::{Event, JsonUtil, Keys, Kind, RelayMessage, SecretKey};
 use tokio::sync::mpsc;
 
-use super::health::Health;
+use super::budget::Budget;
+use super::health::{Health, Origin};
 use super::inbound::Inbound;
 use super::listen::shortened;
 use super::options::RelayOptions;
@@ -32,7 +33,8 @@ impl Connection {
         let kinds = [27000, 27001, 27010, 30000].map(Kind::Custom).to_vec();
         let options = RelayOptions { remembered: 16, ..RelayOptions::new(keys, kinds) };
         let health = Health::new(Timestamp::from_secs(1));
-        let (tap, mut outlets) = Tap::new("wss://relay.example".parse().ok()?, false, health, 1);
+        let budget = Budget::of(Origin::Configured);
+        let (tap, mut outlets) = Tap::new("wss://relay.example".parse().ok()?, false, budget, health, 1);
         let controls = tap.connected();
         let session = outlets.sessions.try_recv().ok()?;
         let inbound = Inbound::new(&options, Arc::new(|_: &Event| true));

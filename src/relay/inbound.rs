@@ -133,7 +133,14 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::super::budget::Budget;
+    use super::super::health::{Health, Origin};
     use super::*;
+    use crate::clock::Timestamp;
     use nostr_sdk::prelude::{EventBuilder, JsonUtil, Keys, Tag};
 
     const KIND: Kind = Kind::Custom(27001);
@@ -207,18 +214,18 @@ mod tests {
             frames.try_send(frame(&forged)).unwrap();
         }
         frames.try_send(frame(&genuine)).unwrap();
-        let health = super::super::health::Health::new(crate::clock::Timestamp::from_secs(1));
-        let (tap, _outlets) = Tap::new("wss://flood.example".parse().unwrap(), false, health, 1);
+        let (budget, health) = (Budget::of(Origin::Configured), Health::new(Timestamp::from_secs(1)));
+        let (tap, _outlets) = Tap::new("wss://flood.example".parse().unwrap(), false, budget, health, 1);
         let (inbox, mut signals) = mpsc::channel(1);
 
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let worker = tokio::spawn(work(queue, Arc::new(inbound), tap, inbox));
         assert!(matches!(signals.recv().await, Some(Signal::Event { event, .. }) if *event == genuine));
         // A second's worth of the share goes in advance.
-        let quarter = Waste::Forged.cost() * FORGERIES * 4 - std::time::Duration::from_secs(1);
+        let quarter = Waste::Forged.cost() * FORGERIES * 4 - Duration::from_secs(1);
         let off = started.elapsed().abs_diff(quarter);
-        assert!(off < std::time::Duration::from_millis(10), "{:?}", started.elapsed());
+        assert!(off < Duration::from_millis(10), "{:?}", started.elapsed());
         worker.abort();
     }
 

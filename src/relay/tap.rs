@@ -80,6 +80,7 @@ impl Tap {
     pub(super) fn new(
         url: RelayUrl,
         public_only: bool,
+        budget: Budget,
         health: Health,
         queue: usize,
     ) -> (Arc<Self>, Outlets) {
@@ -93,7 +94,7 @@ impl Tap {
             lost: Notify::new(),
             drained: Notify::new(),
             hostile: Notify::new(),
-            budget: Budget::default(),
+            budget,
             attempts: AtomicU32::new(0),
             sessions,
             events,
@@ -218,6 +219,7 @@ impl Tap {
 
 #[cfg(test)]
 mod tests {
+    use super::super::health::Origin;
     use super::*;
     use crate::clock::Timestamp;
 
@@ -232,7 +234,8 @@ mod tests {
 
     fn bench(queue: usize) -> Bench {
         let url = "wss://relay.example".parse().unwrap();
-        let (tap, mut outlets) = Tap::new(url, false, Health::new(Timestamp::from_secs(1)), queue);
+        let (budget, health) = (Budget::of(Origin::Configured), Health::new(Timestamp::from_secs(1)));
+        let (tap, mut outlets) = Tap::new(url, false, budget, health, queue);
         let controls = tap.connected();
         let session = outlets.sessions.try_recv().unwrap();
         Bench { tap, outlets, controls, session }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use nostr_sdk::{Event, EventBuilder, JsonUtil, Keys, Kind, PublicKey, Tag};
 use portico::protocol::kind;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
+use crate::support::soon;
 
 /// The daemon's subscription.
 const OURS: &str = "portico";
@@ -196,6 +199,35 @@ async fn a_flood_of_words_about_nothing_stops_no_login() {
             format!("[\"CLOSED\",\"{OURS}\",\"error: no\"]"),
         ])
         .await;
+    scene.somebody_logs_in().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_sends_messages_too_large_to_take_stops_no_login() {
+    let scene = Scene::set().await;
+    scene.flooding.flood(OURS, [format!("[\"NOTICE\",\"{}\"]", "x".repeat(2 << 20))]);
+    // It is hung up on, and sends the same again when it is connected to again.
+    scene.flooding.until("another connection", |state| state.connections_seen > 1).await;
+    scene.somebody_logs_in().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_hang_up_at_once_or_never_say_a_word_stop_no_login() {
+    let (dropping, stalling) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let added = [&dropping, &stalling].map(|listener| format!("ws://{}", listener.local_addr().unwrap()));
+    let (count, mut dropped) = watch::channel(0);
+    tokio::spawn(async move {
+        while dropping.accept().await.is_ok() {
+            count.send_modify(|count| *count += 1);
+        }
+    });
+    let scene = Scene::set().await;
+    for relay in added {
+        scene.daemon.rest().post("/relays", json!({ "relay": relay })).await.data();
+    }
+    let (_stalled, _) = soon("the daemon to try", stalling.accept()).await.unwrap();
+    soon("the daemon to try again", dropped.wait_for(|count| *count > 1)).await.unwrap();
     scene.somebody_logs_in().await;
 }
 

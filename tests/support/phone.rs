@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{now, soon};
 
@@ -30,11 +31,17 @@ pub(crate) struct Phone {
     sealer: Sealer,
     /// Set where the phone runs on a subkey.
     proof: Option<SubkeyProof>,
-    lines: Vec<SplitSink<WebSocket, Message>>,
+    lines: Vec<Line>,
     events: mpsc::UnboundedReceiver<Event>,
     heard: mpsc::UnboundedSender<Event>,
     seen: HashSet<EventId>,
     prompts: HashSet<String>,
+}
+
+/// A connection to a relay, which ends with this.
+struct Line {
+    sink: SplitSink<WebSocket, Message>,
+    _listening: AbortOnDropHandle<()>,
 }
 
 /// A challenge that the phone could read.
@@ -108,15 +115,15 @@ impl Phone {
         let request = ClientMessage::req(SubscriptionId::new("phone"), filter);
         sink.send(Message::text(request.as_json())).await.unwrap();
         soon("the phone's subscription", until_subscribed(&mut stream)).await;
-        self.lines.push(sink);
         let heard = self.heard.clone();
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             while let Some(message) = next(&mut stream).await {
                 if let RelayMessage::Event { event, .. } = message {
                     let _ = heard.send(event.into_owned());
                 }
             }
         });
+        self.lines.push(Line { sink, _listening: AbortOnDropHandle::new(listening) });
     }
 
     /// Scans a handshake URL: connects to its relays and says hello. Returns the event that it sent.
@@ -247,7 +254,7 @@ impl Phone {
         let frame = ClientMessage::event(event.clone()).as_json();
         for line in &mut self.lines {
             // A relay may be down; the others get it.
-            let _ = soon("the relay to take an event", line.send(Message::text(frame.clone()))).await;
+            let _ = soon("the relay to take an event", line.sink.send(Message::text(frame.clone()))).await;
         }
     }
 
