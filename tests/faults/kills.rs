@@ -266,7 +266,8 @@ async fn everything_ended_once(world: &World) {
 /// The operator's own program was told of every event, in order; of some twice, but always of the same.
 async fn everything_was_delivered(world: &World, receiver: &Receiver) {
     let mut kept = HashMap::new();
-    for stream in world.ledger.entries().streams.clone().into_keys() {
+    let streams = world.ledger.entries().streams.clone();
+    for stream in streams.into_keys() {
         let events = events(&world.rest, &stream).await;
         kept.insert(stream, events);
     }
