@@ -22,7 +22,7 @@ struct Entries {
 }
 
 /// More troubles than these say nothing new.
-const MAX_TROUBLE: usize = 20;
+pub(crate) const MAX_TROUBLE: usize = 20;
 
 impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Entries> {

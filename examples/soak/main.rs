@@ -118,11 +118,13 @@ async fn soak(args: &Args) -> Result<bool> {
     trouble.extend(world.check_all(LAST_ENDS).await?);
     trouble.extend(faults.receiver.check(&faults.daemon, LAST_ENDS).await?);
     trouble.extend(resources.growth());
+    let count = trouble.len();
+    trouble.truncate(ledger::MAX_TROUBLE);
     let report = json!({
-        "minutes": args.minutes, "seed": args.seed, "held": trouble.is_empty(), "trouble": trouble,
+        "minutes": args.minutes, "seed": args.seed, "held": count == 0, "troubles": count, "trouble": trouble,
         "requests": world.ledger.figures(), "faults": faults.figures(), "resources": resources.figures(),
         "deliveries": faults.receiver.taken(),
     });
     println!("{report}");
-    Ok(trouble.is_empty())
+    Ok(count == 0)
 }

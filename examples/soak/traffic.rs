@@ -195,7 +195,7 @@ impl World {
             loop {
                 let page = self.ask("GET", &format!("/events/{stream}"), Value::Null).await?;
                 let Some((200, page)) = page else {
-                    trouble.push(format!("{stream} is gone: {page:?}"));
+                    trouble.push(format!("{stream} is gone"));
                     break;
                 };
                 let events = page["data"]["events"].as_array().cloned().unwrap_or_default();
@@ -207,7 +207,11 @@ impl World {
                 let outcomes: Vec<_> = events.iter().filter(|event| is_outcome(event)).collect();
                 match (&outcomes[..], events.last()) {
                     ([outcome], Some(last)) if *outcome == last => self.ledger.ended(&name(last)),
-                    _ => trouble.push(format!("{stream} has {} outcomes: {events:?}", outcomes.len())),
+                    _ => trouble.push(format!(
+                        "{stream} has {} outcomes in {} events",
+                        outcomes.len(),
+                        events.len()
+                    )),
                 }
                 break;
             }
