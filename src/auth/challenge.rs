@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
-use rand::Rng;
-use rand::distributions::Alphanumeric;
-use rand::rngs::OsRng;
+use rand::distributions::{Alphanumeric, DistString};
+use rand::thread_rng;
 use tokio::sync::Mutex;
 
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
@@ -17,6 +16,13 @@ use crate::store::{Challenge, Envelope, StreamId};
 
 /// Subkeys that one user may have (Portal: at most 8).
 pub(super) const MAX_SUBKEYS: usize = 8;
+
+/// 32 alphanumerics that nobody can guess: a token, or the name of a challenge.
+///
+/// From the thread's generator, which is as good as the system's and costs no system call a character.
+pub(super) fn random_name() -> String {
+    Alphanumeric.sample_string(&mut thread_rng(), 32)
+}
 
 /// A challenge that is sealed and signed, but not stored or sent yet.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ impl Auth {
     ) -> Result<Prepared> {
         let now = self.clock.now();
         let expires_at = now.plus(self.limits.challenge_ttl);
-        let text: String = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
+        let text = random_name();
         let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
         let user = *prompted.first().ok_or(AuthError::Seal)?;
         let proven = self.proven_subkeys(&user, now).await?;
@@ -119,7 +125,7 @@ impl Auth {
         };
         self.identity
             .sealer
-            .seal(&mut OsRng, recipient, concerned, None, &message, now.secs())
+            .seal(&mut thread_rng(), recipient, concerned, None, &message, now.secs())
             .map_err(|_| AuthError::Seal)
     }
 

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nostr_sdk::{PublicKey, RelayUrl};
-use rand::Rng;
-use rand::distributions::Alphanumeric;
-use rand::rngs::OsRng;
+use rand::{Rng, thread_rng};
 use tracing::Instrument;
 
-use super::challenge::MAX_SUBKEYS;
+use super::challenge::{MAX_SUBKEYS, random_name};
 use super::registry::{OpenHandshake, Slot};
 use super::{Auth, AuthError, Result};
 use crate::events::FailureCode;
@@ -127,8 +125,8 @@ impl Auth {
         kind: HandshakeKind,
     ) -> Result<Opened> {
         let Some(token) = static_token else {
-            let token = OsRng.sample_iter(Alphanumeric).take(32).map(char::from).collect();
-            return self.keep_handshake(token, no_request, kind, Some(self.limits.handshake_ttl)).await;
+            let ttl = Some(self.limits.handshake_ttl);
+            return self.keep_handshake(random_name(), no_request, kind, ttl).await;
         };
         check_static_token(&token)?;
         let _held = self.static_tokens.lock().await;
@@ -204,7 +202,7 @@ impl Auth {
     }
 
     fn new_stream(&self) -> StreamId {
-        StreamId::new(self.clock.now(), OsRng.r#gen())
+        StreamId::new(self.clock.now(), thread_rng().r#gen())
     }
 }
 

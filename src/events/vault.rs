@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rand::rngs::OsRng;
+use rand::thread_rng;
 
 use super::EventBody;
 use crate::protocol::{AuthStatus, Sealer, SessionToken};
@@ -23,7 +23,7 @@ impl Vault {
     pub(super) fn seal(&self, body: &EventBody) -> Result<String, StoreError> {
         let mut body = body.clone();
         if let Some(token) = token_of(&mut body) {
-            let sealed = self.0.seal_text(&mut OsRng, &self.0.public_key(), token.expose());
+            let sealed = self.0.seal_text(&mut thread_rng(), &self.0.public_key(), token.expose());
             *token = SessionToken::new(sealed.map_err(|_| unusable("a token cannot be sealed"))?);
         }
         serde_json::to_string(&body).map_err(|_| unusable("an event cannot be written"))
