@@ -39,7 +39,7 @@ pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
 pub(super) fn put_envelope(
     db: &Connection,
     challenge: &str,
-    envelope: Envelope,
+    envelope: &Envelope,
     renewals: u8,
 ) -> Result<bool> {
     let open = db
@@ -48,8 +48,8 @@ pub(super) fn put_envelope(
         .optional()?;
     let Some(mut envelopes) = open else { return Ok(false) };
     match envelopes.iter_mut().find(|known| known.recipient == envelope.recipient) {
-        Some(known) => *known = envelope,
-        None => envelopes.push(envelope),
+        Some(known) => known.clone_from(envelope),
+        None => envelopes.push(envelope.clone()),
     }
     db.prepare_cached("UPDATE challenges SET envelopes = ?2, renewals = ?3 WHERE challenge = ?1")?
         .execute(params![challenge, envelopes_column(&envelopes), renewals])?;

@@ -130,7 +130,7 @@ impl Store for SqliteStore {
 
     async fn put_envelope(&self, challenge: &str, envelope: &Envelope, renewals: u8) -> Result<bool> {
         let (challenge, envelope) = (challenge.to_owned(), envelope.clone());
-        self.writer.write(move |db| challenges::put_envelope(db, &challenge, envelope, renewals)).await
+        self.writer.write(move |db| challenges::put_envelope(db, &challenge, &envelope, renewals)).await
     }
 
     async fn close_challenge(

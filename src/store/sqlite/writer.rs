@@ -2,8 +2,9 @@
 //!
 //! An fsync costs the same for one write as for a hundred, so the thread takes whatever waits in its queue,
 //! runs it in one transaction and answers everybody after the commit. While that runs, the next batch
-//! gathers by itself: there is no timer. Each write has a savepoint of its own, so that one that fails
-//! hurts no other.
+//! gathers by itself: there is no timer. One that fails hurts no other: the batch is undone and run again, each
+//! write with a savepoint of its own. Not at once so, for that would have SQLite copy every page that every write
+//! touches, and hardly any fails.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -47,13 +48,13 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction and returns when that is on disk. If `work` fails, whatever it changed
-    /// is undone.
+    /// is undone. It may be run, undone and run again.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (caller, answer) = oneshot::channel();
-        let job = Write { work: Some(work), outcome: None, caller };
+        let job = Write { work, outcome: None, caller };
         self.queue.send(Message::Write(Box::new(job))).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -107,10 +108,21 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
         run_sql(db, "ROLLBACK")?;
     }
     run_sql(db, "BEGIN IMMEDIATE")?;
+    if !batch.iter_mut().all(|job| went_well(&mut **job, db) && !db.is_autocommit()) {
+        if !db.is_autocommit() {
+            run_sql(db, "ROLLBACK")?;
+        }
+        run_sql(db, "BEGIN IMMEDIATE")?;
+        run_apart(db, batch)?;
+    }
+    run_sql(db, "COMMIT")
+}
+
+/// Runs each write so that it can be undone by itself.
+fn run_apart(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
         run_sql(db, "SAVEPOINT job")?;
-        // A panic is a bug in one write; the others are not to pay for it.
-        let keep = panic::catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false);
+        let keep = went_well(&mut **job, db);
         // Out of disk or memory, SQLite may give up the whole transaction and not just the statement.
         if db.is_autocommit() {
             return Err(StoreError::Unavailable("the disk is full or failing".into()));
@@ -120,7 +132,12 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
         }
         run_sql(db, "RELEASE job")?;
     }
-    run_sql(db, "COMMIT")
+    Ok(())
+}
+
+/// A panic is a bug in one write; the others are not to pay for it.
+fn went_well(job: &mut dyn Job, db: &Connection) -> bool {
+    panic::catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
 }
 
 fn run_sql(db: &Connection, sql: &str) -> Result<()> {
@@ -138,19 +155,20 @@ trait Job: Send {
 }
 
 struct Write<F, T> {
-    work: Option<F>,
+    work: F,
     outcome: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
 
 impl<F, T> Job for Write<F, T>
 where
-    F: FnOnce(&Connection) -> Result<T> + Send,
+    F: Fn(&Connection) -> Result<T> + Send,
     T: Send,
 {
     fn run(&mut self, db: &Connection) -> bool {
-        self.outcome = self.work.take().map(|work| work(db));
-        matches!(self.outcome, Some(Ok(_)))
+        // Should it panic, what it came to the last time does not hold any more.
+        self.outcome = None;
+        self.outcome.insert((self.work)(db)).is_ok()
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
@@ -165,6 +183,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use futures_util::future::join_all;
 
     use super::*;
@@ -180,7 +200,7 @@ mod tests {
         (Writer::start(db, 64, Arc::default()).unwrap(), folder)
     }
 
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {
+    fn insert(n: i64) -> impl Fn(&Connection) -> Result<()> + Send + 'static {
         move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(4000))", [n]).map(drop)?)
     }
 
@@ -193,13 +213,14 @@ mod tests {
     async fn hold(writer: &Writer) -> std::sync::mpsc::Sender<()> {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = oneshot::channel();
+        let begin = Cell::new(Some(begin));
         let (caller, _) = oneshot::channel();
         let work = move |_: &Connection| {
-            let _ = begin.send(());
+            let _ = begin.take().map(|begin| begin.send(()));
             let _ = held.recv();
             Ok(())
         };
-        let job = Write { work: Some(work), outcome: None, caller };
+        let job = Write { work, outcome: None, caller };
         writer.queue.send(Message::Write(Box::new(job))).await.ok().unwrap();
         begun.await.unwrap();
         release
