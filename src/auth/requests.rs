@@ -113,6 +113,7 @@ impl Auth {
         let relays = self.relays.filter_preferred(&preferred);
         let prepared = self.prepare_challenge(stream, prompted, relays, true, slot).await?;
         self.store.open_challenge(&prepared.row).await?;
+        self.events.begin(stream);
         self.metrics.logins.opened("authentication");
         self.send_challenge(prepared);
         Ok(())
@@ -167,6 +168,7 @@ impl Auth {
             expires_at: ttl.map(|ttl| now.plus(ttl)),
         };
         self.store.open_handshake(&row).await?;
+        self.events.begin(row.stream);
         let opened = Opened { url: self.handshake_url(&row), stream: row.stream, after: 0 };
         let kind = if kind == HandshakeKind::Login { "login" } else { "handshake" };
         self.metrics.logins.opened(kind);

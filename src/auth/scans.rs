@@ -109,6 +109,7 @@ impl Auth {
             if follows {
                 self.prompts.take_back(&[user]);
             }
+            waiting.iter().for_each(|open| self.events.doubt(open.row.stream));
             return Ok(());
         };
         if one_time {

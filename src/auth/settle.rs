@@ -48,6 +48,8 @@ impl Auth {
             let took_ms = took.as_millis() as u64;
             tracing::info!(stream_id = %challenge.stream, outcome = word, reason, took_ms, "challenge ended");
             self.events.publish(challenge.stream, &stored, outcome, challenge.ends_stream);
+        } else {
+            self.events.doubt(challenge.stream);
         }
     }
 
@@ -108,6 +110,8 @@ impl Auth {
             self.metrics.logins.ended(word);
             tracing::info!(stream_id = %stream, outcome = word, "stream ended");
             self.events.publish(stream, stored, last, true);
+        } else {
+            self.events.doubt(stream);
         }
         Ok(stored.is_some())
     }

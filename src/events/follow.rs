@@ -1,10 +1,11 @@
 //! Following a stream live, without loss or repetition.
 //!
-//! A follower listens first and reads the store second, so nothing falls between the two. What it then
-//! hears is used only where it continues what it has; after a gap (two writers, a slow follower) it reads
-//! the store again, which is the truth.
+//! A follower listens first and reads the store second, so nothing falls between the two; one that is abreast
+//! of a stream that was begun here need not read at all. What it then hears is used only where it continues
+//! what it has; after a gap (two writers, a slow follower) it reads the store again, which is the truth.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use dashmap::DashMap;
 use tokio::sync::Notify;
@@ -18,24 +19,47 @@ const LIVE_BUFFER: usize = 16;
 
 #[derive(Debug, Clone)]
 struct Live {
-    event: Event,
+    event: Arc<Event>,
     ended: bool,
 }
 
-/// Who listens to which stream. Streams without a listener take no room.
+/// Who listens to which stream, and how far those go that were begun here.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
+    /// Streams without a listener take no room.
     streams: DashMap<StreamId, broadcast::Sender<Live>>,
+    /// Index of the latest event of streams that have not ended, as far as this process knows.
+    latest: DashMap<StreamId, u64>,
     appended: Notify,
 }
 
 impl Hub {
     pub(super) fn publish(&self, stream: StreamId, event: Event, ended: bool) {
+        // Before it is told: whoever listens from now on and finds nothing new here has yet to hear it.
+        if ended {
+            self.latest.remove(&stream);
+        } else if let Some(mut latest) = self.latest.get_mut(&stream) {
+            *latest = event.index.max(*latest);
+        }
         self.appended.notify_one();
         if let Some(sender) = self.streams.get(&stream) {
             // An error says that the last listener has just left.
-            let _ = sender.send(Live { event, ended });
+            let _ = sender.send(Live { event: Arc::new(event), ended });
         }
+    }
+
+    /// A stream has begun, and has no events yet.
+    pub(super) fn begin(&self, stream: StreamId) {
+        self.latest.insert(stream, 0);
+    }
+
+    /// What is known of a stream may not be what the store holds: ask the store from now on.
+    pub(super) fn doubt(&self, stream: StreamId) {
+        self.latest.remove(&stream);
+    }
+
+    fn is_abreast(&self, stream: StreamId, cursor: u64) -> bool {
+        self.latest.get(&stream).is_some_and(|latest| *latest <= cursor)
     }
 
     /// Resolves when something was published since it resolved last.
@@ -84,6 +108,10 @@ impl Follower {
             behind: true,
             live,
         };
+        if follower.events.hub.is_abreast(stream, after) {
+            follower.behind = false;
+            return Ok(Some(follower));
+        }
         Ok(follower.catch_up().await?.then_some(follower))
     }
 
@@ -107,7 +135,7 @@ impl Follower {
             match live.recv().await {
                 Ok(Live { event, ended }) if event.index == self.cursor + 1 => {
                     self.ended = ended;
-                    self.pending.push_back(event);
+                    self.pending.push_back(Arc::unwrap_or_clone(event));
                 }
                 Ok(Live { event, .. }) => self.behind = event.index > self.cursor,
                 Err(RecvError::Lagged(_)) => self.behind = true,
@@ -293,6 +321,33 @@ mod tests {
         fixture.events.publish(fixture.stream, &stored[0], first, false);
         fixture.ends().await;
         assert_eq!(rest(follower).await, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn the_store_is_read_for_what_a_follower_cannot_hear_and_for_nothing_else() {
+        let fixture = fixture().await;
+        let (events, stream, body) = (&fixture.events, fixture.stream, fixture.body());
+        events.begin(stream);
+        let stored = fixture.stored(&body).await;
+        // From here on, whoever reads fails.
+        fixture.store.close().await;
+        let mut abreast = fixture.follow(0).await;
+        events.publish(stream, &stored, body, false);
+        assert_eq!(abreast.next().await.unwrap().unwrap().index, 1);
+        assert!(events.follow(stream, 1).await.is_ok());
+        assert!(events.follow(stream, 0).await.is_err(), "the first event has been told already");
+        events.doubt(stream);
+        assert!(events.follow(stream, 1).await.is_err(), "what is known may be out of date");
+    }
+
+    #[tokio::test]
+    async fn a_stream_begun_here_is_known_to_have_ended_and_takes_no_more_room() {
+        let fixture = fixture().await;
+        fixture.events.begin(fixture.stream);
+        fixture.happens().await;
+        fixture.ends().await;
+        assert!(fixture.events.hub.latest.is_empty());
+        assert_eq!(rest(fixture.follow(2).await).await, [0; 0]);
     }
 
     #[tokio::test]

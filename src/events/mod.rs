@@ -66,6 +66,16 @@ impl Events {
         self.hub.appended().await;
     }
 
+    /// A stream was begun in the store: whoever follows it from its start need not look there first.
+    pub fn begin(&self, stream: StreamId) {
+        self.hub.begin(stream);
+    }
+
+    /// A stream was found to have moved on without [`Events::publish`]: its followers look into the store.
+    pub fn doubt(&self, stream: StreamId) {
+        self.hub.doubt(stream);
+    }
+
     /// Tells followers of an event that the store has kept. `ended`: it was the stream's last.
     pub fn publish(&self, stream: StreamId, stored: &StoredEvent, body: EventBody, ended: bool) {
         self.hub.publish(stream, Event { index: stored.index, timestamp: stored.at, body }, ended);
