@@ -11,6 +11,7 @@ mod columns;
 mod deliveries;
 mod error;
 mod handshakes;
+mod holders;
 mod migrate;
 mod open;
 mod purge;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nostr_sdk::PublicKey;
 
+use self::holders::Holders;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
@@ -72,6 +74,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
+    holders: Holders,
 }
 
 impl SqliteStore {
@@ -94,9 +97,10 @@ impl SqliteStore {
         if options.outbox {
             deliveries::collect(&db)?;
         }
+        let holders = Holders::load(&db)?;
         let writer = Writer::start(db, options.queue, options.metrics)?;
         let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
-        Ok(Self { path, writer, readers })
+        Ok(Self { path, writer, readers, holders })
     }
 }
 
@@ -175,11 +179,15 @@ impl Store for SqliteStore {
     }
 
     async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()> {
+        self.holders.add(user);
         let (user, subkey) = (*user, subkey.clone());
         self.writer.write(move |db| users::remember_subkey(db, &user, &subkey, keep)).await
     }
 
     async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
+        if !self.holders.may_include(user) {
+            return Ok(Vec::new());
+        }
         let user = *user;
         self.readers.read(move |db| users::subkeys(db, &user)).await
     }
