@@ -1,5 +1,6 @@
 //! Tokens a second: verified cold, verified again, issued, next to a handler that does nothing.
 
+mod bare;
 mod over_http;
 mod over_ws;
 mod work;
@@ -30,6 +31,9 @@ pub(crate) struct Run {
     pub(crate) times: Vec<Duration>,
 }
 
+/// Connections that ask in batches.
+const BATCHERS: usize = 4;
+
 /// Measures everything; returns what was found of verifying, of issuing and of doing nothing.
 pub(crate) async fn all(args: &Args, daemon: &Daemon, service: &str) -> Result<[Value; 3]> {
     let (mut verify, mut issue, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
@@ -39,7 +43,7 @@ pub(crate) async fn all(args: &Args, daemon: &Daemon, service: &str) -> Result<[
     for kind in [Kind::Nothing, Kind::Cold, Kind::Repeated, Kind::Issue] {
         let results = match kind {
             Kind::Nothing => &mut nothing,
-            Kind::Cold | Kind::Repeated => &mut verify,
+            Kind::Cold | Kind::Repeated | Kind::Batch => &mut verify,
             Kind::Issue => &mut issue,
         };
         for width in WIDTHS {
@@ -57,6 +61,11 @@ pub(crate) async fn all(args: &Args, daemon: &Daemon, service: &str) -> Result<[
             results.push(figures(kind, "websocket", sockets, width, &run, before, Usage::of(daemon.pid())?));
         }
     }
+    let work = Work::new(Kind::Batch, service, time, &token);
+    let before = Usage::of(daemon.pid())?;
+    let run = over_http::run(Address::Tcp(tcp), BATCHERS, work, time).await?;
+    verify.push(figures(Kind::Batch, "tcp", BATCHERS, 1, &run, before, Usage::of(daemon.pid())?));
+    verify.push(bare::verification(time)?);
     Ok([verify, issue, nothing].map(Value::Array))
 }
 
@@ -69,7 +78,7 @@ fn figures(
     before: Usage,
     after: Usage,
 ) -> Value {
-    let done = run.times.len();
+    let done = run.times.len() * kind.tokens();
     let per_s = (done as f64 / run.wall.as_secs_f64()).round();
     let cpu_us = tenth((after.cpu_s - before.cpu_s) * 1e6 / done.max(1) as f64);
     eprintln!("load: {kind:?} over {over}, {connections} × {in_flight}: {per_s}/s, {cpu_us} µs each");

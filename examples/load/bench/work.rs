@@ -16,6 +16,9 @@ const WALLETS: usize = 256;
 /// More tokens a second than the daemon can verify: none comes twice in a cold measurement.
 const TOKENS_PER_SECOND: usize = 60_000;
 
+/// Tokens in a batch.
+const BATCH: usize = 100;
+
 /// Tokens that come again and again.
 const REPEATED: usize = 1000;
 
@@ -28,6 +31,8 @@ pub(super) enum Kind {
     Cold,
     /// A token that it has seen.
     Repeated,
+    /// A hundred tokens that the daemon has not seen.
+    Batch,
     /// A new token.
     Issue,
 }
@@ -38,14 +43,20 @@ impl Kind {
             Self::Nothing => "nothing",
             Self::Cold => "cold",
             Self::Repeated => "repeated",
+            Self::Batch => "batch",
             Self::Issue => "issue",
         }
+    }
+
+    /// How many tokens one request is about.
+    pub(super) fn tokens(self) -> usize {
+        if self == Self::Batch { BATCH } else { 1 }
     }
 
     fn route(self) -> (&'static str, &'static str) {
         match self {
             Self::Nothing => ("GET", "/version"),
-            Self::Cold | Self::Repeated => ("POST", "/jwt/verify"),
+            Self::Cold | Self::Repeated | Self::Batch => ("POST", "/jwt/verify"),
             Self::Issue => ("POST", "/jwt/issue"),
         }
     }
@@ -54,7 +65,7 @@ impl Kind {
         match self {
             // On the Unix socket it is needless and accepted.
             Self::Nothing => "Auth",
-            Self::Cold | Self::Repeated => "VerifyJwt",
+            Self::Cold | Self::Repeated | Self::Batch => "VerifyJwt",
             Self::Issue => "IssueJwt",
         }
     }
@@ -77,6 +88,10 @@ impl Work {
                 vec![json!({ "target_key": user, "duration_hours": 24 }).to_string()]
             }
             Kind::Cold => questions(service, time.as_secs() as usize * TOKENS_PER_SECOND),
+            Kind::Batch => questions(service, time.as_secs() as usize * TOKENS_PER_SECOND)
+                .chunks(BATCH)
+                .map(|batch| format!("[{}]", batch.join(",")))
+                .collect(),
             Kind::Repeated => questions(service, REPEATED),
         };
         let headers = format!("authorization: Bearer {token}\r\n");
@@ -99,7 +114,8 @@ impl Work {
 
     fn take(&self) -> Option<&str> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let next = if self.kind == Kind::Cold { next } else { next % self.bodies.len() };
+        let once = matches!(self.kind, Kind::Cold | Kind::Batch);
+        let next = if once { next } else { next % self.bodies.len() };
         self.bodies.get(next).map(String::as_str)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The most questions in one request.
 pub(in crate::api) const MAX_QUESTIONS: usize = 1_000;
@@ -24,10 +24,15 @@ pub(in crate::api) struct Question {
 /// An object is one question, an array many.
 pub(in crate::api) enum Questions {
     One(Question),
-    /// A malformed one among many spoils only its own answer.
-    Many(Vec<Result<Question, String>>),
+    /// Not read yet, so that a malformed one spoils only its own answer and several cores can share the reading.
+    Many(Vec<Box<RawValue>>),
     /// More than [`MAX_QUESTIONS`].
     TooMany,
+}
+
+/// Reads one question of many; if it is none, says why.
+pub(in crate::api) fn read(question: &RawValue) -> Result<Question, String> {
+    serde_json::from_str(question.get()).map_err(|error| error.to_string())
 }
 
 impl<'de> Deserialize<'de> for Questions {
@@ -52,12 +57,12 @@ impl<'de> Visitor<'de> for OneOrMany {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Questions, A::Error> {
         let mut questions = Vec::new();
-        while let Some(value) = seq.next_element::<Value>()? {
+        while let Some(question) = seq.next_element()? {
             if questions.len() == MAX_QUESTIONS {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
                 return Ok(Questions::TooMany);
             }
-            questions.push(Question::deserialize(value).map_err(|error| error.to_string()));
+            questions.push(question);
         }
         Ok(Questions::Many(questions))
     }
@@ -88,6 +93,7 @@ mod tests {
     fn a_malformed_question_among_many_spoils_only_its_own_answer() {
         let text = r#"[{"pubkey": "k", "token": "t"}, {"pubkey": "k"}, null, {"pubkey": "l", "token": "u"}]"#;
         let Ok(Questions::Many(many)) = parse(text) else { panic!("not many") };
+        let many: Vec<_> = many.iter().map(|question| read(question)).collect();
         let right: Vec<bool> = many.iter().map(Result::is_ok).collect();
         assert_eq!(right, [true, false, false, true]);
         assert!(many[1].as_ref().unwrap_err().contains("token"));
