@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
+use super::answer::{Data, failure, notification, success, text};
 use super::request::{Command, Request, Token};
 use super::session::{Outbox, Session};
 use crate::api::body::public_key;
@@ -17,7 +19,7 @@ use crate::events::{Event, EventBody, Follower};
 /// What a command leads to.
 enum Outcome {
     /// An answer.
-    Data(Value),
+    Data(Data),
     /// An answer, and then what happens on a stream.
     Follow { data: Value, stream: StreamId, follower: Box<Follower>, room: Following, tell_end: bool },
     /// An answer once a stream has ended.
@@ -45,15 +47,9 @@ pub(super) fn authenticate(session: &Session, text: &str, outbox: &Outbox) -> bo
 }
 
 /// Runs one command and sends what it leads to. `place` is given back once the command itself is done.
-pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: OwnedSemaphorePermit) {
-    let request = Request::parse(text);
-    let name = request.command.as_ref().map_or("other", Command::name);
-    let outcome = match request.command {
-        Ok(command) => execute(&session, command).await,
-        Err(error) => Err(error),
-    };
+pub(super) async fn run(session: Session, request: Request, outbox: Outbox, place: OwnedSemaphorePermit) {
+    let outcome = carry_out(&session, request.command).await;
     drop(place);
-    session.note(name, outcome.as_ref().err());
     match outcome {
         Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
         Ok(Outcome::Follow { data, stream, follower, room, tell_end }) => {
@@ -81,6 +77,35 @@ pub(super) async fn run(session: Session, text: &str, outbox: Outbox, place: Own
     }
 }
 
+/// Runs commands that only compute, one after the other; their answers go out with one flush.
+pub(super) async fn run_together(
+    session: Session,
+    requests: Vec<(Request, Span)>,
+    outbox: Outbox,
+    _places: OwnedSemaphorePermit,
+) {
+    let mut answers = Vec::with_capacity(requests.len());
+    for (Request { id, command }, span) in requests {
+        match carry_out(&session, command).instrument(span).await {
+            Ok(Outcome::Data(data)) => answers.push(text(&success(&id, data))),
+            // Those that only compute lead to nothing more.
+            Ok(Outcome::Follow { .. } | Outcome::Await(..)) => {}
+            Err(error) => answers.push(text(&failure(&id, &error))),
+        }
+    }
+    answers.into_iter().for_each(|answer| outbox.send_text(answer));
+}
+
+async fn carry_out(session: &Session, command: Result<Command, ApiError>) -> Result<Outcome, ApiError> {
+    let name = command.as_ref().map_or("other", Command::name);
+    let outcome = match command {
+        Ok(command) => execute(session, command).await,
+        Err(error) => Err(error),
+    };
+    session.note(name, outcome.as_ref().err());
+    outcome
+}
+
 async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiError> {
     let service = &session.api.auth;
     let data = match command {
@@ -101,9 +126,11 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
             let stream = authenticate_user(&session.api, &who).await?;
             return Ok(Outcome::Await(followed(session, stream, 0).await?, room));
         }
-        Command::IssueJwt(new) => json!({ "type": "issue_jwt", "token": issue_token(&session.api, &new)? }),
+        Command::IssueJwt(new) => {
+            return Ok(Outcome::Data(Data::issued(issue_token(&session.api, &new)?)));
+        }
         Command::VerifyJwt(question) => {
-            typed("verify_jwt", json!(verify_token(&session.api, &question).await?))
+            return Ok(Outcome::Data(Data::verified(verify_token(&session.api, &question).await?)));
         }
         Command::FetchProfile(whose) => {
             let key = public_key("main_key", &whose.main_key)?;
@@ -142,7 +169,7 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
             json!({ "type": "unsubscribe", "stream_id": which.stream_id })
         }
     };
-    Ok(Outcome::Data(data))
+    Ok(Outcome::Data(Data::Other(data)))
 }
 
 fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
@@ -194,28 +221,11 @@ async fn answer_of(id: &Value, mut follower: Follower) -> Value {
                 if let Some(fields) = event.as_object_mut() {
                     fields.remove("type");
                 }
-                return success(id, json!({ "type": "auth_response", "event": event }));
+                return json!(success(id, json!({ "type": "auth_response", "event": event })));
             }
             Ok(Some(_)) => {}
-            Ok(None) => return failure(id, &ApiError::no_such_stream()),
-            Err(error) => return failure(id, &error.into()),
+            Ok(None) => return json!(failure(id, &ApiError::no_such_stream())),
+            Err(error) => return json!(failure(id, &error.into())),
         }
     }
-}
-
-fn typed(name: &str, mut data: Value) -> Value {
-    data["type"] = name.into();
-    data
-}
-
-fn success(id: &Value, data: Value) -> Value {
-    json!({ "type": "success", "id": id, "data": data })
-}
-
-fn failure(id: &Value, error: &ApiError) -> Value {
-    json!({ "type": "error", "id": id, "message": error.message, "code": error.code })
-}
-
-fn notification(stream: StreamId, event: &Event) -> Value {
-    json!({ "type": "notification", "id": stream.to_string(), "data": event })
 }

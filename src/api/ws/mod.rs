@@ -1,7 +1,9 @@
 //! The WebSocket API: commands, their answers, and streams that are followed.
 //!
-//! `session.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them does.
+//! `session.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them
+//! does, `answer.rs` what is said to the client.
 
+mod answer;
 mod command;
 pub(super) mod request;
 mod session;

@@ -110,6 +110,11 @@ impl Command {
         }
     }
 
+    /// Whether it waits for nobody and leads to an answer and nothing more.
+    pub(super) fn only_computes(&self) -> bool {
+        matches!(self, Self::IssueJwt(_) | Self::VerifyJwt(_))
+    }
+
     fn read(name: &str, params: Value) -> Result<Self, ApiError> {
         Ok(match name {
             "Auth" => Self::Auth(read(params)?),

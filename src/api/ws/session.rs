@@ -1,6 +1,6 @@
 //! One WebSocket: frames in, frames out, both bounded.
 //!
-//! Commands run side by side and answer as they finish. Whatever is to be sent goes through one bounded
+//! Commands run side by side and answer as they finish; those that only compute several to a task. Whatever is to be sent goes through one bounded
 //! queue; a client that does not read fills it and is disconnected, and can resume with `Subscribe … after`.
 
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use std::time::Duration;
 use dashmap::DashMap;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::command;
+use super::request::{Command, Request};
+use super::{answer, command};
 use crate::api::Api;
 use crate::api::envelope::ApiError;
 use crate::api::observe::RequestId;
@@ -31,6 +32,9 @@ use crate::metrics::Limit;
 
 /// Bytes that may wait inside the socket.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
+
+/// The most commands that one task computes: about half a millisecond, after which others have their turn.
+const TOGETHER: usize = 16;
 
 /// Commands of one client that run at the same time; more wait unread.
 const MAX_RUNNING: usize = 256;
@@ -67,8 +71,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn send(&self, message: &Value) {
-        if self.queue.try_send(Message::text(message.to_string())).is_err() {
+    pub(super) fn send(&self, message: &impl Serialize) {
+        self.send_text(answer::text(message));
+    }
+
+    pub(super) fn send_text(&self, text: String) {
+        if self.queue.try_send(Message::text(text)).is_err() {
             self.overrun.notify_one();
         }
     }
@@ -154,7 +162,7 @@ impl Session {
 
     async fn read<S>(
         &self,
-        mut stream: SplitStream<WebSocketStream<S>>,
+        stream: SplitStream<WebSocketStream<S>>,
         outbox: Outbox,
         tasks: &mut JoinSet<()>,
     ) -> End
@@ -162,39 +170,69 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let running = Arc::new(Semaphore::new(MAX_RUNNING));
+        let mut frames = stream.ready_chunks(TOGETHER);
         let mut commands: u64 = 0;
         loop {
             let patience = if self.is_authenticated() { PING_EVERY * 2 } else { AUTH_TIMEOUT };
-            let text = match timeout(patience, stream.next()).await {
-                Ok(Some(Ok(Message::Text(text)))) => text,
-                Ok(Some(Ok(Message::Binary(_)))) => {
-                    return End::Close(CloseCode::Unsupported, "commands are text");
-                }
-                Ok(Some(Ok(Message::Close(_))) | None) => return End::Gone,
-                Ok(Some(Ok(_))) => continue,
-                Ok(Some(Err(Error::Capacity(_)))) => {
-                    self.api.metrics.limits.reached(Limit::MessageSize);
-                    return End::Close(CloseCode::Size, "message too long");
-                }
-                Ok(Some(Err(_))) => return End::Gone,
+            let frames = match timeout(patience, frames.next()).await {
+                Ok(Some(frames)) => frames,
+                Ok(None) => return End::Gone,
                 Err(_) if self.is_authenticated() => return End::Gone,
                 Err(_) => return End::Close(CloseCode::Policy, "send Auth first"),
             };
-            if !self.is_authenticated() {
-                // In order, before anything else is looked at.
-                if !command::authenticate(self, &text, &outbox) {
-                    return End::Close(CloseCode::Policy, "send Auth with the API token first");
+            let mut computing = Vec::with_capacity(frames.len());
+            for frame in frames {
+                let text = match self.text_of(frame) {
+                    Ok(Some(text)) => text,
+                    Ok(None) => continue,
+                    Err(end) => return end,
+                };
+                if !self.is_authenticated() {
+                    // In order, before anything else is looked at.
+                    if !command::authenticate(self, &text, &outbox) {
+                        return End::Close(CloseCode::Policy, "send Auth with the API token first");
+                    }
+                    continue;
                 }
-                continue;
+                commands += 1;
+                let span =
+                    tracing::debug_span!("command", request_id = %format_args!("{}/{commands}", self.id));
+                let request = Request::parse(&text);
+                if request.command.as_ref().is_ok_and(Command::only_computes) {
+                    computing.push((request, span));
+                    continue;
+                }
+                let Some(place) = places(&running, 1).await else { return End::Gone };
+                let run = command::run(self.clone(), request, outbox.clone(), place);
+                tasks.spawn(run.instrument(span));
             }
-            let Ok(place) = Arc::clone(&running).acquire_owned().await else { return End::Gone };
+            if !computing.is_empty() {
+                let Some(places) = places(&running, computing.len()).await else { return End::Gone };
+                tasks.spawn(command::run_together(self.clone(), computing, outbox.clone(), places));
+            }
             while tasks.try_join_next().is_some() {}
-            commands += 1;
-            let span = tracing::debug_span!("command", request_id = %format_args!("{}/{commands}", self.id));
-            let (session, outbox) = (self.clone(), outbox.clone());
-            tasks.spawn(async move { command::run(session, &text, outbox, place).await }.instrument(span));
         }
     }
+
+    /// The text in a frame, if it holds one; else why the connection ends, if it does.
+    fn text_of(&self, frame: Result<Message, Error>) -> Result<Option<Utf8Bytes>, End> {
+        match frame {
+            Ok(Message::Text(text)) => Ok(Some(text)),
+            Ok(Message::Binary(_)) => Err(End::Close(CloseCode::Unsupported, "commands are text")),
+            Ok(Message::Close(_)) => Err(End::Gone),
+            Ok(_) => Ok(None),
+            Err(Error::Capacity(_)) => {
+                self.api.metrics.limits.reached(Limit::MessageSize);
+                Err(End::Close(CloseCode::Size, "message too long"))
+            }
+            Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+/// Room for so many commands to run.
+async fn places(running: &Arc<Semaphore>, count: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(running).acquire_many_owned(count as u32).await.ok()
 }
 
 /// Sends what waits, everything that is there with one flush; at the end the close frame, if there is one.

@@ -1,0 +1,75 @@
+//! What goes out: answers and notifications. Written straight to text where they come by the ten thousand, for a
+//! tree of values in between costs more than all the rest.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::envelope::ApiError;
+use crate::auth::{StreamId, VerifiedToken};
+use crate::events::Event;
+
+/// What a command was asked for.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Data {
+    Issued {
+        r#type: &'static str,
+        token: String,
+    },
+    Verified {
+        r#type: &'static str,
+        #[serde(flatten)]
+        verified: VerifiedToken,
+    },
+    Other(Value),
+}
+
+impl Data {
+    pub(super) fn issued(token: String) -> Self {
+        Self::Issued { r#type: "issue_jwt", token }
+    }
+
+    pub(super) fn verified(verified: VerifiedToken) -> Self {
+        Self::Verified { r#type: "verify_jwt", verified }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Success<'a, T> {
+    r#type: &'static str,
+    id: &'a Value,
+    data: T,
+}
+
+#[derive(Serialize)]
+pub(super) struct Failure<'a> {
+    r#type: &'static str,
+    id: &'a Value,
+    message: &'a str,
+    code: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Notification<'a> {
+    r#type: &'static str,
+    id: String,
+    data: &'a Event,
+}
+
+pub(super) fn success<T: Serialize>(id: &Value, data: T) -> Success<'_, T> {
+    Success { r#type: "success", id, data }
+}
+
+pub(super) fn failure<'a>(id: &'a Value, error: &'a ApiError) -> Failure<'a> {
+    Failure { r#type: "error", id, message: &error.message, code: error.code }
+}
+
+pub(super) fn notification(stream: StreamId, event: &Event) -> Notification<'_> {
+    Notification { r#type: "notification", id: stream.to_string(), data: event }
+}
+
+/// A message as it is sent.
+pub(super) fn text(message: &impl Serialize) -> String {
+    // What is sent from here has text for names and no numbers that JSON does not have: there is no error.
+    serde_json::to_string(message).unwrap_or_default()
+}
