@@ -256,3 +256,30 @@ async fn wrong_claims_of_a_known_wallet_are_named_as_such_to_the_service_too() {
         assert_eq!(daemon.rest().verify(key, &token).await.refusal(), refused(400, "malformed_claims"));
     }
 }
+
+#[tokio::test]
+async fn many_questions_at_once_on_a_websocket_get_each_its_own_answer() {
+    let daemon = Daemon::on(&[]).start().await;
+    let (rest, us) = (daemon.rest(), daemon.public_key().await);
+    let users: Vec<PublicKey> = (0..5).map(|_| Keys::generate().public_key()).collect();
+    let mut tokens = Vec::new();
+    for user in &users {
+        tokens.push(issue(&rest, user, 24).await);
+    }
+    let mut socket = daemon.websocket().await;
+    let mut asked = Vec::new();
+    for n in 0..200 {
+        let question = match n % 6 {
+            5 => json!({ "pubkey": us, "token": high_s_twin(&tokens[0]).to_uppercase() }),
+            user => json!({ "pubkey": us, "token": tokens[user] }),
+        };
+        asked.push(socket.send("VerifyJwt", question).await);
+    }
+    for (n, id) in asked.iter().enumerate() {
+        let answer = socket.answer(id).await;
+        match users.get(n % 6) {
+            Some(user) => assert_eq!(answer["data"]["target_key"], user.to_hex(), "{answer}"),
+            None => assert_eq!(answer["code"], "malformed_token", "{answer}"),
+        }
+    }
+}
