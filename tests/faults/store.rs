@@ -55,7 +55,7 @@ async fn assert_says_so(daemon: &Daemon) {
             assert!(!error.contains(internal), "{error}");
         }
     }
-    daemon.until_logged("the store failed").await;
+    daemon.until_logged("request failed").await;
 }
 
 /// Takes the store away with `take`, has wallets send all that they can send, gives it back with `give`, and

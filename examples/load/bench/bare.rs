@@ -7,9 +7,8 @@ use portico::token::{Signature, SigningKey, VerifyingKey, issue};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::Result;
-use crate::daemon::Usage;
 use crate::report::tenth;
+use crate::{Result, Usage};
 
 /// Verifies one signature again and again for that long.
 pub(super) fn verification(time: Duration) -> Result<Value> {
