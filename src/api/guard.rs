@@ -1,9 +1,8 @@
 //! Who may speak: the kernel's word on a Unix socket; host, origin and token on TCP.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -100,10 +99,10 @@ impl Guard {
 }
 
 /// What stands before every route.
-pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     match request.extensions().get::<Peer>() {
         Some(Peer::Unix { allowed: true, .. }) => next.run(request).await,
-        Some(Peer::Tcp(_)) => guard_tcp(&guard, request, next).await,
+        Some(Peer::Tcp(_)) => guard_tcp(guard, request, next).await,
         Some(Peer::Unix { allowed: false, uid }) => {
             ApiError::forbidden(format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)"))
                 .into_response()

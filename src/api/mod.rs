@@ -4,6 +4,7 @@
 //! does not see.
 
 mod body;
+mod door;
 mod envelope;
 pub(crate) mod fuzzing;
 mod guard;
@@ -17,6 +18,7 @@ mod routes;
 mod serve;
 mod ws;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -41,15 +43,26 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that this program was built from, or `unknown`.
 pub const GIT_COMMIT: &str = env!("PORTICO_GIT_COMMIT");
 
-/// What every handler may use.
+/// What every handler may use. Cheap to clone, which happens several times for each request.
 #[derive(Debug, Clone)]
-struct Api {
+struct Api(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     auth: Arc<Auth>,
     webhooks: Webhooks,
-    guard: Arc<Guard>,
+    guard: Guard,
     room: Arc<Room>,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
@@ -62,14 +75,14 @@ pub fn serve(
     lifecycle: &Lifecycle,
 ) {
     let metrics = auth.metrics();
-    let api = Api {
+    let api = Api(Arc::new(Parts {
         auth,
         webhooks,
-        guard: Arc::new(Guard::new(local, token)),
+        guard: Guard::new(local, token),
         room: Arc::new(Room::new(local)),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(&metrics),
-    };
+    }));
     let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone(), metrics);
     lifecycle.run("unix socket", server.clone().accept_unix(sockets.unix));
     if let Some(socket) = sockets.tcp {

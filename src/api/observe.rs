@@ -1,14 +1,11 @@
 //! Every request gets an id, is counted, and leaves one line in the log.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::Response;
-use tracing::Instrument;
 
 use super::envelope::Reason;
 use crate::metrics::Metrics;
@@ -62,36 +59,52 @@ fn random() -> HeaderValue {
     HeaderValue::from_maybe_shared(id.into_bytes()).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// What stands around all else that is done with a request.
-pub(super) async fn observe(
-    State(metrics): State<Arc<Metrics>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
-    let id = RequestId::of(request.headers());
-    let method = name(request.method());
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
-    let span = tracing::debug_span!("request", request_id = %id);
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).instrument(span).await;
-    let (status, took) = (response.status(), started.elapsed());
-    metrics.api.answered(route, method, status.as_str(), took);
-    let reason = response.extensions_mut().remove::<Reason>();
-    let code = reason.as_ref().map(|reason| reason.code);
-    if let Some(limit) = reason.as_ref().and_then(|reason| reason.limit) {
-        metrics.limits.reached(limit);
+/// A request under way.
+pub(super) struct Observed {
+    id: RequestId,
+    method: &'static str,
+    matched: Option<MatchedPath>,
+    started: Instant,
+}
+
+impl Observed {
+    /// Takes note of a request, and tells it its id.
+    pub(super) fn begin(request: &mut Request) -> Self {
+        let id = RequestId::of(request.headers());
+        let method = name(request.method());
+        let matched = request.extensions().get::<MatchedPath>().cloned();
+        request.extensions_mut().insert(id.clone());
+        Self { id, method, matched, started: Instant::now() }
     }
-    let (status, took_us) = (status.as_u16(), took.as_micros() as u64);
-    match reason.and_then(|reason| reason.cause) {
-        Some(cause) => {
-            tracing::error!(request_id = %id, method, route, status, code, cause, took_us, "request failed")
+
+    /// What stands around all that is logged on the way.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::debug_span!("request", request_id = %self.id)
+    }
+
+    /// Counts the answer, logs it and names its request.
+    pub(super) fn end(self, mut response: Response, metrics: &Metrics) -> Response {
+        let Self { id, method, matched, started } = self;
+        let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+        let (status, took) = (response.status(), started.elapsed());
+        metrics.api.answered(route, method, status.as_str(), took);
+        let reason = response.extensions_mut().remove::<Reason>();
+        let code = reason.as_ref().map(|reason| reason.code);
+        if let Some(limit) = reason.as_ref().and_then(|reason| reason.limit) {
+            metrics.limits.reached(limit);
         }
-        None => tracing::debug!(request_id = %id, method, route, status, code, took_us, "request answered"),
+        let (status, took_us) = (status.as_u16(), took.as_micros() as u64);
+        match reason.and_then(|reason| reason.cause) {
+            Some(cause) => {
+                tracing::error!(request_id = %id, method, route, status, code, cause, took_us, "request failed")
+            }
+            None => {
+                tracing::debug!(request_id = %id, method, route, status, code, took_us, "request answered")
+            }
+        }
+        response.headers_mut().insert(REQUEST_ID, id.0);
+        response
     }
-    response.headers_mut().insert(REQUEST_ID, id.0);
-    response
 }
 
 /// A method as it is counted. Callers can make up any number of them.

@@ -9,11 +9,10 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::envelope::ApiError;
 use super::routes::{auth, events, jwt, lookup, meta, relays, webhooks};
-use super::{Api, guard, observe, openapi, ws};
+use super::{Api, door, openapi, ws};
 
 /// Routes that answer within `local.request_timeout`.
 fn quick() -> Routes {
@@ -49,15 +48,12 @@ fn patient() -> Routes {
 }
 
 pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
-    let (guard, metrics) = (std::sync::Arc::clone(&api.guard), std::sync::Arc::clone(&api.metrics));
     let quick = quick().router.layer(middleware::from_fn_with_state(request_timeout, give_up));
     quick
         .merge(patient().router)
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(guard, guard::guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(metrics, observe::observe))
+        .layer(middleware::from_fn_with_state(api.clone(), door::door))
         .with_state(api)
 }
 
@@ -107,10 +103,6 @@ async fn no_such_route() -> ApiError {
 async fn wrong_method() -> ApiError {
     let message = "this route does not take that method";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::internal().into_response()
 }
 
 #[cfg(test)]

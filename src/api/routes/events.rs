@@ -45,7 +45,7 @@ pub(in crate::api) async fn read(
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        return Ok(follow(follower, room, api.lifecycle));
+        return Ok(follow(follower, room, api.lifecycle.clone()));
     }
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
