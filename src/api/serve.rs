@@ -36,8 +36,11 @@ const REFUSAL: &str = "HTTP/1.1 429 Too Many Requests\r\n\
     content-type: application/json\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 80\r\n\r\n\
     {\"success\":false,\"error\":\"too many connections are open\",\"code\":\"limit_reached\"}";
 
-/// How long sending that may take.
+/// How long that may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many connections may be refused at the same time; those beyond are closed without a word.
+const MAX_REFUSALS: usize = 256;
 
 /// Accepts connections and serves them.
 #[derive(Debug, Clone)]
@@ -46,6 +49,7 @@ pub(super) struct Server {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
     per_peer: Arc<DashMap<PeerKey, usize>>,
     max_per_peer: usize,
     allow_uids: Arc<[u32]>,
@@ -83,6 +87,7 @@ impl Server {
             lifecycle,
             metrics,
             places: Arc::new(Semaphore::new(local.max_connections)),
+            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
             per_peer: Arc::default(),
             max_per_peer: local.max_connections_per_peer,
             allow_uids: local.allow_uids.clone().into(),
@@ -155,20 +160,30 @@ impl Server {
     }
 
     /// Serves one connection in a task of its own; where there is no place, says so and closes it.
-    fn spawn(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
+    fn spawn(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let place = match self.take_place(peer) {
             Ok(place) => place,
             Err(limit) => {
                 self.metrics.limits.reached(limit);
                 tracing::debug!(?peer, limit = limit.label(), "too many connections: one was refused");
+                let Ok(refusing) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
                 return self.lifecycle.spawn(async move {
-                    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, stream.write_all(REFUSAL.as_bytes())).await;
+                    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
+                    drop(refusing);
                 });
             }
         };
         let (router, lifecycle, place) = (self.router.clone(), self.lifecycle.clone(), Arc::new(place));
         self.lifecycle.spawn(async move { serve(stream, peer, place, router, &lifecycle).await });
     }
+}
+
+/// Tells a client that there is no place, and waits for it to leave: a connection that is closed with something
+/// unread on it takes back what was said (RFC 9112 §9.6).
+async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    stream.write_all(REFUSAL.as_bytes()).await?;
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
 }
 
 async fn serve(

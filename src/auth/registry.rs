@@ -174,8 +174,8 @@ impl Registry {
         (self.open.fetch_add(1, Ordering::Relaxed) < max).then_some(slot)
     }
 
-    /// Takes room for what was let in before: a request from before a restart, or the challenge of a one-time
-    /// URL, which takes that one's place.
+    /// Takes room for what was let in before (a request from before a restart), or for what takes the place of
+    /// another: the challenge of a one-time URL, or the newest stream of a static token.
     pub(super) fn keep_room(&self) -> Slot {
         self.open.fetch_add(1, Ordering::Relaxed);
         Slot(Arc::clone(&self.open))

@@ -126,8 +126,8 @@ impl Auth {
         kind: HandshakeKind,
     ) -> Result<Opened> {
         let Some(token) = static_token else {
-            let ttl = Some(self.limits.handshake_ttl);
-            return self.keep_handshake(random_name(), no_request, kind, ttl).await;
+            let (slot, ttl) = (self.reserve()?, Some(self.limits.handshake_ttl));
+            return self.keep_handshake(random_name(), no_request, kind, ttl, slot).await;
         };
         check_static_token(&token)?;
         let _held = self.static_tokens.lock().await;
@@ -143,10 +143,13 @@ impl Auth {
             }
             (HandshakeKind::Handshake, Some(oldest)) if open.len() >= self.limits.max_streams_per_token => {
                 self.metrics.limits.reached(Limit::StreamsPerToken);
+                // It takes the room of the oldest, which ends only once there is a newer one.
+                let slot = self.registry.keep_room();
+                let opened = self.keep_handshake(token, no_request, kind, None, slot).await?;
                 self.end_stream(oldest.row.stream, FailureCode::Cancelled).await?;
-                self.keep_handshake(token, no_request, kind, None).await
+                Ok(opened)
             }
-            _ => self.keep_handshake(token, no_request, kind, None).await,
+            _ => self.keep_handshake(token, no_request, kind, None, self.reserve()?).await,
         }
     }
 
@@ -156,8 +159,8 @@ impl Auth {
         no_request: bool,
         kind: HandshakeKind,
         ttl: Option<Duration>,
+        slot: Slot,
     ) -> Result<Opened> {
-        let slot = self.reserve()?;
         let now = self.clock.now();
         let row = Handshake {
             stream: self.new_stream(),

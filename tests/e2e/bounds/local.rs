@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::{assert_told_to_wait, reached};
@@ -10,8 +10,11 @@ use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
 use crate::support::soon;
 
+/// What a client hears that asks something only after it was refused.
 async fn refused_connection(daemon: &Daemon) -> String {
     let mut beyond = UnixStream::connect(daemon.socket()).await.unwrap();
+    soon("a refusal", beyond.readable()).await.unwrap();
+    beyond.write_all(b"GET /health HTTP/1.1\r\nhost: portico\r\n\r\n").await.unwrap();
     let mut said = String::new();
     soon("a refusal", beyond.read_to_string(&mut said)).await.unwrap();
     said
@@ -39,9 +42,9 @@ async fn a_client_that_opens_connections_without_end_is_told_to_wait_and_those_t
 
 async fn held_one_more(daemon: &Daemon) -> bool {
     let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let asked = stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await;
     let mut said = String::new();
-    stream.read_to_string(&mut said).await.is_ok() && said.starts_with("HTTP/1.0 200")
+    asked.is_ok() && stream.read_to_string(&mut said).await.is_ok() && said.starts_with("HTTP/1.0 200")
 }
 
 #[tokio::test]

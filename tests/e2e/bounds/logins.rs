@@ -99,6 +99,22 @@ async fn opening_one_static_token_again_and_again_cancels_the_oldest_stream() {
 }
 
 #[tokio::test]
+async fn a_static_token_opened_again_takes_the_room_of_the_stream_that_it_cancels() {
+    let config = "[auth]\nmax_streams_per_token = 2\nmax_open = 3\n";
+    let daemon = Daemon::on(&[]).with_config(config).start().await;
+    let open = || async { daemon.rest().key_handshake(json!({ "static_token": "again" })).await.1 };
+    let (first, second) = (open().await, open().await);
+    let (_, login) = daemon.rest().login(json!({})).await;
+    let third = open().await;
+    assert_eq!(daemon.ended(&first).await[0]["code"], "cancelled");
+    let answer = daemon.rest().post("/key-handshake", json!({ "static_token": "other" })).await;
+    assert_eq!(answer.refusal(), refused(429, "limit_reached"));
+    for still_open in [&second, &third, &login] {
+        assert!(daemon.rest().events(still_open).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn relays_beyond_the_bound_are_refused_until_one_is_removed() {
     let relay = TestRelay::start().await;
     let config = "[relays]\nmax_relays = 2\n";
