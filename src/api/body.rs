@@ -1,5 +1,6 @@
 //! Reading what a caller sent: bounded in size and time, and every mistake named.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -88,7 +89,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|Path(value)| Self(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+        path.map(|Path(value)| Self(value)).map_err(|error| wrong("path", &error))
     }
 }
 
@@ -100,8 +101,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(value)| Self(value)).map_err(|error| ApiError::bad_request(error.body_text()))
+        query.map(|Query(value)| Self(value)).map_err(|error| wrong("query", &error))
     }
+}
+
+/// What is wrong with a part of the URL, without the words that axum puts around it.
+fn wrong(part: &str, error: &dyn Error) -> ApiError {
+    let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    ApiError::bad_request(format!("{part}: {reason}"))
 }
 
 /// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.

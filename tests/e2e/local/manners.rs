@@ -44,6 +44,7 @@ async fn every_mistake_comes_back_in_the_envelope() {
     let stream = rest.authenticate(&key).await;
     let answer = rest.get(&format!("/events/{stream}?after=minus")).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
+    assert_eq!(answer.json()["error"], "query: after: invalid digit found in string");
     let off_the_curve = format!("{{\"main_key\":\"{}\"}}", "f".repeat(64));
     let answer = rest.send(Method::POST, "/authenticate-key", off_the_curve).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
