@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, log_fields};
 use crate::config::{Log, LogFormat};
 
 /// Starts the log. Libraries are heard from `warn` on, unless the filter names them.
@@ -17,7 +17,7 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = match log.format {
-        LogFormat::Text => lines.boxed(),
+        LogFormat::Text => lines.fmt_fields(log_fields::quoted()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     let discreet = filter_fn(|metadata| is_discreet(metadata.target(), *metadata.level()));

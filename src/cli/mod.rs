@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod issue;
 mod keygen;
+mod log_fields;
 mod logging;
 mod login;
 mod qr;
