@@ -26,19 +26,19 @@ enum Outcome {
     Await(Box<Follower>, Following),
 }
 
-/// The first message of a client that is not trusted yet; `false`: it is not let in.
-pub(super) fn authenticate(session: &Session, text: &str, outbox: &Outbox) -> bool {
-    let request = Request::parse(text);
-    let result = match request.command {
-        Ok(Command::Auth(offered)) => auth(session, &offered),
-        Ok(_) => Err(ApiError::unauthorized("the first command must be Auth")),
-        Err(error) => Err(error),
+/// The first command of a client, or another `Auth`; `false`: it is not let in.
+pub(super) async fn authenticate(session: &Session, request: Request, outbox: &Outbox) -> bool {
+    let command = match request.command {
+        Ok(Command::Auth(offered)) => Ok(Command::Auth(offered)),
+        Ok(_) | Err(_) => Err(ApiError::unauthorized("the first command must be Auth, with the API token")),
     };
-    match result {
-        Ok(data) => {
+    match carry_out(session, command).await {
+        Ok(Outcome::Data(data)) => {
             outbox.send(&success(&request.id, data));
             true
         }
+        // `Auth` leads to nothing more.
+        Ok(Outcome::Follow { .. } | Outcome::Await(..)) => true,
         Err(error) => {
             outbox.send(&failure(&request.id, &error));
             false

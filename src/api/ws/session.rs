@@ -187,17 +187,17 @@ impl Session {
                     Ok(None) => continue,
                     Err(end) => return end,
                 };
-                if !self.is_authenticated() {
-                    // In order, before anything else is looked at.
-                    if !command::authenticate(self, &text, &outbox) {
-                        return End::Close(CloseCode::Policy, "send Auth with the API token first");
-                    }
-                    continue;
-                }
                 commands += 1;
                 let span =
                     tracing::debug_span!("command", request_id = %format_args!("{}/{commands}", self.id));
                 let request = Request::parse(&text);
+                if !self.is_authenticated() || matches!(request.command, Ok(Command::Auth(_))) {
+                    // In order, before anything else is looked at.
+                    if !command::authenticate(self, request, &outbox).instrument(span).await {
+                        return End::Close(CloseCode::Policy, "send Auth with the API token first");
+                    }
+                    continue;
+                }
                 if request.command.as_ref().is_ok_and(Command::only_computes) {
                     computing.push((request, span));
                     continue;

@@ -98,5 +98,16 @@ async fn a_websocket_on_tcp_must_say_the_token_first() {
     let mut socket = daemon.websocket_over_tcp().await;
     socket.send_raw("not JSON").await;
     let (said, _) = socket.until_closed().await;
-    assert_eq!(said[0]["code"], "bad_request");
+    assert_eq!(said[0]["code"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_websocket_that_guesses_another_token_after_the_right_one_is_closed() {
+    let daemon = daemon().await;
+    let mut socket = daemon.websocket_over_tcp().await;
+    socket.data("Auth", json!({ "token": daemon.api_token() })).await;
+    socket.data("Auth", json!({ "token": daemon.api_token() })).await;
+    socket.send("Auth", json!({ "token": "guess" })).await;
+    let (said, _) = socket.until_closed().await;
+    assert_eq!((said.len(), &said[0]["code"]), (1, &json!("unauthorized")));
 }
