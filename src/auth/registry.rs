@@ -11,6 +11,7 @@ use nostr_sdk::{Event, EventId, PublicKey, RelayUrl};
 use super::deadlines::{Deadlines, Due};
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
+use crate::metrics::Limit;
 use crate::protocol::kind;
 use crate::relay::Gate;
 use crate::store::{Handshake, StreamId};
@@ -52,8 +53,8 @@ impl Drop for Slot {
 #[derive(Debug)]
 pub(super) struct OpenHandshake {
     pub(super) row: Handshake,
-    /// When it was scanned lately, the oldest first.
-    scans: Mutex<VecDeque<Timestamp>>,
+    /// When it was scanned lately and by whom, the oldest first.
+    scans: Mutex<VecDeque<(Timestamp, PublicKey)>>,
     _slot: Slot,
 }
 
@@ -63,18 +64,27 @@ impl OpenHandshake {
     }
 
     /// Counts a scan, if there is room for one more within the life of a challenge. So no more challenges
-    /// of this URL are open than it may be scanned: those who know it cannot take everybody's room.
-    pub(super) fn may_be_scanned(&self, now: Timestamp, limits: &AuthLimits) -> bool {
+    /// of this URL are open than it may be scanned: those who know it cannot take everybody's room. And nobody
+    /// takes more of the URL's own room than they may be prompted.
+    pub(super) fn count_scan(
+        &self,
+        user: PublicKey,
+        now: Timestamp,
+        limits: &AuthLimits,
+    ) -> Result<(), Limit> {
         let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
         let start = now.minus(limits.challenge_ttl);
-        while scans.front().is_some_and(|at| *at <= start) {
+        while scans.front().is_some_and(|(at, _)| *at <= start) {
             scans.pop_front();
         }
-        let has_room = scans.len() < limits.max_scans_per_url;
-        if has_room {
-            scans.push_back(now);
+        if scans.len() >= limits.max_scans_per_url {
+            return Err(Limit::ScansPerUrl);
         }
-        has_room
+        if scans.iter().filter(|(_, by)| *by == user).count() >= limits.max_prompts_per_user {
+            return Err(Limit::PromptsPerUser);
+        }
+        scans.push_back((now, user));
+        Ok(())
     }
 }
 

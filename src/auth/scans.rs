@@ -9,7 +9,6 @@ use super::patience::until_stored;
 use super::registry::OpenHandshake;
 use super::{Auth, AuthError, Result};
 use crate::events::{EventBody, FailureCode};
-use crate::metrics::Limit;
 use crate::protocol::KeyHandshake;
 use crate::store::{HandshakeKind, Scan};
 
@@ -24,10 +23,10 @@ impl Auth {
             self.metrics.logins.scanned("too_old");
             return Ok(());
         }
-        if !first.may_be_scanned(self.clock.now(), &self.limits) {
-            tracing::debug!(stream_id = %stream, event = %event.id, "dropped a scan: the URL is scanned too often");
+        if let Err(limit) = first.count_scan(event.pubkey, self.clock.now(), &self.limits) {
+            tracing::debug!(stream_id = %stream, event = %event.id, limit = limit.label(), "dropped a scan: too many");
             self.metrics.logins.scanned("too_many");
-            self.metrics.limits.reached(Limit::ScansPerUrl);
+            self.metrics.limits.reached(limit);
             return Ok(());
         }
         let (waiting, first, handshake) = (&waiting, &first, &handshake);
@@ -144,9 +143,15 @@ fn sane(preferred: &[String]) -> Vec<String> {
     const MAX_TOLD: usize = 8;
     const MAX_URL: usize = 256;
 
-    let is_sane =
-        |url: &&String| url.len() <= MAX_URL && RelayUrl::parse(url).is_ok_and(|url| is_plain(&url));
+    let is_sane = |url: &&String| {
+        is_printable(url) && url.len() <= MAX_URL && RelayUrl::parse(url).is_ok_and(|url| is_plain(&url))
+    };
     preferred.iter().filter(is_sane).take(MAX_TOLD).cloned().collect()
+}
+
+/// Parsing a URL overlooks line breaks and tabs.
+fn is_printable(url: &str) -> bool {
+    url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Whether a relay's URL carries no user name or password.
@@ -162,7 +167,16 @@ mod tests {
     #[test]
     fn a_hostile_wallet_cannot_have_callers_told_what_is_no_relay() {
         let long = format!("wss://{}.example", "a".repeat(300));
-        let hostile = ["http://x", "wss://u:p@a.example", "nonsense\n", "", &long].map(str::to_owned);
+        let hostile = [
+            "http://x",
+            "wss://u:p@a.example",
+            "nonsense\n",
+            "wss://a.example\n",
+            "wss://a\t.example",
+            "",
+            &long,
+        ]
+        .map(str::to_owned);
         assert!(sane(&hostile).is_empty());
         let many: Vec<String> = (0..50).map(|n| format!("wss://relay{n}.example")).collect();
         assert_eq!(sane(&many), many[..8]);

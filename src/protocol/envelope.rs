@@ -228,7 +228,11 @@ fn decode(payload: &str) -> Option<Vec<u8>> {
     STANDARD.decode(payload).ok().filter(|bytes| bytes.first() == Some(&nip44::Version::V2.as_u8()))
 }
 
+/// A message is a JSON object; serde would take the values in their order in an array, too.
 fn parse<M: DeserializeOwned>(json: &str) -> Result<M, OpenError> {
+    if json.trim_ascii_start().starts_with('[') {
+        return Err(OpenError::Malformed(Defect::NotThisMessage));
+    }
     serde_json::from_str(json).map_err(|error| {
         OpenError::Malformed(if error.is_data() { Defect::NotThisMessage } else { Defect::NotJson })
     })

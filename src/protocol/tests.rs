@@ -115,6 +115,7 @@ fn each_defect_has_its_name() {
         (kind::KEY_HANDSHAKE, r#"{"token":"t""#, malformed(Defect::NotJson)),
         (kind::KEY_HANDSHAKE, r#"{"token":"t"} x"#, malformed(Defect::NotJson)),
         (kind::KEY_HANDSHAKE, r#"{"token":1}"#, malformed(Defect::NotThisMessage)),
+        (kind::KEY_HANDSHAKE, r#" ["t",null,[]]"#, malformed(Defect::NotThisMessage)),
         (kind::AUTH_RESPONSE, PLAIN, malformed(Defect::NotThisMessage)),
         (kind::AUTH_CHALLENGE, PLAIN, malformed(Defect::NotThisMessage)),
         (kind::SUBKEY_PROOF, PLAIN, malformed(Defect::NotThisMessage)),

@@ -88,6 +88,23 @@ async fn strangers_who_flood_a_url_on_the_wall_take_no_room_from_other_urls() {
 }
 
 #[tokio::test]
+async fn a_wallet_that_scans_a_url_on_the_wall_again_and_again_does_not_close_it_for_others() {
+    let relay = TestRelay::start().await;
+    let config = "[auth]\nmax_prompts_per_user = 3\nmax_scans_per_url = 5\n";
+    let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
+    let (wall, stream) = daemon.rest().key_handshake(json!({ "static_token": "on the wall" })).await;
+    let mut stranger = Phone::new();
+    for _ in 0..7 {
+        stranger.scan(&wall).await;
+    }
+    let all_dropped = async { while reached(&daemon, "prompts_per_user").await < 4.0 {} };
+    soon("the scans beyond the third to be dropped", all_dropped).await;
+    let mut user = Phone::new();
+    user.scan(&wall).await;
+    assert_eq!(daemon.events(&stream, 4).await[3]["main_key"], user.key().to_hex());
+}
+
+#[tokio::test]
 async fn opening_one_static_token_again_and_again_cancels_the_oldest_stream() {
     let config = "[auth]\nmax_streams_per_token = 2\n";
     let daemon = Daemon::on(&[]).with_config(config).start().await;
@@ -178,7 +195,7 @@ async fn a_relay_that_floods_us_fills_its_own_queue_and_the_login_over_another_g
 #[tokio::test]
 async fn genuine_messages_beyond_the_inbox_wait_and_none_is_lost() {
     let relay = TestRelay::start().await;
-    let config = "[relays]\ninbox = 1\n";
+    let config = "[relays]\ninbox = 1\n[auth]\nmax_prompts_per_user = 200\n";
     let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
     let (url, stream) = daemon.rest().key_handshake(json!({ "static_token": "wall" })).await;
     let mut user = Phone::new();
