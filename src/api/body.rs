@@ -42,11 +42,7 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonBo
 }
 
 async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
-        .unwrap_or(0);
+    let announced = announced(&request);
     let mut body = request.into_body();
     if announced > limit {
         discard(&mut body, announced).await;
@@ -63,6 +59,18 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
+}
+
+/// Reads what a request that is refused unseen brought along: a connection that is closed with something unread
+/// on it takes back what was said (RFC 9112 §9.6).
+pub(super) async fn read_off(request: Request) {
+    let announced = announced(&request);
+    discard(&mut request.into_body(), announced).await;
+}
+
+fn announced(request: &Request) -> usize {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Reads on for a while, unless more was announced than anybody would read.

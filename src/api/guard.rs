@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use super::body::read_off;
 use super::envelope::ApiError;
 use crate::config::Local;
 
@@ -71,16 +72,19 @@ impl Guard {
 
     /// The origin, if the request comes from a web page and that page may speak.
     fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Ok(None) };
         let listed = |known: &String| origin.as_bytes() == known.trim_end_matches('/').as_bytes();
-        if self.allowed_origins.iter().any(listed) {
+        // No browser sends two.
+        if origins.next().is_none() && self.allowed_origins.iter().any(listed) {
             return Ok(Some(origin.clone()));
         }
         Err(ApiError::forbidden("the Origin header is not in local.allowed_origins"))
     }
 
     fn check_token(&self, request: &Request) -> Result<(), ApiError> {
-        let offered = request.headers().get(header::AUTHORIZATION);
+        let mut offers = request.headers().get_all(header::AUTHORIZATION).iter();
+        let offered = offers.next();
         let path = request.uri().path();
         // A browser cannot set headers on a WebSocket, so its first command carries the token instead.
         if is_public(path) || (path == "/ws" && offered.is_none()) {
@@ -91,7 +95,7 @@ impl Guard {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         match bearer {
-            Some(token) if self.is_token(token) => Ok(()),
+            Some(token) if self.is_token(token) && offers.next().is_none() => Ok(()),
             Some(_) => Err(ApiError::unauthorized("the API token is wrong")),
             None => Err(ApiError::unauthorized("send Authorization: Bearer <API token>")),
         }
@@ -104,8 +108,8 @@ pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Respon
         Some(Peer::Unix { allowed: true, .. }) => next.run(request).await,
         Some(Peer::Tcp(_)) => guard_tcp(guard, request, next).await,
         Some(Peer::Unix { allowed: false, uid }) => {
-            ApiError::forbidden(format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)"))
-                .into_response()
+            let message = format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)");
+            refuse(request, ApiError::forbidden(message)).await
         }
         None => ApiError::internal().into_response(),
     }
@@ -114,13 +118,13 @@ pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Respon
 async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
     let origin = match guard.check_host(&request).and_then(|()| guard.check_origin(request.headers())) {
         Ok(origin) => origin,
-        Err(error) => return error.into_response(),
+        Err(error) => return refuse(request, error).await,
     };
     let mut response = match origin {
         Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => match guard.check_token(&request) {
             Ok(()) => next.run(request).await,
-            Err(error) => error.into_response(),
+            Err(error) => refuse(request, error).await,
         },
     };
     if let Some(origin) = origin {
@@ -136,6 +140,11 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
     }
     response
+}
+
+async fn refuse(request: Request, error: ApiError) -> Response {
+    read_off(request).await;
+    error.into_response()
 }
 
 /// What anybody may ask who reaches the socket.
@@ -207,6 +216,8 @@ mod tests {
             assert!(origin(hostile).is_err(), "{hostile}");
         }
         assert!(origin("https://app.example").unwrap().is_some());
+        let two = [("origin", "https://app.example"), ("origin", "https://evil.example")];
+        assert!(guard().check_origin(request("/", &two).headers()).is_err());
     }
 
     #[test]
@@ -223,6 +234,8 @@ mod tests {
         for wrong in ["Bearer wrong", "Bearer righ", "Bearer right2", "Basic right", "right", "Bearer"] {
             assert!(!check("/info", &[("authorization", wrong)]), "{wrong}");
             assert!(!check("/ws", &[("authorization", wrong)]), "{wrong}");
+            let two = [("authorization", "Bearer right"), ("authorization", wrong)];
+            assert!(!check("/info", &two), "{wrong}");
         }
     }
 }

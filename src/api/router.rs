@@ -10,6 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 
+use super::body::read_off;
 use super::envelope::ApiError;
 use super::routes::{auth, events, jwt, lookup, meta, relays, webhooks};
 use super::{Api, door, openapi, ws};
@@ -96,11 +97,13 @@ async fn give_up(State(after): State<Duration>, request: Request, next: Next) ->
     })
 }
 
-async fn no_such_route() -> ApiError {
+async fn no_such_route(request: Request) -> ApiError {
+    read_off(request).await;
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route")
 }
 
-async fn wrong_method() -> ApiError {
+async fn wrong_method(request: Request) -> ApiError {
+    read_off(request).await;
     let message = "this route does not take that method";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::unistd::{Gid, Uid, User, getgrouplist};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
@@ -31,13 +31,14 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// After a failure to accept (no file descriptors left), how long before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// What a connection beyond the bound gets, without being listened to.
+/// What a connection beyond the bound gets, whatever it asks.
 const REFUSAL: &str = "HTTP/1.1 429 Too Many Requests\r\n\
     content-type: application/json\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 80\r\n\r\n\
     {\"success\":false,\"error\":\"too many connections are open\",\"code\":\"limit_reached\"}";
 
-/// How long that may take.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long that may take, and how much of it is for the client to begin.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many connections may be refused at the same time; those beyond are closed without a word.
 const MAX_REFUSALS: usize = 256;
@@ -178,9 +179,11 @@ impl Server {
     }
 }
 
-/// Tells a client that there is no place, and waits for it to leave: a connection that is closed with something
-/// unread on it takes back what was said (RFC 9112 §9.6).
+/// Tells a client that there is no place, after it began to speak (some cannot read an answer that comes before
+/// their question), and waits for it to leave: a connection that is closed with something unread on it takes
+/// back what was said (RFC 9112 §9.6).
 async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let _ = tokio::time::timeout(REFUSAL_PATIENCE, stream.read(&mut [0; 1024])).await;
     stream.write_all(REFUSAL.as_bytes()).await?;
     stream.shutdown().await?;
     tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::support::daemon::Daemon;
@@ -51,6 +51,25 @@ async fn every_mistake_comes_back_in_the_envelope() {
     let nine: Vec<String> = vec![key.clone(); 9];
     let answer = rest.post("/authenticate-key", json!({ "main_key": key, "subkeys": nine })).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_the_body_after_the_head_gets_to_read_that_there_is_no_such_route() {
+    let daemon = Daemon::on(&[]).start().await;
+    for (path, status) in [("/nope", "404"), ("/health", "405")] {
+        let mut client = UnixStream::connect(daemon.socket()).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: portico\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..20 {
+            daemon.rest().get("/health").await;
+        }
+        client.write_all(b"{}").await.unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+    }
 }
 
 #[tokio::test]
