@@ -137,7 +137,10 @@ impl From<AuthError> for ApiError {
             AuthError::Stopping | AuthError::Relay(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
-            AuthError::NoRelay => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string()),
+            AuthError::NoSuchRelay(_) => Self::new(StatusCode::NOT_FOUND, "no_such_relay", error.to_string()),
+            AuthError::NoRelay | AuthError::NothingToLogInOver => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string())
+            }
             AuthError::Store(error) => error.into(),
             AuthError::Seal => Self::internal().caused_by(error),
         }

@@ -79,6 +79,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         relays: relays.clone(),
         clock,
         lifecycle: lifecycle.clone(),
+        listed_relays: config.relays.clone(),
         max_relays: config.relay_rules.max_relays,
         metrics,
     };
@@ -127,7 +128,7 @@ impl Daemon {
     pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
         manager::reloading();
         let reloaded = match listed {
-            Ok(listed) => self.auth.reload_relays(&listed).await.map_err(|error| error.to_string()),
+            Ok(listed) => self.auth.reload_relays(listed).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match reloaded {
@@ -203,6 +204,6 @@ async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result
 
 fn log(changes: &RelayChanges) {
     let RelayChanges { added, removed, changed } = changes;
-    let list = |urls: &[RelayUrl]| urls.iter().map(ToString::to_string).collect::<Vec<_>>();
-    tracing::info!(added = ?list(added), removed = ?list(removed), changed = ?list(changed), "reloaded");
+    let list = |urls: &[RelayUrl]| urls.iter().map(RelayUrl::as_str).collect::<Vec<_>>().join(" ");
+    tracing::info!(added = list(added), removed = list(removed), changed = list(changed), "reloaded");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nostr_sdk::RelayUrl;
+
 use crate::metrics::Limit;
 use crate::store::StoreError;
 use crate::token::TokenError;
@@ -35,6 +37,12 @@ pub enum AuthError {
     /// A change to the set of relays was refused.
     #[error("{0}")]
     Relay(#[from] crate::relay::RelayError),
+    /// A relay that is to be removed is none of the operator's.
+    #[error("no such relay: {0} is neither in relays.toml nor was it added")]
+    NoSuchRelay(RelayUrl),
+    /// A wallet could be told of no relay, so that no URL of ours would work.
+    #[error("there is no relay to log in over: add one (portico relays add), or list one in relays.toml")]
+    NothingToLogInOver,
     /// No relay is subscribed.
     #[error("no relay is subscribed: nobody can log in now")]
     NoRelay,

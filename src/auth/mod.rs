@@ -18,6 +18,7 @@ mod prompts;
 mod reading;
 mod recovery;
 mod registry;
+mod relay_report;
 mod relays;
 mod requests;
 mod run;
@@ -36,7 +37,8 @@ pub use error::{AuthError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};
 pub use recovery::Opening;
-pub use relays::{RelayReport, operator_relays};
+pub use relay_report::RelayReport;
+pub use relays::operator_relays;
 pub use requests::Opened;
 pub use tokens::{TokenType, VerifiedToken, is_curve_point};
 
@@ -44,7 +46,7 @@ pub use crate::events::StreamId;
 pub use crate::token::TokenError;
 
 use crate::clock::{SharedClock, Timestamp};
-use crate::config::{AuthLimits, HistoryRules, LookupRules, TokenRules};
+use crate::config::{AuthLimits, HistoryRules, LookupRules, RelayEntry, TokenRules};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
@@ -82,6 +84,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Runs what goes on in the background.
     pub lifecycle: Lifecycle,
+    /// The relays of `relays.toml`.
+    pub listed_relays: Vec<RelayEntry>,
     /// Relays of the operator's own, at most.
     pub max_relays: usize,
     /// Where logins are counted.
@@ -114,8 +118,9 @@ pub struct Auth {
     shown_to: Cache<PublicKey, Timestamp>,
     /// Held while a static token is looked up and opened, so that two callers do not both open it.
     static_tokens: tokio::sync::Mutex<()>,
-    /// Held while the set of relays changes: what is stored and what is connected are to stay the same.
-    relay_changes: tokio::sync::Mutex<()>,
+    /// The relays of `relays.toml`. Held while the set of relays changes: what is stored and what is connected
+    /// are to stay the same.
+    listed_relays: tokio::sync::Mutex<Vec<RelayEntry>>,
 }
 
 impl Auth {

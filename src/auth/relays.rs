@@ -1,8 +1,13 @@
-//! The set of relays, changed at run time and kept.
+//! The set of relays: those of `relays.toml`, and what was changed at run time, which is kept and goes before it.
+//!
+//! A change is kept only as long as it differs from the file: what both say is the file's alone, so that the
+//! file can take it back.
+
+use std::sync::Arc;
 
 use nostr_sdk::RelayUrl;
-use serde::Serialize;
 
+use super::relay_report::RelayReport;
 use super::scans::is_plain;
 use super::{Auth, AuthError, Result};
 use crate::config::RelayEntry;
@@ -10,104 +15,82 @@ use crate::metrics::Limit;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
 use crate::store::{RelayChange, Store, StoreError};
 
-/// How a relay is doing, for operators.
-#[derive(Debug, Clone, Serialize)]
-pub struct RelayReport {
-    /// Where it is.
-    pub relay: String,
-    /// `configured`, `added` at run time, or `preferred` by a wallet.
-    pub origin: &'static str,
-    /// `connecting`, `subscribing`, `ready`, or `paused` for its hostility.
-    pub state: &'static str,
-    /// What went wrong last, until it is ready again.
-    pub last_error: Option<String>,
-    /// How long the last ping took to be answered, in milliseconds.
-    pub latency_ms: Option<f64>,
-    /// Events sent, repetitions included.
-    pub sent: u64,
-    /// Events that it said it took.
-    pub accepted: u64,
-    /// Events that it refused.
-    pub refused: u64,
-    /// Events that came from it.
-    pub received: u64,
-    /// … and had a wrong id or signature.
-    pub forged: u64,
-}
-
-impl From<RelayHealth> for RelayReport {
-    fn from(health: RelayHealth) -> Self {
-        let RelayHealth { url, origin, state, latency, last_error, counters, .. } = health;
-        Self {
-            relay: url.to_string(),
-            origin: match origin {
-                Origin::Configured => "configured",
-                Origin::Added => "added",
-                Origin::Preferred => "preferred",
-            },
-            state: match state {
-                RelayState::Connecting => "connecting",
-                RelayState::Subscribing => "subscribing",
-                RelayState::Paused => "paused",
-                RelayState::Ready => "ready",
-            },
-            last_error: last_error.map(|error| error.to_string()),
-            // Whole microseconds: more digits would only look exact.
-            latency_ms: latency.map(|time| (time.as_micros() as f64) / 1000.0),
-            sent: counters.sent,
-            accepted: counters.accepted,
-            refused: counters.refused,
-            received: counters.received,
-            forged: counters.forged,
-        }
-    }
-}
-
 impl Auth {
     /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
     /// can be written.
     pub async fn readiness(&self) -> Result<usize> {
         self.store.check().await?;
-        let general =
-            |relay: &RelayHealth| relay.origin != Origin::Preferred && relay.state == RelayState::Ready;
-        match self.relays.list().iter().filter(|relay| general(relay)).count() {
+        match self.own_relays().filter(|relay| relay.state == RelayState::Ready).count() {
             0 => Err(AuthError::NoRelay),
             ready => Ok(ready),
         }
     }
 
-    /// All relays and how they are.
-    pub fn relay_states(&self) -> Vec<RelayReport> {
-        self.relays.list().into_iter().map(RelayReport::from).collect()
+    /// All relays and how they are; those that are listed but removed come last.
+    pub async fn relay_states(&self) -> Vec<RelayReport> {
+        let listed = self.listed_relays.lock().await;
+        let is_listed = |url: &RelayUrl| find(&listed, url).is_some();
+        let own: Vec<RelayUrl> = self.own_relays().map(|relay| relay.url).collect();
+        let there = self.relays.list().into_iter().map(|relay| {
+            let listed = is_listed(&relay.url);
+            RelayReport::of(relay, listed)
+        });
+        let removed = listed.iter().filter(|entry| !own.contains(&entry.url));
+        there.chain(removed.map(|entry| RelayReport::removed(&entry.url))).collect()
     }
 
     /// Takes over the operator's list of relays, as far as nothing else was said at run time. What is open goes
     /// on; a relay that is listed as before is left alone.
-    pub async fn reload_relays(&self, listed: &[RelayEntry]) -> Result<RelayChanges> {
-        let _changing = self.relay_changes.lock().await;
-        Ok(self.relays.configure(operator_relays(listed, &*self.store).await?).await?)
+    pub async fn reload_relays(&self, list: Vec<RelayEntry>) -> Result<RelayChanges> {
+        let mut listed = self.listed_relays.lock().await;
+        let changes = self.relays.configure(operator_relays(&list, &*self.store).await?).await?;
+        *listed = list;
+        Ok(changes)
     }
 
-    /// Adds a relay, now and after every restart. Returns its URL as it is known from now on.
-    pub async fn add_relay(&self, url: &str) -> Result<RelayUrl> {
+    /// Adds a relay, now and after every restart; one of `relays.toml` that was removed is back. Returns its URL
+    /// as it is known from now on.
+    pub async fn add_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
-        let _changing = self.relay_changes.lock().await;
-        let own = self.relays.list().iter().filter(|relay| relay.origin != Origin::Preferred).count();
+        let auth = Arc::clone(self);
+        self.to_the_end(async move { auth.add(url).await }).await
+    }
+
+    /// Removes a relay, now and after every restart, wherever it came from but a wallet.
+    pub async fn remove_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
+        let url = parse(url)?;
+        let auth = Arc::clone(self);
+        self.to_the_end(async move { auth.remove(url).await }).await
+    }
+
+    async fn add(&self, url: RelayUrl) -> Result<RelayUrl> {
+        let listed = self.listed_relays.lock().await;
+        if self.own_relays().any(|relay| relay.url == url) {
+            return Ok(url);
+        }
         let (limit, message) = (Limit::Relays, "there are too many relays already: remove one first");
-        if own >= self.max_relays {
+        if self.own_relays().count() >= self.max_relays {
             return Err(AuthError::LimitReached { limit, message, retry_after: None });
         }
-        self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?;
-        self.relays.add(RelaySpec::read_write(url.clone())).await?;
+        let entry = find(&listed, &url);
+        match entry {
+            Some(_) => self.store.forget_relay_change(url.as_str()).await?,
+            None => self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?,
+        }
+        self.relays.add(entry.map_or_else(|| RelaySpec::read_write(url.clone()), spec)).await?;
         tracing::info!(relay = %url, "relay added");
         Ok(url)
     }
 
-    /// Removes a relay, now and after every restart, wherever it came from.
-    pub async fn remove_relay(&self, url: &str) -> Result<RelayUrl> {
-        let url = parse(url)?;
-        let _changing = self.relay_changes.lock().await;
-        self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
+    async fn remove(&self, url: RelayUrl) -> Result<RelayUrl> {
+        let listed = self.listed_relays.lock().await;
+        if find(&listed, &url).is_some() {
+            self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
+        } else if self.own_relays().any(|relay| relay.url == url) {
+            self.store.forget_relay_change(url.as_str()).await?;
+        } else {
+            return Err(AuthError::NoSuchRelay(url));
+        }
         self.relays.remove(&url).await?;
         if self.relays.urls_for_handshake().is_empty() {
             tracing::warn!(relay = %url, "the last relay was removed: nobody can log in");
@@ -116,9 +99,15 @@ impl Auth {
         }
         Ok(url)
     }
+
+    /// The relays of the operator's that are in force.
+    fn own_relays(&self) -> impl Iterator<Item = RelayHealth> {
+        self.relays.list().into_iter().filter(|relay| relay.origin == Origin::Operator)
+    }
 }
 
-/// The relays of the operator's list, with what was changed at run time: that goes before the list.
+/// The relays of the operator's list, with what was changed at run time: that goes before the list. Changes that
+/// the list has caught up with are forgotten.
 ///
 /// # Errors
 /// The store could not be read.
@@ -126,20 +115,39 @@ pub async fn operator_relays(
     listed: &[RelayEntry],
     store: &dyn Store,
 ) -> std::result::Result<Vec<RelaySpec>, StoreError> {
-    let spec =
-        |entry: &RelayEntry| RelaySpec { url: entry.url.clone(), read: entry.read, write: entry.write };
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
-    for (url, change) in store.relay_changes().await? {
-        let Ok(url) = RelayUrl::parse(&url) else { continue };
-        tracing::info!(relay = %url, ?change, "changed at run time");
-        let known = relays.iter().any(|relay| relay.url == url);
-        match change {
-            RelayChange::Added if !known => relays.push(RelaySpec::read_write(url)),
-            RelayChange::Added => {}
-            RelayChange::Removed => relays.retain(|relay| relay.url != url),
+    for (name, change) in store.relay_changes().await? {
+        let Ok(url) = RelayUrl::parse(&name) else { continue };
+        match (change, find(listed, &url)) {
+            (RelayChange::Added, None) => {
+                tracing::info!(relay = %url, "in use beside those of relays.toml: it was added at run time");
+                relays.push(RelaySpec::read_write(url));
+            }
+            (RelayChange::Removed, Some(_)) => {
+                tracing::warn!(
+                    relay = %url,
+                    "not in use though relays.toml lists it: it was removed at run time \
+                     (`portico relays add {url}` brings it back)"
+                );
+                relays.retain(|relay| relay.url != url);
+            }
+            // It does no harm if the store cannot be written: the next start or reload tries again.
+            (RelayChange::Added, Some(_)) | (RelayChange::Removed, None) => {
+                if let Err(error) = store.forget_relay_change(&name).await {
+                    tracing::warn!(relay = %url, %error, "a change at run time cannot be forgotten yet");
+                }
+            }
         }
     }
     Ok(relays)
+}
+
+fn find<'a>(listed: &'a [RelayEntry], url: &RelayUrl) -> Option<&'a RelayEntry> {
+    listed.iter().find(|entry| entry.url == *url)
+}
+
+fn spec(entry: &RelayEntry) -> RelaySpec {
+    RelaySpec { url: entry.url.clone(), read: entry.read, write: entry.write }
 }
 
 fn parse(text: &str) -> Result<RelayUrl> {
@@ -147,8 +155,12 @@ fn parse(text: &str) -> Result<RelayUrl> {
     const MAX_URL: usize = 256;
 
     let url = RelayUrl::parse(text).ok().filter(|url| text.len() <= MAX_URL && is_plain(url));
-    url.ok_or_else(|| {
+    let url = url.ok_or_else(|| {
         let shown: String = text.chars().take(80).collect();
         AuthError::BadRequest(format!("relay: {shown:?} is not a ws:// or wss:// URL of a relay"))
-    })
+    })?;
+    // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
+    // is one relay.
+    let bare = RelayUrl::parse(url.as_str_without_trailing_slash());
+    Ok(bare.ok().filter(|bare| *bare == url).unwrap_or(url))
 }

@@ -90,7 +90,7 @@ impl Auth {
 
     /// Runs a change to its end, even when the caller stops waiting half-way: what is in the store and
     /// what is in memory must not part.
-    async fn to_the_end<T: Send + 'static>(
+    pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {

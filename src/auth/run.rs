@@ -60,7 +60,7 @@ impl Auth {
             handling: Arc::new(Semaphore::new(HANDLED_TOGETHER)),
             shown_to: Cache::new(HANDLED_TOGETHER),
             static_tokens: Mutex::default(),
-            relay_changes: Mutex::default(),
+            listed_relays: Mutex::new(parts.listed_relays),
         });
         for publication in opening.publications {
             auth.relays.publish(publication);

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_relay_that_floods_gets_a_quarter_of_one_core_and_a_second_of_that_in_advance() {
         for waste in [Waste::Useless, Waste::Unasked, Waste::Forged, Waste::Stranger, Waste::Login] {
-            let (looked_at, _) = in_seconds(9, waste, Origin::Configured);
+            let (looked_at, _) = in_seconds(9, waste, Origin::Operator);
             let time = waste.cost() * looked_at;
             assert!(
                 time.abs_diff(Duration::from_millis(2500)) < Duration::from_millis(5),
@@ -156,26 +156,26 @@ mod tests {
     #[test]
     fn fifty_relays_that_strangers_name_cost_no_more_than_one_of_the_operators() {
         let looked_at = |origin| in_seconds(9, Waste::Useless, origin).0;
-        assert!((looked_at(Origin::Preferred) * 50).abs_diff(looked_at(Origin::Added)) <= 50);
+        assert!((looked_at(Origin::Preferred) * 50).abs_diff(looked_at(Origin::Operator)) <= 50);
     }
 
     #[test]
     fn what_strangers_publish_is_no_fault_of_the_relay_but_forgeries_are() {
-        assert_eq!(in_seconds(60, Waste::Useless, Origin::Added).1, 0);
-        assert_eq!(in_seconds(60, Waste::Stranger, Origin::Added).1, 0);
-        assert!(in_seconds(1, Waste::Forged, Origin::Added).1 > 0);
-        assert!(in_seconds(1, Waste::Unasked, Origin::Added).1 > 0);
+        assert_eq!(in_seconds(60, Waste::Useless, Origin::Operator).1, 0);
+        assert_eq!(in_seconds(60, Waste::Stranger, Origin::Operator).1, 0);
+        assert!(in_seconds(1, Waste::Forged, Origin::Operator).1 > 0);
+        assert!(in_seconds(1, Waste::Unasked, Origin::Operator).1 > 0);
     }
 
     #[test]
     fn a_lie_now_and_then_is_forgiven_for_ever() {
-        let (budget, start) = (Budget::of(Origin::Configured), Instant::now());
+        let (budget, start) = (Budget::of(Origin::Operator), Instant::now());
         assert!(!(0..1_000_000).any(|n| budget.charge(Waste::Forged, start + FORGIVEN_EVERY * n)));
     }
 
     #[test]
     fn a_debt_of_those_who_cannot_wait_is_waited_for_no_longer_than_a_second() {
-        let (budget, now) = (Budget::of(Origin::Configured), Instant::now());
+        let (budget, now) = (Budget::of(Origin::Operator), Instant::now());
         assert!(!(0..1_000_000).any(|_| budget.charge(Waste::Login, now)));
         assert_eq!(budget.rest_until(now), Some(now + BURST));
         assert_eq!(budget.rest_until(now + BURST), None);

@@ -93,7 +93,7 @@ impl Fleet {
 
     /// Add a relay of the operator's. One that a wallet had named before becomes the operator's. `false`: it
     /// was there.
-    pub(super) async fn add(&self, spec: RelaySpec, origin: Origin) -> Result<bool, RelayError> {
+    pub(super) async fn add(&self, spec: RelaySpec) -> Result<bool, RelayError> {
         let _changing = self.changes.lock().await;
         match self.link(&spec.url) {
             _ if self.shared.tasks.is_stopped() => return Err(RelayError::Stopped),
@@ -101,7 +101,7 @@ impl Fleet {
             Some(link) => self.drop_link(&link).await,
             None => {}
         }
-        self.start_link(spec, origin).await.map(|()| true)
+        self.start_link(spec, Origin::Operator).await.map(|()| true)
     }
 
     /// Remove a relay of the operator's. `false`: there was none.
@@ -140,13 +140,10 @@ impl Fleet {
                 Some(link) => self.drop_link(link).await,
                 None => {}
             }
-            let known = before.filter(|link| link.is_general());
-            let (changed, origin) = match &known {
-                Some(link) => (&mut changes.changed, link.origin),
-                None => (&mut changes.added, Origin::Configured),
-            };
+            let known = before.is_some_and(|link| link.is_general());
+            let changed = if known { &mut changes.changed } else { &mut changes.added };
             changed.push(spec.url.clone());
-            self.start_link(spec.clone(), origin).await?;
+            self.start_link(spec.clone(), Origin::Operator).await?;
         }
         // Wallets are told the relays in this order; strangers' come last.
         let place = |link: &Arc<Link>| list.iter().position(|spec| spec.url == link.spec.url);

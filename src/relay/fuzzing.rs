@@ -33,7 +33,7 @@ impl Connection {
         let kinds = [27000, 27001, 27010, 30000].map(Kind::Custom).to_vec();
         let options = RelayOptions { remembered: 16, ..RelayOptions::new(keys, kinds) };
         let health = Health::new(Timestamp::from_secs(1));
-        let budget = Budget::of(Origin::Configured);
+        let budget = Budget::of(Origin::Operator);
         let (tap, mut outlets) = Tap::new("wss://relay.example".parse().ok()?, false, budget, health, 1);
         let controls = tap.connected();
         let session = outlets.sessions.try_recv().ok()?;

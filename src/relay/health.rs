@@ -13,10 +13,8 @@ use crate::clock::Timestamp;
 /// Who named a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The configuration.
-    Configured,
-    /// The operator, at run time.
-    Added,
+    /// The operator.
+    Operator,
     /// A user's wallet: connected under conditions, and not for ever.
     Preferred,
 }

@@ -214,7 +214,7 @@ mod tests {
             frames.try_send(frame(&forged)).unwrap();
         }
         frames.try_send(frame(&genuine)).unwrap();
-        let (budget, health) = (Budget::of(Origin::Configured), Health::new(Timestamp::from_secs(1)));
+        let (budget, health) = (Budget::of(Origin::Operator), Health::new(Timestamp::from_secs(1)));
         let (tap, _outlets) = Tap::new("wss://flood.example".parse().unwrap(), false, budget, health, 1);
         let (inbox, mut signals) = mpsc::channel(1);
 

@@ -16,7 +16,7 @@ use super::ask::Outcome;
 use super::budget::Waste;
 use super::error::RelayError;
 use super::fleet::Fleet;
-use super::health::{Counters, Origin, RelayHealth};
+use super::health::{Counters, RelayHealth};
 use super::inbound::Inbound;
 use super::link::Shared;
 use super::options::{RelayChanges, RelayOptions, RelaySpec};
@@ -75,7 +75,7 @@ impl Relays {
         shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes, inbox));
         for spec in relays {
             // It cannot have stopped yet, and a relay that is listed twice is one relay.
-            let _ = fleet.add(spec, Origin::Configured).await;
+            let _ = fleet.add(spec).await;
         }
         (Self { fleet, wanted, fetches: Arc::new(Semaphore::new(MAX_FETCHES)) }, signals)
     }
@@ -116,7 +116,7 @@ impl Relays {
     /// # Errors
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].
     pub async fn add(&self, spec: RelaySpec) -> Result<bool, RelayError> {
-        self.fleet.add(spec, Origin::Added).await
+        self.fleet.add(spec).await
     }
 
     /// Remove a relay, wherever it came from but a wallet. `false`: there was none.

@@ -234,7 +234,7 @@ mod tests {
 
     fn bench(queue: usize) -> Bench {
         let url = "wss://relay.example".parse().unwrap();
-        let (budget, health) = (Budget::of(Origin::Configured), Health::new(Timestamp::from_secs(1)));
+        let (budget, health) = (Budget::of(Origin::Operator), Health::new(Timestamp::from_secs(1)));
         let (tap, mut outlets) = Tap::new(url, false, budget, health, queue);
         let controls = tap.connected();
         let session = outlets.sessions.try_recv().unwrap();

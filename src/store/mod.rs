@@ -102,7 +102,10 @@ pub trait Store: Outbox {
     /// Remembers that a relay was added or removed at run time.
     async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()>;
 
-    /// The changes that hold, one for each relay that was ever changed.
+    /// Forgets what was done to a relay at run time: it is as the configuration has it.
+    async fn forget_relay_change(&self, url: &str) -> Result<()>;
+
+    /// The changes that hold, one for each relay that was changed, in the order in which they were made.
     async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>>;
 
     /// Revokes a token; `false`: it was revoked before.

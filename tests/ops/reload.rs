@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
+use crate::support::rest::refused;
 
 /// Writes a list of relays, each with what else is said of it, and has the daemon read it.
 async fn reload(daemon: &Daemon, relays: &[(&TestRelay, &str)]) {
@@ -105,4 +106,96 @@ async fn a_mistake_in_the_list_is_named_and_the_relays_stay_as_they_were() {
     reload(&daemon, &[(&next, "")]).await;
     next.until_subscribed(1).await;
     relay.until_subscribed(0).await;
+}
+
+/// What `GET /relays` says of a relay: where it comes from and how it is; empty if nothing.
+async fn said(daemon: &Daemon, relay: &TestRelay) -> String {
+    let listed = daemon.rest().get("/relays").await.data();
+    let mut of_it =
+        listed["relays"].as_array().unwrap().iter().filter(|one| one["relay"] == relay.url().as_str());
+    let said = of_it.next().map(|one| format!("{} {}", one["origin"], one["state"]).replace('"', ""));
+    assert!(of_it.next().is_none(), "{listed}");
+    said.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_typo_that_is_removed_is_an_error_and_leaves_nothing_behind() {
+    let (relay, typo) = (TestRelay::start().await, TestRelay::start().await);
+    let daemon = Daemon::start(&[&relay]).await;
+    let which = json!({ "relay": typo.url() });
+    assert_eq!(daemon.rest().delete("/relays", which.clone()).await.refusal(), refused(404, "no_such_relay"));
+    let mut socket = daemon.websocket().await;
+    assert_eq!(socket.command("RemoveRelay", which).await["code"], "no_such_relay");
+    reload(&daemon, &[(&relay, ""), (&typo, "")]).await;
+    typo.until_subscribed(1).await;
+}
+
+#[tokio::test]
+async fn a_listed_relay_that_was_removed_is_told_until_it_is_added_again() {
+    let (stays, removed) = (TestRelay::start().await, TestRelay::start().await);
+    let mut daemon = Daemon::start(&[&stays, &removed]).await;
+    let which = json!({ "relay": removed.url() });
+    daemon.rest().delete("/relays", which.clone()).await.data();
+    daemon.rest().delete("/relays", which.clone()).await.data();
+    assert_eq!(said(&daemon, &removed).await, "configured removed");
+    daemon.kill_9().await;
+    let daemon = daemon.restart().await;
+    let told = format!("portico relays add {}", removed.url());
+    daemon.until_logged(&told).await;
+    assert_eq!(said(&daemon, &removed).await, "configured removed");
+    reload(&daemon, &[(&stays, ""), (&removed, "read = false")]).await;
+    daemon.until_logged("\"reloaded\"").await;
+    let warnings = daemon.log().lines().filter(|line| line.contains(&told)).count();
+    assert_eq!(warnings, 2, "one at the start, one at the reload");
+
+    // It comes back as it is listed, and nothing that was said at run time is left.
+    daemon.rest().post("/relays", which).await.data();
+    removed.until("a connection", |state| state.connections_seen == 2).await;
+    assert_eq!(removed.state().subscriptions(), 0, "listed to be written only");
+    assert!(said(&daemon, &removed).await.starts_with("configured "));
+    assert_eq!(relay_changes(&daemon), 0);
+}
+
+#[tokio::test]
+async fn what_the_list_has_caught_up_with_is_the_lists_to_take_back() {
+    let [stays, added, removed] =
+        [TestRelay::start().await, TestRelay::start().await, TestRelay::start().await];
+    let mut daemon = Daemon::start(&[&stays, &removed]).await;
+    daemon.rest().post("/relays", json!({ "relay": added.url() })).await.data();
+    daemon.rest().delete("/relays", json!({ "relay": removed.url() })).await.data();
+    assert!(said(&daemon, &added).await.starts_with("added "));
+    daemon.kill_9().await;
+    let daemon = daemon.restart().await;
+    assert!(said(&daemon, &added).await.starts_with("added "), "after a restart too");
+    assert_eq!(relay_changes(&daemon), 2);
+
+    reload(&daemon, &[(&stays, ""), (&added, "")]).await;
+    daemon.until_logged("\"reloaded\"").await;
+    assert_eq!(relay_changes(&daemon), 0);
+    assert!(said(&daemon, &added).await.starts_with("configured "));
+    reload(&daemon, &[(&stays, ""), (&removed, "")]).await;
+    removed.until_subscribed(1).await;
+    added.until_subscribed(0).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_was_added_and_removed_leaves_nothing_however_it_is_spelled() {
+    let (relay, added) = (TestRelay::start().await, TestRelay::start().await);
+    let daemon = Daemon::start(&[&relay]).await;
+    let url = added.url().as_str_without_trailing_slash().to_owned();
+    for (with_slash, spelled) in [(false, format!("{url}/")), (true, url)] {
+        daemon.rest().post("/relays", json!({ "relay": spelled })).await.data();
+        added.until_subscribed(1).await;
+        assert_eq!(relay_changes(&daemon), 1);
+        let other = if with_slash { format!("{spelled}/") } else { spelled.trim_end_matches('/').to_owned() };
+        daemon.rest().delete("/relays", json!({ "relay": other })).await.data();
+        added.until_subscribed(0).await;
+        assert_eq!(relay_changes(&daemon), 0);
+    }
+}
+
+/// How many changes to relays the daemon keeps.
+fn relay_changes(daemon: &Daemon) -> u32 {
+    let db = rusqlite::Connection::open(daemon.database()).unwrap();
+    db.query_row("SELECT count(*) FROM relay_changes", [], |row| row.get(0)).unwrap()
 }

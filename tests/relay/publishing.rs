@@ -37,7 +37,7 @@ async fn what_is_published_without_any_relay_goes_out_as_soon_as_there_is_one() 
     assert_eq!(bench.relays.add(RelaySpec::read_write(relay.url())).await, Ok(false));
     relay.until("the event", |state| state.times_received(&publication.event) == 1).await;
     assert_eq!(bench.relays.urls_for_handshake(), [relay.url()]);
-    assert_eq!(bench.health(&relay).origin, Origin::Added);
+    assert_eq!(bench.health(&relay).origin, Origin::Operator);
 
     assert_eq!(bench.relays.remove(&relay.url()).await, Ok(true));
     assert_eq!(bench.relays.remove(&relay.url()).await, Ok(false));

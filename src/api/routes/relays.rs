@@ -16,7 +16,7 @@ pub(in crate::api) struct Which {
 }
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
-    ok(json!({ "relays": api.auth.relay_states() }))
+    ok(json!({ "relays": api.auth.relay_states().await }))
 }
 
 pub(in crate::api) async fn add(

@@ -197,6 +197,11 @@ impl Store for SqliteStore {
         self.writer.write(move |db| relays::change(db, &url, change, at)).await
     }
 
+    async fn forget_relay_change(&self, url: &str) -> Result<()> {
+        let url = url.to_owned();
+        self.writer.write(move |db| relays::forget(db, &url)).await
+    }
+
     async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>> {
         self.readers.read(relays::changes).await
     }

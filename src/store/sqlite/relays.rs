@@ -15,6 +15,12 @@ pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timest
     Ok(())
 }
 
+/// Forgets the change of a relay.
+pub(super) fn forget(db: &Connection, url: &str) -> Result<()> {
+    db.prepare_cached("DELETE FROM relay_changes WHERE url = ?1")?.execute([url])?;
+    Ok(())
+}
+
 /// The changes that hold, in the order in which they were made.
 pub(super) fn changes(db: &Connection) -> Result<Vec<(String, RelayChange)>> {
     let mut query = db.prepare_cached("SELECT url, change FROM relay_changes ORDER BY at, url")?;

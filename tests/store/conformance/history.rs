@@ -5,13 +5,16 @@ use portico::store::{
 
 use crate::fixtures::*;
 
-pub(crate) async fn the_last_change_of_a_relay_holds(store: &dyn Store) {
+pub(crate) async fn the_last_change_of_a_relay_holds_until_it_is_forgotten(store: &dyn Store) {
     store.change_relay("wss://a", RelayChange::Added, at(1)).await.unwrap();
     store.change_relay("wss://b", RelayChange::Removed, at(2)).await.unwrap();
     store.change_relay("wss://a", RelayChange::Removed, at(3)).await.unwrap();
     let expected =
         [("wss://b".to_owned(), RelayChange::Removed), ("wss://a".to_owned(), RelayChange::Removed)];
     assert_eq!(store.relay_changes().await.unwrap(), expected);
+    store.forget_relay_change("wss://b").await.unwrap();
+    store.forget_relay_change("wss://never.heard.of").await.unwrap();
+    assert_eq!(store.relay_changes().await.unwrap(), expected[1..]);
 }
 
 pub(crate) async fn a_token_is_revoked_once_and_until_it_expires(store: &dyn Store) {

@@ -49,7 +49,7 @@ macro_rules! conformance {
                 a_subkey_shown_again_is_refreshed,
             }
             history {
-                the_last_change_of_a_relay_holds,
+                the_last_change_of_a_relay_holds_until_it_is_forgotten,
                 a_token_is_revoked_once_and_until_it_expires,
                 a_purge_drops_what_its_limits_say_and_nothing_else,
                 a_purge_takes_any_number_of_rows,

@@ -1,0 +1,75 @@
+//! How a relay is doing, in the words of the API.
+
+use nostr_sdk::RelayUrl;
+use serde::Serialize;
+
+use crate::relay::{Counters, Origin, RelayHealth, RelayState};
+
+/// How a relay is doing, for operators.
+#[derive(Debug, Clone, Serialize)]
+pub struct RelayReport {
+    /// Where it is.
+    pub relay: String,
+    /// `configured`, `added` at run time, or `preferred` by a wallet.
+    pub origin: &'static str,
+    /// `connecting`, `subscribing`, `ready`, `paused` for its hostility, or `removed` at run time
+    /// though `relays.toml` lists it.
+    pub state: &'static str,
+    /// What went wrong last, until it is ready again.
+    pub last_error: Option<String>,
+    /// How long the last ping took to be answered, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Events sent, repetitions included.
+    pub sent: u64,
+    /// Events that it said it took.
+    pub accepted: u64,
+    /// Events that it refused.
+    pub refused: u64,
+    /// Events that came from it.
+    pub received: u64,
+    /// … and had a wrong id or signature.
+    pub forged: u64,
+}
+
+impl RelayReport {
+    /// A relay that there is; `listed`: in `relays.toml`.
+    pub(super) fn of(health: RelayHealth, listed: bool) -> Self {
+        let origin = match health.origin {
+            Origin::Operator if listed => "configured",
+            Origin::Operator => "added",
+            Origin::Preferred => "preferred",
+        };
+        let state = match health.state {
+            RelayState::Connecting => "connecting",
+            RelayState::Subscribing => "subscribing",
+            RelayState::Paused => "paused",
+            RelayState::Ready => "ready",
+        };
+        Self {
+            last_error: health.last_error.map(|error| error.to_string()),
+            // Whole microseconds: more digits would only look exact.
+            latency_ms: health.latency.map(|time| (time.as_micros() as f64) / 1000.0),
+            ..Self::new(&health.url, origin, state, health.counters)
+        }
+    }
+
+    /// A relay of `relays.toml` that was removed at run time.
+    pub(super) fn removed(url: &RelayUrl) -> Self {
+        Self::new(url, "configured", "removed", Counters::default())
+    }
+
+    fn new(url: &RelayUrl, origin: &'static str, state: &'static str, counters: Counters) -> Self {
+        Self {
+            relay: url.to_string(),
+            origin,
+            state,
+            last_error: None,
+            latency_ms: None,
+            sent: counters.sent,
+            accepted: counters.accepted,
+            refused: counters.refused,
+            received: counters.received,
+            forged: counters.forged,
+        }
+    }
+}
