@@ -40,8 +40,11 @@ pub enum AuthError {
     /// A relay that is to be removed is none of the operator's.
     #[error("no such relay: {0} is neither in relays.toml nor was it added")]
     NoSuchRelay(RelayUrl),
-    /// A wallet could be told of no relay, so that no URL of ours would work.
-    #[error("there is no relay to log in over: add one (portico relays add), or list one in relays.toml")]
+    /// There is no relay that a URL could name to wallets, ready or not: it would never work.
+    #[error(
+        "there is no relay to log in over: add one that is read and written, by `portico relays add` or \
+         in relays.toml"
+    )]
     NothingToLogInOver,
     /// No relay is subscribed.
     #[error("no relay is subscribed: nobody can log in now")]

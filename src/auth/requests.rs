@@ -139,7 +139,7 @@ impl Auth {
             (HandshakeKind::Login, Some(same)) => {
                 let stream = same.row.stream;
                 let after = self.events.read(stream, u64::MAX).await?.map_or(0, |page| page.latest);
-                Ok(Opened { url: self.handshake_url(&same.row), stream, after })
+                Ok(Opened { url: self.handshake_url(&same.row)?, stream, after })
             }
             (HandshakeKind::Handshake, Some(oldest)) if open.len() >= self.limits.max_streams_per_token => {
                 self.metrics.limits.reached(Limit::StreamsPerToken);
@@ -170,9 +170,10 @@ impl Auth {
             created_at: now,
             expires_at: ttl.map(|ttl| now.plus(ttl)),
         };
+        let url = self.handshake_url(&row)?;
         self.store.open_handshake(&row).await?;
         self.events.begin(row.stream);
-        let opened = Opened { url: self.handshake_url(&row), stream: row.stream, after: 0 };
+        let opened = Opened { url, stream: row.stream, after: 0 };
         let kind = if kind == HandshakeKind::Login { "login" } else { "handshake" };
         self.metrics.logins.opened(kind);
         tracing::debug!(stream_id = %row.stream, kind, one_time = ttl.is_some(), "handshake opened");
@@ -180,9 +181,12 @@ impl Auth {
         Ok(opened)
     }
 
-    fn handshake_url(&self, row: &Handshake) -> String {
+    fn handshake_url(&self, row: &Handshake) -> Result<String> {
         let (main_key, key) = (self.identity.main_key(), self.identity.key());
         let relays = self.relays.urls_for_handshake();
+        if relays.is_empty() {
+            return Err(AuthError::NothingToLogInOver);
+        }
         let url = HandshakeUrl {
             main_key,
             subkey: (key != main_key).then_some(key),
@@ -190,7 +194,7 @@ impl Auth {
             token: row.token.clone(),
             no_request: row.no_request,
         };
-        url.to_string()
+        Ok(url.to_string())
     }
 
     /// Room for one more open request.

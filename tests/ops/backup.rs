@@ -84,7 +84,7 @@ async fn what_happened_before_a_backup_is_there_after_its_restore_and_what_came_
 
 #[tokio::test]
 async fn a_backup_under_load_holds_all_that_was_acknowledged_and_nothing_by_halves() {
-    let daemon = Daemon::on(&[]).start().await;
+    let daemon = Daemon::offline().start().await;
     let acknowledged = |range: std::ops::Range<u32>| {
         let rest = daemon.rest();
         async move {
@@ -114,7 +114,7 @@ async fn a_backup_under_load_holds_all_that_was_acknowledged_and_nothing_by_halv
 
 #[tokio::test]
 async fn the_log_of_a_daemon_that_was_killed_is_in_the_backup_too() {
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     let (_, stream) = daemon.rest().login(json!({})).await;
     daemon.kill_9().await;
     let untouched = contents(&daemon);
@@ -145,7 +145,7 @@ async fn a_thief_of_a_backup_finds_neither_the_key_nor_a_token_in_it_and_no_othe
 
 #[tokio::test]
 async fn nothing_is_overwritten_and_nothing_is_restored_under_a_daemon_that_runs() {
-    let daemon = Daemon::on(&[]).start().await;
+    let daemon = Daemon::offline().start().await;
     let file = backed_up(&daemon).await;
     let before = fs::read(&file).unwrap();
     let again = run(&daemon, "backup", &file).await;
@@ -160,7 +160,7 @@ async fn nothing_is_overwritten_and_nothing_is_restored_under_a_daemon_that_runs
 
 #[tokio::test]
 async fn a_file_that_is_damaged_foreign_newer_or_another_services_is_refused_and_nothing_is_touched() {
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     for _ in 0..50 {
         daemon.rest().login(json!({})).await;
     }
@@ -242,7 +242,7 @@ async fn what_root_restores_belongs_to_the_user_that_the_daemon_runs_as() {
 
 #[tokio::test]
 async fn a_restore_that_a_crash_interrupted_is_ended_by_the_next_start() {
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     daemon.rest().login(json!({})).await;
     let file = backed_up(&daemon).await;
     let (_, later) = daemon.rest().login(json!({})).await;

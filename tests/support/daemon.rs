@@ -51,6 +51,14 @@ impl Daemon {
         Plan { folder, tcp: false, env: Vec::new(), key_file: "service.key", handed: Vec::new() }
     }
 
+    /// A daemon whose only relay nobody is at, to be started: it opens logins that no wallet will hear of.
+    pub(crate) fn offline() -> Plan {
+        let plan = Self::on(&[]);
+        let nobody = "[[relay]]\nurl = \"ws://127.0.0.1:9\"\n";
+        std::fs::write(plan.folder().join("relays.toml"), nobody).unwrap();
+        plan
+    }
+
     /// A client on the Unix socket.
     pub(crate) fn rest(&self) -> Rest {
         Rest::unix(self.plan.socket())

@@ -86,7 +86,7 @@ async fn followers_beyond_the_bound_are_told_to_wait_and_those_before_hear_every
 #[tokio::test]
 async fn one_client_that_follows_too_much_takes_nothing_from_others() {
     let config = "[local]\nmax_followed_per_connection = 1\n";
-    let daemon = Daemon::on(&[]).with_config(config).start().await;
+    let daemon = Daemon::offline().with_config(config).start().await;
     let (_, stream) = daemon.rest().key_handshake(json!({})).await;
     let (_, other) = daemon.rest().key_handshake(json!({})).await;
     let mut greedy = daemon.websocket().await;
@@ -109,7 +109,7 @@ async fn a_websocket_that_is_not_read_is_disconnected_and_counted() {
 
 #[tokio::test]
 async fn what_is_too_large_is_counted_whichever_way_it_comes() {
-    let daemon = Daemon::on(&[]).start().await;
+    let daemon = Daemon::offline().start().await;
     let body = " ".repeat(64 * 1024 + 1);
     assert_eq!(daemon.rest().send(Method::POST, "/login", body).await.status, 413);
     assert_eq!(reached(&daemon, "body_size").await, 1.0);

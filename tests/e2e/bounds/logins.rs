@@ -107,7 +107,7 @@ async fn a_wallet_that_scans_a_url_on_the_wall_again_and_again_does_not_close_it
 #[tokio::test]
 async fn opening_one_static_token_again_and_again_cancels_the_oldest_stream() {
     let config = "[auth]\nmax_streams_per_token = 2\n";
-    let daemon = Daemon::on(&[]).with_config(config).start().await;
+    let daemon = Daemon::offline().with_config(config).start().await;
     let open = || async { daemon.rest().key_handshake(json!({ "static_token": "again" })).await.1 };
     let (first, second, _third) = (open().await, open().await, open().await);
     assert_eq!(daemon.ended(&first).await[0]["code"], "cancelled");
@@ -118,7 +118,7 @@ async fn opening_one_static_token_again_and_again_cancels_the_oldest_stream() {
 #[tokio::test]
 async fn a_static_token_opened_again_takes_the_room_of_the_stream_that_it_cancels() {
     let config = "[auth]\nmax_streams_per_token = 2\nmax_open = 3\n";
-    let daemon = Daemon::on(&[]).with_config(config).start().await;
+    let daemon = Daemon::offline().with_config(config).start().await;
     let open = || async { daemon.rest().key_handshake(json!({ "static_token": "again" })).await.1 };
     let (first, second) = (open().await, open().await);
     let (_, login) = daemon.rest().login(json!({})).await;

@@ -36,7 +36,7 @@ async fn a_receiver_that_takes_nothing_stops_new_requests_and_loses_no_event() {
     let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let config =
         format!("[webhook]\nurl = \"http://{dead}/\"\nsecret = \"0123456789abcdef\"\nmax_waiting = 1\n");
-    let daemon = Daemon::on(&[]).with_config(&config).start().await;
+    let daemon = Daemon::offline().with_config(&config).start().await;
     let (_, stream) = daemon.rest().login(json!({})).await;
     daemon.rest().delete(&format!("/key-handshake/{stream}"), json!({})).await.data();
     let refused = soon("new requests to be refused", async {

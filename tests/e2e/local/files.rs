@@ -29,7 +29,7 @@ async fn what_the_daemon_makes_is_private_even_where_the_folder_is_not() {
 
 #[tokio::test]
 async fn a_generated_key_and_token_are_the_same_after_a_restart() {
-    let mut daemon = Daemon::on(&[]).with_tcp().start().await;
+    let mut daemon = Daemon::offline().with_tcp().start().await;
     let before = (daemon.public_key().await, daemon.api_token());
     assert!(daemon.terminate().await.success());
     let daemon = daemon.restart().await;

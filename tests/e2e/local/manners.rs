@@ -11,7 +11,7 @@ use crate::support::rest::refused;
 
 #[tokio::test]
 async fn every_mistake_comes_back_in_the_envelope() {
-    let daemon = Daemon::on(&[]).start().await;
+    let daemon = Daemon::offline().start().await;
     let rest = daemon.rest();
     let key = daemon.public_key().await;
     for (method, path, body, status, code) in [
@@ -74,7 +74,7 @@ async fn a_client_that_sends_the_body_after_the_head_gets_to_read_that_there_is_
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_refused_and_its_sender_gets_to_read_why() {
-    let daemon = Daemon::on(&[]).with_tcp().start().await;
+    let daemon = Daemon::offline().with_tcp().start().await;
     let body = vec![b' '; 10 * 1024 * 1024];
     for rest in [daemon.rest(), daemon.rest_over_tcp()] {
         for path in ["/login", "/jwt/verify"] {
@@ -150,7 +150,7 @@ async fn a_message_that_is_too_long_or_not_text_closes_the_websocket_alone() {
 
 #[tokio::test]
 async fn a_half_sent_request_does_not_hold_up_the_end_of_the_daemon() {
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     let mut silent = UnixStream::connect(daemon.socket()).await.unwrap();
     let mut half_a_head = UnixStream::connect(daemon.socket()).await.unwrap();
     half_a_head.write_all(b"GET /health HTTP/1.1\r\nHo").await.unwrap();
@@ -168,7 +168,7 @@ async fn a_half_sent_request_does_not_hold_up_the_end_of_the_daemon() {
 #[tokio::test]
 async fn the_daemon_is_ready_while_a_relay_is_subscribed() {
     let relay = TestRelay::start().await;
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     let answer = daemon.rest().get("/ready").await;
     assert_eq!(answer.refusal(), refused(503, "no_relay"));
     assert!(daemon.terminate().await.success());

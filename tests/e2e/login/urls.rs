@@ -116,7 +116,7 @@ async fn a_one_time_url_serves_one_user() {
 
 #[tokio::test]
 async fn a_static_token_means_one_thing_at_a_time_and_must_make_sense() {
-    let daemon = Daemon::start(&[]).await;
+    let daemon = Daemon::offline().start().await;
     let rest = daemon.rest();
     rest.login(json!({ "static_token": "wall" })).await;
     let conflict = rest.post("/key-handshake", json!({ "static_token": "wall" })).await;

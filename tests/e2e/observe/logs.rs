@@ -78,7 +78,7 @@ async fn a_login_can_be_followed_by_its_id_and_whoever_reads_the_log_learns_no_s
 
 #[tokio::test]
 async fn a_request_can_be_found_in_the_log_by_the_id_that_its_caller_was_told() {
-    let daemon = Daemon::on(&[]).with_config(ALL).start().await;
+    let daemon = Daemon::offline().with_config(ALL).start().await;
     let named = daemon.rest().with("x-request-id", "order-17");
     assert_eq!(
         named.post("/relays", json!({ "relay": "nonsense" })).await.header("x-request-id"),
