@@ -246,7 +246,8 @@ pub struct Webhook {
 
 impl Webhook {
     pub(super) fn new(families: &Families<'_>) -> Self {
-        let help = "Attempts to post an event; result is delivered, retried or given_up.";
+        let help =
+            "Attempts to post an event; result is delivered, or of those that failed retried or given_up.";
         let attempts = families.counters("portico_webhook_attempts_total", help, &["result"]);
         from_zero(&attempts, &["delivered", "retried", "given_up"]);
         Self { attempts }

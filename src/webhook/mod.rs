@@ -42,6 +42,8 @@ pub struct Webhooks {
     enabled: bool,
     /// How many deliveries waited when they were counted last.
     waiting: Arc<AtomicU64>,
+    /// … and how many lay there given up.
+    failed: Arc<AtomicU64>,
     max_waiting: u64,
 }
 
@@ -63,8 +65,15 @@ pub struct Parts {
 impl Webhooks {
     /// Nothing is delivered; what is undelivered from before can be looked at and dropped.
     pub fn off(outbox: Arc<dyn Outbox>, clock: SharedClock) -> Self {
-        let (changed, waiting) = (Arc::default(), Arc::default());
-        Self { outbox, clock, changed, enabled: false, waiting, max_waiting: u64::MAX }
+        Self {
+            outbox,
+            clock,
+            changed: Arc::default(),
+            enabled: false,
+            waiting: Arc::default(),
+            failed: Arc::default(),
+            max_waiting: u64::MAX,
+        }
     }
 
     /// Delivers what is owed until the daemon stops.
@@ -98,10 +107,13 @@ impl Webhooks {
         COUNT_EVERY
     }
 
-    /// How much waits.
+    /// How much waits, and how much was given up.
     pub fn read_into(&self, reading: &mut Reading) {
         let waiting = self.waiting.load(Ordering::Relaxed);
         reading.gauge("portico_webhook_waiting", "Deliveries that wait.", &[], waiting as f64);
+        let failed = self.failed.load(Ordering::Relaxed);
+        let help = "Deliveries that were given up, and not asked for again or dropped.";
+        reading.gauge("portico_webhook_failed", help, &[], failed as f64);
     }
 
     async fn count(self) {
@@ -112,6 +124,7 @@ impl Webhooks {
             // A store that fails lets nobody open anything either.
             let Ok(undelivered) = self.outbox.undelivered(None, 0).await else { continue };
             self.waiting.store(undelivered.waiting, Ordering::Relaxed);
+            self.failed.store(undelivered.failed, Ordering::Relaxed);
         }
     }
 

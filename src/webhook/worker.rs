@@ -23,6 +23,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A store that fails is asked again after this long.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
 
+/// From this failed attempt of an event on, an operator had better look at the receiver.
+const WORTH_A_WARNING: u32 = 5;
+
 /// How long the receiver may still take to answer once the daemon stops.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
 
@@ -196,9 +199,14 @@ fn result(attempt: &Attempt) -> &'static str {
 }
 
 fn tell(delivery: &Delivery, attempt: &Attempt) {
-    let Delivery { stream, index, attempts, .. } = delivery;
+    let Delivery { stream, index, .. } = delivery;
+    // This one included.
+    let attempts = delivery.attempts + 1;
     match attempt {
         Attempt::Delivered => tracing::debug!(stream_id = %stream, index, "event delivered"),
+        Attempt::Again { next_at, error } if attempts >= WORTH_A_WARNING => {
+            tracing::warn!(stream_id = %stream, index, attempts, error, %next_at, "event not delivered yet");
+        }
         Attempt::Again { next_at, error } => {
             tracing::info!(stream_id = %stream, index, attempts, error, %next_at, "event not delivered yet");
         }

@@ -36,6 +36,8 @@ async fn what_was_given_up_is_listed_and_delivered_once_the_operator_says_so() {
     })
     .await;
     assert_eq!((&listed["enabled"], &listed["waiting"]), (&json!(true), &json!(0)));
+    let counted = async { while daemon.metric("portico_webhook_failed").await != 2.0 {} };
+    soon("the metrics to tell of both", counted).await;
     let one = webhooks(&daemon, &["list", &stream]).await.json();
     let one = one["deliveries"].as_array().unwrap();
     assert_eq!(one.len(), 1);
@@ -75,4 +77,21 @@ async fn the_configuration_is_shown_without_its_secrets() {
     let webhook: &Value = &shown.json()["webhook"];
     assert!(webhook["url"].as_str().unwrap().ends_with("/hook?[redacted]"), "{webhook}");
     assert!(!shown.stdout.contains("hunter2") && !shown.stdout.contains(crate::receiver::SECRET));
+}
+
+#[tokio::test]
+async fn the_log_counts_attempts_as_the_list_does_and_warns_from_the_fifth_on() {
+    let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Answers(503)).await);
+    let daemon = Daemon::on(&[&relay]).with_config(&receiver.config()).start().await;
+    something_happens(&daemon).await;
+    daemon.until_logged("\"attempts\":6").await;
+    let log = daemon.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let failed = lines.filter(|line| line["message"] == "event not delivered yet").take(6);
+    let told: Vec<_> = failed.map(|line| format!("{} {}", line["attempts"], line["level"])).collect();
+    let (info, warn) = (r#""INFO""#, r#""WARN""#);
+    let levels = [info, info, info, info, warn, warn];
+    let expected: Vec<_> = levels.iter().zip(1..).map(|(level, n)| format!("{n} {level}")).collect();
+    assert_eq!(told, expected);
+    assert!(daemon.metric("portico_webhook_attempts_total{result=\"retried\"}").await >= 6.0);
 }
