@@ -79,7 +79,9 @@ pub async fn open_sockets(local: &Local, handed: HandedOver) -> Result<Sockets, 
 impl Sockets {
     /// The path of the Unix socket, if it has one.
     pub fn path(&self) -> Option<PathBuf> {
-        self.unix.listener.local_addr().ok()?.as_pathname().map(Path::to_owned)
+        // The kernel knows one of ours by the name under which it was bound, before it was renamed.
+        let made = self.unix.made.clone();
+        made.or_else(|| self.unix.listener.local_addr().ok()?.as_pathname().map(Path::to_owned))
     }
 
     /// The address of the TCP socket, if there is one.
@@ -192,10 +194,11 @@ mod tests {
     async fn the_socket_is_private_and_goes_with_the_daemon() {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path());
-        let socket = unix(&local).await.unwrap();
+        let sockets = open_sockets(&local, HandedOver::default()).await.unwrap();
+        assert_eq!(sockets.path(), Some(local.socket.clone()), "as others find it");
         assert_eq!(fs::metadata(&local.socket).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(folder.path().join("run")).unwrap().mode() & 0o777, 0o700);
-        drop(socket);
+        drop(sockets);
         assert!(!local.socket.exists());
     }
 
