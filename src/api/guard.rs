@@ -1,5 +1,6 @@
 //! Who may speak: the kernel's word on a Unix socket; host, origin and token on TCP.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use axum::extract::Request;
@@ -25,6 +26,16 @@ pub(super) enum Peer {
     },
     /// Anything that reaches the TCP socket.
     Tcp(IpAddr),
+}
+
+/// As the log says it.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix { uid, .. } => write!(f, "unix uid {uid}"),
+            Self::Tcp(ip) => write!(f, "tcp {ip}"),
+        }
+    }
 }
 
 /// Decides who may speak.
@@ -185,6 +196,13 @@ mod tests {
     fn request(path: &str, headers: &[(&str, &str)]) -> Request {
         let builder = axum::http::Request::builder().uri(path);
         headers.iter().fold(builder, |builder, (k, v)| builder.header(*k, *v)).body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_peer_is_written_for_people() {
+        let unix = Peer::Unix { uid: 33, allowed: false };
+        let tcp = Peer::Tcp(IpAddr::from([127, 0, 0, 1]));
+        assert_eq!((unix.to_string().as_str(), tcp.to_string().as_str()), ("unix uid 33", "tcp 127.0.0.1"));
     }
 
     #[test]

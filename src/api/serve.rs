@@ -166,7 +166,7 @@ impl Server {
             Ok(place) => place,
             Err(limit) => {
                 self.metrics.limits.reached(limit);
-                tracing::debug!(?peer, limit = limit.label(), "too many connections: one was refused");
+                tracing::debug!(%peer, limit = limit.label(), "too many connections: one was refused");
                 let Ok(refusing) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
                 return self.lifecycle.spawn(async move {
                     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
@@ -216,12 +216,12 @@ async fn serve(
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(LAST_ANSWERS, connection).await {
                 Ok(ended) => ended,
-                Err(_) => return tracing::debug!(?peer, "a connection was cut: it held up the end"),
+                Err(_) => return tracing::debug!(%peer, "a connection was cut: it held up the end"),
             }
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(?peer, %error, "a connection ended early");
+        tracing::debug!(%peer, %error, "a connection ended early");
     }
 }
 

@@ -124,7 +124,7 @@ async fn a_full_disk_loses_no_wallets_answer() {
 
 #[tokio::test]
 async fn a_disk_that_fills_up_under_load_keeps_what_was_acknowledged() {
-    let mut daemon = Daemon::on(&[]).start().await;
+    let mut daemon = Daemon::offline().start().await;
     let log = daemon.folder().join("data/portico.db-wal");
     let room = length(&daemon.database()).max(length(&log)) + 100_000;
     limit_files(&daemon, Some(room));
@@ -140,6 +140,9 @@ async fn a_disk_that_fills_up_under_load_keeps_what_was_acknowledged() {
         }
     });
     assert_eq!(refusal.await, refused(503, "store_unavailable"));
+    daemon.until_logged("the store is unavailable").await;
+    let told = daemon.log().lines().filter(|line| line.contains("the store is unavailable")).count();
+    assert_eq!(told, 1, "one line for one request: {}", daemon.log());
     assert!(!acknowledged.is_empty(), "it was not full from the start");
     daemon.kill_9().await;
     let daemon = daemon.restart().await;
@@ -166,7 +169,7 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
 
 #[tokio::test]
 async fn a_read_only_file_is_named_at_the_start_and_harms_nothing() {
-    let mut daemon = Daemon::on(&[]).where_others_can_look().start().await;
+    let mut daemon = Daemon::offline().where_others_can_look().start().await;
     let (_, stream) = daemon.rest().login(json!({})).await;
     assert!(daemon.terminate().await.success());
     let (data, database) = (daemon.folder().join("data"), daemon.database());

@@ -45,6 +45,9 @@ async fn a_login_goes_on_undisturbed_while_relays_come_and_go_around_it() {
     goes.until_subscribed(0).await;
     comes.until_subscribed(2).await;
     daemon.until_logged("\"reloaded\"").await;
+    let line = daemon.log().lines().find(|line| line.contains("\"reloaded\"")).unwrap().to_owned();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["added"], &line["removed"]), (&json!(comes.url()), &json!(goes.url())));
     assert_eq!(told(&daemon).await, urls(&[&comes, &stays]), "in the order of the list");
 
     phone.approve(&asked).await;

@@ -90,7 +90,8 @@ fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics) {
     let outcome = transact(db, &mut batch);
     metrics.store.transacted(batch.len(), started.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome {
-        tracing::warn!(%error, writes = batch.len(), "a batch of writes was undone");
+        // Each of those who wrote is told, and says so in the log with what it was for.
+        tracing::debug!(%error, writes = batch.len(), "a batch of writes was undone");
         if !db.is_autocommit()
             && let Err(error) = run_sql(db, "ROLLBACK")
         {
