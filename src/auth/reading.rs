@@ -1,8 +1,10 @@
 //! What the service knows when somebody asks how it is doing.
 
+use std::ops::AddAssign;
+
 use super::Auth;
 use crate::metrics::{Limit, Reading};
-use crate::relay::{Counters, Origin, RelayState};
+use crate::relay::{Counters, Origin, RelayHealth, RelayState};
 
 /// What all relays that wallets name are called together: a stranger's URL is no label.
 const PREFERRED: &str = "preferred";
@@ -27,40 +29,78 @@ impl Auth {
         let (hits, misses) = self.tokens.signature_cache();
         reading.counter("portico_signature_cache_total", help, &[("result", "hit")], hits as f64);
         reading.counter("portico_signature_cache_total", help, &[("result", "miss")], misses as f64);
+        if let Some(size) = self.store.size() {
+            let help = "The database on the disk, its write-ahead log included, in bytes.";
+            reading.gauge("portico_store_size_bytes", help, &[], size as f64);
+        }
+        let help = "When it started, in Unix time.";
+        let started = self.started_at.millis() as f64 / 1000.0;
+        reading.gauge("process_start_time_seconds", help, &[], started);
         self.read_relays_into(reading);
     }
 
     fn read_relays_into(&self, reading: &mut Reading) {
         let (mut all, displaced) = self.relays.preferred_in_all();
         counters(reading, PREFERRED, &all);
-        let (mut preferred_ready, mut preferred_queued) = (0, 0);
+        let mut preferred = Gauges::default();
         for relay in self.relays.list() {
-            let is_ready = usize::from(relay.state == RelayState::Ready);
+            let gauges = Gauges::of(&relay);
             if relay.origin == Origin::Preferred {
-                (preferred_ready, preferred_queued) =
-                    (preferred_ready + is_ready, preferred_queued + relay.queued);
+                preferred += gauges;
                 continue;
             }
             all += relay.counters;
             counters(reading, relay.url.as_str(), &relay.counters);
-            gauges(reading, relay.url.as_str(), is_ready, relay.queued);
+            gauges.read_into(reading, relay.url.as_str());
             if let Some(latency) = relay.latency {
                 let (labels, help) = ([("relay", relay.url.as_str())], "How long its last ping took.");
                 reading.gauge("portico_relay_latency_seconds", help, &labels, latency.as_secs_f64());
             }
         }
-        gauges(reading, PREFERRED, preferred_ready, preferred_queued);
+        preferred.read_into(reading, PREFERRED);
         self.metrics.limits.reached_in_all(Limit::PreferredRelays, displaced);
         self.metrics.limits.reached_in_all(Limit::QueuePerRelay, all.dropped);
         self.metrics.limits.reached_in_all(Limit::Inbox, all.stalled);
     }
 }
 
-fn gauges(reading: &mut Reading, relay: &str, ready: usize, queued: usize) {
-    let labels = [("relay", relay)];
-    let help = "Relays that are connected and subscribed: 1 or 0, or how many of those that wallets prefer.";
-    reading.gauge("portico_relay_ready", help, &labels, ready as f64);
-    reading.gauge("portico_relay_queued_frames", "Frames that wait to be looked at.", &labels, queued as f64);
+/// What goes up and down, at one relay or at several.
+#[derive(Default)]
+struct Gauges {
+    ready: usize,
+    paused: usize,
+    queued: usize,
+}
+
+impl Gauges {
+    fn of(relay: &RelayHealth) -> Self {
+        let is = |state| usize::from(relay.state == state);
+        Self { ready: is(RelayState::Ready), paused: is(RelayState::Paused), queued: relay.queued }
+    }
+
+    fn read_into(&self, reading: &mut Reading, relay: &str) {
+        let Self { ready, paused, queued } = *self;
+        let mut gauge = |name, help, value| reading.gauge(name, help, &[("relay", relay)], value as f64);
+        gauge(
+            "portico_relay_ready",
+            "Relays that are connected and subscribed: 1 or 0, or how many of those that wallets prefer.",
+            ready,
+        );
+        gauge(
+            "portico_relay_paused",
+            "Relays that are left alone for a while because they kept sending forged events: 1 or 0, or how many.",
+            paused,
+        );
+        gauge("portico_relay_queued_frames", "Frames that wait to be looked at.", queued);
+    }
+}
+
+impl AddAssign for Gauges {
+    fn add_assign(&mut self, other: Self) {
+        self.ready += other.ready;
+        self.paused += other.paused;
+        self.queued += other.queued;
+    }
 }
 
 fn counters(reading: &mut Reading, relay: &str, counters: &Counters) {

@@ -17,6 +17,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, 
 
 pub use limit::{Limit, Limits};
 pub use parts::{Api, Logins, Present, Store, Webhook};
+use process::Process;
 pub use reading::Reading;
 
 /// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
@@ -36,6 +37,7 @@ pub struct Metrics {
     pub webhook: Webhook,
     /// Bounds that were reached.
     pub limits: Limits,
+    process: Process,
 }
 
 impl Default for Metrics {
@@ -48,6 +50,7 @@ impl Default for Metrics {
             store: Store::new(&families),
             webhook: Webhook::new(&families),
             limits: Limits::default(),
+            process: Process::default(),
             registry,
         }
     }
@@ -57,7 +60,7 @@ impl Metrics {
     /// Everything as Prometheus reads it, with what was just asked for.
     pub fn exposition(&self, mut reading: Reading) -> String {
         self.limits.read_into(&mut reading);
-        process::read_into(&mut reading);
+        self.process.read_into(&mut reading);
         let mut families = self.registry.gather();
         families.extend(reading.into_families());
         families.sort_by(|one, other| one.name().cmp(other.name()));

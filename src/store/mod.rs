@@ -120,6 +120,9 @@ pub trait Store: Outbox {
     /// Whether something could be written now.
     async fn check(&self) -> Result<()>;
 
+    /// How much room it takes where it is kept, in bytes. `None`: that cannot be told now.
+    fn size(&self) -> Option<u64>;
+
     /// Waits for what was accepted, then releases the file. Later calls are `Unavailable`.
     async fn close(&self);
 }

@@ -6,6 +6,8 @@ use tokio::process::Command;
 use crate::support::daemon::Daemon;
 use crate::support::program::{finished, portico};
 use crate::support::relay::{Faults, TestRelay};
+use crate::support::rest::refused;
+use crate::support::soon;
 
 /// `portico relays check --json` of these relays: the exit code and what it printed.
 async fn check(relays: &[&TestRelay]) -> (i32, Vec<Value>) {
@@ -82,4 +84,45 @@ async fn relays_are_listed_added_and_removed() {
     let shown = relays(&["list"]).await.stdout;
     assert!(shown.contains(first.url().as_str()) && !shown.contains(url.as_str()), "{shown}");
     assert_ne!(relays(&["add", "not a relay"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_paused_for_its_lies_is_told_as_such() {
+    let (liar, honest) = (TestRelay::start().await, TestRelay::start().await);
+    let daemon = Daemon::start(&[&liar, &honest]).await;
+    let paused = async |relay: &TestRelay| {
+        daemon.metric(&format!("portico_relay_paused{{relay=\"{}\"}}", relay.url())).await
+    };
+    assert_eq!(paused(&liar).await, 0.0);
+    liar.flood("portico", ["lies".to_owned()]);
+    soon("the pause", async { while paused(&liar).await != 1.0 {} }).await;
+    assert_eq!(paused(&honest).await, 0.0);
+    let listed = daemon.rest().get("/relays").await.data();
+    assert_eq!(
+        (&listed["relays"][0]["state"], &listed["relays"][1]["state"]),
+        (&json!("paused"), &json!("ready"))
+    );
+}
+
+#[tokio::test]
+async fn without_any_relay_nothing_is_opened_that_could_not_work_and_the_caller_is_told_what_to_do() {
+    let mut relay = TestRelay::start().await;
+    relay.stop();
+    let daemon = Daemon::on(&[]).start().await;
+    let mut socket = daemon.websocket().await;
+    for static_token in [json!(null), json!("wall")] {
+        for path in ["/login", "/key-handshake"] {
+            let answer = daemon.rest().post(path, json!({ "static_token": static_token })).await;
+            assert_eq!(answer.refusal(), refused(503, "no_relay"), "{path}");
+            assert!(answer.text.contains("portico relays add"), "{}", answer.text);
+        }
+        let asked = json!({ "static_token": static_token, "no_request": false });
+        assert_eq!(socket.command("NewKeyHandshakeUrl", asked).await["code"], "no_relay");
+    }
+    assert_eq!(daemon.metric("portico_open_handshakes").await, 0.0);
+
+    // One that is down is a relay: it may come.
+    daemon.rest().post("/relays", json!({ "relay": relay.url() })).await.data();
+    let (url, _) = daemon.rest().login(json!({})).await;
+    assert!(url.contains("relays=ws%3A%2F%2F127.0.0.1"), "{url}");
 }

@@ -24,6 +24,7 @@ mod users;
 mod writer;
 
 use std::fmt;
+use std::fs;
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,6 +229,14 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<()> {
         self.writer.write(migrate::touch).await
+    }
+
+    fn size(&self) -> Option<u64> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        // The log is not there before the first write, nor after a close.
+        let log = fs::metadata(log).map_or(0, |log| log.len());
+        Some(fs::metadata(&self.path).ok()?.len() + log)
     }
 
     async fn close(&self) {

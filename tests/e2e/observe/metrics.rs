@@ -33,7 +33,7 @@ fn families(text: &str) -> HashMap<&str, &str> {
 
 #[tokio::test]
 async fn every_name_follows_the_conventions_and_says_what_it_counts() {
-    let daemon = Daemon::on(&[]).start().await;
+    let daemon = Daemon::offline().start().await;
     daemon.rest().login(json!({})).await;
     let answer = daemon.rest().get("/metrics").await;
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4"));
@@ -53,6 +53,10 @@ async fn every_name_follows_the_conventions_and_says_what_it_counts() {
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"] {
         assert!(daemon.metric(name).await > 0.0, "{name}");
     }
+    let database = std::fs::metadata(daemon.database()).unwrap().len();
+    assert!(daemon.metric("portico_store_size_bytes").await >= database as f64, "the log counts, too");
+    let started = answer.text.lines().filter(|line| line.starts_with("process_start_time_seconds "));
+    assert_eq!(started.count(), 1);
     let open = daemon.metric("process_open_fds").await;
     assert!((1.0..=daemon.metric("process_max_fds").await).contains(&open));
     let build = format!("portico_build_info{{git_commit=\"{}\",version=", portico::api::GIT_COMMIT);
@@ -94,6 +98,7 @@ async fn a_login_is_counted_from_its_opening_to_its_outcome() {
         ("portico_http_requests_total{method=\"POST\",route=\"/login\",status=\"201\"}", 2.0),
         ("portico_http_request_duration_seconds_count{route=\"/login\"}", 2.0),
         (&format!("portico_relay_ready{{relay=\"{url}\"}}"), 1.0),
+        (&format!("portico_relay_paused{{relay=\"{url}\"}}"), 0.0),
         (&format!("portico_relay_connections_total{{relay=\"{url}\"}}"), 1.0),
     ] {
         assert_eq!(daemon.metric(series).await, value, "{series}");
@@ -137,7 +142,7 @@ async fn tokens_connections_and_commands_are_counted() {
 
 #[tokio::test]
 async fn a_stranger_on_tcp_reads_no_metrics_and_makes_no_labels() {
-    let daemon = Daemon::on(&[]).with_tcp().start().await;
+    let daemon = Daemon::offline().with_tcp().start().await;
     let stranger = daemon.rest_over_tcp().without("authorization");
     for path in ["/metrics", "/openapi.json"] {
         assert_eq!(stranger.get(path).await.refusal(), refused(401, "unauthorized"), "{path}");
