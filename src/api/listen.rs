@@ -3,14 +3,15 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, chown};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::handed_over::HandedOver;
-use crate::config::{Local, files};
+use crate::config::Local;
+use crate::config::files::{self, UnsafeFolder};
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -21,13 +22,13 @@ pub enum ListenError {
     /// Something else than a socket lies there.
     #[error("{} is there and is not a socket", .0.display())]
     NotASocket(PathBuf),
-    /// The folder belongs to another user, who could put a socket of their own in this one's place.
-    #[error("the folder {} belongs to uid {uid}, neither to this user nor to root", folder.display())]
-    ForeignFolder {
+    /// Others could put a socket of their own in this one's place.
+    #[error("the folder {} is no place for a socket: {reason}", folder.display())]
+    UnsafeFolder {
         /// The folder.
         folder: PathBuf,
-        /// Its owner.
-        uid: u32,
+        /// Why not.
+        reason: UnsafeFolder,
     },
     /// A socket that was handed over cannot be served.
     #[error("cannot serve socket {n} of those that were handed over: {error}")]
@@ -131,10 +132,8 @@ async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     if !folder.exists() {
         files::create_private_dir(folder).map_err(failed)?;
     }
-    let uid = fs::metadata(folder).map_err(failed)?.uid();
-    if uid != 0 && uid != nix::unistd::geteuid().as_raw() {
-        return Err(ListenError::ForeignFolder { folder: folder.to_owned(), uid });
-    }
+    files::check_folder_of_socket(folder)
+        .map_err(|reason| ListenError::UnsafeFolder { folder: folder.to_owned(), reason })?;
     clear_stale(path).await?;
     let private = tempfile::Builder::new().prefix(".portico-").tempdir_in(folder).map_err(failed)?;
     let unfinished = private.path().join("s");
@@ -176,6 +175,8 @@ async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::config::{Overrides, load};
 
@@ -215,6 +216,17 @@ mod tests {
         drop(std::mem::ManuallyDrop::into_inner(killed));
         fs::rename(&path, &local.socket).unwrap();
         assert!(unix(&local).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_folder_in_which_everybody_can_exchange_the_socket_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (local, run) = (local(folder.path()), folder.path().join("run"));
+        fs::create_dir(&run).unwrap();
+        for (mode, is_safe) in [(0o777, false), (0o703, false), (0o1777, true), (0o755, true)] {
+            fs::set_permissions(&run, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(unix(&local).await.is_ok(), is_safe, "{mode:o}");
+        }
     }
 
     #[tokio::test]

@@ -27,6 +27,36 @@ pub enum SecretFileError {
     TooLarge,
 }
 
+/// Why a folder cannot be trusted with a socket: whoever can change what lies in it can put a socket of their own
+/// there, and hears what was meant for ours.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsafeFolder {
+    /// The operating system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It belongs to another user, or is a link of theirs.
+    #[error("it belongs to uid {0}, neither to this user nor to root")]
+    ForeignOwner(u32),
+    /// Everybody can write there, and remove what is not theirs.
+    #[error("everybody can change what lies in it (mode {0:04o}): run chmod 700 on it")]
+    Exposed(u32),
+}
+
+/// Checks that nobody but this user and root can put something in the place of what lies in a folder.
+pub fn check_folder_of_socket(folder: &Path) -> Result<(), UnsafeFolder> {
+    /// Only its owner may remove a file, as in `/tmp`.
+    const STICKY: u32 = 0o1000;
+
+    let metadata = fs::metadata(folder)?;
+    for owner in [fs::symlink_metadata(folder)?.uid(), metadata.uid()] {
+        if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+            return Err(UnsafeFolder::ForeignOwner(owner));
+        }
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o002 != 0 && mode & STICKY == 0 { Err(UnsafeFolder::Exposed(mode)) } else { Ok(()) }
+}
+
 /// No secret that is kept in a file is longer than this.
 const MAX_SECRET_BYTES: u64 = 4096;
 
