@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use portico::config::files;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -45,7 +46,7 @@ impl Daemon {
             key = path("service.key"),
             socket = path("portico.sock"),
         );
-        fs::write(path("portico.toml"), config)?;
+        files::create_secret(&path("portico.toml"), &config)?;
         let relays: String = relays.iter().map(|url| format!("[[relay]]\nurl = {url:?}\n")).collect();
         fs::write(path("relays.toml"), relays)?;
         let (process, start_to_health) = spawn(&program, folder.path()).await?;

@@ -51,6 +51,7 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
 fn subkey(keys: Keys, path: PathBuf, clock: &dyn Clock) -> Result<Identity, StartError> {
     let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
     let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    let proof: SubkeyProof = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let proof: SubkeyProof = serde_json::from_str(&text)
+        .map_err(|_| failed("it is no proof as `portico keygen --subkey-of` writes it".into()))?;
     Identity::subkey(keys, proof, clock.now()).map_err(|error: SubkeyError| failed(error.to_string()))
 }

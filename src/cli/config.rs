@@ -22,10 +22,16 @@ pub(super) struct Check {
 
 pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
+    for variable in config::unused_variables() {
+        eprintln!("portico: {variable}: {}", config::UNUSED);
+    }
     let public_key = match key::load(&config.service.key_file).map_err(Failure::usage)? {
         Some(keys) => keys.public_key().to_hex(),
         None => "(made at the first start)".into(),
     };
+    if config.local.listen.is_some() {
+        config.local.token.check().map_err(Failure::usage)?;
+    }
     if let Some(webhook) = &config.webhook {
         webhook.secret.load().map_err(Failure::usage)?;
     }

@@ -26,6 +26,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     logging::start(&config.log)?;
+    for variable in config::unused_variables() {
+        tracing::warn!(variable, "{}", config::UNUSED);
+    }
     let mut stop = StopSignals::new()?;
     survive_file_size_limit()?;
     let mut hangup = listen_for(SignalKind::hangup())?;

@@ -60,6 +60,9 @@ pub fn check_folder_of_socket(folder: &Path) -> Result<(), UnsafeFolder> {
 /// No secret that is kept in a file is longer than this.
 const MAX_SECRET_BYTES: u64 = 4096;
 
+/// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
+pub(super) const MIN_SECRET: usize = 16;
+
 /// Reads a secret, its white space trimmed. `None`: there is no such file.
 pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileError> {
     // Without waiting: the open of a named pipe would not return until somebody writes to it.
@@ -73,11 +76,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileE
     if !metadata.is_file() {
         return Err(SecretFileError::NotAFile);
     }
-    let mode = metadata.mode() & 0o777;
-    let forbidden = if is_systemd_credential(path, &metadata) { 0o007 } else { 0o077 };
-    if mode & forbidden != 0 {
-        return Err(SecretFileError::Exposed(mode));
-    }
+    private(path, &metadata)?;
     let owner = metadata.uid();
     if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
         return Err(SecretFileError::ForeignOwner(owner));
@@ -88,6 +87,17 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileE
     let mut text = Zeroizing::new(String::with_capacity(metadata.len() as usize));
     file.read_to_string(&mut text)?;
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
+}
+
+/// Refuses a file with a secret in it that others can read. For what is read by other means.
+pub(super) fn refuse_if_exposed(path: &Path) -> Result<(), SecretFileError> {
+    private(path, &fs::metadata(path)?)
+}
+
+fn private(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretFileError> {
+    let mode = metadata.mode() & 0o777;
+    let forbidden = if is_systemd_credential(path, metadata) { 0o007 } else { 0o077 };
+    if mode & forbidden == 0 { Ok(()) } else { Err(SecretFileError::Exposed(mode)) }
 }
 
 /// Writes a new secret, readable by its owner alone, and sees it to the disk. Never overwrites.

@@ -1,16 +1,14 @@
 //! From the layers (flag, environment, file, default) to a checked [`Config`].
 
-use std::env;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::Figment;
-use figment::providers::{Env, Format, Toml};
-use secrecy::ExposeSecret;
+use figment::providers::{Format, Toml};
 
-use super::raw::{HistoryRules, Raw, RawLocal, RawService};
-use super::{ApiToken, Config, ConfigError, Local, Service, relays};
+use super::check::{check, xdg};
+use super::error::{in_toml, place};
+use super::raw::Raw;
+use super::{Config, ConfigError, environment, files};
 
 /// What the command line says. It also reads the `PORTICO_…` variables of the same names.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -38,197 +36,70 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
 }
 
+/// Secrets that may be written into the file.
+const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
+
 /// Puts the layers together and checks the result.
 ///
 /// Keys without a flag are read from the environment as `PORTICO_SECTION__KEY`,
 /// for example `PORTICO_AUTH__CHALLENGE_TTL=2m`.
+///
+/// # Errors
+/// [`ConfigError`]: names the key, and the file or variable that it stands in.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
-    let file = config_file(overrides.config.as_deref())?;
-    let mut layers = Figment::new();
-    if let Some(path) = &file {
-        layers = layers.merge(Toml::file_exact(path));
-    }
-    let with_section = Env::prefixed("PORTICO_").filter(|key| key.as_str().contains("__")).split("__");
-    let raw: Raw =
-        layers.merge(with_section).extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
-    check(raw, file, overrides)
+    let file = config_file(overrides.config.as_deref());
+    let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
+    let layers = written.merge(environment::layer());
+    let raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+    check(raw, file, overrides).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
 }
 
-fn config_file(named: Option<&Path>) -> Result<Option<PathBuf>, ConfigError> {
+fn config_file(named: Option<&Path>) -> Option<PathBuf> {
     if let Some(path) = named {
-        std::fs::File::open(path)
-            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        return Ok(Some(path.to_owned()));
+        return Some(path.to_owned());
     }
     let here = PathBuf::from("portico.toml");
     let home = xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico/portico.toml"));
-    Ok([Some(here), home].into_iter().flatten().find(|path| path.exists()))
+    [Some(here), home].into_iter().flatten().find(|path| path.exists())
 }
 
-fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
-    let data_dir = overrides
-        .data_dir
-        .clone()
-        .or(raw.data_dir.map(|path| path.relative()))
-        .or_else(|| env::var_os("STATE_DIRECTORY").map(PathBuf::from))
-        .or_else(|| xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("portico")))
-        .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
-    let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
-    let (entries, relay_source) = relays::load(relays_file.as_deref())?;
-    at_least("auth.max_open", raw.auth.max_open, 1)?;
-    at_least("auth.max_open_per_user", raw.auth.max_open_per_user, 1)?;
-    at_least("auth.max_prompts_per_user", raw.auth.max_prompts_per_user, 1)?;
-    at_least("tokens.signature_cache", raw.tokens.signature_cache, 1)?;
-    at_least("relays.inbox", raw.relays.inbox, 1)?;
-    at_least("relays.queue_per_relay", raw.relays.queue_per_relay, 1)?;
-    at_least("local.max_connections", raw.local.max_connections, 1)?;
-    at_least("local.max_connections_per_peer", raw.local.max_connections_per_peer, 1)?;
-    at_least("local.max_followers", raw.local.max_followers, 1)?;
-    at_least("local.max_followed_per_connection", raw.local.max_followed_per_connection, 1)?;
-    at_least("local.websocket_queue", raw.local.websocket_queue, 1)?;
-    at_least("auth.max_scans_per_url", raw.auth.max_scans_per_url, 1)?;
-    at_least("auth.max_streams_per_token", raw.auth.max_streams_per_token, 1)?;
-    Ok(Config {
-        service: check_service(raw.service, overrides)?,
-        local: check_local(raw.local, overrides, &data_dir)?,
-        file,
-        data_dir,
-        auth: raw.auth,
-        tokens: raw.tokens,
-        relays: entries,
-        relay_source,
-        relay_rules: raw.relays,
-        lookup: raw.lookup,
-        history: check_history(raw.history)?,
-        webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
-        log: raw.log,
-    })
-}
-
-fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
-    /// Callers who poll, and those who come back after a restart, must still find how a request ended.
-    const SHORTEST: Duration = Duration::from_secs(3600);
-
-    if raw.keep.is_zero() || raw.keep >= SHORTEST {
-        return Ok(raw);
+/// What stands in the file.
+fn written(path: &Path) -> Result<Figment, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    // Read here first: the error of the layer would show the line, and with it a secret.
+    if let Err(error) = toml::from_str::<toml::Table>(&text) {
+        return Err(ConfigError::File { path: path.to_owned(), reason: in_toml(&text, &error) });
     }
-    Err(invalid("history.keep", "must be at least 1h, or 0s to keep everything"))
-}
-
-fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, ConfigError> {
-    let key_file = overrides
-        .key_file
-        .clone()
-        .or(raw.key_file.map(|path| path.relative()))
-        .or_else(|| xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico/service.key")))
-        .ok_or_else(|| homeless("service.key_file", "--key-file"))?;
-    Ok(Service {
-        key_file,
-        subkey_proof_file: raw.subkey_proof_file.map(|path| path.relative()),
-        nip05_names: raw.nip05_names.unwrap_or_else(|| vec!["_".into()]),
-    })
-}
-
-fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<Local, ConfigError> {
-    let listen = overrides.listen.clone().or(raw.listen);
-    let listen = listen.map(|text| check_listen(&text, raw.allow_remote)).transpose()?;
-    let socket_mode = u32::from_str_radix(&raw.socket_mode, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
-        .ok_or_else(|| invalid("local.socket_mode", "must be octal like \"0660\" and let the owner in"))?;
-    let token = match (overrides.token_file.clone(), raw.token, raw.token_file) {
-        (Some(path), _, _) => ApiToken::File(path),
-        (None, Some(_), Some(_)) => return Err(invalid("local.token", "give token or token_file, not both")),
-        (None, Some(token), None) if token.expose_secret().trim().is_empty() => {
-            return Err(invalid("local.token", "is empty, which would let anybody in"));
-        }
-        (None, Some(token), None) => ApiToken::Given(token),
-        (None, None, Some(path)) => ApiToken::File(path.relative()),
-        (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
-    };
-    let socket = overrides.socket.clone().or(raw.socket.map(|path| path.relative()));
-    Ok(Local {
-        socket: socket.unwrap_or_else(default_socket),
-        socket_mode,
-        socket_gid: raw.socket_group.map(|group| gid_of(&group)).transpose()?,
-        allow_uids: raw.allow_uids,
-        allow_gids: raw.allow_gids,
-        listen,
-        allow_remote: raw.allow_remote,
-        token,
-        allowed_hosts: raw.allowed_hosts,
-        allowed_origins: raw.allowed_origins,
-        max_connections: raw.max_connections,
-        max_connections_per_peer: raw.max_connections_per_peer,
-        max_followers: raw.max_followers,
-        max_followed_per_connection: raw.max_followed_per_connection,
-        websocket_queue: raw.websocket_queue,
-        request_timeout: raw.request_timeout,
-    })
-}
-
-fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
-    let address: SocketAddr = text.parse().map_err(|_| {
-        let reason =
-            format!("{text:?} is not IP-ADDRESS:PORT, like 127.0.0.1:3000 (names are not looked up)");
-        invalid("local.listen", reason)
-    })?;
-
-    if address.ip().is_loopback() || allow_remote {
-        return Ok(address);
-    }
-    let reason =
-        format!("{address} can be reached from other machines; that needs local.allow_remote = true");
-    Err(invalid("local.listen", reason))
-}
-
-fn gid_of(group: &str) -> Result<u32, ConfigError> {
-    if let Ok(gid) = group.parse() {
-        return Ok(gid);
-    }
-    match nix::unistd::Group::from_name(group) {
-        Ok(Some(found)) => Ok(found.gid.as_raw()),
-        _ => Err(invalid("local.socket_group", format!("there is no group {group:?}"))),
+    let written = Figment::from(Toml::file_exact(path));
+    match SECRETS.into_iter().find(|key| written.contains(key)) {
+        None => Ok(written),
+        Some(key) => match files::refuse_if_exposed(path) {
+            Ok(()) => Ok(written),
+            Err(error) => Err(ConfigError::Exposed { key, path: path.to_owned(), error }),
+        },
     }
 }
 
-/// Where the Unix socket lies when nobody says: the same for the daemon and its command-line clients.
-fn default_socket() -> PathBuf {
-    let in_dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    if let Some(dir) = in_dir("RUNTIME_DIRECTORY") {
-        return dir.join("portico.sock");
+/// Where the value of a key comes from.
+fn origin(key: &str, layers: &Figment, overrides: &Overrides) -> String {
+    match key {
+        "local.listen" if overrides.listen.is_some() => " (in --listen or PORTICO_LISTEN)".into(),
+        key => place(layers.find_metadata(key), key),
     }
-    if let Some(dir) = in_dir("XDG_RUNTIME_DIR") {
-        return dir.join("portico/portico.sock");
-    }
-    PathBuf::from(format!("/tmp/portico-{}/portico.sock", nix::unistd::geteuid()))
-}
-
-fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
-}
-
-fn at_least(key: &'static str, value: usize, least: usize) -> Result<(), ConfigError> {
-    if value >= least { Ok(()) } else { Err(invalid(key, format!("must be at least {least}"))) }
-}
-
-fn homeless(key: &'static str, flag: &str) -> ConfigError {
-    invalid(key, format!("there is no HOME to put it under: set it, or give {flag}"))
-}
-
-fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid { key, reason: reason.into() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::config::{ApiToken, relays};
 
     fn loaded(toml: &str, overrides: Overrides) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.toml");
-        std::fs::write(&file, toml).unwrap();
+        files::create_secret(&file, toml).unwrap();
         let data_dir = overrides.data_dir.clone().or_else(|| Some(folder.path().to_owned()));
         let key_file = overrides.key_file.clone().or_else(|| Some(folder.path().join("key")));
         load(&Overrides { config: Some(file), data_dir, key_file, ..overrides })
@@ -288,11 +159,84 @@ mod tests {
             ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
             ("[history]\nkeep = \"59m\"", "history.keep"),
             ("[auth]\nmax_open = 0", "auth.max_open"),
+            ("[log]\nlevel = \"loud\"", "log.level: \"loud\""),
+            ("[auth]\nmax_open = -1", "auth.max_open: is -1"),
+            ("[local]\nsocket_mode = true", "octal digits"),
+            ("[local]\nsocket = 3", "local.socket: is a number"),
+            ("[local]\nallow_gids = \"x\"", "a list in square brackets"),
             ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
             ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),
         ] {
             let error = loaded(toml, Overrides::default()).unwrap_err();
             assert!(error.contains(word), "{toml:?}: {error}");
+            assert!(error.contains("portico.toml"), "{toml:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_would_last_no_time_at_all_is_refused() {
+        for key in [
+            "local.request_timeout",
+            "auth.handshake_ttl",
+            "auth.challenge_ttl",
+            "auth.prompt_window",
+            "auth.max_event_age",
+            "tokens.max_wallet_lifetime",
+            "tokens.max_issued_lifetime",
+            "lookup.timeout",
+        ] {
+            let error = loaded(&format!("{key} = \"0s\""), Overrides::default()).unwrap_err();
+            assert!(error.contains(&format!("{key}: must be at least 1")), "{error}");
+        }
+        assert!(loaded("tokens.leeway = \"0s\"", Overrides::default()).is_ok());
+    }
+
+    #[test]
+    fn a_bad_value_that_a_flag_gives_is_not_blamed_on_the_file() {
+        let flags = Overrides { listen: Some("x".into()), ..Overrides::default() };
+        let error = loaded("[local]\nlisten = \"127.0.0.1:2\"\n", flags).unwrap_err();
+        assert!(error.ends_with("(in --listen or PORTICO_LISTEN)"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_in_a_file_that_others_can_read_is_refused_like_a_key_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portico.toml");
+        let with_mode = |toml: &str, mode: u32| {
+            std::fs::write(&file, toml).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let at = |name: &str| Some(folder.path().join(name));
+            let overrides = Overrides {
+                config: at("portico.toml"),
+                data_dir: at("data"),
+                key_file: at("key"),
+                ..Overrides::default()
+            };
+            load(&overrides).map_err(|error| error.to_string())
+        };
+        for (key, toml) in [
+            ("local.token", "[local]\ntoken = \"hunter2hunter2hunter2\"\n"),
+            (
+                "webhook.secret",
+                "[webhook]\nurl = \"https://a.example\"\nsecret = \"hunter2hunter2hunter2\"\n",
+            ),
+        ] {
+            let error = with_mode(toml, 0o644).unwrap_err();
+            assert!(
+                error.contains(key) && error.contains("others can read it (mode 0644): run chmod 600"),
+                "{error}"
+            );
+            assert!(with_mode(toml, 0o600).is_ok());
+        }
+        assert!(with_mode("[local]\n# token = \"hunter2\"\n", 0o644).is_ok(), "no secret in it");
+    }
+
+    #[test]
+    fn a_secret_beside_a_mistake_is_not_repeated_in_the_error() {
+        for toml in ["token = \"hunter2", "token = 1234567890123456", "token = 12345678901234567890"] {
+            let error = loaded(&format!("[local]\n{toml}\n"), Overrides::default()).unwrap_err();
+            assert!(!error.contains("hunter2") && !error.contains("123456"), "{error}");
+            assert!(error.contains("line 2") || error.contains("local.token"), "{error}");
         }
     }
 

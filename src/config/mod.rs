@@ -1,8 +1,12 @@
 //! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
 
+mod check;
+mod environment;
+mod error;
 pub mod files;
 pub mod key;
 mod load;
+mod log;
 mod raw;
 mod relays;
 pub mod token;
@@ -12,9 +16,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use environment::{UNUSED, unused as unused_variables};
+pub use error::ConfigError;
 pub use load::{Overrides, load};
-pub use raw::{AuthLimits, HistoryRules, Log, LogFormat, LookupRules, RelayRules, TokenRules};
-pub use relays::{RelayEntry, RelaySource};
+pub use log::{Log, LogFormat, NoSuchFilter};
+pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
+pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
 pub use token::ApiToken;
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
@@ -95,47 +102,4 @@ pub struct Local {
     pub websocket_queue: usize,
     /// How long headers, bodies and answers may take.
     pub request_timeout: Duration,
-}
-
-/// `section.key: what is wrong (where)`, the first of several.
-fn in_our_words(error: &figment::Error) -> String {
-    let place = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
-    let place = place.map(|source| format!(" (in {source})")).unwrap_or_default();
-    let kind = error.kind.to_string().replace('`', "");
-    match error.path.join(".").to_lowercase() {
-        key if key.is_empty() => format!("{}{place}", kind.trim_end()),
-        key => format!("{key}: {kind}{place}"),
-    }
-}
-
-/// Why there is no valid configuration. Each names the file, key or flag that is wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file could not be read.
-    #[error("cannot read {}: {error}", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The configuration does not have the right shape.
-    #[error("{}", in_our_words(.0))]
-    Malformed(Box<figment::Error>),
-    /// `relays.toml` is wrong.
-    #[error("{}: {reason}", path.display())]
-    Relays {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong in it.
-        reason: String,
-    },
-    /// A key has a value that cannot be used.
-    #[error("{key}: {reason}")]
-    Invalid {
-        /// The key, as `section.key`.
-        key: &'static str,
-        /// What is wrong with its value.
-        reason: String,
-    },
 }

@@ -6,6 +6,7 @@ use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::log::Log;
 use super::webhook::RawWebhook;
 
 /// The whole file. Unknown keys are refused, so that a misspelt one is noticed. A relative path starts from the
@@ -61,7 +62,7 @@ pub(super) struct RawLocal {
 /// Digits that are text, though they look like a number in the environment.
 fn digits<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "must be octal digits like \"0660\"")]
     enum Digits {
         Text(String),
         Number(u32),
@@ -234,30 +235,4 @@ impl Default for HistoryRules {
     fn default() -> Self {
         Self { keep: Duration::from_secs(30 * 24 * 3600) }
     }
-}
-
-/// `[log]`: what the daemon says of itself on standard error.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a tracing filter. Default `info`.
-    pub level: String,
-    /// Lines for people or JSON for programs. Default `text`.
-    pub format: LogFormat,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
-    }
-}
-
-/// How a line of the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }

@@ -6,6 +6,7 @@ use nostr_sdk::RelayUrl;
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::error::in_toml;
 
 /// The file that comes with the source, built in for when there is none.
 const DEFAULT: &str = include_str!("../../relays.toml");
@@ -86,13 +87,25 @@ pub(super) fn load(named: Option<&Path>) -> Result<(Vec<RelayEntry>, RelaySource
     Ok((parse(&text, &path)?, RelaySource::File(path)))
 }
 
+/// This is not the address of a relay.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a relay URL like wss://relay.example")]
+pub struct NotARelay(String);
+
+/// The address of a relay, as people write it.
+///
+/// # Errors
+/// [`NotARelay`]: it is none.
+pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
+    RelayUrl::parse(text).map_err(|_| NotARelay(text.into()))
+}
+
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
-    let invalid = |reason: String| ConfigError::Relays { path: path.to_owned(), reason };
-    let file: File = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let invalid = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+    let file: File = toml::from_str(text).map_err(|error| invalid(in_toml(text, &error)))?;
     let mut relays: Vec<RelayEntry> = Vec::with_capacity(file.relay.len());
     for entry in file.relay {
-        let url = RelayUrl::parse(&entry.url)
-            .map_err(|error| invalid(format!("{:?} is not a relay URL: {error}", entry.url)))?;
+        let url = relay_url(&entry.url).map_err(|error| invalid(error.to_string()))?;
         if relays.iter().any(|known| known.url == url) {
             return Err(invalid(format!("{url} is listed twice")));
         }

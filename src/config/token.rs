@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::files::{self, SecretFileError};
+use super::files::{self, MIN_SECRET, SecretFileError};
 
 /// Where the API token of the TCP socket comes from.
 #[derive(Debug, Clone)]
@@ -40,29 +40,55 @@ pub struct ApiTokenError {
 }
 
 impl ApiToken {
-    /// The token itself, made at the first start if nothing else is configured.
+    /// The token itself, made at the first start if nothing else is configured. A weak one is taken, as old
+    /// clients may know no other, and told of in the log.
     ///
     /// # Errors
     /// [`ApiTokenError`].
     pub fn load(&self) -> Result<SecretString, ApiTokenError> {
-        let (path, may_create) = match self {
-            Self::Given(token) => return Ok(token.clone()),
-            Self::File(path) => (path, false),
-            Self::Generated(path) => (path, true),
+        let token = match self {
+            Self::Given(token) => token.clone(),
+            Self::File(path) => read(path)?.ok_or_else(|| unusable(path)(missing()))?,
+            Self::Generated(path) => read(path)?.map_or_else(|| generate(path), Ok)?,
         };
-        let failed = |error: SecretFileError| ApiTokenError { path: path.clone(), error };
-        match files::read_secret(path).map_err(failed)? {
-            Some(token) if token.is_empty() => {
-                Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into()))
-            }
-            Some(token) => Ok(SecretString::from(token.as_str())),
-            None if may_create => {
-                let token = hex::encode(rand::random::<[u8; 32]>());
-                files::create_secret(path, &token).map_err(|error| failed(error.into()))?;
-                tracing::warn!(file = %path.display(), "made a new API token for TCP clients");
-                Ok(SecretString::from(token))
-            }
-            None => Err(failed(io::Error::from(io::ErrorKind::NotFound).into())),
+        if token.expose_secret().len() < MIN_SECRET {
+            tracing::warn!(token = %self, "the API token can be guessed: it should have {MIN_SECRET} random bytes or more");
+        }
+        Ok(token)
+    }
+
+    /// Whether [`Self::load`] would find or make one. Makes nothing.
+    ///
+    /// # Errors
+    /// [`ApiTokenError`].
+    pub fn check(&self) -> Result<(), ApiTokenError> {
+        match self {
+            Self::Generated(path) => read(path).map(drop),
+            _ => self.load().map(drop),
         }
     }
+}
+
+fn read(path: &Path) -> Result<Option<SecretString>, ApiTokenError> {
+    match files::read_secret(path).map_err(unusable(path))? {
+        Some(token) if token.is_empty() => {
+            Err(unusable(path)(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into()))
+        }
+        found => Ok(found.map(|token| SecretString::from(token.as_str()))),
+    }
+}
+
+fn missing() -> SecretFileError {
+    io::Error::new(io::ErrorKind::NotFound, "there is no such file").into()
+}
+
+fn generate(path: &Path) -> Result<SecretString, ApiTokenError> {
+    let token = hex::encode(rand::random::<[u8; 32]>());
+    files::create_secret(path, &token).map_err(|error| unusable(path)(error.into()))?;
+    tracing::warn!(file = %path.display(), "made a new API token for TCP clients");
+    Ok(SecretString::from(token))
+}
+
+fn unusable(path: &Path) -> impl Fn(SecretFileError) -> ApiTokenError {
+    move |error| ApiTokenError { path: path.to_owned(), error }
 }

@@ -9,10 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::files::{self, SecretFileError};
-
-/// The shortest secret, in bytes: 16 random ones are beyond guessing.
-const MIN_SECRET: usize = 16;
+use super::files::{self, MIN_SECRET, SecretFileError};
 
 /// `[webhook]`: the receiver of every event.
 #[derive(Debug, Clone)]
@@ -198,17 +195,19 @@ impl RawWebhook {
 
 impl WebhookRules {
     fn check(&self) -> Result<(), Mistake> {
+        const MOMENT: Duration = Duration::from_millis(1);
+
         if !(1..=1024).contains(&self.max_concurrent) {
             return Err(("webhook.max_concurrent", "must be from 1 to 1024"));
         }
         if self.max_waiting == 0 {
             return Err(("webhook.max_waiting", "must be at least 1"));
         }
-        if self.timeout.is_zero() {
-            return Err(("webhook.timeout", "must be longer than nothing"));
+        if self.timeout < MOMENT {
+            return Err(("webhook.timeout", "must be at least 1ms"));
         }
-        if self.first_retry.is_zero() {
-            return Err(("webhook.first_retry", "must be longer than nothing"));
+        if self.first_retry < MOMENT {
+            return Err(("webhook.first_retry", "must be at least 1ms"));
         }
         if self.longest_retry < self.first_retry {
             return Err(("webhook.longest_retry", "must not be shorter than first_retry"));

@@ -151,7 +151,7 @@ async fn a_bad_configuration_exits_with_64_and_names_what_is_wrong() {
         ("[local]\ntoken = \"\"\nlisten = \"127.0.0.1:0\"\n", "local.token"),
         ("[auth]\nchallenge_ttl = \"soon\"\n", "challenge_ttl"),
         ("[auth]\nchalenge_ttl = \"1m\"\n", "chalenge_ttl"),
-        ("not toml", "portico.toml"),
+        ("not toml", "portico.toml: line 1"),
         ("[log]\nlevel = \"portico=loud\"\n", "loud"),
         ("[service]\nsubkey_proof_file = \"/nowhere/proof.json\"\n", "/nowhere/proof.json"),
         ("[local]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"/nowhere/token\"\n", "/nowhere/token"),
@@ -183,11 +183,11 @@ async fn a_bad_configuration_exits_with_64_and_names_what_is_wrong() {
 #[tokio::test]
 async fn config_check_shows_what_is_in_force_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("portico.toml"),
-        "[local]\nlisten = \"127.0.0.1:3000\"\ntoken = \"hunter2hunter2\"\n[auth]\nchallenge_ttl = \"2m\"\n",
-    )
-    .unwrap();
+    let file = folder.path().join("portico.toml");
+    let toml =
+        "[local]\nlisten = \"127.0.0.1:3000\"\ntoken = \"hunter2hunter2\"\n[auth]\nchallenge_ttl = \"2m\"\n";
+    std::fs::write(&file, toml).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = portico(folder.path());
     command.args(["config", "check", "--json"]).env("PORTICO_AUTH__MAX_OPEN", "7");
     let checked = finished(command).await;
@@ -199,4 +199,77 @@ async fn config_check_shows_what_is_in_force_and_no_secret() {
     let bad = in_folder(folder.path(), &["config", "check"]).await;
     assert_eq!(bad.code, 64);
     assert!(bad.stderr.contains("lokal"), "{bad:?}");
+}
+
+#[tokio::test]
+async fn config_check_refuses_what_serve_refuses() {
+    for toml in [
+        "[log]\nlevel = \"loud\"\n",
+        "[auth]\nchallenge_ttl = \"0s\"\n",
+        "[local]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"/nowhere/token\"\n",
+        "[local]\nlisten = \"127.0.0.1:0\"\ntoken = \"\"\n",
+    ] {
+        let plan = Daemon::on(&[]).with_config(toml);
+        let checked = in_folder(plan.folder(), &["config", "check"]).await;
+        let (code, said) = plan.refusal().await;
+        assert_eq!((code, checked.code), (64, 64), "{toml}: {said} {}", checked.stderr);
+        assert!(said.ends_with(&checked.stderr), "{toml}: {said} {}", checked.stderr);
+    }
+    let open = Daemon::on(&[]).with_config("[local]\ntoken = \"hunter2hunter2hunter2\"\n");
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(open.folder().join("portico.toml"), mode).unwrap();
+    for (code, said) in
+        [open.refusal().await, in_folder(open.folder(), &["config", "check"]).await.into_refusal()]
+    {
+        assert!(code == 64 && said.contains("local.token") && said.contains("others can read it"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value, reason) in [
+        ("PORTICO_AUTH__CHALENGE_TTL", "2m", "no such key"),
+        ("PORTICO_AUTH__CHALLENGE_TTL", "soon", "is \"soon\""),
+        ("PORTICO_AUTH__MAX_OPEN", "0", "at least 1"),
+        ("PORTICO_LOCAL__ALLOW_GIDS", "33", "list"),
+        ("PORTICO_LOG__LEVEL", "loud", "\"loud\""),
+    ] {
+        let mut command = portico(folder.path());
+        command.args(["config", "check"]).env(name, value);
+        let (code, said) = finished(command).await.into_refusal();
+        assert!(code == 64 && said.contains(reason), "{name}: {said}");
+        assert!(said.contains(&format!("(in the environment, as {name})")), "{said}");
+    }
+    let mut command = portico(folder.path());
+    command.args(["config", "check", "--json"]).env("PORTICO_LOCAL__ALLOW_GIDS", "[33, 34]");
+    assert_eq!(finished(command).await.json()["local"]["allow_gids"], json!([33, 34]));
+}
+
+#[tokio::test]
+async fn a_variable_that_nothing_reads_is_told_of_and_stops_nothing() {
+    let misspelt = ["PORTICO_LISEN", "PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LOG"];
+    let mut plan = Daemon::on(&[]).with_env("PORTICO_SERVICE_HOST", "10.0.0.1");
+    for name in misspelt {
+        plan = plan.with_env(name, "x");
+    }
+    let mut command = portico(plan.folder());
+    command.args(["config", "check", "--json"]).env("PORTICO_SERVICE_HOST", "10.0.0.1");
+    command.envs(misspelt.map(|name| (name, "x")));
+    let checked = finished(command).await;
+    checked.json();
+    let daemon = plan.start().await;
+    for said in [checked.stderr, daemon.log()] {
+        assert!(misspelt.iter().all(|name| said.contains(name)) && !said.contains("SERVICE_HOST"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_token_that_can_be_guessed_is_told_of_and_taken() {
+    for (token, told) in [("fifteen-bytes-x", true), ("sixteen-bytes-xx", false)] {
+        let config = format!("[local]\ntoken = \"{token}\"\n");
+        let daemon = Daemon::on(&[]).with_config(&config).with_tcp().start().await;
+        assert_eq!(daemon.log().contains("can be guessed"), told, "{}", daemon.log());
+        assert!(!daemon.log().contains(token));
+    }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     key_file: &'static str,
     /// Sockets that it is started with, as a service manager would do it.
     handed: Vec<OwnedFd>,
+    /// How many files it may open, if not as many as the test.
+    files: Option<u32>,
 }
 
 /// A daemon. It is killed when this is dropped.
@@ -47,8 +49,11 @@ impl Daemon {
         let list: String =
             relays.iter().map(|relay| format!("[[relay]]\nurl = \"{}\"\n", relay.url())).collect();
         std::fs::write(folder.path().join("relays.toml"), list).unwrap();
-        std::fs::write(folder.path().join("portico.toml"), "").unwrap();
-        Plan { folder, tcp: false, env: Vec::new(), key_file: "service.key", handed: Vec::new() }
+        // Secrets may come into it.
+        let config = folder.path().join("portico.toml");
+        std::fs::write(&config, "").unwrap();
+        std::fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
+        Plan { folder, tcp: false, env: Vec::new(), key_file: "service.key", handed: Vec::new(), files: None }
     }
 
     /// A daemon whose only relay nobody is at, to be started: it opens logins that no wallet will hear of.
@@ -238,6 +243,12 @@ impl Plan {
         self
     }
 
+    /// Where it may open so many files.
+    pub(crate) fn with_room_for(mut self, files: u32) -> Self {
+        self.files = Some(files);
+        self
+    }
+
     /// In a folder that every user of the machine may enter.
     pub(crate) fn where_others_can_look(self) -> Self {
         std::fs::set_permissions(self.folder(), Permissions::from_mode(0o755)).unwrap();
@@ -265,7 +276,20 @@ impl Plan {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if self.handed.is_empty() { command } else { self.handing_over(&command) }
+        match self.files {
+            Some(files) => self.under_a_shell(&format!("ulimit -n {files}; exec \"$@\""), &command),
+            None if self.handed.is_empty() => command,
+            None => self.handing_over(&command),
+        }
+    }
+
+    /// The command, run by this script: what it has to inherit is the shell's to prepare.
+    fn under_a_shell(&self, script: &str, plain: &Command) -> Command {
+        let plain = plain.as_std();
+        let mut command = command_of(Path::new("/bin/sh"), self.folder());
+        command.arg("-c").arg(script).arg("sh").arg(plain.get_program()).args(plain.get_args());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
     }
 
     /// The command with sockets handed over: descriptors from 3 on, and the number of the very process. A shell
@@ -277,10 +301,7 @@ impl Plan {
             more => panic!("{more} sockets"),
         };
         let script = format!("exec {at}; export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\"");
-        let plain = plain.as_std();
-        let mut command = command_of(Path::new("/bin/sh"), self.folder());
-        command.arg("-c").arg(script).arg("sh").arg(plain.get_program()).args(plain.get_args());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut command = self.under_a_shell(&script, plain);
         let fd = |n: usize| self.handed[n].try_clone().unwrap();
         command.stdin(fd(0));
         if count == 2 {

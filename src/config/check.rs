@@ -1,0 +1,203 @@
+//! What was read, checked: from [`Raw`] to [`Config`].
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::raw::{HistoryRules, Raw, RawLocal, RawService};
+use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, relays};
+
+pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
+    check_counts(&raw)?;
+    check_times(&raw)?;
+    if let Err(error) = raw.log.filter() {
+        return Err(invalid("log.level", error.to_string()));
+    }
+    let data_dir = overrides
+        .data_dir
+        .clone()
+        .or(raw.data_dir.map(|path| path.relative()))
+        .or_else(|| env::var_os("STATE_DIRECTORY").map(PathBuf::from))
+        .or_else(|| xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("portico")))
+        .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
+    let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
+    let (entries, relay_source) = relays::load(relays_file.as_deref())?;
+    Ok(Config {
+        service: check_service(raw.service, overrides)?,
+        local: check_local(raw.local, overrides, &data_dir)?,
+        file,
+        data_dir,
+        auth: raw.auth,
+        tokens: raw.tokens,
+        relays: entries,
+        relay_source,
+        relay_rules: raw.relays,
+        lookup: raw.lookup,
+        history: check_history(raw.history)?,
+        webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
+        log: raw.log,
+    })
+}
+
+/// Of what is counted, none at all would be of no use.
+fn check_counts(raw: &Raw) -> Result<(), ConfigError> {
+    let (local, auth, relays) = (&raw.local, &raw.auth, &raw.relays);
+    for (key, count) in [
+        ("local.max_connections", local.max_connections),
+        ("local.max_connections_per_peer", local.max_connections_per_peer),
+        ("local.max_followers", local.max_followers),
+        ("local.max_followed_per_connection", local.max_followed_per_connection),
+        ("local.websocket_queue", local.websocket_queue),
+        ("auth.max_open", auth.max_open),
+        ("auth.max_scans_per_url", auth.max_scans_per_url),
+        ("auth.max_streams_per_token", auth.max_streams_per_token),
+        ("auth.max_open_per_user", auth.max_open_per_user),
+        ("auth.max_prompts_per_user", auth.max_prompts_per_user),
+        ("tokens.signature_cache", raw.tokens.signature_cache),
+        ("relays.inbox", relays.inbox),
+        ("relays.queue_per_relay", relays.queue_per_relay),
+    ] {
+        if count == 0 {
+            return Err(invalid(key, "must be at least 1"));
+        }
+    }
+    Ok(())
+}
+
+/// What lasts no time at all is over before it can be used. Events and tokens tell the time in whole seconds.
+fn check_times(raw: &Raw) -> Result<(), ConfigError> {
+    const MOMENT: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    let (auth, tokens) = (&raw.auth, &raw.tokens);
+    for (key, time, least) in [
+        ("local.request_timeout", raw.local.request_timeout, MOMENT),
+        ("auth.handshake_ttl", auth.handshake_ttl, SECOND),
+        ("auth.challenge_ttl", auth.challenge_ttl, SECOND),
+        ("auth.prompt_window", auth.prompt_window, SECOND),
+        ("auth.max_event_age", auth.max_event_age, SECOND),
+        ("tokens.max_wallet_lifetime", tokens.max_wallet_lifetime, SECOND),
+        ("tokens.max_issued_lifetime", tokens.max_issued_lifetime, SECOND),
+        ("lookup.timeout", raw.lookup.timeout, MOMENT),
+    ] {
+        if time < least {
+            return Err(invalid(key, format!("must be at least {}", humantime::format_duration(least))));
+        }
+    }
+    Ok(())
+}
+
+fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
+    /// Callers who poll, and those who come back after a restart, must still find how a request ended.
+    const SHORTEST: Duration = Duration::from_secs(3600);
+
+    if raw.keep.is_zero() || raw.keep >= SHORTEST {
+        return Ok(raw);
+    }
+    Err(invalid("history.keep", "must be at least 1h, or 0s to keep everything"))
+}
+
+fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, ConfigError> {
+    let key_file = overrides
+        .key_file
+        .clone()
+        .or(raw.key_file.map(|path| path.relative()))
+        .or_else(|| xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico/service.key")))
+        .ok_or_else(|| homeless("service.key_file", "--key-file"))?;
+    Ok(Service {
+        key_file,
+        subkey_proof_file: raw.subkey_proof_file.map(|path| path.relative()),
+        nip05_names: raw.nip05_names.unwrap_or_else(|| vec!["_".into()]),
+    })
+}
+
+fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<Local, ConfigError> {
+    let listen = overrides.listen.clone().or(raw.listen);
+    let listen = listen.map(|text| check_listen(&text, raw.allow_remote)).transpose()?;
+    let socket_mode = u32::from_str_radix(&raw.socket_mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
+        .ok_or_else(|| invalid("local.socket_mode", "must be octal like \"0660\" and let the owner in"))?;
+    let token = match (overrides.token_file.clone(), raw.token, raw.token_file) {
+        (Some(path), _, _) => ApiToken::File(path),
+        (None, Some(_), Some(_)) => return Err(invalid("local.token", "give token or token_file, not both")),
+        (None, Some(token), None) if token.expose_secret().trim().is_empty() => {
+            return Err(invalid("local.token", "is empty, which would let anybody in"));
+        }
+        (None, Some(token), None) => ApiToken::Given(token),
+        (None, None, Some(path)) => ApiToken::File(path.relative()),
+        (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
+    };
+    let socket = overrides.socket.clone().or(raw.socket.map(|path| path.relative()));
+    Ok(Local {
+        socket: socket.unwrap_or_else(default_socket),
+        socket_mode,
+        socket_gid: raw.socket_group.map(|group| gid_of(&group)).transpose()?,
+        allow_uids: raw.allow_uids,
+        allow_gids: raw.allow_gids,
+        listen,
+        allow_remote: raw.allow_remote,
+        token,
+        allowed_hosts: raw.allowed_hosts,
+        allowed_origins: raw.allowed_origins,
+        max_connections: raw.max_connections,
+        max_connections_per_peer: raw.max_connections_per_peer,
+        max_followers: raw.max_followers,
+        max_followed_per_connection: raw.max_followed_per_connection,
+        websocket_queue: raw.websocket_queue,
+        request_timeout: raw.request_timeout,
+    })
+}
+
+fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
+    let address: SocketAddr = text.parse().map_err(|_| {
+        let reason =
+            format!("{text:?} is not IP-ADDRESS:PORT, like 127.0.0.1:3000 (names are not looked up)");
+        invalid("local.listen", reason)
+    })?;
+
+    if address.ip().is_loopback() || allow_remote {
+        return Ok(address);
+    }
+    let reason =
+        format!("{address} can be reached from other machines; that needs local.allow_remote = true");
+    Err(invalid("local.listen", reason))
+}
+
+fn gid_of(group: &str) -> Result<u32, ConfigError> {
+    if let Ok(gid) = group.parse() {
+        return Ok(gid);
+    }
+    match nix::unistd::Group::from_name(group) {
+        Ok(Some(found)) => Ok(found.gid.as_raw()),
+        _ => Err(invalid("local.socket_group", format!("there is no group {group:?}"))),
+    }
+}
+
+/// Where the Unix socket lies when nobody says: the same for the daemon and its command-line clients.
+fn default_socket() -> PathBuf {
+    let in_dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    if let Some(dir) = in_dir("RUNTIME_DIRECTORY") {
+        return dir.join("portico.sock");
+    }
+    if let Some(dir) = in_dir("XDG_RUNTIME_DIR") {
+        return dir.join("portico/portico.sock");
+    }
+    PathBuf::from(format!("/tmp/portico-{}/portico.sock", nix::unistd::geteuid()))
+}
+
+pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
+}
+
+fn homeless(key: &'static str, flag: &str) -> ConfigError {
+    invalid(key, format!("there is no HOME to put it under: set it, or give {flag}"))
+}
+
+fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { key, reason: reason.into(), place: String::new() }
+}

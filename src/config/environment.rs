@@ -1,0 +1,95 @@
+//! The variables of the environment that are ours: `PORTICO_SECTION__KEY`, and those that stand for a flag.
+
+use std::env;
+
+use figment::providers::Env;
+
+use super::Overrides;
+
+const PREFIX: &str = "PORTICO_";
+
+/// Between a section and its key, as a name of either may hold `_`.
+const WITHIN: &str = "__";
+
+/// Every key that the environment gives.
+pub(super) fn layer() -> Env {
+    Env::prefixed(PREFIX).filter(|key| key.as_str().contains(WITHIN)).split(WITHIN)
+}
+
+/// The variable that gives this key, written as `section.key`.
+pub(super) fn variable(key: &str) -> String {
+    let mut parts = key.split('.');
+    let (section, key) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("…"));
+    format!("{PREFIX}{section}{WITHIN}{key}").to_uppercase()
+}
+
+/// What is to be said of [`unused`] ones.
+pub const UNUSED: &str =
+    "nothing reads this variable; keys are given as PORTICO_SECTION__KEY, with two underscores";
+
+/// The variables that begin like ours and that nothing reads: most likely misspelt.
+pub fn unused() -> Vec<String> {
+    let named = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    unused_among(named)
+}
+
+fn unused_among(variables: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let command = <Overrides as clap::Args>::augment_args(clap::Command::new("portico"));
+    let stands_for_flag =
+        |name: &str| command.get_arguments().any(|flag| flag.get_env().is_some_and(|env| env == name));
+    let mut unused: Vec<String> = variables
+        .filter(|(name, value)| {
+            name.starts_with(PREFIX)
+                && !name.contains(WITHIN)
+                && !stands_for_flag(name)
+                && !is_of_kubernetes(name, value)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    unused.sort();
+    unused
+}
+
+/// Kubernetes tells every pod of every service, and one may be called `portico` or `portico-…`.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    let of_a_port = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.split_once("_PORT_").is_some_and(|(_, rest)| of_a_port(rest))
+        || name.ends_with("_PORT") && value.contains("://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unused_of(variables: &[(&str, &str)]) -> Vec<String> {
+        unused_among(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_found_and_one_that_is_read_is_not() {
+        let read =
+            [("PORTICO_LISTEN", ""), ("PORTICO_KEY_FILE", ""), ("PORTICO_AUTH__MAX_OPEN", "1"), ("PATH", "")];
+        assert!(unused_of(&read).is_empty());
+        let misspelt = ["PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LISEN", "PORTICO_LOG", "PORTICO_PORT"];
+        assert_eq!(unused_of(&misspelt.map(|name| (name, "3000"))), misspelt);
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_services_called_portico_is_no_mistake() {
+        let told = [
+            ("PORTICO_SERVICE_HOST", "10.0.0.1"),
+            ("PORTICO_SERVICE_PORT", "80"),
+            ("PORTICO_SERVICE_PORT_HTTP", "80"),
+            ("PORTICO_PORT", "tcp://10.0.0.1:80"),
+            ("PORTICO_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("PORTICO_PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("PORTICO_WEB_PORT_53_UDP_PROTO", "udp"),
+            ("PORTICO_WEB_SERVICE_HOST", "10.0.0.2"),
+        ];
+        assert!(unused_of(&told).is_empty());
+    }
+}

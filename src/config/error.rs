@@ -1,0 +1,132 @@
+//! Why there is no valid configuration, in words for whoever wrote it: which key, what is wrong, and where it stands.
+
+use std::path::PathBuf;
+
+use figment::Metadata;
+use figment::error::{Actual, Kind};
+
+use super::environment;
+use super::files::SecretFileError;
+
+/// Why there is no valid configuration. Each names the file, key or variable that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file is no TOML, or `relays.toml` is wrong.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// The configuration does not have the right shape.
+    #[error("{}", in_our_words(.0))]
+    Malformed(Box<figment::Error>),
+    /// A secret stands in a file that others can read.
+    #[error("cannot use {key} in {}: {error}", path.display())]
+    Exposed {
+        /// The key of the secret.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// A key has a value that cannot be used.
+    #[error("{key}: {reason}{place}")]
+    Invalid {
+        /// The key, as `section.key`.
+        key: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+        /// Where the value stands, as `" (in …)"`; empty for a default.
+        place: String,
+    },
+}
+
+impl ConfigError {
+    /// The same error, with the place of its key.
+    pub(super) fn found_in(mut self, place_of: impl Fn(&str) -> String) -> Self {
+        if let Self::Invalid { key, place, .. } = &mut self {
+            *place = place_of(key);
+        }
+        self
+    }
+}
+
+/// Where a value stands, as `" (in …)"`. Only files have a source of their own.
+pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
+    match metadata.map(|metadata| &metadata.source) {
+        None => String::new(),
+        Some(Some(file)) => format!(" (in {file})"),
+        Some(None) => format!(" (in the environment, as {})", environment::variable(key)),
+    }
+}
+
+/// A mistake in TOML, without the line itself: a secret may stand in it.
+pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let reason = error.message().replace('`', "").replace('\n', ", ");
+    format!("line {}: {reason}", before.matches('\n').count() + 1)
+}
+
+/// `section.key: what is wrong (where)`, the first of several.
+fn in_our_words(error: &figment::Error) -> String {
+    // A path is read by way of a part that nobody has written.
+    let written: Vec<_> =
+        error.path.iter().filter(|part| !part.starts_with("___")).map(String::as_str).collect();
+    let key = written.join(".").to_lowercase();
+    let place = place(error.metadata.as_ref(), &key);
+    let reason = match &error.kind {
+        Kind::UnknownField(_, known) => format!("there is no such key; there are {}", known.join(", ")),
+        Kind::UnknownVariant(found, known) => format!("is {found:?}, and must be {}", known.join(" or ")),
+        // Not what it is: it may be a secret that looks like a number.
+        Kind::InvalidType(found, wanted) => format!("is {}, and must be {}", kind(found), described(wanted)),
+        Kind::InvalidValue(found, wanted) => {
+            format!("is {}, and must be {}", shown(found), described(wanted))
+        }
+        kind => kind.to_string().replace('`', ""),
+    };
+    format!("{key}: {reason}{place}")
+}
+
+fn kind(found: &Actual) -> &'static str {
+    match found {
+        Actual::Bool(_) => "true or false",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
+        Actual::Char(_) | Actual::Str(_) => "text",
+        Actual::Seq => "a list",
+        Actual::Map => "a section",
+        _ => "something else",
+    }
+}
+
+fn shown(found: &Actual) -> String {
+    match found {
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Signed(number) => number.to_string(),
+        Actual::Str(text) => format!("{text:?}"),
+        other => kind(other).into(),
+    }
+}
+
+/// What a library calls by its name in Rust.
+fn described(wanted: &str) -> &str {
+    match wanted {
+        "usize" | "u64" | "u32" => "a whole number that is not negative",
+        "a boolean" => "true or false",
+        "a string" | "path string" => "text in quotes",
+        "a sequence" => "a list in square brackets",
+        "a duration" => "a time like \"90s\" or \"5m\"",
+        section if section.starts_with("struct ") => "a section",
+        other => other,
+    }
+}

@@ -1,0 +1,69 @@
+//! `[log]`: what the daemon says of itself, and how much of it is heard.
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+/// `[log]`: what the daemon says of itself on standard error.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a tracing filter. Default `info`.
+    pub level: String,
+    /// Lines for people or JSON for programs. Default `text`.
+    pub format: LogFormat,
+}
+
+/// What is to be heard cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is neither a level of the log (off, error, warn, info, debug, trace) nor a filter \
+     like \"portico::relay=debug,warn\""
+)]
+pub struct NoSuchFilter(String);
+
+impl Log {
+    /// What is heard. Libraries are heard from `warn` on, unless the filter names them.
+    ///
+    /// # Errors
+    /// [`NoSuchFilter`]: `level` is neither a level nor a filter.
+    pub fn filter(&self) -> Result<EnvFilter, NoSuchFilter> {
+        let filter = match self.level.parse::<LevelFilter>() {
+            Ok(own) => Some(format!("warn,portico={own}")),
+            // A single word that is no level would be the name of a library, and silence everything else.
+            Err(_) => Some(self.level.clone()).filter(|level| level.contains(['=', ','])),
+        };
+        filter.and_then(|filter| filter.parse().ok()).ok_or_else(|| NoSuchFilter(self.level.clone()))
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_or_a_filter_is_understood_and_nonsense_is_named() {
+        let filter = |level: &str| Log { level: level.into(), ..Log::default() }.filter();
+        for level in ["info", "debug", "off", "portico::relay=trace,warn"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        for nonsense in ["loud", "inof", "portico=loud"] {
+            assert!(filter(nonsense).unwrap_err().to_string().contains(nonsense), "{nonsense}");
+        }
+    }
+}
