@@ -44,7 +44,7 @@ pub struct Daemon {
 
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
-    limits::raise_file_limit();
+    limits::raise_file_limit(config);
     let folder = DataFolder::take(&config.data_dir)?;
     let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
     let public_key = identity.main_key();

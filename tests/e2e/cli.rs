@@ -273,3 +273,14 @@ async fn an_api_token_that_can_be_guessed_is_told_of_and_taken() {
         assert!(!daemon.log().contains(token));
     }
 }
+
+#[tokio::test]
+async fn room_for_fewer_files_than_the_configuration_may_need_is_told_of_with_both_numbers() {
+    for (connections, told) in [(200, true), (100, false)] {
+        let config = format!("[local]\nmax_connections = {connections}\n");
+        let daemon = Daemon::on(&[]).with_config(&config).with_room_for(400).start().await;
+        let log = daemon.log();
+        assert_eq!(log.contains("fewer files may be open"), told, "{log}");
+        assert_eq!(log.contains("\"limit\":400,\"needed\":442"), told, "{log}");
+    }
+}
