@@ -1,5 +1,6 @@
 //! `portico relays`: how the daemon's relays are, which they are, and whether a relay is fit for logins.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::Target;
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Overrides};
-use crate::relay::{self, Checkup, Information};
+use crate::relay::{self, Checkup, Information, InformationError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -48,14 +49,17 @@ pub(super) struct Change {
                         the relay tells of itself (NIP-11) is shown. Exits with 1 if a relay is not fit."
 )]
 pub(super) struct Check {
-    /// The relays [default: those of relays.toml]
-    #[arg(value_name = "URL")]
-    relays: Vec<String>,
+    /// The relays [default: those of `portico serve`]
+    #[arg(value_name = "URL", value_parser = config::relay_url)]
+    relays: Vec<RelayUrl>,
+    /// Configuration file [default: as for `portico serve`]
+    #[arg(long, value_name = "FILE", env = "PORTICO_CONFIG")]
+    config: Option<PathBuf>,
     /// File that lists the relays [default: as for `portico serve`]
     #[arg(long = "relays", value_name = "FILE", env = "PORTICO_RELAYS")]
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     /// How long each step may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     timeout: Duration,
     /// Print JSON
     #[arg(long)]
@@ -85,7 +89,11 @@ async fn list(args: &List) -> CommandResult {
         println!("{answer:#}");
         return Ok(Exit::Success);
     }
-    for relay in answer["relays"].as_array().into_iter().flatten() {
+    let relays = answer["relays"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if relays.is_empty() {
+        eprintln!("No relays: nobody can log in. Add one: portico relays add wss://…");
+    }
+    for relay in relays {
         println!(
             "{}  {}  {}  {}  sent {}, accepted {}, refused {}; received {}, forged {}  {}",
             text(&relay["relay"]),
@@ -104,16 +112,7 @@ async fn list(args: &List) -> CommandResult {
 }
 
 async fn check(args: Check) -> CommandResult {
-    let relays = if args.relays.is_empty() {
-        let overrides = Overrides { relays: args.file, ..Overrides::default() };
-        let config = config::load(&overrides).map_err(Failure::usage)?;
-        config.relays.into_iter().map(|relay| relay.url).collect()
-    } else {
-        let parse = |url: &String| {
-            RelayUrl::parse(url).map_err(|error| Failure::usage(format!("{url:?} is not a relay: {error}")))
-        };
-        args.relays.iter().map(parse).collect::<Result<Vec<_>, _>>()?
-    };
+    let relays = if args.relays.is_empty() { configured(args.config, args.file)? } else { args.relays };
     let checkups = join_all(relays.iter().map(|url| relay::check(url, args.timeout))).await;
     if args.json {
         println!("{:#}", json!(checkups));
@@ -122,6 +121,15 @@ async fn check(args: Check) -> CommandResult {
     }
     let all_fit = checkups.iter().all(|checkup| checkup.problem.is_none());
     Ok(if all_fit { Exit::Success } else { Exit::No })
+}
+
+/// The relays that `portico serve` would start with.
+fn configured(config: Option<PathBuf>, relays: Option<PathBuf>) -> Result<Vec<RelayUrl>, Failure> {
+    let overrides = Overrides { config, relays, ..Overrides::default() };
+    let config = config::load(&overrides).map_err(Failure::usage)?;
+    let none = if config.relays.is_empty() { ", which lists none" } else { "" };
+    eprintln!("Relays: {}{none}", config.relay_source);
+    Ok(config.relays.into_iter().map(|relay| relay.url).collect())
 }
 
 fn show(checkup: &Checkup) {
@@ -140,6 +148,8 @@ fn show(checkup: &Checkup) {
     }
     match &checkup.information {
         Ok(information) => line("says", describe(information)),
+        // The verdict tells why.
+        Err(InformationError::NotReached) => {}
         Err(error) => line("says", format!("nothing: {error}")),
     }
     match &checkup.problem {
@@ -171,6 +181,10 @@ fn describe(information: &Information) -> String {
         add(true, format!("wants {bits} bits of work, which nobody does here"));
     }
     if parts.is_empty() { "nothing of interest".into() } else { parts.join(" · ") }
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "write it like 10s or 1m")
 }
 
 fn text(value: &Value) -> &str {

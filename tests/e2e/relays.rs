@@ -67,6 +67,59 @@ async fn a_relay_over_which_no_login_would_go_through_is_told_with_its_reason() 
 }
 
 #[tokio::test]
+async fn the_relays_that_are_checked_are_those_that_serve_would_take() {
+    let relay = TestRelay::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("etc/sub")).unwrap();
+    std::fs::write(at("etc/portico.toml"), "relays_file = \"sub/relays.toml\"\n").unwrap();
+    std::fs::write(at("etc/sub/relays.toml"), format!("[[relay]]\nurl = \"{}\"\n", relay.url())).unwrap();
+    std::fs::write(at("none.toml"), "").unwrap();
+    let checked = async |args: &[&str], env: &[(&str, &str)]| {
+        let mut command = portico(folder.path());
+        command.args(["relays", "check", "--json"]).args(args).envs(env.iter().copied());
+        finished(command).await
+    };
+    for (args, env) in [
+        (&["--config", "etc/portico.toml"][..], &[][..]),
+        (&[], &[("PORTICO_CONFIG", "etc/portico.toml")]),
+        (&[], &[("PORTICO_RELAYS", "etc/sub/relays.toml")]),
+        (&["--relays", "etc/sub/relays.toml"], &[("PORTICO_RELAYS", "none.toml")]),
+    ] {
+        let found = checked(args, env).await;
+        assert_eq!(found.json()[0]["relay"], relay.url().to_string(), "{args:?} {env:?}");
+        assert!(found.stderr.contains("etc/sub/relays.toml"), "{found:?}");
+    }
+    let none = checked(&["--relays", "none.toml"], &[]).await;
+    assert!(none.json() == json!([]) && none.stderr.contains("none.toml, which lists none"), "{none:?}");
+    assert_eq!(checked(&["--config", "nowhere.toml"], &[]).await.code, 64);
+}
+
+#[tokio::test]
+async fn a_relay_that_could_not_be_reached_is_not_said_to_say_nothing() {
+    let (mut gone, silent) = (TestRelay::start().await, TestRelay::start().await);
+    gone.stop();
+    for (relay, says) in [(&gone, false), (&silent, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = portico(folder.path());
+        command.args(["relays", "check", &relay.url().to_string()]);
+        let shown = finished(command).await.stdout;
+        assert_eq!(shown.contains("says"), says, "{shown}");
+        assert!(shown.contains("verdict"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_without_relays_says_so_instead_of_nothing() {
+    let daemon = Daemon::on(&[]).start().await;
+    let mut command = portico(daemon.folder());
+    command.args(["relays", "list", "--socket"]).arg(daemon.socket());
+    let listed = finished(command).await;
+    assert!(listed.code == 0 && listed.stdout.is_empty(), "{listed:?}");
+    assert!(listed.stderr.contains("No relays"), "{listed:?}");
+}
+
+#[tokio::test]
 async fn relays_are_listed_added_and_removed() {
     let (first, second) = (TestRelay::start().await, TestRelay::start().await);
     let daemon = Daemon::start(&[&first]).await;

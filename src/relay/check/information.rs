@@ -37,9 +37,9 @@ pub struct Information {
 /// Why there is no information.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InformationError {
-    /// Nobody asked.
-    #[error("it was not asked")]
-    NotAsked,
+    /// There is no relay to ask.
+    #[error("it could not be reached")]
+    NotReached,
     /// It has none, or does not give it.
     #[error("it gives no information document (NIP-11)")]
     Unavailable,

@@ -73,13 +73,15 @@ pub async fn check(relay: &RelayUrl, patience: Duration) -> Checkup {
         subscribed_in: None,
         forwarded_in: None,
         asked_for_login: false,
-        information: Err(InformationError::NotAsked),
+        information: Err(InformationError::NotReached),
         problem: None,
     };
     let (information, problem) =
         tokio::join!(information::fetch(relay, patience), checkup.run(relay, patience));
     checkup.problem = problem.err();
-    checkup.information = information;
+    if information.is_ok() || checkup.connected_in.is_some() {
+        checkup.information = information;
+    }
     checkup
 }
 
