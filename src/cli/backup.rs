@@ -10,7 +10,7 @@ use super::{CommandResult, Exit, Failure};
 use crate::app::FolderError;
 use crate::app::folder::{self, DataFolder};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{self, Config, Overrides, key};
+use crate::config::{self, Config, Overrides, Service, key};
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Label};
 
@@ -106,6 +106,9 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
         println!("{:<12} {}", "replaced", replaced.display());
     }
     println!("Tokens that were revoked since then are not revoked any more.");
+    needed_to_start(&config, folder::service_of(folder.path()).map_err(unusable)?.as_deref())
+        .iter()
+        .for_each(|needed| eprintln!("Before the daemon can start: {needed}"));
     Ok(Exit::Success)
 }
 
@@ -126,6 +129,26 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
     }
     let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
     Ok(keys.map(|keys| keys.public_key().to_hex()))
+}
+
+/// What is not in a backup, and is not there either.
+fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
+    let Service { key_file, subkey_proof_file, .. } = &config.service;
+    let mut needed = Vec::new();
+    match key::load(key_file).map(|keys| keys.map(|keys| keys.public_key().to_hex())) {
+        Err(error) => needed.push(error.to_string()),
+        Ok(key) if service.is_some() && key.as_deref() == service => {}
+        Ok(Some(_)) if service.is_none() => {}
+        Ok(_) => {
+            let whose =
+                service.map_or_else(|| "its service".into(), |service| format!("the service {service}"));
+            needed.push(format!("put the key of {whose} into {}", key_file.display()));
+        }
+    }
+    if let Some(proof) = subkey_proof_file.as_ref().filter(|proof| !proof.is_file()) {
+        needed.push(format!("put the proof of the service's subkey into {}", proof.display()));
+    }
+    needed
 }
 
 /// A copy of `file` in the data folder.

@@ -12,7 +12,7 @@ pub(super) enum Command {
     /// Begin deliveries anew and at once, those given up included
     Retry(Args),
     /// Forget deliveries; the events stay
-    Drop(Args),
+    Drop(Drop),
 }
 
 #[derive(Debug, clap::Args)]
@@ -27,11 +27,29 @@ pub(super) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(super) struct Drop {
+    #[command(flatten)]
+    target: Target,
+    /// Only of this stream
+    #[arg(value_name = "STREAM", group = "which")]
+    stream: Option<String>,
+    /// Of all streams
+    #[arg(long, group = "which")]
+    all: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 pub(super) async fn run(command: Command) -> CommandResult {
     match command {
         Command::List(args) => list(&args).await,
         Command::Retry(args) => change(&args, "/webhooks/retry", "retried").await,
-        Command::Drop(args) => change(&args, "/webhooks/drop", "dropped").await,
+        Command::Drop(Drop { target, stream, all: _, json }) => {
+            change(&Args { target, stream, json }, "/webhooks/drop", "dropped").await
+        }
     }
 }
 

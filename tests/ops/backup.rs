@@ -211,11 +211,15 @@ async fn a_backup_in_an_empty_folder_waits_for_its_own_key() {
     fs::remove_dir_all(daemon.folder().join("data")).unwrap();
     let key = daemon.folder().join("service.key");
     fs::rename(&key, daemon.folder().join("elsewhere")).unwrap();
-    assert_eq!(run(&daemon, "restore", &file).await.code, 0);
+    let restored = run(&daemon, "restore", &file).await;
+    assert!(restored.code == 0 && restored.stderr.contains("Before the daemon can start"), "{restored:?}");
+    assert!(restored.stderr.contains(&us) && restored.stderr.contains("service.key"), "{restored:?}");
 
     let (code, said) = daemon.refusal_to_restart().await;
     assert!(code == 64 && said.contains(&us), "{code}: {said}");
     fs::rename(daemon.folder().join("elsewhere"), key).unwrap();
+    let restored = run(&daemon, "restore", &file).await;
+    assert!(restored.code == 0 && restored.stderr.is_empty(), "nothing is missing: {restored:?}");
     assert_eq!(daemon.restart().await.public_key().await, us);
 }
 

@@ -52,6 +52,19 @@ async fn what_was_given_up_is_listed_and_delivered_once_the_operator_says_so() {
 }
 
 #[tokio::test]
+async fn everything_is_dropped_only_when_that_is_asked_for() {
+    let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Answers(503)).await);
+    let daemon = Daemon::on(&[&relay]).with_config(&receiver.config()).start().await;
+    let stream = something_happens(&daemon).await;
+    for args in [&["drop"][..], &["drop", &stream, "--all"]] {
+        let refused = webhooks(&daemon, args).await;
+        assert!(refused.code == 64 && refused.stderr.contains("--all"), "{args:?}: {refused:?}");
+    }
+    assert_eq!(webhooks(&daemon, &["list"]).await.json()["waiting"], 1);
+    assert_eq!(webhooks(&daemon, &["drop", "--all"]).await.json()["dropped"], 1);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_none_is_named_and_without_a_webhook_nothing_is_owed() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::on(&[&relay]).start().await;
