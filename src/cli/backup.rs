@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::terminal::say;
 use super::{CommandResult, Exit, Failure};
 use crate::app::FolderError;
 use crate::app::folder::{self, DataFolder};
@@ -69,9 +70,9 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     copy.as_file().sync_all().map_err(failed)?;
     let written = copy.persist_noclobber(&path).map_err(|error| failed(error.error))?;
     File::open(beside).and_then(|beside| beside.sync_all()).map_err(failed)?;
-    println!("{:<12} {}", "file", path.display());
-    println!("{:<12} {}", "bytes", written.metadata().map_err(failed)?.len());
-    println!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(not known)"));
+    say!("{:<12} {}", "file", path.display());
+    say!("{:<12} {}", "bytes", written.metadata().map_err(failed)?.len());
+    say!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(not known)"));
     Ok(Exit::Success)
 }
 
@@ -98,14 +99,14 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
         folder.remember_service(service).map_err(unusable)?;
     }
     let replaced = folder.replace_database(copy.path(), &stamp(SystemClock.now())).map_err(unusable)?;
-    println!("{:<12} {}", "restored", folder.database().display());
+    say!("{:<12} {}", "restored", folder.database().display());
     if let Some(label) = label {
-        println!("{:<12} {}", "as of", label.made_at);
+        say!("{:<12} {}", "as of", label.made_at);
     }
     if let Some(replaced) = replaced {
-        println!("{:<12} {}", "replaced", replaced.display());
+        say!("{:<12} {}", "replaced", replaced.display());
     }
-    println!("Tokens that were revoked since then are not revoked any more.");
+    say!("Tokens that were revoked since then are not revoked any more.");
     needed_to_start(&config, folder::service_of(folder.path()).map_err(unusable)?.as_deref())
         .iter()
         .for_each(|needed| eprintln!("Before the daemon can start: {needed}"));

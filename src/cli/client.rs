@@ -1,13 +1,14 @@
 //! The running daemon, as commands meet it: where it is, and which exit code its answers mean.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Exit, Failure};
 use crate::client::{Answer, CallError, Client, Events};
+use crate::config::files::{self, UnsafeFolder};
 use crate::config::{self, Overrides};
 
 /// How often a daemon that broke off is looked for again, and how long to wait each time.
@@ -53,13 +54,26 @@ impl Target {
     }
 
     fn path(&self) -> Result<PathBuf, Failure> {
-        match &self.socket {
-            Some(path) => Ok(path.clone()),
-            None => {
-                let overrides = Overrides { config: self.config.clone(), ..Overrides::default() };
-                Ok(config::load(&overrides).map_err(Failure::usage)?.local.socket)
-            }
+        if let Some(path) = &self.socket {
+            return Ok(path.clone());
         }
+        let overrides = Overrides { config: self.config.clone(), ..Overrides::default() };
+        let socket = config::load(&overrides).map_err(Failure::usage)?.local.socket;
+        if socket == config::default_socket() {
+            check_default(&socket)?;
+        }
+        Ok(socket)
+    }
+}
+
+/// Whether what answers where nobody named a socket can be this user's own daemon, or root's: below `/tmp`, others
+/// could have come first.
+fn check_default(socket: &Path) -> Result<(), Failure> {
+    match socket.parent().map(files::check_folder_of_socket) {
+        Some(Err(UnsafeFolder::Io(_))) | None => Ok(()), // Connecting tells what is wrong.
+        Some(checked) => checked.map_err(|error| {
+            Failure::usage(format!("{} is not to be trusted: its folder: {error}", socket.display()))
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Config, Overrides, Webhook, key};
 
@@ -43,10 +44,10 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     }
     let shown = show(&config, &public_key);
     if args.json {
-        println!("{shown:#}");
+        say!("{shown:#}");
     } else if let Some(lines) = shown.as_object() {
         for (name, value) in lines {
-            println!("{name:<16} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            say!("{name:<16} {}", text(value));
         }
     }
     Ok(Exit::Success)

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::client::Target;
+use super::terminal::{say, text};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +21,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let body = json!({ "target_key": args.target_key, "duration_hours": args.hours });
     let issued = args.target.post("/jwt/issue", &body).await?;
-    println!("{}", issued["token"].as_str().unwrap_or_default());
+    say!("{}", text(&issued["token"]));
     Ok(Exit::Success)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nostr_sdk::{Keys, ToBech32};
 
+use super::terminal::say;
 use super::{CommandResult, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{files, key};
@@ -43,9 +44,9 @@ pub(super) fn run(args: &Args) -> CommandResult {
     };
     key::save(&args.out, &keys).map_err(Failure::usage)?;
     let Ok(npub) = keys.public_key().to_bech32();
-    println!("{:<12} {}", "file", args.out.display());
-    println!("{:<12} {}", "public key", keys.public_key());
-    println!("{:<12} {npub}", "npub");
+    say!("{:<12} {}", "file", args.out.display());
+    say!("{:<12} {}", "public key", keys.public_key());
+    say!("{:<12} {npub}", "npub");
     Ok(Exit::Success)
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
+use super::terminal::{plain, say, text};
 use super::{CommandResult, Exit, Failure, qr};
 
 #[derive(Debug, clap::Args)]
@@ -55,22 +56,18 @@ fn finish(event: &mut Value, args: &Args) -> Exit {
         status.remove("session_token");
     }
     if args.json {
-        println!("{event:#}");
+        say!("{event:#}");
     } else {
-        println!("{:<12} {}", text(&event["status"]["status"]), text(&event["user_key"]));
+        say!("{:<12} {}", text(&event["status"]["status"]), text(&event["user_key"]));
         for (name, value) in event["session"].as_object().into_iter().flatten() {
-            println!("{name:<12} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            say!("{name:<12} {}", text(value));
         }
         if let Some(token) = event["status"]["session_token"].as_str() {
-            println!("{:<12} {token}", "token");
+            say!("{:<12} {token}", "token");
         }
         if let Some(reason) = event["status"]["reason"].as_str() {
-            println!("{:<12} {reason}", "reason");
+            say!("{:<12} {}", "reason", plain(reason));
         }
     }
     if event["status"]["status"] == "approved" { Exit::Success } else { Exit::No }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
 }

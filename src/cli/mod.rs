@@ -15,6 +15,7 @@ mod login;
 mod qr;
 mod relays;
 mod serve;
+mod terminal;
 mod verify;
 mod watch;
 mod webhooks;
@@ -120,7 +121,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = run(cli.command).unwrap_or_else(|failure| {
-        eprintln!("portico: {}", failure.message);
+        eprintln!("portico: {}", terminal::lines(&failure.message));
         failure.exit
     });
     ExitCode::from(exit as u8)

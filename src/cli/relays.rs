@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use nostr_sdk::RelayUrl;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::Target;
+use super::terminal::{plain, say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Overrides};
 use crate::relay::{self, Checkup, Information, InformationError};
@@ -71,12 +72,12 @@ pub(super) async fn run(command: Command) -> CommandResult {
         Command::List(args) => list(&args).await,
         Command::Add(args) => {
             let added = args.target.post("/relays", &json!({ "relay": args.relay })).await?;
-            println!("added        {}", text(&added["relay"]));
+            say!("added        {}", text(&added["relay"]));
             Ok(Exit::Success)
         }
         Command::Remove(args) => {
             let removed = args.target.delete("/relays", &json!({ "relay": args.relay })).await?;
-            println!("removed      {}", text(&removed["relay"]));
+            say!("removed      {}", text(&removed["relay"]));
             Ok(Exit::Success)
         }
         Command::Check(args) => check(args).await,
@@ -86,7 +87,7 @@ pub(super) async fn run(command: Command) -> CommandResult {
 async fn list(args: &List) -> CommandResult {
     let answer = args.target.get("/relays").await?;
     if args.json {
-        println!("{answer:#}");
+        say!("{answer:#}");
         return Ok(Exit::Success);
     }
     let relays = answer["relays"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -94,7 +95,7 @@ async fn list(args: &List) -> CommandResult {
         eprintln!("No relays: nobody can log in. Add one: portico relays add wss://…");
     }
     for relay in relays {
-        println!(
+        say!(
             "{}  {}  {}  {}  sent {}, accepted {}, refused {}; received {}, forged {}  {}",
             text(&relay["relay"]),
             text(&relay["origin"]),
@@ -105,7 +106,7 @@ async fn list(args: &List) -> CommandResult {
             relay["refused"],
             relay["received"],
             relay["forged"],
-            relay["last_error"].as_str().unwrap_or_default(),
+            plain(relay["last_error"].as_str().unwrap_or_default()),
         );
     }
     Ok(Exit::Success)
@@ -115,7 +116,7 @@ async fn check(args: Check) -> CommandResult {
     let relays = if args.relays.is_empty() { configured(args.config, args.file)? } else { args.relays };
     let checkups = join_all(relays.iter().map(|url| relay::check(url, args.timeout))).await;
     if args.json {
-        println!("{:#}", json!(checkups));
+        say!("{:#}", json!(checkups));
     } else {
         checkups.iter().for_each(show);
     }
@@ -133,8 +134,8 @@ fn configured(config: Option<PathBuf>, relays: Option<PathBuf>) -> Result<Vec<Re
 }
 
 fn show(checkup: &Checkup) {
-    println!("{}", checkup.relay);
-    let line = |name: &str, value: String| println!("  {name:<12} {value}");
+    say!("{}", checkup.relay);
+    let line = |name: &str, value: String| say!("  {name:<12} {}", plain(&value));
     let timed = |name: &str, time: Option<Duration>| {
         if let Some(time) = time {
             line(name, format!("in {:.1} ms", time.as_secs_f64() * 1000.0));
@@ -185,8 +186,4 @@ fn describe(information: &Information) -> String {
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).map_err(|_| "write it like 10s or 1m")
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
 }

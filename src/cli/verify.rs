@@ -6,6 +6,7 @@ use nostr_sdk::PublicKey;
 use serde_json::{Value, json};
 
 use super::client::Target;
+use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::token::{MAX_TOKEN_BYTES, Policy, VerifyingKey, verify};
@@ -47,10 +48,10 @@ pub(super) async fn run(args: Args) -> CommandResult {
         args.target.post("/jwt/verify", &json!({ "pubkey": args.key, "token": token })).await?
     };
     if args.json {
-        println!("{verified:#}");
+        say!("{verified:#}");
     } else {
         for (name, value) in verified.as_object().into_iter().flatten() {
-            println!("{name:<12} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            say!("{name:<12} {}", text(value));
         }
     }
     Ok(Exit::Success)

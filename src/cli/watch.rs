@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client::Target;
+use super::terminal::say;
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -28,13 +29,13 @@ pub(super) async fn run(args: Args) -> CommandResult {
             status.remove("session_token");
         }
         if args.json {
-            println!("{event}");
+            say!("{event}");
         } else {
             let (index, at, kind) = (&event["index"], &event["timestamp"], &event["type"]);
-            println!("{index:>4}  {}  {}", at.as_str().unwrap_or("?"), kind.as_str().unwrap_or("?"));
+            say!("{index:>4}  {}  {}", at.as_str().unwrap_or("?"), kind.as_str().unwrap_or("?"));
             for (name, value) in event.as_object().into_iter().flatten() {
                 if !matches!(name.as_str(), "index" | "timestamp" | "type") {
-                    println!("      {name}: {value}");
+                    say!("      {name}: {value}");
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! `portico webhooks`: what the webhook's receiver has not taken yet.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::Target;
+use super::terminal::{plain, say, text};
 use super::{CommandResult, Exit, Failure};
 
 #[derive(Debug, clap::Subcommand)]
@@ -62,21 +63,21 @@ async fn list(args: &Args) -> CommandResult {
     };
     let owed = args.target.get(&path).await?;
     if args.json {
-        println!("{owed:#}");
+        say!("{owed:#}");
         return Ok(Exit::Success);
     }
-    println!("{:<12} {}", "webhook", if owed["enabled"] == true { "on" } else { "off" });
-    println!("{:<12} {}", "waiting", owed["waiting"]);
-    println!("{:<12} {}", "failed", owed["failed"]);
+    say!("{:<12} {}", "webhook", if owed["enabled"] == true { "on" } else { "off" });
+    say!("{:<12} {}", "waiting", owed["waiting"]);
+    say!("{:<12} {}", "failed", owed["failed"]);
     for delivery in owed["deliveries"].as_array().into_iter().flatten() {
-        println!(
+        say!(
             "{}/{}  {:<7}  {} attempts  {}  {}",
             text(&delivery["stream_id"]),
             delivery["index"],
             text(&delivery["state"]),
             delivery["attempts"],
             delivery["next_at"].as_str().or(delivery["failed_at"].as_str()).unwrap_or("behind another"),
-            delivery["last_error"].as_str().unwrap_or_default(),
+            plain(delivery["last_error"].as_str().unwrap_or_default()),
         );
     }
     Ok(Exit::Success)
@@ -85,17 +86,13 @@ async fn list(args: &Args) -> CommandResult {
 async fn change(args: &Args, path: &str, what: &str) -> CommandResult {
     let changed = args.target.post(path, &json!({ "stream_id": args.stream })).await?;
     if args.json {
-        println!("{changed:#}");
+        say!("{changed:#}");
     } else {
-        println!("{what:<12} {}", changed[what]);
+        say!("{what:<12} {}", changed[what]);
     }
     Ok(Exit::Success)
 }
 
 fn is_id(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
 }

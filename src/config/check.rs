@@ -178,7 +178,7 @@ fn gid_of(group: &str) -> Result<u32, ConfigError> {
 }
 
 /// Where the Unix socket lies when nobody says: the same for the daemon and its command-line clients.
-fn default_socket() -> PathBuf {
+pub fn default_socket() -> PathBuf {
     let in_dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     if let Some(dir) = in_dir("RUNTIME_DIRECTORY") {
         return dir.join("portico.sock");

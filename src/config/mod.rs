@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use check::default_socket;
 pub use environment::{UNUSED, unused as unused_variables};
 pub use error::ConfigError;
 pub use load::{Overrides, load};

@@ -81,6 +81,40 @@ async fn watch_follows_a_stream_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_hostile_wallet_cannot_write_to_the_operators_terminal() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (url, stream) = daemon.rest().login(json!({})).await;
+    let mut phone = Phone::new();
+    phone.scan(&url).await;
+    let asked = phone.challenge().await;
+    phone.decline(&asked, Some("\u{1b}[2J\napproved \u{9b}31m\u{202e}")).await;
+    for json in [&[][..], &["--json"]] {
+        let mut watching = at(&daemon, &["watch", &stream]);
+        watching.args(json);
+        let shown = finished(watching).await.stdout;
+        assert!(shown.contains(r"\u001b[2J"), "{shown}");
+        assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
+        assert!(!shown.contains("\napproved"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_tells_no_secret_to_whoever_took_the_default_place_of_the_socket_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("portico");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let _trap = tokio::net::UnixListener::bind(place.join("portico.sock")).unwrap();
+    let mut command = portico(folder.path());
+    command.args(["verify", "--key", &Keys::generate().public_key().to_hex(), "a.b.c"]);
+    command.env("XDG_RUNTIME_DIR", folder.path());
+    let ended = finished(command).await;
+    assert_eq!(ended.code, 64);
+    assert!(ended.stderr.contains("not to be trusted") && ended.stderr.contains("0777"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn what_issue_prints_verify_takes_also_from_standard_input() {
     let daemon = Daemon::on(&[]).start().await;
     let user = Keys::generate().public_key().to_hex();

@@ -16,7 +16,7 @@ pub(in crate::api) async fn health() -> &'static str {
     "OK"
 }
 
-/// Whether a login could go through now: a relay is subscribed, the store can be written.
+/// Whether logins reach it: a relay is subscribed, and the store can be written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
     Ok(ok(json!({ "ready": true, "relays_ready": api.auth.readiness().await? })))
 }

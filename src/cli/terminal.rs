@@ -1,0 +1,79 @@
+//! What commands print. Much of it was chosen by strangers: nothing of that moves the cursor, colours or turns
+//! the text around, or poses as a line of ours.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::Exit;
+
+/// Prints a line of results on standard output.
+macro_rules! say {
+    ($($arg:tt)*) => { $crate::cli::terminal::print(format_args!($($arg)*)) };
+}
+pub(super) use say;
+
+pub(super) fn print(line: fmt::Arguments<'_>) {
+    let line = lines(&line.to_string());
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+        // Whoever read it has seen enough (`| head`); anything else is worth a word.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            eprintln!("portico: standard output: {error}");
+        }
+        std::process::exit(Exit::Failed as i32);
+    }
+}
+
+/// A value for people: a text without quotes, on one line.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), plain)
+}
+
+/// A text that may have several lines of its own.
+pub(super) fn lines(text: &str) -> String {
+    escaped(text, |c| c != '\n' && is_command(c))
+}
+
+/// A text on one line.
+pub(super) fn plain(text: &str) -> String {
+    escaped(text, is_command)
+}
+
+/// Escapes as JSON does, so that JSON stays JSON.
+fn escaped(text: &str, must_be: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if must_be(c) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Whether a terminal would obey this rather than show it: controls, line separators, marks of direction.
+fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wallet_cannot_write_to_the_operators_terminal() {
+        let hostile = "\u{1b}[31mno\nFAKE \u{9b}31m\u{202e}";
+        assert_eq!(plain(hostile), r"\u001b[31mno\u000aFAKE \u009b31m\u202e");
+        assert_eq!(text(&Value::from(hostile)), plain(hostile));
+    }
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for said in ["Zoë 🔑", "नमस्ते", "שלום", "it's \"fine\" \\o/"] {
+            assert_eq!(plain(said), said);
+        }
+    }
+}
