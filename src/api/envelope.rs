@@ -127,9 +127,7 @@ impl From<AuthError> for ApiError {
         match error {
             AuthError::BadRequest(message) => Self::bad_request(message),
             AuthError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
-            AuthError::NoSuchHandshake => {
-                Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string())
-            }
+            AuthError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
             AuthError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
             AuthError::LimitReached { limit, message, retry_after } => {
                 Self::limit_reached(limit, message, retry_after)

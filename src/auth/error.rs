@@ -18,9 +18,9 @@ pub enum AuthError {
     /// The token does not verify.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// No handshake is open on such a stream.
-    #[error("no handshake is open on that stream")]
-    NoSuchHandshake,
+    /// Nothing is open on such a stream.
+    #[error("nothing is open on that stream")]
+    NothingOpen,
     /// The static token is in use for something else.
     #[error("{0}")]
     Conflict(&'static str),

@@ -52,12 +52,17 @@ impl Auth {
             .await
     }
 
-    /// Takes a handshake or login URL back. Its stream ends with `cancelled`, and so does what is open on it.
-    pub async fn delete_handshake(self: &Arc<Self>, stream: StreamId) -> Result<()> {
+    /// Takes back what is open on a stream, a URL or what a user is being asked: it ends with `cancelled`.
+    pub async fn cancel(self: &Arc<Self>, stream: StreamId) -> Result<()> {
         let auth = Arc::clone(self);
         self.to_the_end(async move {
-            auth.registry.handshake(stream).ok_or(AuthError::NoSuchHandshake)?;
-            auth.end_stream(stream, FailureCode::Cancelled).await.map(drop)
+            let open = &auth.registry;
+            let is_open = open.handshake(stream).is_some() || !open.challenges_on(stream).is_empty();
+            // What ends on its own at the same moment has ended that way.
+            if is_open && auth.end_stream(stream, FailureCode::Cancelled).await? {
+                return Ok(());
+            }
+            Err(AuthError::NothingOpen)
         })
         .await
     }

@@ -100,8 +100,12 @@ impl Auth {
         let draft = self.events.draft(self.clock.now(), &last)?;
         let stored = self.store.end_stream(stream, &draft).await?;
         let (word, reason) = summary(&last);
-        self.registry.remove_handshake(stream);
-        for challenge in self.registry.challenges_on(stream) {
+        let handshake = self.registry.remove_handshake(stream);
+        // A one-time URL that nobody scanned has led to nothing: many may expire together, and each search costs
+        // a look at all that is open.
+        let is_unscanned = handshake.is_some_and(|handshake| handshake.row.expires_at.is_some());
+        let open = if is_unscanned { Vec::new() } else { self.registry.challenges_on(stream) };
+        for challenge in open {
             let took = self.clock.now().since(challenge.created_at);
             self.metrics.logins.challenge_ended(word, reason, took);
             self.forget_challenge(&challenge);

@@ -44,7 +44,7 @@ pub(in crate::api) async fn delete_key_handshake(
     PathParam(stream): PathParam<String>,
 ) -> Result<Response, ApiError> {
     let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
-    api.auth.delete_handshake(stream).await?;
+    api.auth.cancel(stream).await?;
     Ok(ok(json!({ "stream_id": stream.to_string() })))
 }
 

@@ -97,6 +97,33 @@ async fn a_login_that_is_taken_back_ends_with_what_is_open_on_it() {
 }
 
 #[tokio::test]
+async fn what_a_user_is_being_asked_can_be_taken_back_and_the_answer_counts_no_more() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let mut phone = Phone::new();
+    let (url, scanned) = daemon.rest().login(json!({})).await;
+    phone.scan(&url).await;
+    let asked_by_scan = phone.challenge().await;
+    let direct = daemon.rest().authenticate(phone.key()).await;
+    let asked_directly = phone.challenge().await;
+    for stream in [&scanned, &direct] {
+        daemon.rest().delete(&format!("/key-handshake/{stream}"), json!({})).await.data();
+        let again = daemon.rest().delete(&format!("/key-handshake/{stream}"), json!({})).await;
+        assert_eq!(again.refusal(), refused(404, "no_such_stream"));
+    }
+    phone.approve(&asked_by_scan).await;
+    phone.approve(&asked_directly).await;
+    let marker = daemon.rest().authenticate(phone.key()).await;
+    let next = phone.challenge().await;
+    phone.decline(&next, None).await;
+    daemon.ended(&marker).await;
+    for stream in [&scanned, &direct] {
+        let events = daemon.ended(stream).await;
+        assert_eq!(events.last().unwrap()["code"], "cancelled", "{events:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_one_time_url_serves_one_user() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
