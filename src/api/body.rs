@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::MAX_BODY;
 use super::envelope::ApiError;
+use super::object::Object;
 use crate::auth::is_curve_point;
 
 /// How long a body may take to arrive.
@@ -24,20 +25,30 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of a refused body is read and dropped, so that its sender gets to read the refusal.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
-/// A JSON body of at most `LIMIT` bytes. An empty one counts as `{}`; the content type is not looked at.
-pub(super) struct JsonBody<T, const LIMIT: usize = MAX_BODY>(pub(super) T);
+/// A body of at most `LIMIT` bytes. An empty one counts as `{}`; the content type is not looked at.
+pub(super) struct TextBody<const LIMIT: usize>(pub(super) Vec<u8>);
 
-impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for JsonBody<T, LIMIT> {
+impl<S: Sync, const LIMIT: usize> FromRequest<S> for TextBody<LIMIT> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request, LIMIT)).await.map_err(|_| {
             ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
         })??;
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text)
-            .map(Self)
-            .map_err(|error| ApiError::bad_request(format!("body: {error}")))
+        Ok(Self(if bytes.is_empty() { b"{}".to_vec() } else { bytes }))
+    }
+}
+
+/// A JSON object of at most [`MAX_BODY`] bytes.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let TextBody::<MAX_BODY>(text) = TextBody::from_request(request, state).await?;
+        let read = serde_json::from_slice(&text).map(|Object(value)| Self(value));
+        read.map_err(|error| ApiError::bad_request(format!("body: {error}")))
     }
 }
 

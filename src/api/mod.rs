@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod guard;
 mod handed_over;
 mod listen;
+mod object;
 mod observe;
 mod openapi;
 mod room;

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
 use crate::api::Api;
-use crate::api::body::{JsonBody, public_key};
+use crate::api::body::{JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
 use crate::auth::VerifiedToken;
 use crate::metrics::Limit;
@@ -44,9 +44,9 @@ pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, A
 
 pub(in crate::api) async fn verify(
     State(api): State<Api>,
-    JsonBody(questions): JsonBody<Questions, MAX_QUESTIONS_BODY>,
+    TextBody(text): TextBody<MAX_QUESTIONS_BODY>,
 ) -> Result<Response, ApiError> {
-    match questions {
+    match questions::parse(&text)? {
         Questions::One(question) => Ok(ok(verify_token(&api, &question).await?)),
         Questions::TooMany => {
             let message = format!("body: at most {MAX_QUESTIONS} questions at once");
@@ -84,7 +84,7 @@ fn defect(error: impl Display) -> ApiError {
 }
 
 async fn answer(api: &Api, question: &RawValue) -> Result<VerifiedToken, ApiError> {
-    verify_token(api, &questions::read(question).map_err(ApiError::bad_request)?).await
+    verify_token(api, &questions::read(question)?).await
 }
 
 /// Verifies a token; the same over HTTP and WebSocket.

@@ -7,6 +7,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::api::MAX_BODY;
+use crate::api::envelope::ApiError;
+use crate::api::object::Object;
+
 /// The most questions in one request.
 pub(in crate::api) const MAX_QUESTIONS: usize = 1_000;
 
@@ -30,9 +34,19 @@ pub(in crate::api) enum Questions {
     TooMany,
 }
 
-/// Reads one question of many; if it is none, says why.
-pub(in crate::api) fn read(question: &RawValue) -> Result<Question, String> {
-    serde_json::from_str(question.get()).map_err(|error| error.to_string())
+/// Reads what is asked. Only many questions may take more room than other bodies.
+pub(in crate::api) fn parse(text: &[u8]) -> Result<Questions, ApiError> {
+    match serde_json::from_slice(text) {
+        Ok(Questions::One(_)) if text.len() > MAX_BODY => Err(ApiError::too_large(MAX_BODY)),
+        Ok(questions) => Ok(questions),
+        Err(error) => Err(ApiError::bad_request(format!("body: {error}"))),
+    }
+}
+
+/// Reads one question of many.
+pub(in crate::api) fn read(question: &RawValue) -> Result<Question, ApiError> {
+    let read = serde_json::from_str(question.get()).map(|Object(question)| question);
+    read.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 impl<'de> Deserialize<'de> for Questions {
@@ -72,38 +86,37 @@ impl<'de> Visitor<'de> for OneOrMany {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Questions, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
-    }
-
     #[test]
     fn an_object_is_one_question_and_what_is_wrong_with_it_is_named() {
-        let Ok(Questions::One(one)) = parse(r#"{"public_key": "k", "token": "t"}"#) else {
+        let Ok(Questions::One(one)) = parse(br#"{"public_key": "k", "token": "t"}"#) else {
             panic!("not one")
         };
         assert_eq!((one.pubkey.as_str(), one.token.as_str()), ("k", "t"));
         for (text, word) in [(r#"{"token": "t"}"#, "pubkey"), (r#"{"pubkey": "k"}"#, "token"), ("7", "array")]
         {
-            let error = parse(text).err().unwrap();
-            assert!(error.contains(word), "{text}: {error}");
+            let error = parse(text.as_bytes()).err().unwrap();
+            assert!(error.message.contains(word), "{text}: {error:?}");
         }
     }
 
     #[test]
     fn a_malformed_question_among_many_spoils_only_its_own_answer() {
-        let text = r#"[{"pubkey": "k", "token": "t"}, {"pubkey": "k"}, null, {"pubkey": "l", "token": "u"}]"#;
-        let Ok(Questions::Many(many)) = parse(text) else { panic!("not many") };
+        let text = r#"[{"pubkey": "k", "token": "t"}, {"pubkey": "k"}, null, ["k", "t"], {"pubkey": "l", "token": "u"}]"#;
+        let Ok(Questions::Many(many)) = parse(text.as_bytes()) else { panic!("not many") };
         let many: Vec<_> = many.iter().map(|question| read(question)).collect();
         let right: Vec<bool> = many.iter().map(Result::is_ok).collect();
-        assert_eq!(right, [true, false, false, true]);
-        assert!(many[1].as_ref().unwrap_err().contains("token"));
+        assert_eq!(right, [true, false, false, false, true]);
+        assert!(many[1].as_ref().unwrap_err().message.contains("token"));
     }
 
     #[test]
     fn a_caller_cannot_ask_without_end() {
         let questions = |count| format!("[{}]", vec!["{}"; count].join(","));
-        assert!(matches!(parse(&questions(MAX_QUESTIONS)), Ok(Questions::Many(many)) if many.len() == 1_000));
-        assert!(matches!(parse(&questions(MAX_QUESTIONS + 1)), Ok(Questions::TooMany)));
-        assert!(matches!(parse("[]"), Ok(Questions::Many(many)) if many.is_empty()));
+        let most = parse(questions(MAX_QUESTIONS).as_bytes());
+        assert!(matches!(most, Ok(Questions::Many(many)) if many.len() == MAX_QUESTIONS));
+        assert!(matches!(parse(questions(MAX_QUESTIONS + 1).as_bytes()), Ok(Questions::TooMany)));
+        assert!(matches!(parse(b"[]"), Ok(Questions::Many(many)) if many.is_empty()));
+        let one = format!(r#"{{"pubkey": "k", "token": "{}"}}"#, "t".repeat(MAX_BODY));
+        assert_eq!(parse(one.as_bytes()).err().unwrap().code, "payload_too_large");
     }
 }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::envelope::ApiError;
+use crate::api::object::Object;
 use crate::api::routes::auth::{NewHandshake, WhoIs};
 use crate::api::routes::jwt::NewToken;
 use crate::api::routes::questions::Question;
@@ -79,8 +80,8 @@ impl Request {
             #[serde(default)]
             params: Value,
         }
-        match serde_json::from_str::<Message>(text) {
-            Ok(Message { id, cmd, params }) => Self { id, command: Command::read(&cmd, params) },
+        match serde_json::from_str::<Object<Message>>(text) {
+            Ok(Object(Message { id, cmd, params })) => Self { id, command: Command::read(&cmd, params) },
             Err(error) => {
                 let id =
                     serde_json::from_str::<Value>(text).ok().and_then(|message| message.get("id").cloned());
@@ -140,5 +141,6 @@ impl Command {
 /// No parameters at all are the same as none of them.
 fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
     let params = if params.is_null() { json!({}) } else { params };
-    serde_json::from_value(params).map_err(|error| ApiError::bad_request(format!("params: {error}")))
+    let read = serde_json::from_value(params).map(|Object(value)| value);
+    read.map_err(|error| ApiError::bad_request(format!("params: {error}")))
 }

@@ -26,6 +26,7 @@ async fn every_mistake_comes_back_in_the_envelope() {
         (Method::POST, "/jwt/verify", "{\"pubkey\":", 400, "bad_request"),
         (Method::POST, "/jwt/verify", "7", 400, "bad_request"),
         (Method::POST, "/jwt/issue", "[]", 400, "bad_request"),
+        (Method::POST, "/login", "[\"on the wall\"]", 400, "bad_request"),
         (Method::POST, "/jwt/verify", "{}", 400, "bad_request"),
         (Method::POST, "/jwt/verify", "{\"pubkey\":7,\"token\":\"\"}", 400, "bad_request"),
         (Method::POST, "/jwt/issue", "{\"duration_hours\":1}", 400, "bad_request"),
@@ -102,6 +103,7 @@ async fn commands_of_other_products_are_unsupported_and_nonsense_is_named() {
         ("AuthenticateKey", json!({})),
         ("VerifyJwt", json!({ "pubkey": 1 })),
         ("IssueJwt", json!([])),
+        ("NewKeyHandshakeUrl", json!(["on the wall"])),
         ("Subscribe", json!({})),
         ("SetProfile", json!({ "profile": "me" })),
     ] {
