@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::program::{Finished, finished, portico};
@@ -84,10 +85,7 @@ async fn watch_follows_a_stream_to_its_end() {
 async fn a_hostile_wallet_cannot_write_to_the_operators_terminal() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     phone.decline(&asked, Some("\u{1b}[2J\napproved \u{9b}31m\u{202e}")).await;
     for json in [&[][..], &["--json"]] {
         let mut watching = at(&daemon, &["watch", &stream]);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::login::types;
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
@@ -13,10 +14,7 @@ use crate::support::relay::TestRelay;
 async fn a_daemon_killed_between_challenge_and_answer_gets_the_answer_after_its_restart() {
     let relay = TestRelay::start().await;
     let mut daemon = Daemon::start(&[&relay]).await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     daemon.kill_9().await;
     relay.until_subscribed(1).await;
     let daemon = daemon.restart().await;

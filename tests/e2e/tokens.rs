@@ -4,6 +4,7 @@ use nostr_sdk::{Keys, PublicKey, ToBech32};
 use portico::token::{self, SigningKey};
 use serde_json::json;
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::now;
 use crate::support::phone::Phone;
@@ -32,10 +33,7 @@ fn high_s_twin(token: &str) -> String {
 
 /// A user who has logged in, and the session token of that login.
 async fn logged_in(daemon: &Daemon) -> (Phone, String) {
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(daemon).await;
     let token = phone.token_for(&asked.event.pubkey);
     phone.approve_with(&asked, token.clone()).await;
     daemon.ended(&stream).await;

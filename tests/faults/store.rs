@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::program::{finished, portico_for_all};
@@ -158,10 +159,7 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     let relay = TestRelay::start().await;
     let mut daemon = Daemon::start(&[&relay]).await;
     daemon.stop_reading_the_log().await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     phone.approve(&asked).await;
     assert_eq!(daemon.ended(&stream).await.len(), 2);
     assert!(daemon.terminate().await.success());

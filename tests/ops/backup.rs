@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::json;
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
-use crate::support::phone::Phone;
+
 use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 
@@ -28,10 +29,7 @@ async fn backed_up(daemon: &Daemon) -> PathBuf {
 }
 
 async fn log_in(daemon: &Daemon) -> String {
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(daemon).await;
     phone.approve(&asked).await;
     daemon.ended(&stream).await;
     stream

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "no suite needs all of it")]
 
+pub(crate) mod beginning;
 pub(crate) mod daemon;
 pub(crate) mod phone;
 pub(crate) mod program;

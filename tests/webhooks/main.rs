@@ -7,6 +7,7 @@ mod receiver;
 mod support;
 
 use serde_json::{Value, json};
+use support::beginning::asked_to_log_in;
 use support::daemon::Daemon;
 use support::phone::Phone;
 use support::relay::TestRelay;
@@ -29,10 +30,7 @@ async fn something_happens(daemon: &Daemon) -> String {
 async fn every_event_of_a_login_is_posted_as_callers_see_it() {
     let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Takes).await);
     let daemon = daemon(&relay, &receiver).await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     phone.approve(&asked).await;
 
     let came = receiver.until_came(&stream, 2).await;

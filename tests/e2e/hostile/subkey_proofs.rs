@@ -4,6 +4,7 @@ use nostr_sdk::Keys;
 use portico::protocol::{Permission, SubkeyProof};
 use serde_json::json;
 
+use crate::support::beginning::Unread;
 use crate::support::daemon::Daemon;
 use crate::support::now;
 use crate::support::phone::Phone;
@@ -92,12 +93,7 @@ async fn a_subkey_whose_proof_has_expired_cannot_answer_even_where_the_caller_na
 async fn a_known_subkey_that_shows_a_second_proof_does_not_bring_the_daemon_down() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let main = Keys::generate();
-    let mut phone = Phone::on_subkey_of(&main);
-    phone.connect(&relay.url()).await;
-    let stream = daemon.rest().authenticate(main.public_key()).await;
-    let unread = phone.message().await;
-    let proof = phone.proof().clone();
+    let Unread { main, mut phone, event: unread, proof, stream } = Unread::over(&relay, &daemon).await;
     phone.prove(&unread, &proof).await;
     let asked = phone.challenge().await;
     // Again the same, then one that names another main key (the reference fails an assertion there).
@@ -107,7 +103,7 @@ async fn a_known_subkey_that_shows_a_second_proof_does_not_bring_the_daemon_down
     phone.prove(&asked.event, &foreign).await;
     phone.approve(&asked).await;
     let events = daemon.ended(&stream).await;
-    assert_eq!((events.len(), &events[0]["user_key"]), (1, &json!(main.public_key())));
+    assert_eq!((events.len(), &events[0]["user_key"]), (1, &json!(main)));
     assert_eq!(phone.prompts(), 1);
 }
 
@@ -115,12 +111,7 @@ async fn a_known_subkey_that_shows_a_second_proof_does_not_bring_the_daemon_down
 async fn a_subkey_that_shows_its_proof_several_times_at_once_is_asked_once() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let main = Keys::generate();
-    let mut phone = Phone::on_subkey_of(&main);
-    phone.connect(&relay.url()).await;
-    let stream = daemon.rest().authenticate(main.public_key()).await;
-    let unread = phone.message().await;
-    let proof = phone.proof().clone();
+    let Unread { main, mut phone, event: unread, proof, stream } = Unread::over(&relay, &daemon).await;
     for _ in 0..8 {
         phone.prove(&unread, &proof).await;
     }
@@ -128,7 +119,7 @@ async fn a_subkey_that_shows_its_proof_several_times_at_once_is_asked_once() {
     phone.approve(&asked).await;
     daemon.ended(&stream).await;
     // The next challenge comes over the same connection: nothing else may have come before it.
-    daemon.rest().authenticate(main.public_key()).await;
+    daemon.rest().authenticate(main).await;
     assert_ne!(phone.challenge().await.challenge.challenge, asked.challenge.challenge);
 }
 

@@ -7,6 +7,7 @@ mod websocket;
 
 use serde_json::{Value, json};
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
@@ -73,10 +74,7 @@ async fn a_program_written_for_the_reference_logs_a_user_in_over_tcp() {
 async fn one_call_logs_a_user_in() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     phone.approve(&asked).await;
     let events = daemon.ended(&stream).await;
     assert_eq!(types(&events), ["key_handshake", "authenticate_key"]);
@@ -88,10 +86,7 @@ async fn one_call_logs_a_user_in() {
 async fn a_user_who_declines_is_not_logged_in() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let (url, stream) = daemon.rest().login(json!({})).await;
-    let mut phone = Phone::new();
-    phone.scan(&url).await;
-    let asked = phone.challenge().await;
+    let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
     phone.decline(&asked, Some("not now")).await;
     let events = daemon.ended(&stream).await;
     assert_eq!(types(&events), ["key_handshake", "authenticate_key"]);

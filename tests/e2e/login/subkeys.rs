@@ -4,6 +4,7 @@ use nostr_sdk::{Keys, ToBech32};
 use serde_json::json;
 
 use super::types;
+use crate::support::beginning::Unread;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::program::{finished, portico};
@@ -13,35 +14,29 @@ use crate::support::relay::TestRelay;
 async fn a_wallet_on_a_subkey_proves_whose_it_is_and_answers_for_its_main_key() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    let main = Keys::generate();
-    let mut phone = Phone::on_subkey_of(&main);
-    phone.connect(&relay.url()).await;
-
-    let stream = daemon.rest().authenticate(main.public_key()).await;
-    let unread = phone.message().await;
-    let proof = phone.proof().clone();
+    let Unread { main, mut phone, event: unread, proof, stream } = Unread::over(&relay, &daemon).await;
     phone.prove(&unread, &proof).await;
     let asked = phone.challenge().await;
     phone.approve(&asked).await;
     let events = daemon.ended(&stream).await;
     assert_eq!(types(&events), ["authenticate_key"]);
-    assert_eq!(events[0]["user_key"], main.public_key().to_hex());
+    assert_eq!(events[0]["user_key"], main.to_hex());
     assert_eq!(events[0]["recipient"], phone.key().to_hex());
     assert_eq!(events[0]["session"]["issuer"], phone.key().to_hex());
-    assert_eq!(events[0]["session"]["subject"], main.public_key().to_hex());
+    assert_eq!(events[0]["session"]["subject"], main.to_hex());
 
     // From now on the subkey is known, and asked at once.
-    let stream = daemon.rest().authenticate(main.public_key()).await;
+    let stream = daemon.rest().authenticate(main).await;
     let asked = phone.challenge().await;
     let concerned: Vec<_> = asked.event.tags.public_keys().copied().collect();
-    assert_eq!(concerned, [main.public_key(), phone.key()]);
+    assert_eq!(concerned, [main, phone.key()]);
     let token = phone.token_for(&asked.event.pubkey);
     phone.approve_with(&asked, token.clone()).await;
     assert_eq!(types(&daemon.ended(&stream).await), ["authenticate_key"]);
 
     let us = daemon.public_key().await;
     let told = daemon.rest().verify(us, &token).await.data();
-    assert_eq!(told["target_key"], main.public_key().to_hex(), "asked as the service: the user");
+    assert_eq!(told["target_key"], main.to_hex(), "asked as the service: the user");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
+use crate::support::beginning::asked_to_log_in;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
@@ -69,10 +70,7 @@ async fn a_login_is_counted_from_its_opening_to_its_outcome() {
     let daemon = Daemon::start(&[&relay]).await;
     let mut users = Vec::new();
     for approves in [true, false] {
-        let (url, stream) = daemon.rest().login(json!({})).await;
-        let mut phone = Phone::new();
-        phone.scan(&url).await;
-        let asked = phone.challenge().await;
+        let (mut phone, asked, stream) = asked_to_log_in(&daemon).await;
         assert_eq!(daemon.metric("portico_open_challenges").await, 1.0);
         if approves {
             phone.approve(&asked).await;
