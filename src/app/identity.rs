@@ -25,6 +25,17 @@ pub(super) fn load(
     Ok((keys, identity))
 }
 
+/// Checks what a service that runs on a subkey shows for itself.
+///
+/// # Errors
+/// [`StartError::Proof`].
+pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Result<(), StartError> {
+    match &service.subkey_proof_file {
+        None => Ok(()),
+        Some(path) => subkey(keys.clone(), path.clone(), clock).map(drop),
+    }
+}
+
 fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
     let path = &service.key_file;
     let known = folder::service_of(folder.path())?;

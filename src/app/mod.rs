@@ -29,6 +29,7 @@ use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
+pub use identity::check_identity;
 
 /// A daemon that runs.
 #[derive(Debug)]
@@ -58,9 +59,6 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
 
     let opening = Opening::load(&*store, &config.auth, clock.now()).await?;
     let options = relay_options(config, keys, &*store).await?;
-    if options.relays.is_empty() {
-        tracing::warn!(source = %config.relay_source, "no relays are configured: nobody can log in");
-    }
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
 
     let lifecycle = Lifecycle::default();

@@ -21,6 +21,8 @@ impl Auth {
     pub async fn readiness(&self) -> Result<usize> {
         self.store.check().await?;
         match self.own_relays().filter(|relay| relay.state == RelayState::Ready).count() {
+            // A relay that is not both read and written carries no login.
+            _ if self.relays.urls_for_handshake().is_empty() => Err(AuthError::NoRelay),
             0 => Err(AuthError::NoRelay),
             ready => Ok(ready),
         }
@@ -44,6 +46,7 @@ impl Auth {
     pub async fn reload_relays(&self, list: Vec<RelayEntry>) -> Result<RelayChanges> {
         let mut listed = self.listed_relays.lock().await;
         let changes = self.relays.configure(operator_relays(&list, &*self.store).await?).await?;
+        self.warn_if_nobody_can_log_in();
         *listed = list;
         Ok(changes)
     }
@@ -92,12 +95,15 @@ impl Auth {
             return Err(AuthError::NoSuchRelay(url));
         }
         self.relays.remove(&url).await?;
-        if self.relays.urls_for_handshake().is_empty() {
-            tracing::warn!(relay = %url, "the last relay was removed: nobody can log in");
-        } else {
-            tracing::info!(relay = %url, "relay removed");
-        }
+        tracing::info!(relay = %url, "relay removed");
+        self.warn_if_nobody_can_log_in();
         Ok(url)
+    }
+
+    pub(super) fn warn_if_nobody_can_log_in(&self) {
+        if self.relays.urls_for_handshake().is_empty() {
+            tracing::warn!("no relay is both read and written: nobody can log in");
+        }
     }
 
     /// The relays of the operator's that are in force.

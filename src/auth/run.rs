@@ -65,6 +65,7 @@ impl Auth {
         for publication in opening.publications {
             auth.relays.publish(publication);
         }
+        auth.warn_if_nobody_can_log_in();
         let signals = Arc::new(Mutex::new(signals));
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
         for _ in 0..workers {

@@ -84,7 +84,13 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
     })?;
     // Looked through where it will lie, so that what was looked through is what is taken.
     let copy = copy_into(&folder, &args.file)?;
-    let label = backup::adopt(copy.path(), &args.file).map_err(refused)?;
+    let label = backup::adopt(copy.path(), &args.file).map_err(|error| match error {
+        StoreError::Corrupt(reason) => Failure::new(
+            Exit::No,
+            format!("{} is no backup, or a damaged one: {reason}", args.file.display()),
+        ),
+        error => refused(error),
+    })?;
     let service = label.as_ref().and_then(|label| label.service.clone());
     let known = known_service(&config)?;
     if let (Some(service), Some(known)) = (&service, &known)

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
+use crate::app;
+use crate::clock::SystemClock;
 use crate::config::{self, Config, Overrides, Webhook, key};
 
 #[derive(Debug, clap::Subcommand)]
@@ -26,10 +28,12 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     for variable in config::unused_variables() {
         eprintln!("portico: {variable}: {}", config::UNUSED);
     }
-    let public_key = match key::load(&config.service.key_file).map_err(Failure::usage)? {
-        Some(keys) => keys.public_key().to_hex(),
-        None => "(made at the first start)".into(),
-    };
+    let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
+    if let Some(keys) = &keys {
+        app::check_identity(&config.service, keys, &SystemClock).map_err(Failure::usage)?;
+    }
+    let public_key =
+        keys.map_or_else(|| "(made at the first start)".into(), |keys| keys.public_key().to_hex());
     if config.local.listen.is_some() {
         config.local.token.check().map_err(Failure::usage)?;
     }

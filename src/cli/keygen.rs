@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", default_value = "portico")]
     name: String,
     /// How long the subkey holds
-    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
 }
 

@@ -185,5 +185,8 @@ fn describe(information: &Information) -> String {
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "write it like 10s or 1m")
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it must be at least 1ms"),
+        parsed => parsed.map_err(|_| "write it like 10s or 1m"),
+    }
 }

@@ -17,10 +17,13 @@ pub(super) use say;
 pub(super) fn print(line: fmt::Arguments<'_>) {
     let line = lines(&line.to_string());
     if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
-        // Whoever read it has seen enough (`| head`); anything else is worth a word.
-        if error.kind() != io::ErrorKind::BrokenPipe {
-            eprintln!("portico: standard output: {error}");
+        /// How a program ends in a shell that SIGPIPE ended.
+        const NOBODY_READS: i32 = 128 + 13;
+
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(NOBODY_READS);
         }
+        eprintln!("portico: standard output: {error}");
         std::process::exit(Exit::Failed as i32);
     }
 }

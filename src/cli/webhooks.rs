@@ -1,6 +1,6 @@
 //! `portico webhooks`: what the webhook's receiver has not taken yet.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::Target;
 use super::terminal::{plain, say, text};
@@ -47,9 +47,13 @@ pub(super) struct Drop {
 pub(super) async fn run(command: Command) -> CommandResult {
     match command {
         Command::List(args) => list(&args).await,
-        Command::Retry(args) => change(&args, "/webhooks/retry", "retried").await,
-        Command::Drop(Drop { target, stream, all: _, json }) => {
-            change(&Args { target, stream, json }, "/webhooks/drop", "dropped").await
+        Command::Retry(Args { target, stream, json }) => {
+            let whose = json!({ "stream_id": stream });
+            show(&target.post("/webhooks/retry", &whose).await?, "retried", json)
+        }
+        Command::Drop(Drop { target, stream, all, json }) => {
+            let whose = json!({ "stream_id": stream, "all": all });
+            show(&target.post("/webhooks/drop", &whose).await?, "dropped", json)
         }
     }
 }
@@ -83,9 +87,8 @@ async fn list(args: &Args) -> CommandResult {
     Ok(Exit::Success)
 }
 
-async fn change(args: &Args, path: &str, what: &str) -> CommandResult {
-    let changed = args.target.post(path, &json!({ "stream_id": args.stream })).await?;
-    if args.json {
+fn show(changed: &Value, what: &str, json: bool) -> CommandResult {
+    if json {
         say!("{changed:#}");
     } else {
         say!("{what:<12} {}", changed[what]);

@@ -247,6 +247,14 @@ async fn config_check_refuses_what_serve_refuses() {
         assert_eq!((code, checked.code), (64, 64), "{toml}: {said} {}", checked.stderr);
         assert!(said.ends_with(&checked.stderr), "{toml}: {said} {}", checked.stderr);
     }
+    let unproven = Daemon::on(&[]).with_config("[service]\nsubkey_proof_file = \"proof.json\"\n");
+    std::fs::write(unproven.folder().join("proof.json"), "{}").unwrap();
+    assert_eq!(in_folder(unproven.folder(), &["keygen", "service.key"]).await.code, 0);
+    let check = ["config", "check", "--key-file", "service.key"];
+    for (code, said) in [unproven.refusal().await, in_folder(unproven.folder(), &check).await.into_refusal()]
+    {
+        assert!(code == 64 && said.contains("proof.json"), "{said}");
+    }
     let open = Daemon::on(&[]).with_config("[local]\ntoken = \"hunter2hunter2hunter2\"\n");
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(open.folder().join("portico.toml"), mode).unwrap();

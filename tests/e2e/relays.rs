@@ -179,3 +179,17 @@ async fn without_any_relay_nothing_is_opened_that_could_not_work_and_the_caller_
     let (url, _) = daemon.rest().login(json!({})).await;
     assert!(url.contains("relays=ws%3A%2F%2F127.0.0.1"), "{url}");
 }
+
+#[tokio::test]
+async fn a_relay_that_is_only_read_or_only_written_makes_nobody_ready() {
+    let relay = TestRelay::start().await;
+    for missing in ["read", "write"] {
+        let plan = Daemon::on(&[]);
+        let list = format!("[[relay]]\nurl = \"{}\"\n{missing} = false\n", relay.url());
+        std::fs::write(plan.folder().join("relays.toml"), list).unwrap();
+        let daemon = plan.start().await;
+        daemon.until_logged("no relay is both read and written").await;
+        assert_eq!(daemon.rest().get("/ready").await.status, 503, "{missing}");
+        assert_eq!(daemon.rest().post("/login", json!({})).await.refusal(), refused(503, "no_relay"));
+    }
+}

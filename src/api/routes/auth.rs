@@ -27,6 +27,7 @@ pub(in crate::api) async fn key_handshake(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewLogin {
     static_token: Option<String>,
 }

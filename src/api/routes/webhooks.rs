@@ -16,8 +16,18 @@ const MAX_LISTED: usize = 1_000;
 
 /// Of one stream, or of all.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct Scope {
     stream_id: Option<String>,
+}
+
+/// Whose deliveries to forget.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Dropped {
+    stream_id: Option<String>,
+    #[serde(default)]
+    all: bool,
 }
 
 impl Scope {
@@ -50,9 +60,14 @@ pub(in crate::api) async fn retry(
 
 pub(in crate::api) async fn drop(
     State(api): State<Api>,
-    JsonBody(scope): JsonBody<Scope>,
+    JsonBody(Dropped { stream_id, all }): JsonBody<Dropped>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(scope.stream()?).await? })))
+    // What is dropped is never delivered: all of it goes only when that was said.
+    if stream_id.is_some() == all {
+        return Err(ApiError::bad_request("body: either a stream_id, or all: true"));
+    }
+    let stream = Scope { stream_id }.stream()?;
+    Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(stream).await? })))
 }
 
 fn show(delivery: &Delivery) -> Value {

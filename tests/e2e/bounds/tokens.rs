@@ -51,7 +51,7 @@ async fn a_receiver_that_takes_nothing_stops_new_requests_and_loses_no_event() {
     assert!(reached(&daemon, "webhook_waiting").await >= 1.0);
     assert!(daemon.metric("portico_webhook_waiting").await >= 1.0);
     assert_eq!(daemon.rest().get("/webhooks").await.data()["waiting"], 1, "it is still owed");
-    daemon.rest().post("/webhooks/drop", json!({})).await.data();
+    daemon.rest().post("/webhooks/drop", json!({ "all": true })).await.data();
     let free = async { while daemon.rest().post("/login", json!({})).await.status != 201 {} };
     soon("room for new requests", free).await;
 }

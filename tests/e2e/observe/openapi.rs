@@ -142,8 +142,8 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
         let relay = json!({ "relay": "ws://127.0.0.1:9" });
         api.send(&rest, method, "/relays", "/relays", Some(relay)).await.data();
     }
-    for path in ["/webhooks/retry", "/webhooks/drop"] {
-        api.send(&rest, Method::POST, path, path, Some(json!({}))).await.data();
+    for (path, whose) in [("/webhooks/retry", json!({})), ("/webhooks/drop", json!({ "all": true }))] {
+        api.send(&rest, Method::POST, path, path, Some(whose)).await.data();
     }
     api.send(&rest, Method::GET, "/ws", "/ws", None).await;
     api.refusals(&daemon).await;
