@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use nostr_sdk::PublicKey;
 use serde::de::DeserializeOwned;
@@ -32,9 +32,7 @@ impl<S: Sync, const LIMIT: usize> FromRequest<S> for TextBody<LIMIT> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request, LIMIT)).await.map_err(|_| {
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
-        })??;
+        let bytes = in_time(request, LIMIT).await?;
         Ok(Self(if bytes.is_empty() { b"{}".to_vec() } else { bytes }))
     }
 }
@@ -50,6 +48,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let read = serde_json::from_slice(&text).map(|Object(value)| Self(value));
         read.map_err(|error| ApiError::bad_request(format!("body: {error}")))
     }
+}
+
+async fn in_time(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    tokio::time::timeout(BODY_TIMEOUT, collect(request, limit)).await.map_err(|_| {
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
+    })?
 }
 
 async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -77,6 +81,16 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
 pub(super) async fn read_off(request: Request) {
     let announced = announced(&request);
     discard(&mut request.into_body(), announced).await;
+}
+
+/// A request with its body read whole, where handlers may not look for one: for the same reason.
+pub(super) async fn complete(request: Request) -> Result<Request, ApiError> {
+    if request.body().is_end_stream() || !matches!(*request.method(), Method::GET | Method::DELETE) {
+        return Ok(request);
+    }
+    let (head, body) = request.into_parts();
+    let bytes = in_time(Request::from_parts(head.clone(), body), MAX_BODY).await?;
+    Ok(Request::from_parts(head, Body::from(bytes)))
 }
 
 fn announced(request: &Request) -> usize {

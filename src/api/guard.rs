@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::body::read_off;
+use super::body::{complete, read_off};
 use super::envelope::ApiError;
 use crate::config::Local;
 
@@ -116,7 +116,7 @@ impl Guard {
 /// What stands before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     match request.extensions().get::<Peer>() {
-        Some(Peer::Unix { allowed: true, .. }) => next.run(request).await,
+        Some(Peer::Unix { allowed: true, .. }) => let_in(request, next).await,
         Some(Peer::Tcp(_)) => guard_tcp(guard, request, next).await,
         Some(Peer::Unix { allowed: false, uid }) => {
             let message = format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)");
@@ -134,7 +134,7 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
     let mut response = match origin {
         Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => match guard.check_token(&request) {
-            Ok(()) => next.run(request).await,
+            Ok(()) => let_in(request, next).await,
             Err(error) => refuse(request, error).await,
         },
     };
@@ -151,6 +151,13 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
     }
     response
+}
+
+async fn let_in(request: Request, next: Next) -> Response {
+    match complete(request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 async fn refuse(request: Request, error: ApiError) -> Response {

@@ -51,14 +51,15 @@ impl DataFolder {
         files::create_private_dir(path).map_err(at(path))?;
         let file = path.join(LOCK);
         let mut options = File::options();
-        let lock = options.create(true).append(true).mode(0o600).open(&file).map_err(at(&file))?;
+        let options = options.create(true).append(true).mode(0o600);
+        let lock = files::open_own(&file, options).map_err(at(&file))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(at(&file)(error)),
         }
+        files::give_to_owner_of(path, &lock).map_err(at(&file))?;
         let folder = Self { path: path.to_owned(), _lock: lock };
-        folder.own(&file)?;
         folder.finish_restore()?;
         Ok(folder)
     }
@@ -137,8 +138,10 @@ impl DataFolder {
     }
 
     /// What root makes here in the daemon's stead is to be the daemon's.
-    fn own(&self, file: &Path) -> Result<(), FolderError> {
-        files::give_to_owner_of(&self.path, file).map_err(at(file))
+    fn own(&self, path: &Path) -> Result<(), FolderError> {
+        let given = files::open_own(path, File::options().read(true))
+            .and_then(|file| files::give_to_owner_of(&self.path, &file));
+        given.map_err(at(path))
     }
 
     /// Sees names to the disk.
@@ -178,6 +181,27 @@ mod tests {
         assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::InUse(_))));
         drop(taken);
         DataFolder::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_link_that_was_put_in_the_place_of_a_file_of_ours_is_refused_and_leads_nowhere() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = elsewhere.path().join("precious");
+        let take = || DataFolder::take(folder.path()).and_then(|folder| folder.make_private());
+        for name in [LOCK, DATABASE] {
+            let link = folder.path().join(name);
+            std::os::unix::fs::symlink(&target, &link).unwrap();
+            assert!(take().is_err(), "{name}");
+            assert!(!target.exists(), "{name}: nor was anything made there");
+            fs::write(&target, "").unwrap();
+            assert!(take().is_err(), "{name}");
+            fs::remove_file(&link).unwrap();
+            fs::hard_link(&target, &link).unwrap();
+            assert!(take().is_err(), "{name}");
+            fs::remove_file(&link).unwrap();
+            fs::remove_file(&target).unwrap();
+        }
+        take().unwrap();
     }
 
     #[test]

@@ -96,7 +96,6 @@ impl Auth {
     pub(super) fn send_challenge(&self, prepared: Prepared) {
         let Prepared { open, events, .. } = prepared;
         tracing::debug!(stream_id = %open.stream, keys = events.len(), "challenge sent");
-        self.registry.add_challenge(Arc::clone(&open));
         for event in events {
             self.publish_for(&open, event, Vec::new());
         }

@@ -55,12 +55,15 @@ pub(super) struct OpenHandshake {
     pub(super) row: Handshake,
     /// When it was scanned lately and by whom, the oldest first.
     scans: Mutex<VecDeque<(Timestamp, PublicKey)>>,
+    /// Shared by scans that are being recorded, and held by what ends the stream: neither must see the other half
+    /// done, in the store already and in memory not yet.
+    pub(super) recording: tokio::sync::RwLock<()>,
     _slot: Slot,
 }
 
 impl OpenHandshake {
     pub(super) fn new(row: Handshake, slot: Slot) -> Self {
-        Self { row, scans: Mutex::default(), _slot: slot }
+        Self { row, scans: Mutex::default(), recording: tokio::sync::RwLock::default(), _slot: slot }
     }
 
     /// Counts a scan, if there is room for one more within the life of a challenge. So no more challenges

@@ -120,6 +120,7 @@ impl Auth {
         self.store.open_challenge(&prepared.row).await?;
         self.events.begin(stream);
         self.metrics.logins.opened("authentication");
+        self.registry.add_challenge(Arc::clone(&prepared.open));
         self.send_challenge(prepared);
         Ok(())
     }

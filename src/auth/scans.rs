@@ -53,7 +53,7 @@ impl Auth {
                 self.metrics.logins.scanned("refused");
                 self.metrics.limits.reached(limit);
                 if one_time {
-                    self.end_stream(stream, FailureCode::TooManyRequests).await?;
+                    self.end_unscanned(login, FailureCode::TooManyRequests).await?;
                 }
                 Ok(())
             }
@@ -87,6 +87,10 @@ impl Auth {
         handshake: &KeyHandshake,
         challenge: Option<Prepared>,
     ) -> Result<()> {
+        let mut recording = Vec::with_capacity(waiting.len());
+        for open in waiting {
+            recording.push(open.recording.read().await);
+        }
         let (user, now) = (event.pubkey, self.clock.now());
         let preferred = self.relays.filter_preferred(&handshake.preferred_relays);
         let preferred_relays: Vec<String> = preferred.iter().map(ToString::to_string).collect();
@@ -111,6 +115,10 @@ impl Auth {
             waiting.iter().for_each(|open| self.events.doubt(open.row.stream));
             return Ok(());
         };
+        if let Some(prepared) = &challenge {
+            // Before the URL is forgotten: at no moment is nothing open.
+            self.registry.add_challenge(Arc::clone(&prepared.open));
+        }
         if one_time {
             waiting.iter().for_each(|open| drop(self.registry.remove_handshake(open.row.stream)));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
 use super::patience::until_stored;
-use super::registry::OpenChallenge;
+use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
@@ -96,6 +96,25 @@ impl Auth {
 
     /// Ends a stream and whatever is open on it. `false`: it had ended already.
     pub(super) async fn end_stream(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
+        let handshake = self.registry.handshake(stream);
+        let _alone = match &handshake {
+            Some(handshake) => Some(handshake.recording.write().await),
+            None => None,
+        };
+        self.end_stream_alone(stream, code).await
+    }
+
+    /// Ends the stream of a URL, unless a scan takes it at this moment.
+    pub(super) async fn end_unscanned(&self, handshake: &OpenHandshake, code: FailureCode) -> Result<()> {
+        let stream = handshake.row.stream;
+        let _alone = handshake.recording.write().await;
+        match self.registry.handshake(stream) {
+            Some(_) => self.end_stream_alone(stream, code).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn end_stream_alone(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
         let last = EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
         let draft = self.events.draft(self.clock.now(), &last)?;
         let stored = self.store.end_stream(stream, &draft).await?;

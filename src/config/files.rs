@@ -1,6 +1,6 @@
 //! Secrets in files, and the folders they lie in: made private, refused when they are not.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -77,10 +77,6 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileE
         return Err(SecretFileError::NotAFile);
     }
     private(path, &metadata)?;
-    let owner = metadata.uid();
-    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
-        return Err(SecretFileError::ForeignOwner(owner));
-    }
     if metadata.len() > MAX_SECRET_BYTES {
         return Err(SecretFileError::TooLarge);
     }
@@ -89,7 +85,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, SecretFileE
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
-/// Refuses a file with a secret in it that others can read. For what is read by other means.
+/// Refuses a file with a secret in it that others can read or change. For what is read by other means.
 pub(super) fn refuse_if_exposed(path: &Path) -> Result<(), SecretFileError> {
     private(path, &fs::metadata(path)?)
 }
@@ -97,7 +93,14 @@ pub(super) fn refuse_if_exposed(path: &Path) -> Result<(), SecretFileError> {
 fn private(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretFileError> {
     let mode = metadata.mode() & 0o777;
     let forbidden = if is_systemd_credential(path, metadata) { 0o007 } else { 0o077 };
-    if mode & forbidden == 0 { Ok(()) } else { Err(SecretFileError::Exposed(mode)) }
+    let owner = metadata.uid();
+    if mode & forbidden != 0 {
+        Err(SecretFileError::Exposed(mode))
+    } else if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        Err(SecretFileError::ForeignOwner(owner))
+    } else {
+        Ok(())
+    }
 }
 
 /// Writes a new secret, readable by its owner alone, and sees it to the disk. Never overwrites.
@@ -111,18 +114,33 @@ pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Opens a file of ours and no other: whoever may write to its folder could have put a link to any file in its
+/// place, and have that changed by whoever may do more.
+pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file =
+        options.custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path).map_err(|error| {
+            let is_link = error.raw_os_error() == Some(nix::libc::ELOOP);
+            if is_link { io::Error::other("it is a link") } else { error }
+        })?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.nlink() == 1 {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is no file, or has other names"))
+}
+
 /// Takes a file away from the eyes of others, if it is there.
 pub fn make_private(path: &Path) -> io::Result<()> {
-    let mode = match fs::metadata(path) {
-        Ok(metadata) => metadata.mode() & 0o777,
+    let file = match open_own(path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+        opened => opened?,
     };
+    let mode = file.metadata()?.mode() & 0o777;
     if mode & 0o077 == 0 {
         return Ok(());
     }
     tracing::warn!(file = %path.display(), mode = format!("{mode:04o}"), "others could read this: made it private");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+    file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 /// A small text that is no secret. `None`: there is no such file.
@@ -141,12 +159,12 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
 
 /// Gives a file to whom a folder belongs. Only root can, and only for root is there anything to do: the files
 /// of everybody else are their own.
-pub fn give_to_owner_of(folder: &Path, file: &Path) -> io::Result<()> {
-    let (owner, now) = (fs::metadata(folder)?, fs::metadata(file)?);
+pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
+    let (owner, now) = (fs::metadata(folder)?, file.metadata()?);
     if !nix::unistd::geteuid().is_root() || (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
         return Ok(());
     }
-    std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()))
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Whether systemd made this file for us (`LoadCredential=`). It belongs to root and lets us in by an ACL, whose

@@ -58,22 +58,25 @@ async fn every_mistake_comes_back_in_the_envelope() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_the_body_after_the_head_gets_to_read_that_there_is_no_such_route() {
+async fn a_client_that_sends_the_body_after_the_head_gets_to_read_the_answer_whoever_needs_that_body() {
     let daemon = Daemon::on(&[]).start().await;
-    for (path, status) in [("/nope", "404"), ("/health", "405")] {
+    for (request, status) in
+        [("POST /nope", 404), ("POST /health", 405), ("GET /info", 200), ("DELETE /key-handshake/x", 404)]
+    {
         let mut client = UnixStream::connect(daemon.socket()).await.unwrap();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: portico\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
-        );
-        client.write_all(head.as_bytes()).await.unwrap();
+        let head = "HTTP/1.1\r\nhost: portico\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
+        client.write_all(format!("{request} {head}").as_bytes()).await.unwrap();
         for _ in 0..20 {
             daemon.rest().get("/health").await;
         }
         client.write_all(b"{}").await.unwrap();
         let mut said = String::new();
         client.read_to_string(&mut said).await.unwrap();
-        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {said}");
     }
+    let too_much = vec![b' '; 70_000];
+    let answer = daemon.rest().send(Method::GET, "/info", too_much).await;
+    assert_eq!(answer.refusal(), refused(413, "payload_too_large"));
 }
 
 #[tokio::test]

@@ -124,6 +124,27 @@ async fn what_a_user_is_being_asked_can_be_taken_back_and_the_answer_counts_no_m
 }
 
 #[tokio::test]
+async fn a_login_that_is_taken_back_while_it_is_scanned_leaves_nothing_open() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    for _ in 0..4 {
+        let all = (0..20).map(|_| async {
+            let (url, stream) = daemon.rest().login(json!({})).await;
+            let (mut phone, path) = (Phone::new(), format!("/key-handshake/{stream}"));
+            phone.connect(&relay.url()).await;
+            let rest = daemon.rest();
+            let (_, answer) = tokio::join!(phone.scan(&url), rest.delete(&path, json!({})));
+            answer.data();
+            assert_eq!(daemon.ended(&stream).await.last().unwrap()["code"], "cancelled");
+        });
+        futures_util::future::join_all(all).await;
+    }
+    let marker = daemon.rest().authenticate(Phone::new().key()).await;
+    daemon.rest().delete(&format!("/key-handshake/{marker}"), json!({})).await.data();
+    assert_eq!(daemon.metric("portico_open_challenges").await, 0.0);
+}
+
+#[tokio::test]
 async fn a_one_time_url_serves_one_user() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
