@@ -127,13 +127,20 @@ async fn what_a_user_is_being_asked_can_be_taken_back_and_the_answer_counts_no_m
 async fn a_login_that_is_taken_back_while_it_is_scanned_leaves_nothing_open() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;
-    for _ in 0..4 {
+    // A scan takes a millisecond or two: it is met a little later in each round.
+    for requests_before in 0..10 {
         let all = (0..20).map(|_| async {
-            let (url, stream) = daemon.rest().login(json!({})).await;
-            let (mut phone, path) = (Phone::new(), format!("/key-handshake/{stream}"));
-            phone.connect(&relay.url()).await;
             let rest = daemon.rest();
-            let (_, answer) = tokio::join!(phone.scan(&url), rest.delete(&path, json!({})));
+            let (url, stream) = rest.login(json!({})).await;
+            let mut phone = Phone::new();
+            phone.connect(&relay.url()).await;
+            let take_back = async {
+                for _ in 0..requests_before {
+                    rest.get("/health").await;
+                }
+                rest.delete(&format!("/key-handshake/{stream}"), json!({})).await
+            };
+            let (_, answer) = tokio::join!(phone.scan(&url), take_back);
             answer.data();
             assert_eq!(daemon.ended(&stream).await.last().unwrap()["code"], "cancelled");
         });
