@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::api::ListenError;
 use crate::config::WebhookSecretError;
+use crate::config::files::UnsafeFolder;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
 use crate::store::StoreError;
@@ -61,6 +62,14 @@ pub enum StartError {
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
+    /// Everybody can exchange what lies in it.
+    #[error("the data folder {} is not safe: {reason}", path.display())]
+    Unsafe {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: UnsafeFolder,
+    },
     /// The operating system said no.
     #[error("cannot use {} in the data folder: {error}", path.display())]
     Io {

@@ -49,6 +49,8 @@ impl DataFolder {
     /// know what is open. Ends what a restore that was interrupted has begun.
     pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
         files::create_private_dir(path).map_err(at(path))?;
+        files::refuse_if_all_may_write(path)
+            .map_err(|reason| FolderError::Unsafe { path: path.to_owned(), reason })?;
         let file = path.join(LOCK);
         let mut options = File::options();
         let options = options.create(true).append(true).mode(0o600);
@@ -164,6 +166,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -181,6 +185,13 @@ mod tests {
         assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::InUse(_))));
         drop(taken);
         DataFolder::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_in_which_everybody_can_exchange_the_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::Unsafe { .. })));
     }
 
     #[test]

@@ -162,10 +162,10 @@ fn is_printable(url: &str) -> bool {
     url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whether a relay's URL carries no user name or password.
+/// Whether a relay's URL carries no user name or password, nor a fragment (RFC 6455 §3).
 pub(super) fn is_plain(url: &RelayUrl) -> bool {
     let url: &nostr_sdk::Url = url.into();
-    url.username().is_empty() && url.password().is_none()
+    url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub enum SecretFileError {
     TooLarge,
 }
 
-/// Why a folder cannot be trusted with a socket: whoever can change what lies in it can put a socket of their own
-/// there, and hears what was meant for ours.
+/// Why a folder cannot be trusted with a socket or a database: whoever can change what lies in it can put one of
+/// their own there, and has what was meant for ours.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsafeFolder {
     /// The operating system said no.
@@ -44,16 +44,20 @@ pub enum UnsafeFolder {
 
 /// Checks that nobody but this user and root can put something in the place of what lies in a folder.
 pub fn check_folder_of_socket(folder: &Path) -> Result<(), UnsafeFolder> {
-    /// Only its owner may remove a file, as in `/tmp`.
-    const STICKY: u32 = 0o1000;
-
-    let metadata = fs::metadata(folder)?;
-    for owner in [fs::symlink_metadata(folder)?.uid(), metadata.uid()] {
+    for owner in [fs::symlink_metadata(folder)?.uid(), fs::metadata(folder)?.uid()] {
         if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
             return Err(UnsafeFolder::ForeignOwner(owner));
         }
     }
-    let mode = metadata.mode() & 0o7777;
+    refuse_if_all_may_write(folder)
+}
+
+/// Checks that not everybody can put something in the place of what lies in a folder.
+pub fn refuse_if_all_may_write(folder: &Path) -> Result<(), UnsafeFolder> {
+    /// Only its owner may remove a file, as in `/tmp`.
+    const STICKY: u32 = 0o1000;
+
+    let mode = fs::metadata(folder)?.mode() & 0o7777;
     if mode & 0o002 != 0 && mode & STICKY == 0 { Err(UnsafeFolder::Exposed(mode)) } else { Ok(()) }
 }
 
