@@ -212,6 +212,10 @@ mod tests {
             fs::remove_file(&link).unwrap();
             fs::remove_file(&target).unwrap();
         }
+        // What it leads to would be shown as the name of another service.
+        fs::write(&target, "not for everybody's eyes").unwrap();
+        std::os::unix::fs::symlink(&target, folder.path().join(SERVICE)).unwrap();
+        assert!(service_of(folder.path()).is_err());
         take().unwrap();
     }
 

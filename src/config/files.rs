@@ -61,7 +61,7 @@ pub fn refuse_if_all_may_write(folder: &Path) -> Result<(), UnsafeFolder> {
     if mode & 0o002 != 0 && mode & STICKY == 0 { Err(UnsafeFolder::Exposed(mode)) } else { Ok(()) }
 }
 
-/// No secret that is kept in a file is longer than this.
+/// No secret, or other small text, that is kept in a file is longer than this.
 const MAX_SECRET_BYTES: u64 = 4096;
 
 /// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
@@ -147,13 +147,15 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
-/// A small text that is no secret. `None`: there is no such file.
+/// A small text of ours that is no secret. `None`: there is no such file.
 pub fn read_text(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let file = match open_own(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut text = String::new();
+    file.take(MAX_SECRET_BYTES).read_to_string(&mut text)?;
+    Ok(Some(text.trim().to_owned()))
 }
 
 /// Makes a folder and what is missing above it, each readable by its owner alone.
