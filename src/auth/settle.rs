@@ -9,7 +9,7 @@ use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
-use crate::store::{Envelope, StoredEvent, StreamId, WalletLogin};
+use crate::store::{Envelope, HandshakeKind, StoredEvent, StreamId, WalletLogin};
 use crate::token::TokenError;
 
 impl Auth {
@@ -120,10 +120,12 @@ impl Auth {
         let stored = self.store.end_stream(stream, &draft).await?;
         let (word, reason) = summary(&last);
         let handshake = self.registry.remove_handshake(stream);
-        // A one-time URL that nobody scanned has led to nothing: many may expire together, and each search costs
-        // a look at all that is open.
-        let is_unscanned = handshake.is_some_and(|handshake| handshake.row.expires_at.is_some());
-        let open = if is_unscanned { Vec::new() } else { self.registry.challenges_on(stream) };
+        // Only a login URL leads to challenges, and a one-time one not before it is scanned. Many others may end
+        // together, and each search costs a look at all that is open.
+        let led_nowhere = handshake.is_some_and(|handshake| {
+            handshake.row.kind == HandshakeKind::Handshake || handshake.row.expires_at.is_some()
+        });
+        let open = if led_nowhere { Vec::new() } else { self.registry.challenges_on(stream) };
         for challenge in open {
             let took = self.clock.now().since(challenge.created_at);
             self.metrics.logins.challenge_ended(word, reason, took);
