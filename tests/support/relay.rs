@@ -3,11 +3,12 @@
 //! It forwards ephemeral events to whoever is subscribed and stores the others, as relays do. It does not
 //! verify events: it may be a hostile one.
 
+mod faults;
+
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -22,72 +23,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here should take, on a machine busy with other things.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::soon;
+
+pub(crate) use faults::Faults;
 
 /// Why a relay with [`Faults::requires_auth`] refuses.
 const WHO: &str = "auth-required: who are you?";
-
-/// What a [`TestRelay`] does otherwise than it should.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Faults {
-    max_subs: Option<usize>,
-    no_ok_for_ephemeral: bool,
-    requires_auth: bool,
-    black_hole: bool,
-    refuses_older_than: Option<u64>,
-    keeps_ephemeral: bool,
-    information: Option<&'static str>,
-}
-
-impl Faults {
-    /// `CLOSED` for more subscriptions on one connection.
-    pub(crate) fn max_subs(mut self, max: usize) -> Self {
-        self.max_subs = Some(max);
-        self
-    }
-
-    /// No `OK` for ephemeral events, like nostr-rs-relay.
-    pub(crate) fn no_ok_for_ephemeral(mut self) -> Self {
-        self.no_ok_for_ephemeral = true;
-        self
-    }
-
-    /// Neither `REQ` nor `EVENT` before a login (NIP-42); asks for it when it refuses one.
-    pub(crate) fn requires_auth(mut self) -> Self {
-        self.requires_auth = true;
-        self
-    }
-
-    /// Accepts connections, reads everything and says nothing.
-    pub(crate) fn black_hole(mut self) -> Self {
-        self.black_hole = true;
-        self
-    }
-
-    /// Refuses older ephemeral events, like strfry after 60 s.
-    pub(crate) fn refuses_older_than(mut self, secs: u64) -> Self {
-        self.refuses_older_than = Some(secs);
-        self
-    }
-
-    /// Says `OK` to ephemeral events and forwards them to nobody.
-    pub(crate) fn keeps_ephemeral(mut self) -> Self {
-        self.keeps_ephemeral = true;
-        self
-    }
-
-    /// Answers HTTP with this information document (NIP-11); without one, not at all.
-    pub(crate) fn tells(mut self, information: &'static str) -> Self {
-        self.information = Some(information);
-        self
-    }
-
-    /// Start a relay with these faults.
-    pub(crate) async fn start(self) -> TestRelay {
-        TestRelay::listen(self).await
-    }
-}
 
 /// The relay. It stops when it is dropped.
 pub(crate) struct TestRelay {
@@ -184,7 +125,7 @@ impl TestRelay {
                 changed.changed().await.expect("the relay lives");
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "waited in vain for: {what}");
+        soon(what, waiting).await;
     }
 
     /// Wait until so many subscriptions are open.
