@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::rest::Rest;
 
@@ -11,6 +12,7 @@ use crate::support::rest::Rest;
 #[derive(Default)]
 pub(crate) struct Ledger {
     entries: Mutex<Entries>,
+    approved: Notify,
 }
 
 #[derive(Default)]
@@ -45,6 +47,14 @@ impl Ledger {
         let seen = entries.streams.entry(stream.to_owned()).or_default();
         let first = seen.entry(index).or_insert_with(|| event.clone());
         assert_eq!(first, event, "two events under one index of {stream}");
+        if event["status"]["status"] == "approved" {
+            self.approved.notify_one();
+        }
+    }
+
+    /// Resolves when somebody has seen a login that was approved. For one listener.
+    pub(crate) async fn approval(&self) {
+        self.approved.notified().await;
     }
 
     /// The daemon still knows all of it: everything if `all`, else what was acknowledged lately.
