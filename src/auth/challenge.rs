@@ -24,6 +24,15 @@ pub(super) fn random_name() -> String {
     Alphanumeric.sample_string(&mut thread_rng(), 32)
 }
 
+/// Where a challenge comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A caller named the user.
+    Caller,
+    /// The user scanned a login URL, which serves one user or any number of them.
+    LoginUrl { one_time: bool },
+}
+
 /// A challenge that is sealed and signed, but not stored or sent yet.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -40,9 +49,11 @@ impl Auth {
         stream: StreamId,
         prompted: &[PublicKey],
         relays: Vec<RelayUrl>,
-        ends_stream: bool,
+        origin: Origin,
         slot: Slot,
     ) -> Result<Prepared> {
+        let is_login = matches!(origin, Origin::LoginUrl { .. });
+        let ends_stream = origin != (Origin::LoginUrl { one_time: false });
         let now = self.clock.now();
         let expires_at = now.plus(self.limits.challenge_ttl);
         let text = random_name();
@@ -74,6 +85,7 @@ impl Auth {
             created_at: now,
             expires_at,
             ends_stream,
+            is_login,
             progress: Progress { asked, proven, ..Progress::default() }.into(),
             amending: Mutex::default(),
             _slot: slot,
@@ -86,6 +98,7 @@ impl Auth {
             envelopes,
             renewals: 0,
             ends_stream,
+            is_login,
             created_at: now,
             expires_at,
         };

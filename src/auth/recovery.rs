@@ -94,6 +94,7 @@ impl Opening {
             created_at: row.created_at,
             expires_at: row.expires_at,
             ends_stream: row.ends_stream,
+            is_login: row.is_login,
             progress: Progress { asked, renewals: row.renewals, ..Progress::default() }.into(),
             amending: Mutex::default(),
             _slot: self.registry.keep_room(),

@@ -103,6 +103,8 @@ pub(super) struct OpenChallenge {
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) ends_stream: bool,
+    /// Whether its approval begins a session.
+    pub(super) is_login: bool,
     pub(super) progress: Mutex<Progress>,
     /// Held while a key more is asked or an event is signed anew: what was seen must still hold when the
     /// store has kept what follows from it.

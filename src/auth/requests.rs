@@ -7,7 +7,7 @@ use nostr_sdk::{PublicKey, RelayUrl};
 use rand::{Rng, thread_rng};
 use tracing::Instrument;
 
-use super::challenge::{MAX_SUBKEYS, random_name};
+use super::challenge::{MAX_SUBKEYS, Origin, random_name};
 use super::registry::{OpenHandshake, Slot};
 use super::{Auth, AuthError, Result};
 use crate::events::FailureCode;
@@ -116,7 +116,7 @@ impl Auth {
             [] => Vec::new(),
         };
         let relays = self.relays.filter_preferred(&preferred);
-        let prepared = self.prepare_challenge(stream, prompted, relays, true, slot).await?;
+        let prepared = self.prepare_challenge(stream, prompted, relays, Origin::Caller, slot).await?;
         self.store.open_challenge(&prepared.row).await?;
         self.events.begin(stream);
         self.metrics.logins.opened("authentication");

@@ -150,6 +150,8 @@ fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -
         // Nothing has ended before the epoch.
         streams: if history.keep.is_zero() { Timestamp::default() } else { now.minus(history.keep) },
         deliveries: Timestamp::default(),
+        sessions: Timestamp::default(),
+        audit: Timestamp::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nostr_sdk::{Event, RelayUrl};
 
-use super::challenge::Prepared;
+use super::challenge::{Origin, Prepared};
 use super::patience::until_stored;
 use super::registry::OpenHandshake;
 use super::{Auth, AuthError, Result};
@@ -73,7 +73,8 @@ impl Auth {
         let recorded = async {
             let one_time = row.expires_at.is_some();
             let relays = self.relays.filter_preferred(&handshake.preferred_relays);
-            let prepared = self.prepare_challenge(row.stream, &prompted, relays, one_time, slot).await?;
+            let origin = Origin::LoginUrl { one_time };
+            let prepared = self.prepare_challenge(row.stream, &prompted, relays, origin, slot).await?;
             self.record_scan(event, std::slice::from_ref(login), handshake, Some(prepared)).await
         };
         recorded.await.inspect_err(|_| self.prompts.take_back(&prompted))

@@ -4,12 +4,19 @@
 //! that it is still allowed, so that a second daemon on the same store would be told, not obeyed. Absent is
 //! `Ok(None)`, never an error. A method returns when what it did would survive a loss of power.
 
+mod accounts;
+mod id;
 mod model;
 mod outbox;
 pub mod sqlite;
 
+pub use accounts::{
+    Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, NewSession, Revision, Session,
+    SessionChoice, User, UserFilter,
+};
+pub use id::{StreamId, UserId};
 pub use model::{
-    Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore, Recovered,
+    Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore, Recovered,
     RelayChange, Revocation, Scan, StoredEvent, StreamId, WalletLogin,
 };
 pub use outbox::{Attempt, Delivery, DeliveryState, Outbox, Undelivered};
@@ -49,7 +56,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The persistent state of the service.
 #[async_trait]
-pub trait Store: Outbox {
+pub trait Store: Outbox + Accounts {
     /// Opens a handshake and its stream.
     async fn open_handshake(&self, handshake: &Handshake) -> Result<()>;
 
@@ -68,14 +75,15 @@ pub trait Store: Outbox {
     /// keeps the count of renewals; `false`: the challenge is not open any more.
     async fn put_envelope(&self, challenge: &str, envelope: &Envelope, renewals: u8) -> Result<bool>;
 
-    /// Ends a challenge with its outcome, and its stream if `ends_stream`. After an approval,
-    /// `login` says whose wallet it was. `None`: it had ended already, and nothing was done.
+    /// Ends a challenge with its outcome, and its stream if `ends_stream`, and does what follows from its
+    /// approval. `None`: it had ended already, and nothing was done. [`StoreError::Conflict`]: as for
+    /// [`Accounts::begin_session`], and nothing was done either.
     async fn close_challenge(
         &self,
         challenge: &str,
         outcome: &EventDraft,
-        login: Option<&WalletLogin>,
-    ) -> Result<Option<StoredEvent>>;
+        approval: Option<&Approval>,
+    ) -> Result<Option<(StoredEvent, Option<Begun>)>>;
 
     /// Ends a stream with its last event, and whatever is open on it: its handshake, its challenges.
     /// `None`: it had ended already, or never was.

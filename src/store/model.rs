@@ -1,47 +1,9 @@
 //! What the store keeps, in the words of the domain.
 
-use std::fmt;
-use std::str::FromStr;
-
 use nostr_sdk::PublicKey;
-use uuid::Uuid;
 
+use super::{NewSession, StreamId};
 use crate::clock::Timestamp;
-
-/// Names a stream of events; a UUIDv7 (RFC 9562 §5.7), so that newer streams sort behind older ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(Uuid);
-
-impl StreamId {
-    /// A new id from the time and 10 random bytes.
-    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
-        Self(uuid::Builder::from_unix_timestamp_millis(now.millis(), &random).into_uuid())
-    }
-
-    /// The 16 bytes of the UUID.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The id with these 16 bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-}
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for StreamId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
-}
 
 /// An event before it has a place in its stream. The body is JSON text that the store does not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +88,8 @@ pub struct Challenge {
     pub renewals: u8,
     /// Whether its outcome is the last event of the stream (it is not on a static login URL).
     pub ends_stream: bool,
+    /// Whether it came from a login URL, so that its approval begins a session.
+    pub is_login: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends by itself.
@@ -158,6 +122,15 @@ pub struct WalletLogin {
     pub signer: PublicKey,
     /// The user's main key.
     pub user: PublicKey,
+}
+
+/// What follows from an approval, in the transaction that stores it.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// What it teaches us about the wallet.
+    pub wallet: WalletLogin,
+    /// The session that it begins, if sessions are on and it is a login.
+    pub session: Option<NewSession>,
 }
 
 /// A subkey of a user, proven by a SUBKEY_PROOF.
@@ -216,4 +189,8 @@ pub struct PurgeBefore {
     pub streams: Timestamp,
     /// Deliveries begun before this do not keep their stream from going, though they still wait.
     pub deliveries: Timestamp,
+    /// Sessions that were ended, or ran out, before this; their streams count as ended from then on.
+    pub sessions: Timestamp,
+    /// Audit records from before this.
+    pub audit: Timestamp,
 }
