@@ -37,6 +37,7 @@ fn challenge(n: usize, user: PublicKey, event: &str) -> Challenge {
         envelopes: vec![Envelope { recipient: user, event: event.to_owned() }],
         renewals: 0,
         ends_stream: true,
+        is_login: false,
         created_at: NOW,
         expires_at: Timestamp::from_secs(NOW.secs() + 300),
     }

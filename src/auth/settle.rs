@@ -9,7 +9,7 @@ use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
-use crate::store::{Envelope, HandshakeKind, StoredEvent, StreamId, WalletLogin};
+use crate::store::{Approval, Envelope, HandshakeKind, StoredEvent, StreamId, WalletLogin};
 use crate::token::TokenError;
 
 impl Auth {
@@ -60,7 +60,9 @@ impl Auth {
         login: Option<&WalletLogin>,
     ) -> Result<Option<StoredEvent>> {
         let draft = self.events.draft(self.clock.now(), outcome)?;
-        Ok(self.store.close_challenge(challenge.id.as_str(), &draft, login).await?)
+        let approval = login.map(|wallet| Approval { wallet: *wallet, session: None });
+        let closed = self.store.close_challenge(challenge.id.as_str(), &draft, approval.as_ref()).await?;
+        Ok(closed.map(|(event, _)| event))
     }
 
     fn forget_challenge(&self, challenge: &OpenChallenge) {

@@ -256,16 +256,12 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     /// A session, ended or not.
     async fn session(&self, id: StreamId) -> Result<Option<Session>>;
 
-    /// The latest session that this credential began or carried on; one that has not been ended first.
+    /// The latest session that this credential began, or carried on last; one that has not been ended first.
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>>;
 
     /// At most `limit` sessions of a user from before `before`, the latest first.
-    async fn sessions_of(
-        &self,
-        user: UserId,
-        before: Option<StreamId>,
-        limit: usize,
-    ) -> Result<Vec<Session>>;
+    async fn sessions_of(&self, user: UserId, before: Option<StreamId>, limit: usize)
+    -> Result<Vec<Session>>;
 
     /// A session goes on with another credential, until then. `false`: it was ended, and nothing was done.
     async fn carry_on_session(

@@ -16,8 +16,8 @@ pub use accounts::{
 };
 pub use id::{StreamId, UserId};
 pub use model::{
-    Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore, Recovered,
-    RelayChange, Revocation, Scan, StoredEvent, StreamId, WalletLogin,
+    Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore,
+    Recovered, RelayChange, Revocation, Scan, StoredEvent, WalletLogin,
 };
 pub use outbox::{Attempt, Delivery, DeliveryState, Outbox, Undelivered};
 

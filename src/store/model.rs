@@ -185,11 +185,12 @@ pub struct PurgeBefore {
     /// Users who scanned before this and never completed a login.
     pub strangers: Timestamp,
     /// Streams that ended before this, with their events and deliveries. A stream stays as long as its
-    /// challenges do, and while a delivery of it waits.
+    /// challenges and its session do, and while a delivery of it waits.
     pub streams: Timestamp,
     /// Deliveries begun before this do not keep their stream from going, though they still wait.
     pub deliveries: Timestamp,
-    /// Sessions that were ended, or ran out, before this; their streams count as ended from then on.
+    /// Sessions that were ended before this, or never and ran out before this. The streams of the latter count as
+    /// ended from when they did.
     pub sessions: Timestamp,
     /// Audit records from before this.
     pub audit: Timestamp,

@@ -3,8 +3,8 @@
 use nostr_sdk::PublicKey;
 use portico::clock::Timestamp;
 use portico::store::{
-    Challenge, Envelope, EventDraft, Handshake, HandshakeKind, Page, PurgeBefore, Recovered, Scan, Store,
-    StreamId,
+    Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, Page, PurgeBefore, Recovered, Scan,
+    Store, StreamId, WalletLogin,
 };
 
 pub(crate) fn at(secs: u64) -> Timestamp {
@@ -56,6 +56,7 @@ pub(crate) fn challenge(name: &str, stream: StreamId) -> Challenge {
         envelopes: vec![envelope(1, "first"), envelope(2, "second")],
         renewals: 0,
         ends_stream: true,
+        is_login: false,
         created_at: at(100),
         expires_at: at(400),
     }
@@ -63,6 +64,11 @@ pub(crate) fn challenge(name: &str, stream: StreamId) -> Challenge {
 
 pub(crate) fn envelope(recipient: u8, id: &str) -> Envelope {
     Envelope { recipient: user(recipient), event: format!(r#"{{"id":"{id}","content":"…"}}"#) }
+}
+
+/// User 1 approves, with a token that this key signed.
+pub(crate) fn approval(signer: u8) -> Approval {
+    Approval { wallet: WalletLogin { signer: user(signer), user: user(1) }, session: None }
 }
 
 /// User 1 scans a one-time URL.
@@ -87,6 +93,8 @@ pub(crate) fn purge_nothing() -> PurgeBefore {
         strangers: at(0),
         streams: at(0),
         deliveries: at(0),
+        sessions: at(0),
+        audit: at(0),
     }
 }
 

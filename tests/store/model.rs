@@ -133,7 +133,10 @@ async fn perform(store: &dyn Store, call: Call) -> Effect {
             let stored = store.record_scan(&scan).await;
             stored.map(|stored| stored.and_then(|stored| stored.into_iter().next()).map(|(_, event)| event))
         }
-        Call::Close { name } => store.close_challenge(&name.to_string(), &last, None).await,
+        Call::Close { name } => {
+            let closed = store.close_challenge(&name.to_string(), &last, None).await;
+            closed.map(|closed| closed.map(|(event, _)| event))
+        }
         Call::End { stream: n } => store.end_stream(stream(n), &last).await,
     };
     outcome.map(|event| event.map(|event| event.index)).map_err(drop)

@@ -4,9 +4,9 @@ use nostr_sdk::PublicKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{Json, Key};
-use super::{streams, users};
+use super::{accounts, streams, wallets};
 use crate::clock::Timestamp;
-use crate::store::{Challenge, Envelope, EventDraft, Result, StoredEvent, StreamId, WalletLogin};
+use crate::store::{Approval, Begun, Challenge, Envelope, EventDraft, Result, StoredEvent, StreamId};
 
 /// Opens a challenge on a new stream of its own.
 pub(super) fn open(db: &Connection, challenge: &Challenge) -> Result<()> {
@@ -18,8 +18,8 @@ pub(super) fn open(db: &Connection, challenge: &Challenge) -> Result<()> {
 pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO challenges
-         (challenge, stream, user, relays, envelopes, renewals, ends_stream, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         (challenge, stream, user, relays, envelopes, renewals, ends_stream, is_login, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         challenge.challenge,
@@ -29,6 +29,7 @@ pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
         envelopes_column(&challenge.envelopes),
         challenge.renewals,
         challenge.ends_stream,
+        challenge.is_login,
         challenge.created_at,
         challenge.expires_at,
     ])?;
@@ -56,13 +57,14 @@ pub(super) fn put_envelope(
     Ok(true)
 }
 
-/// Ends a challenge with its outcome. `None`: it is not open, and nothing was done.
+/// Ends a challenge with its outcome, and does what follows from its approval. `None`: it is not open, and
+/// nothing was done.
 pub(super) fn close(
     db: &Connection,
     challenge: &str,
     outcome: &EventDraft,
-    login: Option<&WalletLogin>,
-) -> Result<Option<StoredEvent>> {
+    approval: Option<&Approval>,
+) -> Result<Option<(StoredEvent, Option<Begun>)>> {
     let closed = db
         .prepare_cached(
             "UPDATE challenges SET closed_at = ?2, relays = '[]', envelopes = '[]'
@@ -71,10 +73,12 @@ pub(super) fn close(
         .query_row(params![challenge, outcome.at], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((stream, ends_stream)) = closed else { return Ok(None) };
-    if let Some(login) = login {
-        users::logged_in(db, login, outcome.at)?;
+    if let Some(approval) = approval {
+        wallets::logged_in(db, &approval.wallet, outcome.at)?;
     }
-    streams::append(db, stream, outcome, ends_stream)
+    let Some(event) = streams::append(db, stream, outcome, ends_stream)? else { return Ok(None) };
+    let session = approval.and_then(|approval| approval.session.as_ref());
+    Ok(Some((event, session.map(|login| accounts::begin_session(db, login)).transpose()?)))
 }
 
 /// Closes every challenge that is open on a stream.
@@ -91,7 +95,7 @@ pub(super) fn close_all_of(db: &Connection, stream: StreamId, at: Timestamp) -> 
 pub(super) fn all_open(db: &Connection) -> Result<Vec<Challenge>> {
     // Left alone, SQLite would rather sort by an index of all challenges and read every closed one.
     let mut query = db.prepare_cached(
-        "SELECT challenge, stream, user, relays, envelopes, renewals, ends_stream, created_at, expires_at
+        "SELECT challenge, stream, user, relays, envelopes, renewals, ends_stream, is_login, created_at, expires_at
          FROM challenges INDEXED BY challenges_open WHERE closed_at IS NULL ORDER BY created_at, challenge",
     )?;
     Ok(query.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
@@ -117,6 +121,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Challenge> {
         envelopes: read_envelopes(row.get("envelopes")?)?,
         renewals: row.get("renewals")?,
         ends_stream: row.get("ends_stream")?,
+        is_login: row.get("is_login")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
     })

@@ -10,19 +10,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
-use crate::store::{HandshakeKind, RelayChange, StreamId};
+use crate::store::{AuditKind, HandshakeKind, RelayChange, StreamId, UserId};
 
-impl ToSql for StreamId {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.as_bytes().as_slice()))
-    }
+macro_rules! id_column {
+    ($($id:ty),+) => {$(
+        impl ToSql for $id {
+            fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(self.as_bytes().as_slice()))
+            }
+        }
+
+        impl FromSql for $id {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                <[u8; 16]>::column_result(value).map(Self::from_bytes)
+            }
+        }
+    )+};
 }
 
-impl FromSql for StreamId {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        <[u8; 16]>::column_result(value).map(Self::from_bytes)
-    }
-}
+id_column!(StreamId, UserId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
@@ -71,6 +77,18 @@ impl FromSql for RelayChange {
             "removed" => Ok(Self::Removed),
             _ => Err(FromSqlError::InvalidType),
         }
+    }
+}
+
+impl ToSql for AuditKind {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.as_str()))
+    }
+}
+
+impl FromSql for AuditKind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::of_word(value.as_str()?).ok_or(FromSqlError::InvalidType)
     }
 }
 
@@ -145,6 +163,9 @@ mod tests {
         }
         for change in [RelayChange::Added, RelayChange::Removed] {
             assert_eq!(stored::<RelayChange>(&change).unwrap(), change);
+        }
+        for kind in AuditKind::ALL {
+            assert_eq!(stored::<AuditKind>(kind).unwrap(), *kind);
         }
     }
 

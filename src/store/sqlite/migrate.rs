@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_webhooks.sql"),
     include_str!("../../../migrations/0003_history.sql"),
+    include_str!("../../../migrations/0004_sessions.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -5,9 +5,12 @@
 //! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
 //! Copies of it are made while it is written (`backup.rs`).
 
+mod accounts;
+mod audit;
 pub mod backup;
 mod challenges;
 mod columns;
+mod conditions;
 mod deliveries;
 mod error;
 mod handshakes;
@@ -19,8 +22,10 @@ mod readers;
 mod relays;
 mod revocations;
 mod scans;
+mod sessions;
 mod streams;
 mod users;
+mod wallets;
 mod writer;
 
 use std::fmt;
@@ -36,9 +41,9 @@ use self::holders::Holders;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Attempt, Challenge, Delivery, Envelope, EventDraft, Handshake, KnownSubkey, Outbox, Page, PurgeBefore,
-    Recovered, RelayChange, Result, Revocation, Scan, Store, StoreError, StoredEvent, StreamId, Undelivered,
-    WalletLogin,
+    Approval, Attempt, Begun, Challenge, Delivery, Envelope, EventDraft, Handshake, KnownSubkey, Outbox,
+    Page, PurgeBefore, Recovered, RelayChange, Result, Revocation, Scan, Store, StoreError, StoredEvent,
+    StreamId, Undelivered,
 };
 use crate::clock::Timestamp;
 use crate::metrics::Metrics;
@@ -142,10 +147,10 @@ impl Store for SqliteStore {
         &self,
         challenge: &str,
         outcome: &EventDraft,
-        login: Option<&WalletLogin>,
-    ) -> Result<Option<StoredEvent>> {
-        let (challenge, outcome, login) = (challenge.to_owned(), outcome.clone(), login.copied());
-        self.writer.write(move |db| challenges::close(db, &challenge, &outcome, login.as_ref())).await
+        approval: Option<&Approval>,
+    ) -> Result<Option<(StoredEvent, Option<Begun>)>> {
+        let (challenge, outcome, approval) = (challenge.to_owned(), outcome.clone(), approval.cloned());
+        self.writer.write(move |db| challenges::close(db, &challenge, &outcome, approval.as_ref())).await
     }
 
     async fn end_stream(&self, stream: StreamId, last: &EventDraft) -> Result<Option<StoredEvent>> {
@@ -171,18 +176,18 @@ impl Store for SqliteStore {
 
     async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
         let signer = *signer;
-        self.readers.read(move |db| users::of_signer(db, &signer)).await
+        self.readers.read(move |db| wallets::of_signer(db, &signer)).await
     }
 
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {
         let user = *user;
-        self.readers.read(move |db| users::preferred_relays(db, &user)).await
+        self.readers.read(move |db| wallets::preferred_relays(db, &user)).await
     }
 
     async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()> {
         self.holders.add(user);
         let (user, subkey) = (*user, subkey.clone());
-        self.writer.write(move |db| users::remember_subkey(db, &user, &subkey, keep)).await
+        self.writer.write(move |db| wallets::remember_subkey(db, &user, &subkey, keep)).await
     }
 
     async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
@@ -190,7 +195,7 @@ impl Store for SqliteStore {
             return Ok(Vec::new());
         }
         let user = *user;
-        self.readers.read(move |db| users::subkeys(db, &user)).await
+        self.readers.read(move |db| wallets::subkeys(db, &user)).await
     }
 
     async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {

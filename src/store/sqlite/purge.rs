@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::sessions;
 use crate::clock::Timestamp;
 use crate::store::{PurgeBefore, Result};
 
@@ -18,8 +19,10 @@ const CHALLENGES: &str = "DELETE FROM challenges WHERE challenge IN
     (SELECT challenge FROM challenges WHERE created_at < ?1 AND closed_at IS NOT NULL LIMIT ?2)";
 
 /// Their subkeys go with them.
-const STRANGERS: &str = "DELETE FROM users WHERE key IN
-    (SELECT key FROM users WHERE last_seen < ?1 AND last_login IS NULL LIMIT ?2)";
+const STRANGERS: &str = "DELETE FROM wallets WHERE key IN
+    (SELECT key FROM wallets WHERE last_seen < ?1 AND last_login IS NULL LIMIT ?2)";
+
+const AUDIT: &str = "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ?1 LIMIT ?2)";
 
 /// The events of old streams go first, the oldest first, and their deliveries with them. So a stream with
 /// very many events goes in several writes; what is left of it can be read meanwhile.
@@ -27,6 +30,7 @@ const EVENTS: &str = "DELETE FROM events WHERE (stream, idx) IN
     (SELECT events.stream, events.idx FROM streams JOIN events ON events.stream = streams.id
      WHERE ended_at < ?1
      AND NOT EXISTS (SELECT 1 FROM challenges WHERE challenges.stream = streams.id)
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = streams.id)
      AND NOT EXISTS (SELECT 1 FROM deliveries
          WHERE deliveries.stream = streams.id AND failed_at IS NULL AND since >= ?3)
      ORDER BY ended_at, streams.id, events.idx LIMIT ?2)";
@@ -34,8 +38,9 @@ const EVENTS: &str = "DELETE FROM events WHERE (stream, idx) IN
 /// A stream ends with an event, so one that has ended and has none is being dropped.
 const STREAMS: &str = "DELETE FROM streams WHERE id IN
     (SELECT id FROM streams WHERE ended_at < ?1
-     AND NOT EXISTS (SELECT 1 FROM events WHERE stream = id)
-     AND NOT EXISTS (SELECT 1 FROM challenges WHERE stream = id)
+     AND NOT EXISTS (SELECT 1 FROM events WHERE stream = streams.id)
+     AND NOT EXISTS (SELECT 1 FROM challenges WHERE stream = streams.id)
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = streams.id)
      ORDER BY ended_at LIMIT ?2)";
 
 /// Drops a chunk of each kind; returns how many rows went. Zero: there is nothing left to drop.
@@ -48,6 +53,8 @@ pub(super) fn chunk(db: &Connection, before: &PurgeBefore) -> Result<u64> {
         + drop(SCANS, before.scans)?
         + drop(CHALLENGES, before.challenges)?
         + drop(STRANGERS, before.strangers)?
+        + sessions::purge(db, before.sessions, CHUNK)?
+        + drop(AUDIT, before.audit)?
         + events as u64
         + drop(STREAMS, before.streams)?)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{challenges, handshakes, streams, users};
+use super::{challenges, handshakes, streams, wallets};
 use crate::store::{Result, Scan, StoredEvent, StreamId};
 
 /// Records a scan on each of its streams whose handshake is open.
@@ -33,7 +33,7 @@ pub(super) fn record(db: &Connection, scan: &Scan) -> Result<Option<Vec<(StreamI
     }
     db.prepare_cached("INSERT INTO scans (event_id, at) VALUES (?1, ?2)")?
         .execute(params![scan.event_id, scan.at])?;
-    users::scanned(db, &scan.user, &scan.preferred_relays, scan.at)?;
+    wallets::scanned(db, &scan.user, &scan.preferred_relays, scan.at)?;
     if let Some(challenge) = challenge
         && stored.iter().any(|(stream, _)| *stream == challenge.stream)
     {

@@ -1,86 +1,149 @@
-//! Users, the keys that signed for them, and their subkeys.
+//! Users, as this service knows them. Each change asks for the revision that it was made from.
 
-use nostr_sdk::PublicKey;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{Count, Json, Key};
+use super::columns::{Count, Json};
+use super::conditions::Conditions;
 use crate::clock::Timestamp;
-use crate::store::{KnownSubkey, Result, WalletLogin};
+use crate::store::{Result, Revision, StoreError, User, UserFilter, UserId};
 
-/// Remembers that a user scanned, and the relays that the wallet named.
-pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: Timestamp) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO users (key, preferred_relays, last_seen) VALUES (?1, ?2, ?3)
-         ON CONFLICT (key) DO UPDATE SET preferred_relays = ?2, last_seen = ?3",
-    )?
-    .execute(params![Key(*user), Json(relays), at])?;
-    Ok(())
+const SELECT: &str = "SELECT id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
+    permissions, disabled, revision, created_at, last_login, logins FROM users";
+
+/// A user.
+pub(super) fn find(db: &Connection, id: UserId) -> Result<Option<User>> {
+    let mut query = db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
+    Ok(query.query_row([id], read).optional()?)
 }
 
-/// Remembers that a user completed a login, and which key signed for it.
-pub(super) fn logged_in(db: &Connection, login: &WalletLogin, at: Timestamp) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO users (key, last_seen, last_login) VALUES (?1, ?2, ?2)
-         ON CONFLICT (key) DO UPDATE SET last_seen = ?2, last_login = ?2",
-    )?
-    .execute(params![Key(login.user), at])?;
-    db.prepare_cached(
-        "INSERT INTO signers (key, user) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET user = ?2",
-    )?
-    .execute(params![Key(login.signer), Key(login.user)])?;
-    Ok(())
+/// The user with this wallet.
+pub(super) fn of_wallet(db: &Connection, provider: &str, wallet_id: &str) -> Result<Option<User>> {
+    let mut query = db.prepare_cached(&format!("{SELECT} WHERE wallet_id = ?1 AND provider = ?2"))?;
+    Ok(query.query_row([wallet_id, provider], read).optional()?)
 }
 
-/// Whose key this is.
-pub(super) fn of_signer(db: &Connection, signer: &PublicKey) -> Result<Option<PublicKey>> {
-    let user = db
-        .prepare_cached("SELECT user FROM signers WHERE key = ?1")?
-        .query_row([Key(*signer)], |row| row.get(0))
-        .optional()?;
-    Ok(user.map(|Key(user)| user))
-}
-
-/// The relays that the wallet named in its last scan.
-pub(super) fn preferred_relays(db: &Connection, user: &PublicKey) -> Result<Vec<String>> {
-    let relays = db
-        .prepare_cached("SELECT preferred_relays FROM users WHERE key = ?1")?
-        .query_row([Key(*user)], |row| row.get(0))
-        .optional()?;
-    Ok(relays.map(|Json(relays)| relays).unwrap_or_default())
-}
-
-/// Adds or refreshes a subkey, then drops all but the `keep` shown last.
-pub(super) fn remember_subkey(
+/// At most `limit` users behind `after`, in the order of their ids.
+pub(super) fn list(
     db: &Connection,
-    user: &PublicKey,
-    subkey: &KnownSubkey,
-    keep: usize,
-) -> Result<()> {
-    db.prepare_cached(
-        "INSERT INTO users (key, last_seen) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET last_seen = ?2",
-    )?
-    .execute(params![Key(*user), subkey.seen_at])?;
-    db.prepare_cached(
-        "INSERT INTO subkeys (user, key, proof, seen_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (user, key) DO UPDATE SET proof = ?3, seen_at = ?4",
-    )?
-    .execute(params![Key(*user), Key(subkey.key), subkey.proof, subkey.seen_at])?;
-    db.prepare_cached(
-        "DELETE FROM subkeys WHERE user = ?1 AND key NOT IN
-         (SELECT key FROM subkeys WHERE user = ?1 ORDER BY seen_at DESC, key LIMIT ?2)",
-    )?
-    .execute(params![Key(*user), Count(keep as u64)])?;
+    filter: &UserFilter,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<User>> {
+    let limit = Count(limit as u64);
+    let (sql, values) = Conditions::default()
+        .and("provider = ?", filter.provider.as_ref())
+        .and("wallet_id = ?", filter.wallet_id.as_ref())
+        .and("EXISTS (SELECT 1 FROM json_each(roles) WHERE value = ?)", filter.role.as_ref())
+        .and("disabled = ?", filter.disabled.as_ref())
+        .and("id > ?", after.as_ref())
+        .into_query(SELECT, " ORDER BY id LIMIT ?", &limit);
+    // Not kept prepared: what operators ask is of many forms, and rare.
+    let mut query = db.prepare(&sql)?;
+    Ok(query.query_map(values.as_slice(), read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Counts a login, and makes of the user what `user` says of the proof; adds them if they were not
+/// `known_as` anything. [`StoreError::Conflict`]: they are not (any more) what the caller knew.
+pub(super) fn log_in(db: &Connection, user: &User, known_as: Option<Revision>, at: Timestamp) -> Result<()> {
+    let Some(known_as) = known_as else {
+        return insert(db, &User { last_login: at, logins: 1, ..user.clone() });
+    };
+    let changed = db
+        .prepare_cached(
+            "UPDATE users SET auth_method = ?3, auth_identifier = ?4, revision = ?5, last_login = ?6,
+                 logins = logins + 1
+             WHERE id = ?1 AND revision = ?2 AND NOT disabled",
+        )?
+        .execute(params![
+            user.id,
+            Count(known_as),
+            user.auth_method,
+            user.auth_identifier,
+            Count(user.revision),
+            at,
+        ])?;
+    if changed > 0 { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// Puts `user` in the place of the revision before it, but for what logins count; `false`: it is not there.
+pub(super) fn change(db: &Connection, user: &User) -> Result<bool> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE users SET provider = ?2, wallet_id = ?3, auth_method = ?4, auth_identifier = ?5,
+                 username = ?6, email = ?7, roles = ?8, permissions = ?9, disabled = ?10, revision = ?11
+             WHERE id = ?1 AND revision = ?11 - 1",
+        )?
+        .execute(params![
+            user.id,
+            user.provider,
+            user.wallet_id,
+            user.auth_method,
+            user.auth_identifier,
+            user.username,
+            user.email,
+            Json(&user.roles),
+            Json(&user.permissions),
+            user.disabled,
+            Count(user.revision),
+        ])?;
+    Ok(changed > 0)
+}
+
+/// Whether there is such a user, of that revision if it matters.
+pub(super) fn exists(db: &Connection, id: UserId, revision: Option<Revision>) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND revision = ifnull(?2, revision)")?
+        .exists(params![id, revision.map(Count)])?)
+}
+
+/// Deletes a user, whose sessions have gone before.
+pub(super) fn delete(db: &Connection, id: UserId) -> Result<()> {
+    db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 
-/// The subkeys of a user, the latest first.
-pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
-    let mut query = db.prepare_cached(
-        "SELECT key, proof, seen_at FROM subkeys WHERE user = ?1 ORDER BY seen_at DESC, key",
-    )?;
-    let subkeys = query.query_map([Key(*user)], |row| {
-        let Key(key) = row.get("key")?;
-        Ok(KnownSubkey { key, proof: row.get("proof")?, seen_at: row.get("seen_at")? })
-    })?;
-    Ok(subkeys.collect::<rusqlite::Result<_>>()?)
+fn insert(db: &Connection, user: &User) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO users (id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
+             permissions, disabled, revision, created_at, last_login, logins)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        user.id,
+        user.provider,
+        user.wallet_id,
+        user.auth_method,
+        user.auth_identifier,
+        user.username,
+        user.email,
+        Json(&user.roles),
+        Json(&user.permissions),
+        user.disabled,
+        Count(user.revision),
+        user.created_at,
+        user.last_login,
+        Count(user.logins),
+    ])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    let (Json(roles), Json(permissions)) = (row.get("roles")?, row.get("permissions")?);
+    let (Count(revision), Count(logins)) = (row.get("revision")?, row.get("logins")?);
+    Ok(User {
+        id: row.get("id")?,
+        provider: row.get("provider")?,
+        wallet_id: row.get("wallet_id")?,
+        auth_method: row.get("auth_method")?,
+        auth_identifier: row.get("auth_identifier")?,
+        username: row.get("username")?,
+        email: row.get("email")?,
+        roles,
+        permissions,
+        disabled: row.get("disabled")?,
+        revision,
+        created_at: row.get("created_at")?,
+        last_login: row.get("last_login")?,
+        logins,
+    })
 }

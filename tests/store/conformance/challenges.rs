@@ -1,4 +1,4 @@
-use portico::store::{Challenge, Store, StoreError, WalletLogin};
+use portico::store::{Challenge, Store, StoreError};
 
 use crate::fixtures::*;
 
@@ -44,9 +44,8 @@ pub(crate) async fn new_envelopes_join_the_old_ones_or_take_their_place_while_it
 pub(crate) async fn an_approval_teaches_whose_the_signing_key_is(store: &dyn Store) {
     store.open_challenge(&challenge("a", stream(1))).await.unwrap();
     store.open_challenge(&challenge("b", stream(2))).await.unwrap();
-    for (name, signer) in [("a", user(1)), ("b", user(7))] {
-        let login = WalletLogin { signer, user: user(1) };
-        store.close_challenge(name, &event("approved", 200), Some(&login)).await.unwrap().unwrap();
+    for (name, signer) in [("a", 1), ("b", 7)] {
+        store.close_challenge(name, &event("approved", 200), Some(&approval(signer))).await.unwrap().unwrap();
     }
     assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), Some(user(1)));
     assert_eq!(store.user_of_signer(&user(7)).await.unwrap(), Some(user(1)), "a subkey of the user's");
@@ -55,7 +54,7 @@ pub(crate) async fn an_approval_teaches_whose_the_signing_key_is(store: &dyn Sto
 
 pub(crate) async fn a_refusal_teaches_nothing(store: &dyn Store) {
     store.open_challenge(&challenge("c", stream(1))).await.unwrap();
-    let outcome = store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
+    let (outcome, _) = store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
     let page = page(store, stream(1)).await;
     assert_eq!((page.events, page.ended), (vec![outcome], true));
     assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), None);
@@ -65,8 +64,7 @@ pub(crate) async fn a_refusal_teaches_nothing(store: &dyn Store) {
 pub(crate) async fn an_answer_that_comes_twice_counts_once(store: &dyn Store) {
     store.open_challenge(&challenge("c", stream(1))).await.unwrap();
     store.close_challenge("c", &event("declined", 200), None).await.unwrap().unwrap();
-    let login = WalletLogin { signer: user(1), user: user(1) };
-    let second = store.close_challenge("c", &event("approved", 201), Some(&login)).await.unwrap();
+    let second = store.close_challenge("c", &event("approved", 201), Some(&approval(1))).await.unwrap();
     assert_eq!(second, None);
     assert_eq!(store.user_of_signer(&user(1)).await.unwrap(), None);
     assert_eq!(page(store, stream(1)).await.events.len(), 1);

@@ -1,15 +1,14 @@
 use futures_util::future::join_all;
-use portico::store::{Scan, Store, StreamId, WalletLogin};
+use portico::store::{Scan, Store, StreamId};
 
 use crate::fixtures::*;
 
 pub(crate) async fn of_a_hundred_who_close_a_challenge_one_does(store: &dyn Store) {
     store.open_challenge(&challenge("c", stream(1))).await.unwrap();
     let answers = join_all((0..100).map(|n| async move {
-        let login = WalletLogin { signer: user(n), user: user(1) };
         let outcome = event(&format!("answer {n}"), 200);
-        let answer = store.close_challenge("c", &outcome, Some(&login)).await.unwrap();
-        answer.map(|event| (n, event))
+        let answer = store.close_challenge("c", &outcome, Some(&approval(n))).await.unwrap();
+        answer.map(|(event, _)| (n, event))
     }))
     .await;
     let winners: Vec<_> = answers.into_iter().flatten().collect();

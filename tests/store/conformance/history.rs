@@ -1,6 +1,5 @@
 use portico::store::{
-    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store,
-    StoreError, WalletLogin,
+    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store, StoreError,
 };
 
 use crate::fixtures::*;
@@ -38,8 +37,7 @@ pub(crate) async fn a_purge_drops_what_its_limits_say_and_nothing_else(store: &d
         store.revoke(&revocation(n, secs), at(50)).await.unwrap();
     }
     store.remember_subkey(&user(2), &subkey_of(2, 200), 8).await.unwrap();
-    let login = WalletLogin { signer: user(1), user: user(1) };
-    store.close_challenge("1", &event("approved", 150), Some(&login)).await.unwrap().unwrap();
+    store.close_challenge("1", &event("approved", 150), Some(&approval(1))).await.unwrap().unwrap();
 
     assert_eq!(store.purge(&purge_nothing()).await.unwrap(), 0);
     let revocations = PurgeBefore { revocations: at(200), ..purge_nothing() };

@@ -7,7 +7,7 @@ pub(crate) mod history;
 pub(crate) mod outbox;
 pub(crate) mod scans;
 pub(crate) mod streams;
-pub(crate) mod users;
+pub(crate) mod wallets;
 
 /// Makes a test of every promise. One that is missing here is dead code, and clippy says so.
 macro_rules! conformance {
@@ -42,7 +42,7 @@ macro_rules! conformance {
                 an_answer_that_comes_twice_counts_once,
                 whoever_was_asked_stays_counted_when_the_challenge_is_closed,
             }
-            users {
+            wallets {
                 the_relays_of_the_last_scan_hold,
                 subkeys_come_latest_first_and_the_longest_unseen_goes,
                 a_subkey_belongs_to_one_user_only,

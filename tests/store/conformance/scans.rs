@@ -21,7 +21,7 @@ pub(crate) async fn a_login_url_goes_on_with_its_challenge_and_ends_with_the_ans
     let open = recovered(store).await;
     assert_eq!((open.handshakes, open.challenges), (vec![], vec![asked]));
 
-    let answer = store.close_challenge("c", &event("approved", 300), None).await.unwrap().unwrap();
+    let (answer, _) = store.close_challenge("c", &event("approved", 300), None).await.unwrap().unwrap();
     assert_eq!(answer.index, 2);
     assert!(page(store, stream(1)).await.ended);
 }

@@ -1,0 +1,86 @@
+//! Wallets by their main keys, the keys that signed for them, and their subkeys.
+
+use nostr_sdk::PublicKey;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{Count, Json, Key};
+use crate::clock::Timestamp;
+use crate::store::{KnownSubkey, Result, WalletLogin};
+
+/// Remembers that a user scanned, and the relays that the wallet named.
+pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO wallets (key, preferred_relays, last_seen) VALUES (?1, ?2, ?3)
+         ON CONFLICT (key) DO UPDATE SET preferred_relays = ?2, last_seen = ?3",
+    )?
+    .execute(params![Key(*user), Json(relays), at])?;
+    Ok(())
+}
+
+/// Remembers that a user completed a login, and which key signed for it.
+pub(super) fn logged_in(db: &Connection, login: &WalletLogin, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO wallets (key, last_seen, last_login) VALUES (?1, ?2, ?2)
+         ON CONFLICT (key) DO UPDATE SET last_seen = ?2, last_login = ?2",
+    )?
+    .execute(params![Key(login.user), at])?;
+    db.prepare_cached(
+        "INSERT INTO signers (key, user) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET user = ?2",
+    )?
+    .execute(params![Key(login.signer), Key(login.user)])?;
+    Ok(())
+}
+
+/// Whose key this is.
+pub(super) fn of_signer(db: &Connection, signer: &PublicKey) -> Result<Option<PublicKey>> {
+    let user = db
+        .prepare_cached("SELECT user FROM signers WHERE key = ?1")?
+        .query_row([Key(*signer)], |row| row.get(0))
+        .optional()?;
+    Ok(user.map(|Key(user)| user))
+}
+
+/// The relays that the wallet named in its last scan.
+pub(super) fn preferred_relays(db: &Connection, user: &PublicKey) -> Result<Vec<String>> {
+    let relays = db
+        .prepare_cached("SELECT preferred_relays FROM wallets WHERE key = ?1")?
+        .query_row([Key(*user)], |row| row.get(0))
+        .optional()?;
+    Ok(relays.map(|Json(relays)| relays).unwrap_or_default())
+}
+
+/// Adds or refreshes a subkey, then drops all but the `keep` shown last.
+pub(super) fn remember_subkey(
+    db: &Connection,
+    user: &PublicKey,
+    subkey: &KnownSubkey,
+    keep: usize,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO wallets (key, last_seen) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET last_seen = ?2",
+    )?
+    .execute(params![Key(*user), subkey.seen_at])?;
+    db.prepare_cached(
+        "INSERT INTO subkeys (user, key, proof, seen_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (user, key) DO UPDATE SET proof = ?3, seen_at = ?4",
+    )?
+    .execute(params![Key(*user), Key(subkey.key), subkey.proof, subkey.seen_at])?;
+    db.prepare_cached(
+        "DELETE FROM subkeys WHERE user = ?1 AND key NOT IN
+         (SELECT key FROM subkeys WHERE user = ?1 ORDER BY seen_at DESC, key LIMIT ?2)",
+    )?
+    .execute(params![Key(*user), Count(keep as u64)])?;
+    Ok(())
+}
+
+/// The subkeys of a user, the latest first.
+pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
+    let mut query = db.prepare_cached(
+        "SELECT key, proof, seen_at FROM subkeys WHERE user = ?1 ORDER BY seen_at DESC, key",
+    )?;
+    let subkeys = query.query_map([Key(*user)], |row| {
+        let Key(key) = row.get("key")?;
+        Ok(KnownSubkey { key, proof: row.get("proof")?, seen_at: row.get("seen_at")? })
+    })?;
+    Ok(subkeys.collect::<rusqlite::Result<_>>()?)
+}
