@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use portico::access;
 use portico::token::{Policy, SignatureCache, SigningKey, UnverifiedToken, issue, verify};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
@@ -83,5 +84,41 @@ fn benches(c: &mut Criterion) {
     });
 }
 
-criterion_group!(all, benches);
+/// Access tokens. Each verification is whole: form, key, signature and claims.
+fn access_benches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("access");
+    group.throughput(Throughput::Elements(1));
+    let key = access::SigningKey::generate(access::Algorithm::Es256).unwrap();
+    let claims = access::Claims {
+        iss: "https://portico.example".into(),
+        sub: "01a1fa72-4b3c-7d5e-8f60-718293a4b5c6".into(),
+        aud: "https://app.example".into(),
+        iat: NOW,
+        nbf: NOW,
+        exp: NOW + 900,
+        jti: "01a1fa72-4b3c-7d5e-8f60-718293a4b5c7".into(),
+        sid: Some("01a1fa72-4b3c-7d5e-8f60-718293a4b5c8".into()),
+        wallet_id: Some(hex::encode(signer().verifying_key().to_xonly_bytes())),
+        provider: Some("portal".into()),
+        auth_method: None,
+        auth_identifier: None,
+        roles: Some(vec!["member".into()]),
+        permissions: Some(vec!["orders:read".into()]),
+        target_key: None,
+        scope: None,
+        client_id: None,
+    };
+    group.bench_function("sign_es256", |b| b.iter(|| access::sign(&key, black_box(&claims)).unwrap()));
+
+    let token = access::sign(&key, &claims).unwrap();
+    let expected = access::Expected { issuer: &claims.iss, audience: &claims.aud };
+    group.bench_function("verify_es256", |b| {
+        b.iter(|| {
+            let token = access::UnverifiedToken::parse(black_box(&token)).unwrap();
+            token.verify(key.public()).unwrap().check(&expected, NOW, 60).unwrap();
+        });
+    });
+}
+
+criterion_group!(all, benches, access_benches);
 criterion_main!(all);

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
+//! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
 //! | [`config`] | flags, environment and files, checked | |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |
@@ -33,6 +34,7 @@
 //! 5. Its session token is judged (`auth/tokens.rs`, [`token`]), the outcome stored and then told
 //!    (`auth/settle.rs`): `authenticate_key` with the verified claims.
 
+pub mod access;
 pub mod address;
 pub mod api;
 pub mod app;

@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("token", &[]),
     ("protocol", &[]),
+    ("access", &["token"]),
     ("lifecycle", &[]),
     ("client", &[]),
     ("metrics", &[]),
@@ -38,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.
-const PURE: &[&str] = &["token", "protocol"];
+const PURE: &[&str] = &["token", "protocol", "access"];
 const IMPURE: &[&str] =
     &["std::time::SystemTime", "std::fs", "std::net", "tokio::", "thread_rng", "OsRng", "rand::random"];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use secp256k1::ecdsa::{self, RecoverableSignature, RecoveryId};
-use secp256k1::{Message, SECP256K1};
+use secp256k1::{Message, PublicKey, SECP256K1, SecretKey};
 
 use super::{SigningKey, TokenError, VerifyingKey};
 
@@ -42,7 +42,12 @@ impl Signature {
     }
 
     pub(super) fn sign(key: &SigningKey, digest: Digest) -> Self {
-        Self(SECP256K1.sign_ecdsa(&Message::from_digest(digest), key.secret()))
+        Self::by_secret(key.secret(), digest)
+    }
+
+    /// Signs with an ordinary key, whose point may have odd y.
+    pub(crate) fn by_secret(secret: &SecretKey, digest: Digest) -> Self {
+        Self(SECP256K1.sign_ecdsa(&Message::from_digest(digest), secret))
     }
 
     /// Checks that the holder of `key` signed the text with this SHA-256.
@@ -51,8 +56,13 @@ impl Signature {
     ///
     /// [`TokenError::InvalidSignature`].
     pub fn verify(&self, key: &VerifyingKey, digest: [u8; 32]) -> Result<(), TokenError> {
+        self.verify_under(key.point(), digest)
+    }
+
+    /// [`verify`](Self::verify) under an ordinary key, whose y may be odd.
+    pub(crate) fn verify_under(&self, point: &PublicKey, digest: Digest) -> Result<(), TokenError> {
         SECP256K1
-            .verify_ecdsa(&Message::from_digest(digest), &self.0, key.point())
+            .verify_ecdsa(&Message::from_digest(digest), &self.0, point)
             .map_err(|_| TokenError::InvalidSignature)
     }
 
@@ -86,7 +96,6 @@ impl fmt::Debug for Signature {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secp256k1::SecretKey;
 
     fn key(byte: u8) -> SigningKey {
         SigningKey::from_secret(&SecretKey::from_slice(&[byte; 32]).unwrap())

@@ -10,10 +10,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A JSON object without duplicate names, compared after unescaping.
-pub(super) struct Object<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
+pub(crate) struct Object<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
 
 /// As much of a JSON value as tokens are made of.
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A string, unescaped.
     Text(Cow<'a, str>),
     /// A number. Integers up to 2⁵³ − 1 are exact; larger ones are out of range for every claim.
@@ -26,17 +26,17 @@ impl<'a> Object<'a> {
     /// Reads exactly one object from UTF-8 text, nested at most 128 deep.
     ///
     /// A number beyond the range of a double fails here too, wherever it stands.
-    pub(super) fn parse(text: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
 
     /// The value of `name`, if it is there.
-    pub(super) fn get(&self, name: &str) -> Option<&Value<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.0.get(name)
     }
 
     /// Whether `name` is there, with whatever value.
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 

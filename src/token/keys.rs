@@ -49,7 +49,7 @@ impl VerifyingKey {
         (point.x_only_public_key().1 == Parity::Even).then_some(Self(point))
     }
 
-    pub(super) fn point(&self) -> &PublicKey {
+    pub(crate) fn point(&self) -> &PublicKey {
         &self.0
     }
 }

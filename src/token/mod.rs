@@ -9,10 +9,11 @@
 
 mod cache;
 mod claims;
+pub(crate) mod compact;
 mod error;
 mod es256k;
 mod issue;
-mod json;
+pub(crate) mod json;
 mod jws;
 mod keys;
 #[cfg(test)]
@@ -21,9 +22,10 @@ mod verify;
 
 pub use cache::SignatureCache;
 pub use claims::Claims;
+pub use compact::MAX_TOKEN_BYTES;
 pub use error::TokenError;
 pub use es256k::Signature;
 pub use issue::issue;
-pub use jws::{MAX_TOKEN_BYTES, TokenId, UnverifiedToken};
+pub use jws::{TokenId, UnverifiedToken};
 pub use keys::{InvalidKey, SigningKey, VerifyingKey};
 pub use verify::{Policy, verify};

@@ -1,0 +1,346 @@
+//! A ring of keys as the text of a file.
+//!
+//! `{"version":1,"keys":[…]}`, each key with `kid`, `alg` and `created_at`; the one that signs with `secret`
+//! (base64url of what [`SigningKey::from_secret`] takes), a retired one with the `x` and `y` of its JWK and
+//! `retired_at`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::ring::Retired;
+use super::{Algorithm, KeyRing, MAX_KEYS, PublicKey, SigningKey};
+
+const VERSION: u64 = 1;
+
+/// Room for one key in the file, in bytes: so much at once that the text with the secret never moves.
+const KEY_BYTES: usize = 1024;
+
+/// What is wrong with the text of a ring. Never shows any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RingError {
+    /// Not JSON, or not with these members.
+    #[error("not a file of keys: line {line}, column {column}")]
+    Malformed {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// Written by another release.
+    #[error("a file of keys of version {0}, and only version {VERSION} is known here")]
+    UnknownVersion(u64),
+    /// More keys than a ring holds.
+    #[error("{0} keys, and at most {MAX_KEYS} have room")]
+    TooManyKeys(usize),
+    /// Which key is to sign?
+    #[error("{0} keys without `retired_at`, and there must be one")]
+    NotOneSigner(usize),
+    /// One of the keys cannot be used.
+    #[error("key {number} of the file {fault}")]
+    Key {
+        /// Its place in the file, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
+}
+
+/// What is wrong with one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyFault {
+    /// It is to sign, and has no secret.
+    #[error("has no `secret`, though it is not retired")]
+    SecretMissing,
+    /// It is retired, and its secret should be gone.
+    #[error("is retired and has a `secret` still")]
+    SecretKept,
+    /// The secret, or the public point, is none.
+    #[error("is no key for its `alg`")]
+    Invalid,
+    /// The name belongs to another key.
+    #[error("has the `kid` of another key")]
+    WrongKid,
+    /// The same key stands before it.
+    #[error("is in the file twice")]
+    Duplicate,
+    /// Times that cannot be.
+    #[error("has a `retired_at` before its `created_at`")]
+    RetiredBeforeMade,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<'a> {
+    version: u64,
+    #[serde(borrow)]
+    keys: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry<'a> {
+    kid: &'a str,
+    alg: Algorithm,
+    /// Borrowed, so that there is no copy to erase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    created_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retired_at: Option<u64>,
+}
+
+impl KeyRing {
+    /// The ring as the text of a file, which holds the secret of the signing key.
+    pub fn to_json(&self) -> Zeroizing<String> {
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.signer.secret()));
+        let signer = Entry {
+            secret: Some(&secret),
+            created_at: self.created_at,
+            retired_at: None,
+            ..Entry::named(self.signer.public())
+        };
+        let retired = self.retired.iter().map(|retired| {
+            let (x, y) = retired.key.coordinates();
+            Entry {
+                x: Some(x),
+                y,
+                created_at: retired.created_at,
+                retired_at: Some(retired.retired_at),
+                ..Entry::named(&retired.key)
+            }
+        });
+        let keys: Vec<_> = std::iter::once(signer).chain(retired).collect();
+        let mut text = Vec::with_capacity(KEY_BYTES * keys.len());
+        serde_json::to_writer_pretty(&mut text, &File { version: VERSION, keys })
+            .expect("texts and numbers are JSON, and memory takes them");
+        text.push(b'\n');
+        Zeroizing::new(String::from_utf8(text).expect("JSON is UTF-8"))
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`].
+    pub fn from_json(text: &str) -> Result<Self, RingError> {
+        let Version { version } = read(text)?;
+        if version != VERSION {
+            return Err(RingError::UnknownVersion(version));
+        }
+        let File { keys, .. } = read(text)?;
+        if keys.len() > MAX_KEYS {
+            return Err(RingError::TooManyKeys(keys.len()));
+        }
+        let (mut signers, mut retired, mut known) = (Vec::new(), Vec::new(), HashSet::new());
+        for (number, entry) in (1..).zip(&keys) {
+            let at = |fault| RingError::Key { number, fault };
+            if !known.insert(entry.kid) {
+                return Err(at(KeyFault::Duplicate));
+            }
+            match entry.retired_at {
+                None => signers.push((entry.signer().map_err(at)?, entry.created_at)),
+                Some(retired_at) => retired.push(entry.retired(retired_at).map_err(at)?),
+            }
+        }
+        let count = signers.len();
+        match signers.pop() {
+            Some((signer, created_at)) if count == 1 => {
+                Ok(Self { signer: Arc::new(signer), created_at, retired })
+            }
+            _ => Err(RingError::NotOneSigner(count)),
+        }
+    }
+}
+
+/// What serde says of an error may quote the text, so only the place is kept.
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RingError> {
+    serde_json::from_str(text)
+        .map_err(|error| RingError::Malformed { line: error.line(), column: error.column() })
+}
+
+impl<'a> Entry<'a> {
+    fn named(key: &'a PublicKey) -> Self {
+        let (kid, alg) = (key.kid(), key.algorithm());
+        Self { kid, alg, secret: None, x: None, y: None, created_at: 0, retired_at: None }
+    }
+
+    fn signer(&self) -> Result<SigningKey, KeyFault> {
+        let secret = self.secret.ok_or(KeyFault::SecretMissing)?;
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(secret).map_err(|_| KeyFault::Invalid)?);
+        let key = SigningKey::from_secret(self.alg, &secret).map_err(|_| KeyFault::Invalid)?;
+        self.check_kid(key.public())?;
+        Ok(key)
+    }
+
+    fn retired(&self, retired_at: u64) -> Result<Retired, KeyFault> {
+        if self.secret.is_some() {
+            return Err(KeyFault::SecretKept);
+        }
+        if retired_at < self.created_at {
+            return Err(KeyFault::RetiredBeforeMade);
+        }
+        let x = self.x.as_deref().ok_or(KeyFault::Invalid)?;
+        let key = PublicKey::from_coordinates(self.alg, x, self.y.as_deref());
+        let key = key.map_err(|_| KeyFault::Invalid)?;
+        self.check_kid(&key)?;
+        Ok(Retired { key, created_at: self.created_at, retired_at })
+    }
+
+    fn check_kid(&self, key: &PublicKey) -> Result<(), KeyFault> {
+        if key.kid() == self.kid { Ok(()) } else { Err(KeyFault::WrongKid) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// One key of each algorithm; the last signs.
+    fn ring() -> KeyRing {
+        let ring = KeyRing::new(Algorithm::Es256, NOW).unwrap();
+        let ring = ring.rotate(Algorithm::EdDsa, NOW + 10).unwrap();
+        ring.rotate(Algorithm::Es256k, NOW + 20).unwrap()
+    }
+
+    /// What comes of a file that was changed.
+    fn changed(change: impl FnOnce(&mut Value)) -> Result<KeyRing, RingError> {
+        let mut file = serde_json::from_str(&ring().to_json()).unwrap();
+        change(&mut file);
+        KeyRing::from_json(&file.to_string())
+    }
+
+    fn remove(entry: &mut Value, name: &str) {
+        entry.as_object_mut().unwrap().remove(name).unwrap();
+    }
+
+    #[test]
+    fn a_ring_survives_the_round_trip() {
+        let mut ring = ring();
+        for algorithm in Algorithm::ALL {
+            ring = ring.rotate(algorithm, NOW + 30).unwrap();
+            let again = KeyRing::from_json(&ring.to_json()).unwrap();
+            assert_eq!(again.to_json(), ring.to_json());
+            assert_eq!(again.signer().secret(), ring.signer().secret());
+            assert_eq!(again.signing_since(), NOW + 30);
+            for now in [NOW, NOW + 911, NOW + 921, NOW + 931] {
+                assert_eq!(again.published(now, 900), ring.published(now, 900));
+            }
+        }
+    }
+
+    #[test]
+    fn the_secret_of_a_retired_key_is_not_in_the_file() {
+        let before = KeyRing::new(Algorithm::Es256, NOW).unwrap();
+        let secret = URL_SAFE_NO_PAD.encode(before.signer().secret());
+        assert!(before.to_json().contains(&secret));
+        let after = before.rotate(Algorithm::Es256, NOW + 10).unwrap().to_json();
+        assert!(!after.contains(&secret));
+        let file: Value = serde_json::from_str(&after).unwrap();
+        assert_eq!(file["keys"][1]["kid"], before.signer().public().kid());
+        assert_eq!(file["keys"][1]["x"], before.signer().public().jwk()["x"]);
+        assert_eq!(file["keys"][1].get("secret"), None);
+    }
+
+    #[test]
+    fn the_text_with_the_secret_has_room_from_the_start() {
+        let mut full = KeyRing::new(Algorithm::Es256, u64::MAX).unwrap();
+        while let Ok(more) = full.rotate(Algorithm::Es256, u64::MAX) {
+            full = more;
+        }
+        assert!(full.to_json().len() < KEY_BYTES * MAX_KEYS);
+        let one = KeyRing::new(Algorithm::Es256, u64::MAX).unwrap();
+        assert!(one.to_json().len() < KEY_BYTES);
+    }
+
+    #[test]
+    fn exactly_one_key_signs() {
+        let verdict = changed(|file| {
+            file["keys"].as_array_mut().unwrap().remove(0);
+        });
+        assert_eq!(verdict.unwrap_err(), RingError::NotOneSigner(0));
+        assert_eq!(changed(|file| file["keys"] = json!([])).unwrap_err(), RingError::NotOneSigner(0));
+        let verdict = changed(|file| {
+            let other: Value = serde_json::from_str(&ring().to_json()).unwrap();
+            file["keys"].as_array_mut().unwrap().push(other["keys"][0].clone());
+        });
+        assert_eq!(verdict.unwrap_err(), RingError::NotOneSigner(2));
+    }
+
+    #[test]
+    fn a_key_that_is_not_what_it_says_is_named_by_its_place() {
+        let fault = |change: &dyn Fn(&mut Value)| match changed(|file| change(&mut file["keys"])) {
+            Err(RingError::Key { number, fault }) => (number, fault),
+            other => panic!("{other:?}"),
+        };
+        let other = ring();
+        let secret = URL_SAFE_NO_PAD.encode(other.signer().secret());
+        assert_eq!(fault(&|keys| remove(&mut keys[0], "secret")), (1, KeyFault::SecretMissing));
+        assert_eq!(fault(&|keys| keys[0]["secret"] = json!("AA")), (1, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| keys[0]["secret"] = json!("*")), (1, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| keys[0]["alg"] = json!("ES256")), (1, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| keys[0]["secret"] = json!(secret)), (1, KeyFault::WrongKid));
+        assert_eq!(fault(&|keys| keys[1]["secret"] = json!(secret)), (2, KeyFault::SecretKept));
+        assert_eq!(fault(&|keys| remove(&mut keys[1], "x")), (2, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| remove(&mut keys[2], "y")), (3, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| keys[2]["kid"] = json!("other")), (3, KeyFault::WrongKid));
+        assert_eq!(fault(&|keys| keys[2]["retired_at"] = json!(1)), (3, KeyFault::RetiredBeforeMade));
+        assert_eq!(fault(&|keys| keys[2] = keys[1].clone()), (3, KeyFault::Duplicate));
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused_and_its_text_is_not_shown() {
+        let secret = "c2VjcmV0";
+        for text in [
+            "",
+            "{}",
+            "[]",
+            &format!("\"{secret}\""),
+            &format!(r#"{{"version":"{secret}","keys":[]}}"#),
+            &format!(r#"{{"version":1,"keys":"{secret}"}}"#),
+            &format!(r#"{{"version":1,"keys":[],"{secret}":1}}"#),
+            &format!(r#"{{"version":1,"keys":[{{"kid":"a","alg":"{secret}","created_at":1}}]}}"#),
+            &format!(r#"{{"version":1,"keys":[{{"kid":"a","alg":"ES256","created_at":"{secret}"}}]}}"#),
+            r#"{"version":1,"keys":[{"kid":"a","alg":"ES256","secret":"c2Vj\u0063mV0","created_at":1}]}"#,
+        ] {
+            let error = KeyRing::from_json(text).unwrap_err();
+            assert!(matches!(error, RingError::Malformed { .. }), "{text}: {error}");
+            assert!(!error.to_string().contains(secret), "{error}");
+        }
+        let error = KeyRing::from_json("{\"version\":1,\n\"keys\":7}").unwrap_err();
+        assert_eq!(error.to_string(), "not a file of keys: line 2, column 8");
+    }
+
+    #[test]
+    fn a_file_of_a_later_release_is_not_guessed_at() {
+        let verdict = KeyRing::from_json(r#"{"version":2,"rings":[]}"#);
+        assert_eq!(verdict.unwrap_err(), RingError::UnknownVersion(2));
+    }
+
+    #[test]
+    fn a_file_of_too_many_keys_is_refused() {
+        let verdict = changed(|file| {
+            let keys = file["keys"].as_array_mut().unwrap();
+            keys.resize(MAX_KEYS + 1, keys[1].clone());
+        });
+        assert_eq!(verdict.unwrap_err(), RingError::TooManyKeys(MAX_KEYS + 1));
+    }
+}

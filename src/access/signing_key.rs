@@ -1,0 +1,178 @@
+//! The secret half of a key.
+
+use std::fmt;
+
+use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm as Jose, EncodingKey, crypto};
+use secp256k1::{SECP256K1, SecretKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::{Algorithm, InvalidKey, PublicKey, SignError};
+use crate::token::Signature;
+
+/// A key that signs access tokens. Erased from memory when dropped.
+pub struct SigningKey {
+    secret: Secret,
+    public: PublicKey,
+}
+
+/// The first two hold PKCS#8 DER, and erase it themselves.
+enum Secret {
+    Es256(EncodingKey),
+    EdDsa(EncodingKey),
+    Es256k(SecretKey),
+}
+
+impl SigningKey {
+    /// A new key, of aws-lc's own randomness: it makes P-256 and Ed25519 keys of no other.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if there is no randomness or memory.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, InvalidKey> {
+        let failed = |_| InvalidKey(algorithm);
+        let random = SystemRandom::new();
+        match algorithm {
+            Algorithm::Es256 => {
+                let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
+                Self::from_secret(algorithm, pkcs8.map_err(failed)?.as_ref())
+            }
+            Algorithm::EdDsa => {
+                let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random);
+                Self::from_secret(algorithm, pkcs8.map_err(failed)?.as_ref())
+            }
+            Algorithm::Es256k => {
+                let mut secret = Zeroizing::new([0; 32]);
+                rand::fill(&mut *secret).map_err(failed)?;
+                Self::from_secret(algorithm, &*secret)
+            }
+        }
+    }
+
+    /// The key with this secret: PKCS#8 in DER for ES256 and EdDSA (RFC 5958), 32 big-endian bytes for ES256K.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if the bytes are something else.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, InvalidKey> {
+        let invalid = InvalidKey(algorithm);
+        let public = |point: &[u8]| PublicKey::from_bytes(algorithm, point);
+        match algorithm {
+            Algorithm::Es256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret);
+                let public = public(pair.map_err(|_| invalid)?.public_key().as_ref())?;
+                Ok(Self { secret: Secret::Es256(EncodingKey::from_ec_der(secret)), public })
+            }
+            Algorithm::EdDsa => {
+                let pair = Ed25519KeyPair::from_pkcs8(secret).map_err(|_| invalid)?;
+                let public = public(pair.public_key().as_ref())?;
+                Ok(Self { secret: Secret::EdDsa(EncodingKey::from_ed_der(secret)), public })
+            }
+            Algorithm::Es256k => {
+                let secret = SecretKey::from_slice(secret).map_err(|_| invalid)?;
+                let public = public(&secret.public_key(SECP256K1).serialize_uncompressed())?;
+                Ok(Self { secret: Secret::Es256k(secret), public })
+            }
+        }
+    }
+
+    /// What [`from_secret`](Self::from_secret) makes this key of.
+    pub fn secret(&self) -> &[u8] {
+        match &self.secret {
+            Secret::Es256(pkcs8) | Secret::EdDsa(pkcs8) => pkcs8.as_bytes(),
+            Secret::Es256k(secret) => secret.as_ref(),
+        }
+    }
+
+    /// The key that verifies what this one signs.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// The signature of a text, in base64url.
+    pub(super) fn sign(&self, text: &str) -> Result<String, SignError> {
+        let jose = |algorithm, key| crypto::sign(text.as_bytes(), key, algorithm).map_err(|_| SignError);
+        match &self.secret {
+            Secret::Es256(key) => jose(Jose::ES256, key),
+            Secret::EdDsa(key) => jose(Jose::EdDSA, key),
+            Secret::Es256k(secret) => {
+                let signature = Signature::by_secret(secret, Sha256::digest(text).into());
+                Ok(URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+            }
+        }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        if let Self::Es256k(secret) = self {
+            secret.non_secure_erase();
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_after_a_round_trip_and_no_two_are() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let again = SigningKey::from_secret(algorithm, key.secret()).unwrap();
+            assert_eq!(again.public(), key.public());
+            assert_eq!(again.secret(), key.secret());
+            assert_eq!(key.public().algorithm(), algorithm);
+            assert_ne!(SigningKey::generate(algorithm).unwrap().public(), key.public());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_for_one_algorithm_only() {
+        for of in Algorithm::ALL {
+            let key = SigningKey::generate(of).unwrap();
+            for other in Algorithm::ALL.into_iter().filter(|other| *other != of) {
+                assert_eq!(SigningKey::from_secret(other, key.secret()).unwrap_err(), InvalidKey(other));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_no_key() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let cut = &key.secret()[..key.secret().len() - 1];
+            for secret in [&[][..], cut, &[0; 32], &[0xff; 32], b"secret"] {
+                assert_eq!(SigningKey::from_secret(algorithm, secret).unwrap_err(), InvalidKey(algorithm));
+            }
+        }
+    }
+
+    #[test]
+    fn secp256k1_keys_of_both_parities_are_published_as_they_are() {
+        let secret = SecretKey::from_slice(&[7; 32]).unwrap();
+        let [one, other] = [secret, secret.negate()]
+            .map(|secret| SigningKey::from_secret(Algorithm::Es256k, &secret.secret_bytes()).unwrap());
+        assert_eq!(one.public().jwk()["x"], other.public().jwk()["x"]);
+        assert_ne!(one.public().jwk()["y"], other.public().jwk()["y"]);
+        assert_ne!(one.public().kid(), other.public().kid());
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            assert_eq!(format!("{key:?}"), "SigningKey([redacted])");
+        }
+    }
+}

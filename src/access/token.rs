@@ -1,0 +1,120 @@
+//! Access tokens: made, and taken apart strictly.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::{AccessError, Algorithm, Claims, PublicKey, SignError, SigningKey};
+use crate::token::compact::Compact;
+use crate::token::json::{Object, Value};
+
+/// `typ` of an access token (RFC 9068 §2.1): no other JWT can be taken for one, nor it for another.
+pub const TYPE: &str = "at+jwt";
+
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'a str,
+    alg: Algorithm,
+    kid: &'a str,
+}
+
+/// Makes the access token that says this.
+///
+/// # Errors
+///
+/// [`SignError`] if the cryptography fails.
+pub fn sign(key: &SigningKey, claims: &Claims) -> Result<String, SignError> {
+    let public = key.public();
+    let header = Header { typ: TYPE, alg: public.algorithm(), kid: public.kid() };
+    let mut token = String::new();
+    encode(&header, &mut token)?;
+    token.push('.');
+    encode(claims, &mut token)?;
+    let signature = key.sign(&token)?;
+    token.push('.');
+    token.push_str(&signature);
+    Ok(token)
+}
+
+fn encode(part: &impl Serialize, token: &mut String) -> Result<(), SignError> {
+    URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(part).map_err(|_| SignError)?, token);
+    Ok(())
+}
+
+/// An access token of good form whose signature nobody has checked yet.
+pub struct UnverifiedToken<'a> {
+    parts: Compact<'a>,
+    algorithm: Algorithm,
+    kid: String,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Checks the form of a token and its header.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::MalformedToken`], and [`AccessError::UnsupportedAlgorithm`] if the form is good and `alg`
+    /// is none that is used here.
+    pub fn parse(text: &'a str) -> Result<Self, AccessError> {
+        let parts = Compact::parse(text).map_err(|_| AccessError::MalformedToken)?;
+        let (header, _) = parts.objects().map_err(|_| AccessError::MalformedToken)?;
+        let (typ, kid) = (text_of(&header, "typ")?, text_of(&header, "kid")?.to_owned());
+        if !is_access_token(typ) {
+            return Err(AccessError::MalformedToken);
+        }
+        let alg = text_of(&header, "alg")?;
+        let algorithm = Algorithm::named(alg).ok_or(AccessError::UnsupportedAlgorithm)?;
+        Ok(Self { parts, algorithm, kid })
+    }
+
+    /// The key that the token says it is signed with.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// SHA-256 of header and claims as they came, which names the token however its signature is altered.
+    pub fn signing_digest(&self) -> [u8; 32] {
+        self.parts.digest()
+    }
+
+    /// Checks that the holder of `key` signed the token, and reads what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError::UnknownKey`] if `key` is not the one that the token names,
+    /// [`AccessError::UnsupportedAlgorithm`] if it is for another algorithm, [`AccessError::InvalidSignature`]
+    /// and [`AccessError::MalformedClaims`].
+    pub fn verify(&self, key: &PublicKey) -> Result<Claims, AccessError> {
+        if self.kid != key.kid() {
+            Err(AccessError::UnknownKey)
+        } else if self.algorithm != key.algorithm() {
+            // What a key is for is the key's to say, never the token's (RFC 8725 §3.1).
+            Err(AccessError::UnsupportedAlgorithm)
+        } else if !key.signed(&self.parts) {
+            Err(AccessError::InvalidSignature)
+        } else {
+            serde_json::from_slice(&self.parts.claims).map_err(|_| AccessError::MalformedClaims)
+        }
+    }
+}
+
+impl fmt::Debug for UnverifiedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedToken([redacted])")
+    }
+}
+
+fn text_of<'o>(header: &'o Object<'_>, name: &str) -> Result<&'o str, AccessError> {
+    match header.get(name) {
+        Some(Value::Text(text)) => Ok(text),
+        _ => Err(AccessError::MalformedToken),
+    }
+}
+
+/// A media type is compared without regard to case, and may leave out `application/` (RFC 7515 §4.1.9).
+fn is_access_token(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == TYPE
+}
