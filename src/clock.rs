@@ -4,8 +4,11 @@
 //! A clippy lint (`clippy.toml`) keeps it so.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -55,6 +58,31 @@ impl fmt::Display for Timestamp {
         const LAST: u64 = 253_402_300_799_999;
         let time = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST));
         humantime::format_rfc3339_millis(time).fmt(f)
+    }
+}
+
+/// RFC 3339 text.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// RFC 3339 text.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = humantime::TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let since_epoch = humantime::parse_rfc3339(text)?.duration_since(UNIX_EPOCH);
+        since_epoch
+            .map(|time| Self(time.as_millis() as u64))
+            .map_err(|_| humantime::TimestampError::OutOfRange)
     }
 }
 

@@ -51,6 +51,8 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod protocol;
 pub mod relay;
+pub mod session;
 pub mod store;
 pub mod token;
+pub mod wallet;
 pub mod webhook;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// How long what was begun may take to end once the daemon stops.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -30,6 +31,23 @@ impl Lifecycle {
                 () = aborting.cancelled() => {}
             }
         });
+    }
+
+    /// Runs a change to its end, even when whoever asked for it stops waiting half-way: what is in the store and
+    /// what is in memory must not part. `None`: the daemon is stopping, and it was not begun or was aborted.
+    pub async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        if self.is_stopping() {
+            return None;
+        }
+        let (done, result) = tokio::sync::oneshot::channel();
+        let change = change.in_current_span();
+        self.spawn(async move {
+            let _ = done.send(change.await);
+        });
+        result.await.ok()
     }
 
     /// Runs a worker that lives as long as the daemon. Should it end before, by a panic or otherwise, the

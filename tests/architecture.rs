@@ -14,11 +14,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lifecycle", &[]),
     ("client", &[]),
     ("metrics", &[]),
-    ("config", &["address", "clock", "token", "protocol"]),
+    ("wallet", &["clock"]),
+    ("config", &["address", "clock", "token", "protocol", "access"]),
     ("relay", &["address", "clock", "token", "protocol"]),
     ("store", &["address", "clock", "token", "protocol", "metrics"]),
     ("events", &["address", "clock", "token", "protocol", "store"]),
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events"]),
+    (
+        "session",
+        &["clock", "protocol", "access", "config", "lifecycle", "metrics", "store", "events", "wallet"],
+    ),
     (
         "auth",
         &[
@@ -32,10 +37,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "relay",
             "events",
+            "wallet",
+            "session",
         ],
     ),
     // The store's error passes through: whoever reads events meets it.
-    ("api", &["clock", "config", "lifecycle", "metrics", "auth", "events", "webhook", "store::StoreError"]),
+    (
+        "api",
+        &[
+            "clock",
+            "config",
+            "lifecycle",
+            "metrics",
+            "access",
+            "auth",
+            "events",
+            "session",
+            "webhook",
+            "store::StoreError",
+        ],
+    ),
 ];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.

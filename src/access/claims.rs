@@ -7,7 +7,7 @@ use super::AccessError;
 /// The claims of an access token. Times are whole seconds since the Unix epoch.
 ///
 /// A claim that is `None` is left out, and claims that are not listed here are not looked at (RFC 7519 §4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Default, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Who issued the token.
     pub iss: String,

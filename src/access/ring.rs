@@ -75,6 +75,12 @@ impl KeyRing {
         std::iter::once(self.signer.public()).chain(keys).find(|key| key.kid() == kid)
     }
 
+    /// Every key, the signing one first: since when it signs, and until when it did.
+    pub fn keys(&self) -> impl Iterator<Item = (&PublicKey, u64, Option<u64>)> {
+        let retired = self.retired.iter().map(|one| (&one.key, one.created_at, Some(one.retired_at)));
+        std::iter::once((self.signer.public(), self.created_at, None)).chain(retired)
+    }
+
     /// The key that signs.
     pub fn signer(&self) -> &SigningKey {
         &self.signer

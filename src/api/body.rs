@@ -13,8 +13,10 @@ use serde::de::DeserializeOwned;
 
 use super::MAX_BODY;
 use super::envelope::ApiError;
+use super::guard::Peer;
 use super::object::Object;
 use crate::auth::is_curve_point;
+use crate::session::Actor;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -136,6 +138,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(value)| Self(value)).map_err(|error| wrong("query", &error))
     }
+}
+
+/// Who asks, as the audit names them.
+pub(super) struct Asker(pub(super) Actor);
+
+impl<S: Sync> FromRequestParts<S> for Asker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        peer(parts).map(|peer| Self(Actor::peer(&peer)))
+    }
+}
+
+/// Over which socket the request came.
+pub(super) struct Calling(pub(super) Peer);
+
+impl<S: Sync> FromRequestParts<S> for Calling {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        peer(parts).map(Self)
+    }
+}
+
+fn peer(parts: &Parts) -> Result<Peer, ApiError> {
+    parts.extensions.get::<Peer>().copied().ok_or_else(ApiError::internal)
 }
 
 /// What is wrong with a part of the URL, without the words that axum puts around it.

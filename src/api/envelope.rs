@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::auth::AuthError;
 use crate::metrics::Limit;
+use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
 
 /// An answer that went well, with status 200.
@@ -49,6 +50,12 @@ struct Failure<'a> {
     success: bool,
     error: &'a str,
     code: &'a str,
+    /// What exactly was wrong, where `code` leaves that open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    /// Only where it is: see [`ApiError::renewable`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewable: Option<bool>,
 }
 
 /// An answer that did not go well: for people, for programs, for HTTP.
@@ -57,6 +64,10 @@ pub(super) struct ApiError {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// What exactly was wrong, where `code` leaves that open.
+    pub(super) detail: Option<&'static str>,
+    /// The access token has run out, and a new one is to be had.
+    pub(super) renewable: bool,
     pub(super) retry_after: Option<Duration>,
     /// The bound that was reached, if that is what it is.
     pub(super) limit: Option<Limit>,
@@ -74,7 +85,16 @@ pub(super) struct Reason {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, limit: None, cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            detail: None,
+            renewable: false,
+            retry_after: None,
+            limit: None,
+            cause: None,
+        }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -91,6 +111,14 @@ impl ApiError {
 
     pub(super) fn no_such_stream() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_stream", "there is no such stream")
+    }
+
+    pub(super) fn no_such_user() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_user", SessionError::NoSuchUser.to_string())
+    }
+
+    pub(super) fn no_such_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_session", SessionError::NoSuchSession.to_string())
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -145,6 +173,52 @@ impl From<AuthError> for ApiError {
     }
 }
 
+impl From<Refused> for ApiError {
+    fn from(reason: Refused) -> Self {
+        let status = match reason {
+            Refused::NoAccessToken | Refused::NoCredential => StatusCode::BAD_REQUEST,
+            Refused::UserDisabled => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        let detail = match &reason {
+            Refused::InvalidToken(error) => Some(error.code()),
+            _ => None,
+        };
+        let renewable = matches!(reason, Refused::TokenExpired { renewable: true });
+        Self { detail, renewable, ..Self::new(status, reason.code(), reason.to_string()) }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Refused(reason) => reason.into(),
+            SessionError::BadRequest(message) => Self::bad_request(message),
+            SessionError::NoSuchUser => Self::no_such_user(),
+            SessionError::NoSuchSession => Self::no_such_session(),
+            SessionError::Changed => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", error.to_string())
+            }
+            SessionError::LimitReached { limit, message, retry_after } => {
+                Self::limit_reached(limit, message, Some(retry_after))
+            }
+            SessionError::ProviderUnavailable(cause) => {
+                let message = "the wallet's provider cannot be asked now";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable", message).caused_by(cause)
+            }
+            SessionError::Keys(cause) => {
+                let message = "the keys of access tokens cannot be written; the old one signs on";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message).caused_by(cause)
+            }
+            SessionError::Store(error) => error.into(),
+            SessionError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
+            }
+            _ => Self::internal().caused_by(error),
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let message = "the store is not available; nothing was changed";
@@ -154,7 +228,13 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Failure { success: false, error: &self.message, code: self.code };
+        let body = Failure {
+            success: false,
+            error: &self.message,
+            code: self.code,
+            detail: self.detail,
+            renewable: self.renewable.then_some(true),
+        };
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -167,4 +247,10 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(Reason { code: self.code, limit: self.limit, cause: self.cause });
         response
     }
+}
+
+/// An answer of some other form that is a refusal, for those who count and log answers on their way out.
+pub(super) fn because(mut response: Response, code: &'static str) -> Response {
+    response.extensions_mut().insert(Reason { code, limit: None, cause: None });
+    response
 }

@@ -142,12 +142,13 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let allowed =
-            HeaderValue::from_static("authorization, content-type, last-event-id, traceparent, x-request-id");
+        let allowed = HeaderValue::from_static(
+            "authorization, content-type, if-match, last-event-id, traceparent, x-request-id",
+        );
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-        let methods = HeaderValue::from_static("GET, POST, DELETE");
+        let methods = HeaderValue::from_static("GET, POST, PATCH, DELETE");
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let told = HeaderValue::from_static("retry-after, x-request-id");
+        let told = HeaderValue::from_static("etag, retry-after, x-request-id");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
     }
     response

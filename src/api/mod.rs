@@ -28,9 +28,10 @@ pub use handed_over::HandedOver;
 pub use listen::{ListenError, Sockets, open_sockets};
 
 use crate::auth::Auth;
-use crate::config::Local;
+use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::session::{Mint, Rotation, Sessions};
 use crate::webhook::Webhooks;
 use guard::Guard;
 use room::Room;
@@ -48,10 +49,29 @@ pub const GIT_COMMIT: &str = env!("PORTICO_GIT_COMMIT");
 #[derive(Debug, Clone)]
 struct Api(Arc<Parts>);
 
+/// The services that the API speaks for.
+#[derive(Debug)]
+pub struct Services {
+    /// Logins over the relays, and their tokens.
+    pub auth: Arc<Auth>,
+    /// Deliveries to the operator's program.
+    pub webhooks: Webhooks,
+    /// Users and sessions. `None`: they are off.
+    pub sessions: Option<Arc<Sessions>>,
+    /// Access tokens.
+    pub mint: Arc<Mint>,
+    /// … and the keys that sign them.
+    pub rotation: Arc<Rotation>,
+}
+
 #[derive(Debug)]
 struct Parts {
     auth: Arc<Auth>,
     webhooks: Webhooks,
+    sessions: Option<Arc<Sessions>>,
+    mint: Arc<Mint>,
+    rotation: Arc<Rotation>,
+    forward: ForwardRules,
     guard: Guard,
     room: Arc<Room>,
     lifecycle: Lifecycle,
@@ -68,17 +88,22 @@ impl Deref for Api {
 
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
 pub fn serve(
-    auth: Arc<Auth>,
-    webhooks: Webhooks,
+    services: Services,
     local: &Local,
+    forward: &ForwardRules,
     token: Option<SecretString>,
     sockets: Sockets,
     lifecycle: &Lifecycle,
 ) {
+    let Services { auth, webhooks, sessions, mint, rotation } = services;
     let metrics = auth.metrics();
     let api = Api(Arc::new(Parts {
         auth,
         webhooks,
+        sessions,
+        mint,
+        rotation,
+        forward: forward.clone(),
         guard: Guard::new(local, token),
         room: Arc::new(Room::new(local)),
         lifecycle: lifecycle.clone(),

@@ -12,7 +12,9 @@ use axum::routing::{MethodFilter, on};
 
 use super::body::read_off;
 use super::envelope::ApiError;
-use super::routes::{auth, events, jwt, lookup, meta, relays, webhooks};
+use super::routes::{
+    audit, auth, events, forward, jwt, keys, lookup, meta, oauth, relays, sessions, users, webhooks,
+};
 use super::{Api, door, openapi, ws};
 
 /// Routes that answer within `local.request_timeout`.
@@ -38,6 +40,25 @@ fn quick() -> Routes {
         .get("/relays", relays::list)
         .post("/relays", relays::add)
         .delete("/relays", relays::remove)
+        .get("/.well-known/jwks.json", keys::jwks)
+        .get("/keys", keys::list)
+        .post("/keys/rotate", keys::rotate)
+        .post("/auth/login", sessions::login)
+        .post("/auth/verify", sessions::verify)
+        .post("/auth/refresh", sessions::refresh)
+        .post("/auth/logout", sessions::logout)
+        .get("/auth/forward", forward::forward)
+        .any("/auth/forward/{*path}", forward::forward_any)
+        .post("/oauth/introspect", oauth::introspect)
+        .post("/oauth/revoke", oauth::revoke)
+        .get("/users", users::list)
+        .get("/users/{id}", users::show)
+        .patch("/users/{id}", users::change)
+        .delete("/users/{id}", users::delete)
+        .get("/users/{id}/sessions", users::sessions)
+        .post("/users/{id}/revoke-sessions", users::revoke_sessions)
+        .delete("/sessions/{id}", sessions::revoke)
+        .get("/audit", audit::list)
         .get("/webhooks", webhooks::list)
         .post("/webhooks/retry", webhooks::retry)
         .post("/webhooks/drop", webhooks::drop)
@@ -76,6 +97,17 @@ impl Routes {
 
     fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.on(Method::DELETE, MethodFilter::DELETE, path, handler)
+    }
+
+    fn patch<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on(Method::PATCH, MethodFilter::PATCH, path, handler)
+    }
+
+    /// Whatever the method; the document has it once.
+    fn any<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        let all = [MethodFilter::POST, MethodFilter::PUT, MethodFilter::PATCH, MethodFilter::DELETE];
+        let all = all.into_iter().fold(MethodFilter::GET, MethodFilter::or).or(MethodFilter::OPTIONS);
+        self.on(Method::GET, all, path, handler)
     }
 
     fn on<H: Handler<T, Api>, T: 'static>(

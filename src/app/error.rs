@@ -8,6 +8,7 @@ use crate::config::WebhookSecretError;
 use crate::config::files::UnsafeFolder;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
+use crate::session::KeyFileError;
 use crate::store::StoreError;
 
 /// Why the daemon did not start. Each names the file or address that is wrong.
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys of access tokens.
+    #[error(transparent)]
+    AccessKeys(#[from] KeyFileError),
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),

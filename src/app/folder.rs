@@ -12,6 +12,7 @@ use crate::config::files;
 
 const DATABASE: &str = "portico.db";
 const SERVICE: &str = "service.pub";
+const ACCESS_KEYS: &str = "access-keys.json";
 const LOCK: &str = "portico.lock";
 
 /// What SQLite keeps beside a database, by what is appended to its name.
@@ -72,6 +73,10 @@ impl DataFolder {
 
     pub(crate) fn database(&self) -> PathBuf {
         database_in(&self.path)
+    }
+
+    pub(crate) fn access_keys(&self) -> PathBuf {
+        self.path.join(ACCESS_KEYS)
     }
 
     /// Takes the database away from the eyes of others.

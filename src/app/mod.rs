@@ -13,10 +13,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nostr_sdk::{Keys, PublicKey, RelayUrl};
+use nostr_sdk::{Keys, PublicKey, RelayUrl, ToBech32};
 
-use crate::api::{self, HandedOver};
-use crate::auth::{self, Auth, Opening, Parts};
+use crate::access;
+use crate::api::{self, HandedOver, Services};
+use crate::auth::{self, Auth, Identity, Opening, Parts, PortalWallets};
 use crate::clock::SharedClock;
 use crate::config::{Config, RelayEntry};
 use crate::events::Events;
@@ -24,6 +25,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
+use crate::session::{Book, Mint, Rotation, Sessions};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
@@ -64,6 +66,14 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let lifecycle = Lifecycle::default();
     let events = Events::new(Arc::clone(&store), identity.sealer());
     let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle, &metrics)?;
+    let mint = open_mint(config, &folder, &identity, &clock).await?;
+    let rotation = Rotation::new(Arc::clone(&mint), store.clone(), Arc::clone(&clock));
+    lifecycle.run("key rotation", Arc::clone(&rotation).on_schedule());
+    let book = config.sessions.enabled.then(|| {
+        let (events, rules) = (events.clone(), config.sessions.clone());
+        let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
+        Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
+    });
     let parts = Parts {
         events,
         identity,
@@ -79,10 +89,16 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         lifecycle: lifecycle.clone(),
         listed_relays: config.relays.clone(),
         max_relays: config.relay_rules.max_relays,
+        book: book.clone(),
         metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
-    api::serve(Arc::clone(&auth), webhooks, &config.local, token, sockets, &lifecycle);
+    let sessions = book.map(|book| {
+        let portal = PortalWallets::new(Arc::clone(&auth));
+        Sessions::start(book, vec![Arc::new(portal)], &lifecycle)
+    });
+    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, mint, rotation };
+    api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
     lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));
     lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&auth)));
@@ -160,6 +176,23 @@ async fn open_store(
     let path = folder.database();
     let options = SqliteOptions { outbox, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
+    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Arc::new(opened?))
+}
+
+/// The keys of access tokens, made at the first start.
+async fn open_mint(
+    config: &Config,
+    folder: &DataFolder,
+    identity: &Identity,
+    clock: &SharedClock,
+) -> Result<Arc<Mint>, StartError> {
+    let (file, rules, clock) = (folder.access_keys(), config.access.clone(), Arc::clone(clock));
+    let service = access::PublicKey::of_service(&identity.verifying_key());
+    let npub = identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
+    let keep = config.sessions.max_lifetime;
+    let opened =
+        tokio::task::spawn_blocking(move || Mint::open(&file, &rules, service, &npub, keep, clock)).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Arc::new(opened?))
 }

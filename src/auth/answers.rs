@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nostr_sdk::{EventId, JsonUtil, PublicKey};
 
 use super::challenge::MAX_SUBKEYS;
+use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::OpenChallenge;
 use super::{Auth, AuthError, Result};
@@ -26,13 +27,7 @@ impl Auth {
                         (Some(session), Some(login))
                     }
                     Err(error) => {
-                        let code = FailureCode::SessionTokenInvalid;
-                        let failure = EventBody::Error {
-                            reason: format!("{}: {error}", code.reason()),
-                            code,
-                            detail: Some(error.code().to_owned()),
-                            user_key: (!challenge.ends_stream).then_some(challenge.user),
-                        };
+                        let failure = failure(&challenge, FailureCode::SessionTokenInvalid, Some(error));
                         return self.settle(challenge, failure, None);
                     }
                 }
@@ -44,6 +39,7 @@ impl Auth {
             challenge: response.challenge,
             status: response.status,
             session: outcome,
+            login: None,
         };
         self.settle(challenge, body, login);
     }

@@ -64,7 +64,8 @@ impl Identity {
         *key == self.key || *key == self.main_key
     }
 
-    pub(super) fn verifying_key(&self) -> VerifyingKey {
+    /// The key that our tokens verify under.
+    pub fn verifying_key(&self) -> VerifyingKey {
         self.signing.verifying_key()
     }
 }

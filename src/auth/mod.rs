@@ -13,6 +13,7 @@ mod dispatch;
 mod error;
 mod identity;
 mod lookup;
+mod outcome;
 mod patience;
 mod prompts;
 mod reading;
@@ -25,6 +26,7 @@ mod run;
 mod scans;
 mod settle;
 mod tokens;
+mod wallet;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,8 @@ pub use relays::operator_relays;
 pub use requests::Opened;
 pub use tokens::{TokenType, VerifiedToken, is_curve_point};
 
+pub use wallet::PortalWallets;
+
 pub use crate::events::StreamId;
 pub use crate::token::TokenError;
 
@@ -51,6 +55,7 @@ use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::relay::Relays;
+use crate::session::Book;
 use crate::store::Store;
 use lookup::Lookup;
 use prompts::Prompts;
@@ -88,6 +93,8 @@ pub struct Parts {
     pub listed_relays: Vec<RelayEntry>,
     /// Relays of the operator's own, at most.
     pub max_relays: usize,
+    /// What login URLs begin sessions with. `None`: sessions are off.
+    pub book: Option<Arc<Book>>,
     /// Where logins are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -106,6 +113,7 @@ pub struct Auth {
     clock: SharedClock,
     lifecycle: Lifecycle,
     max_relays: usize,
+    book: Option<Arc<Book>>,
     metrics: Arc<Metrics>,
     started_at: Timestamp,
     registry: Arc<Registry>,

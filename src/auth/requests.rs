@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use nostr_sdk::{PublicKey, RelayUrl};
 use rand::{Rng, thread_rng};
-use tracing::Instrument;
 
 use super::challenge::{MAX_SUBKEYS, Origin, random_name};
 use super::registry::{OpenHandshake, Slot};
@@ -99,15 +98,7 @@ impl Auth {
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        if self.lifecycle.is_stopping() {
-            return Err(AuthError::Stopping);
-        }
-        let (done, result) = tokio::sync::oneshot::channel();
-        let change = change.in_current_span();
-        self.lifecycle.spawn(async move {
-            let _ = done.send(change.await);
-        });
-        result.await.unwrap_or(Err(AuthError::Stopping))
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(AuthError::Stopping))
     }
 
     async fn open_challenge(&self, stream: StreamId, prompted: &[PublicKey], slot: Slot) -> Result<()> {

@@ -54,6 +54,7 @@ impl Auth {
             clock: parts.clock,
             lifecycle: parts.lifecycle,
             max_relays: parts.max_relays,
+            book: parts.book,
             metrics: parts.metrics,
             registry: opening.registry,
             prompts: opening.prompts,
@@ -141,17 +142,18 @@ impl Auth {
 
 /// What nobody can have a use for at `now`.
 fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -> PurgeBefore {
+    // Nothing has happened before the epoch.
+    let kept_since = |keep: Duration| if keep.is_zero() { Timestamp::default() } else { now.minus(keep) };
     PurgeBefore {
         revocations: now,
         // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
         scans: now.minus(limits.max_event_age * 2 + TIDY_EVERY),
         challenges: now.minus(limits.prompt_window),
         strangers: now.minus(STRANGERS_STAY),
-        // Nothing has ended before the epoch.
-        streams: if history.keep.is_zero() { Timestamp::default() } else { now.minus(history.keep) },
+        streams: kept_since(history.keep),
         deliveries: Timestamp::default(),
-        sessions: Timestamp::default(),
-        audit: Timestamp::default(),
+        sessions: kept_since(history.keep),
+        audit: kept_since(history.keep_audit),
     }
 }
 
@@ -162,7 +164,10 @@ mod tests {
     #[test]
     fn history_is_kept_for_as_long_as_configured_and_for_good_at_zero() {
         let now = Timestamp::from_secs(1_800_000_000);
-        let kept_since = |keep| of_no_more_use(&AuthLimits::default(), &HistoryRules { keep }, now).streams;
+        let kept_since = |keep| {
+            let history = HistoryRules { keep, ..HistoryRules::default() };
+            of_no_more_use(&AuthLimits::default(), &history, now).streams
+        };
         assert_eq!(kept_since(Duration::from_secs(3600)), Timestamp::from_secs(1_799_996_400));
         assert_eq!(kept_since(Duration::ZERO), Timestamp::from_secs(0));
     }

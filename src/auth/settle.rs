@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
+use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode};
-use crate::store::{Approval, Envelope, HandshakeKind, StoredEvent, StreamId, WalletLogin};
+use crate::store::{Envelope, HandshakeKind, StreamId, WalletLogin};
 use crate::token::TokenError;
 
 impl Auth {
@@ -30,15 +31,14 @@ impl Auth {
 
     async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
         let stream = challenge.stream;
-        let stored = match until_stored(stream, || self.try_settle(challenge, &outcome, login.as_ref())).await
-        {
-            Ok(stored) => stored,
+        let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, login)).await {
+            Ok(kept) => kept,
             Err(error) => {
                 return tracing::error!(stream_id = %stream, %error, "an outcome cannot be stored");
             }
         };
         self.forget_challenge(challenge);
-        if let Some(stored) = stored {
+        if let Some((stored, outcome)) = kept {
             if let Some(login) = login {
                 self.tokens.learn_signer(login);
             }
@@ -53,18 +53,6 @@ impl Auth {
         }
     }
 
-    async fn try_settle(
-        &self,
-        challenge: &OpenChallenge,
-        outcome: &EventBody,
-        login: Option<&WalletLogin>,
-    ) -> Result<Option<StoredEvent>> {
-        let draft = self.events.draft(self.clock.now(), outcome)?;
-        let approval = login.map(|wallet| Approval { wallet: *wallet, session: None });
-        let closed = self.store.close_challenge(challenge.id.as_str(), &draft, approval.as_ref()).await?;
-        Ok(closed.map(|(event, _)| event))
-    }
-
     fn forget_challenge(&self, challenge: &OpenChallenge) {
         if let Some((challenge, events)) = self.registry.remove_challenge(challenge.id) {
             self.prompts.answered(&challenge.prompted);
@@ -76,13 +64,7 @@ impl Auth {
 
     /// Ends a challenge that nobody answered.
     pub(super) fn expire_challenge(self: &Arc<Self>, challenge: Arc<OpenChallenge>) {
-        let code = self.why_unanswered(challenge.created_at);
-        let outcome = EventBody::Error {
-            reason: code.reason().to_owned(),
-            code,
-            detail: None,
-            user_key: (!challenge.ends_stream).then_some(challenge.user),
-        };
+        let outcome = failure(&challenge, self.why_unanswered(challenge.created_at), None);
         self.settle(challenge, outcome, None);
     }
 
@@ -190,6 +172,7 @@ fn summary(outcome: &EventBody) -> (&'static str, &'static str) {
         EventBody::KeyHandshake { .. } => ("scanned", ""),
         EventBody::AuthenticateKey { status: AuthStatus::Approved { .. }, .. } => ("approved", ""),
         EventBody::AuthenticateKey { status: AuthStatus::Declined { .. }, .. } => ("declined", ""),
+        EventBody::SessionCreated { .. } | EventBody::SessionRevoked { .. } => ("session", ""),
         EventBody::Error { code, detail, .. } => {
             // The code of a token error, back from the text that callers get.
             let reason = detail.as_deref().and_then(TokenError::of_code);

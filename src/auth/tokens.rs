@@ -235,11 +235,27 @@ impl Auth {
     pub async fn revoke(&self, text: &str) -> Result<bool> {
         let token = UnverifiedToken::parse(text)?;
         let claims = token.claims()?;
-        let now = self.clock.now();
         let expires_at = Timestamp::from_secs(claims.expires_at);
-        if expires_at <= now {
+        if expires_at <= self.clock.now() {
             return Err(TokenError::TokenExpired.into());
         }
+        let mut fresh = false;
+        // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
+        for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
+            let digest = revocation_id(&signer.to_xonly_bytes(), &token);
+            fresh |= self.revoke_named(digest, expires_at).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// Whether what this names was revoked.
+    pub fn is_revoked(&self, id: &[u8; 32]) -> bool {
+        self.tokens.revoked.contains_key(id)
+    }
+
+    /// Revokes what this names, which holds until then by itself. `false`: it was revoked before.
+    pub async fn revoke_named(&self, digest: [u8; 32], expires_at: Timestamp) -> Result<bool> {
+        let now = self.clock.now();
         if self.tokens.revoked.len() >= self.tokens.max_revocations {
             return Err(AuthError::LimitReached {
                 limit: Limit::Revocations,
@@ -247,13 +263,8 @@ impl Auth {
                 retry_after: Some(self.tokens.room_after(now)),
             });
         }
-        let mut fresh = false;
-        // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
-        for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
-            let digest = revocation_id(&signer.to_xonly_bytes(), &token);
-            fresh |= self.store.revoke(&Revocation { digest, expires_at }, now).await?;
-            self.tokens.revoked.insert(digest, expires_at);
-        }
+        let fresh = self.store.revoke(&Revocation { digest, expires_at }, now).await?;
+        self.tokens.revoked.insert(digest, expires_at);
         Ok(fresh)
     }
 
@@ -273,7 +284,7 @@ impl Auth {
     }
 }
 
-fn revocation_id(signer: &[u8; 32], token: &UnverifiedToken) -> RevocationId {
+pub(super) fn revocation_id(signer: &[u8; 32], token: &UnverifiedToken) -> RevocationId {
     Sha256::new().chain_update(signer).chain_update(token.id().as_bytes()).finalize().into()
 }
 

@@ -92,6 +92,9 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
         "history": config.history,
+        "access": config.access,
+        "sessions": config.sessions,
+        "forward": config.forward,
         "webhook": config.webhook.as_ref().map_or("off".into(), webhook),
         "log": config.log,
     })

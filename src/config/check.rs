@@ -8,11 +8,12 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::raw::{HistoryRules, Raw, RawLocal, RawService};
-use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, relays};
+use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, relays, session};
 
 pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
     check_counts(&raw)?;
     check_times(&raw)?;
+    session::check(&raw.access, &raw.sessions, &raw.forward).map_err(|(key, reason)| invalid(key, reason))?;
     if let Err(error) = raw.log.filter() {
         return Err(invalid("log.level", error.to_string()));
     }
@@ -37,6 +38,9 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         relay_rules: raw.relays,
         lookup: raw.lookup,
         history: check_history(raw.history)?,
+        access: raw.access,
+        sessions: raw.sessions,
+        forward: raw.forward,
         webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
         log: raw.log,
     })
@@ -94,10 +98,12 @@ fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
     /// Callers who poll, and those who come back after a restart, must still find how a request ended.
     const SHORTEST: Duration = Duration::from_secs(3600);
 
-    if raw.keep.is_zero() || raw.keep >= SHORTEST {
-        return Ok(raw);
+    for (key, keep) in [("history.keep", raw.keep), ("history.keep_audit", raw.keep_audit)] {
+        if !keep.is_zero() && keep < SHORTEST {
+            return Err(invalid(key, "must be at least 1h, or 0s to keep everything"));
+        }
     }
-    Err(invalid("history.keep", "must be at least 1h, or 0s to keep everything"))
+    Ok(raw)
 }
 
 fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, ConfigError> {

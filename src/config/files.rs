@@ -62,7 +62,7 @@ pub fn refuse_if_all_may_write(folder: &Path) -> Result<(), UnsafeFolder> {
 }
 
 /// No secret, or other small text, that is kept in a file is longer than this.
-const MAX_SECRET_BYTES: u64 = 4096;
+const MAX_SECRET_BYTES: u64 = 16 * 1024;
 
 /// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
 pub(super) const MIN_SECRET: usize = 16;

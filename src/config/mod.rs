@@ -9,6 +9,7 @@ mod load;
 mod log;
 mod raw;
 mod relays;
+mod session;
 pub mod token;
 mod webhook;
 
@@ -23,6 +24,7 @@ pub use load::{Overrides, load};
 pub use log::{Log, LogFormat, NoSuchFilter};
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
+pub use session::{AccessRules, Checks, ForwardRules, SessionRules};
 pub use token::ApiToken;
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
@@ -51,6 +53,12 @@ pub struct Config {
     pub lookup: LookupRules,
     /// `[history]`: how long what has happened is kept.
     pub history: HistoryRules,
+    /// `[access]`: access tokens and their keys.
+    pub access: AccessRules,
+    /// `[sessions]`: users and their sessions.
+    pub sessions: SessionRules,
+    /// `[forward]`: what gateways hand over.
+    pub forward: ForwardRules,
     /// `[webhook]`: who is told of every event, if anybody.
     pub webhook: Option<Webhook>,
     /// `[log]`.

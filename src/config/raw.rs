@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::log::Log;
+use super::session::{AccessRules, ForwardRules, SessionRules};
 use super::webhook::RawWebhook;
 
 /// The whole file. Unknown keys are refused, so that a misspelt one is noticed. A relative path starts from the
@@ -23,6 +24,9 @@ pub(super) struct Raw {
     pub(super) relays: RelayRules,
     pub(super) lookup: LookupRules,
     pub(super) history: HistoryRules,
+    pub(super) access: AccessRules,
+    pub(super) sessions: SessionRules,
+    pub(super) forward: ForwardRules,
     pub(super) webhook: RawWebhook,
     pub(super) log: Log,
 }
@@ -226,13 +230,16 @@ impl Default for LookupRules {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistoryRules {
-    /// How long a stream and its events are kept once it has ended; zero is for good. Default 30 days.
+    /// How long a stream and its events, and a session, are kept once they have ended; zero is for good. Default 30 days.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
+    /// How long the audit tells of what was done; zero is for good. Default 365 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_audit: Duration,
 }
 
 impl Default for HistoryRules {
     fn default() -> Self {
-        Self { keep: Duration::from_secs(30 * 24 * 3600) }
+        Self { keep: Duration::from_secs(30 * 24 * 3600), keep_audit: Duration::from_secs(365 * 24 * 3600) }
     }
 }

@@ -16,8 +16,8 @@ use crate::app::{self, Daemon, StartError};
 use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
 use crate::config::{
-    ApiToken, AuthLimits, Config, HistoryRules, Local, Log, LookupRules, RelayEntry, RelayRules, RelaySource,
-    Service, TokenRules, files,
+    AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
+    RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, files,
 };
 
 /// The visitor asks the same simulated user again and again; that user does not mind.
@@ -158,6 +158,9 @@ impl Stage {
             relay_rules: RelayRules::default(),
             lookup: LookupRules::default(),
             history: HistoryRules::default(),
+            access: AccessRules::default(),
+            sessions: SessionRules::default(),
+            forward: ForwardRules::default(),
             webhook: None,
             log: Log::default(),
         }

@@ -4,12 +4,14 @@
 //! publishes it. Readers page through the store ([`Events::read`]) or follow live ([`Events::follow`]).
 
 mod follow;
+mod login;
 mod model;
 mod vault;
 
 use std::sync::Arc;
 
 pub use follow::Follower;
+pub use login::{LoggedIn, Member, OpenSession};
 pub use model::{Event, EventBody, FailureCode, Session};
 
 pub use crate::store::StreamId;

@@ -1,10 +1,12 @@
 //! What a stream tells, in the shape that callers see (the reference daemon's, plus our additions).
 
 use nostr_sdk::PublicKey;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::LoggedIn;
 use crate::clock::Timestamp;
 use crate::protocol::AuthStatus;
+use crate::store::UserId;
 
 /// One event of a stream.
 #[derive(Clone, Debug, Serialize)]
@@ -12,7 +14,6 @@ pub struct Event {
     /// Its place in the stream: 1, 2, 3 … without gaps.
     pub index: u64,
     /// When it happened; RFC 3339 in JSON.
-    #[serde(serialize_with = "as_rfc_3339")]
     pub timestamp: Timestamp,
     /// What happened.
     #[serde(flatten)]
@@ -43,6 +44,27 @@ pub enum EventBody {
         /// The verified claims of the session token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<Session>,
+        /// The session that the approval began, on a login URL where sessions are on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<Box<LoggedIn>>,
+    },
+    /// A session began.
+    SessionCreated {
+        /// Whose it is.
+        user_id: UserId,
+        /// Who vouches for the wallet.
+        provider: String,
+        /// The wallet.
+        wallet_id: String,
+        /// When the session ends by itself.
+        expires_at: Timestamp,
+    },
+    /// A session was ended.
+    SessionRevoked {
+        /// Whose it was.
+        user_id: UserId,
+        /// Why: `logout`, `logout_all`, `operator`, `user_disabled`, `user_deleted`, `superseded`, `oauth`.
+        reason: String,
     },
     /// The request came to nothing.
     Error {
@@ -88,6 +110,8 @@ pub enum FailureCode {
     SessionTokenInvalid,
     /// The caller took it back.
     Cancelled,
+    /// The wallet approved, but the operator keeps its user out.
+    UserDisabled,
     /// The user has been asked too often (on a login URL, where the daemon itself would ask).
     TooManyRequests,
 }
@@ -100,6 +124,7 @@ impl FailureCode {
             Self::NoRelay => "no_relay",
             Self::SessionTokenInvalid => "session_token_invalid",
             Self::Cancelled => "cancelled",
+            Self::UserDisabled => "user_disabled",
             Self::TooManyRequests => "too_many_requests",
         }
     }
@@ -111,11 +136,8 @@ impl FailureCode {
             Self::NoRelay => "no relay could be reached in all that time",
             Self::SessionTokenInvalid => "the wallet approved with a session token that does not verify",
             Self::Cancelled => "cancelled",
+            Self::UserDisabled => "this user is disabled",
             Self::TooManyRequests => "this user has too many requests open, or was asked too often",
         }
     }
-}
-
-fn as_rfc_3339<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(timestamp)
 }

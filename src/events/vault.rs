@@ -1,4 +1,4 @@
-//! Session tokens at rest.
+//! Session and access tokens at rest.
 //!
 //! A token is a secret, yet a caller may ask for it again after a restart. So the store holds it only
 //! sealed under the service's own key (NIP-44 to itself): the database file alone reveals nothing.
@@ -22,7 +22,7 @@ impl Vault {
     /// The event as the store keeps it.
     pub(super) fn seal(&self, body: &EventBody) -> Result<String, StoreError> {
         let mut body = body.clone();
-        if let Some(token) = token_of(&mut body) {
+        for token in tokens_in(&mut body) {
             let sealed = self.0.seal_text(&mut thread_rng(), &self.0.public_key(), token.expose());
             *token = SessionToken::new(sealed.map_err(|_| unusable("a token cannot be sealed"))?);
         }
@@ -32,7 +32,7 @@ impl Vault {
     /// The event as callers see it.
     pub(super) fn open(&self, text: &str) -> Result<EventBody, StoreError> {
         let mut body = serde_json::from_str(text).map_err(|_| unusable("an event cannot be read"))?;
-        if let Some(token) = token_of(&mut body) {
+        for token in tokens_in(&mut body) {
             let opened = self.0.open_text(&self.0.public_key(), token.expose());
             *token = SessionToken::new(opened.map_err(|_| unusable("a token is sealed under another key"))?);
         }
@@ -40,13 +40,18 @@ impl Vault {
     }
 }
 
-fn token_of(body: &mut EventBody) -> Option<&mut SessionToken> {
-    match body {
-        EventBody::AuthenticateKey { status: AuthStatus::Approved { session_token, .. }, .. } => {
-            Some(session_token)
+fn tokens_in(body: &mut EventBody) -> impl Iterator<Item = &mut SessionToken> {
+    let (of_wallet, of_ours) = match body {
+        EventBody::AuthenticateKey { status, login, .. } => {
+            let of_wallet = match status {
+                AuthStatus::Approved { session_token, .. } => Some(session_token),
+                AuthStatus::Declined { .. } => None,
+            };
+            (of_wallet, login.as_mut().map(|login| &mut login.access_token))
         }
-        _ => None,
-    }
+        _ => (None, None),
+    };
+    of_wallet.into_iter().chain(of_ours)
 }
 
 fn unusable(what: &str) -> StoreError {
@@ -70,6 +75,7 @@ mod tests {
                 session_token: SessionToken::new(token),
             },
             session: None,
+            login: None,
         }
     }
 

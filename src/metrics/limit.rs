@@ -61,6 +61,16 @@ limits! {
     QueuePerRelay = "queue_per_relay",
     /// `webhook.max_waiting`.
     WebhookWaiting = "webhook_waiting",
+    /// `sessions.max_per_user`.
+    SessionsPerUser = "sessions_per_user",
+    /// `sessions.max_logins_per_wallet`.
+    LoginsPerWallet = "logins_per_wallet",
+    /// `sessions.max_refreshes_per_wallet`.
+    RefreshesPerWallet = "refreshes_per_wallet",
+    /// Keys of access tokens.
+    SigningKeys = "signing_keys",
+    /// Refusals that the audit tells of.
+    AuditedRefusals = "audited_refusals",
 }
 
 /// How often each bound was reached.

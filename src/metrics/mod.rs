@@ -9,6 +9,7 @@ mod limit;
 mod parts;
 mod process;
 mod reading;
+mod sessions;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub use limit::{Limit, Limits};
 pub use parts::{Api, Logins, Present, Store, Webhook};
 use process::Process;
 pub use reading::Reading;
+pub use sessions::Sessions;
 
 /// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -31,6 +33,8 @@ pub struct Metrics {
     pub api: Api,
     /// Handshakes and challenges.
     pub logins: Logins,
+    /// Users and their sessions.
+    pub sessions: Sessions,
     /// The database.
     pub store: Store,
     /// Deliveries to the operator's program.
@@ -47,6 +51,7 @@ impl Default for Metrics {
         Self {
             api: Api::new(&families),
             logins: Logins::new(&families),
+            sessions: Sessions::new(&families),
             store: Store::new(&families),
             webhook: Webhook::new(&families),
             limits: Limits::default(),

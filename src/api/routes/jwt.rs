@@ -16,12 +16,28 @@ use crate::api::body::{JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
 use crate::auth::VerifiedToken;
 use crate::metrics::Limit;
+use crate::session::NewServiceToken;
 
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
 pub(in crate::api) struct NewToken {
     target_key: String,
     duration_hours: i64,
+    #[serde(default)]
+    format: Format,
+    audience: Option<String>,
+    scope: Option<String>,
+}
+
+/// What kind of token.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    /// As wallets make them: ES256K under the service's own key.
+    #[default]
+    Portal,
+    /// A standard JWT (RFC 9068), which any JOSE library verifies by `/.well-known/jwks.json`.
+    Jwt,
 }
 
 pub(in crate::api) async fn issue(
@@ -37,9 +53,33 @@ pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, A
     // Zero and what does not fit are refused by the service, which knows the limit.
     let hours = u64::try_from(new.duration_hours).unwrap_or(0);
     let lifetime = Duration::from_secs(hours.saturating_mul(3600));
-    let token = api.auth.issue(target, lifetime)?;
+    let token = match new.format {
+        Format::Jwt => issue_jwt(api, new, target.to_hex(), lifetime)?,
+        Format::Portal if new.audience.is_some() || new.scope.is_some() => {
+            return Err(ApiError::bad_request("audience, scope: only with \"format\": \"jwt\""));
+        }
+        Format::Portal => api.auth.issue(target, lifetime)?,
+    };
     api.metrics.api.tokens_issued.inc();
     Ok(token)
+}
+
+fn issue_jwt(api: &Api, new: &NewToken, target_key: String, lifetime: Duration) -> Result<String, ApiError> {
+    /// The longest audience or scope, in bytes.
+    const MAX_TEXT: usize = 256;
+
+    // RFC 6749 §3.3, and no blanks in the name of an audience.
+    let is_token_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let is_name = |text: &str| !text.is_empty() && text.bytes().all(is_token_char);
+    if new.audience.as_ref().is_some_and(|audience| audience.len() > MAX_TEXT || !is_name(audience)) {
+        return Err(ApiError::bad_request(format!("audience: a name or URI of at most {MAX_TEXT} bytes")));
+    }
+    if new.scope.as_ref().is_some_and(|scope| scope.len() > MAX_TEXT || !scope.split(' ').all(is_name)) {
+        let message = format!("scope: names with single blanks between, at most {MAX_TEXT} bytes");
+        return Err(ApiError::bad_request(message));
+    }
+    let (audience, scope) = (new.audience.clone(), new.scope.clone());
+    Ok(api.mint.service_token(NewServiceToken { target_key, audience, scope, lifetime })?)
 }
 
 pub(in crate::api) async fn verify(

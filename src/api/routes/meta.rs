@@ -33,6 +33,9 @@ pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
 /// What is counted, as Prometheus reads it.
 pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let mut reading = Reading::default();
+    if let Some(sessions) = &api.sessions {
+        sessions.read_into(&mut reading).await;
+    }
     let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
     reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
     api.auth.read_into(&mut reading);

@@ -1,10 +1,17 @@
 //! The handlers, by theme. Each reads what was sent, asks the service, and wraps the answer.
 
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod events;
+pub(super) mod forward;
 pub(super) mod jwt;
+pub(super) mod keys;
 pub(super) mod lookup;
 pub(super) mod meta;
+pub(super) mod oauth;
+mod page;
 pub(super) mod questions;
 pub(super) mod relays;
+pub(super) mod sessions;
+pub(super) mod users;
 pub(super) mod webhooks;

@@ -1,0 +1,195 @@
+//! What gateways ask before they let a request through: nginx `auth_request`, Traefik ForwardAuth, Envoy.
+
+use std::borrow::Cow;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
+
+use crate::api::Api;
+use crate::api::body::{Asker, Calling};
+use crate::api::envelope::{self, ApiError};
+use crate::api::guard::Peer;
+use crate::session::{Checked, Offered, Reason, SessionError, User};
+
+const USER: HeaderName = HeaderName::from_static("x-auth-user");
+const WALLET: HeaderName = HeaderName::from_static("x-auth-wallet");
+const PROVIDER: HeaderName = HeaderName::from_static("x-auth-provider");
+const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+const PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
+const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
+/// Why not, for a gateway that shows people different pages.
+const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
+
+/// Why a request is not let through.
+enum Refusal {
+    /// RFC 6750 §3: no token, a bad one, or one that does not reach far enough.
+    Challenge { status: StatusCode, challenge: String, code: &'static str },
+    /// Nobody can say.
+    Trouble(ApiError),
+}
+
+/// A gateway that asks for what it says itself: `?role=admin&permission=…`, each of which the user must have.
+pub(in crate::api) async fn forward(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    Calling(peer): Calling,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let wanted = uri.query().unwrap_or_default();
+    let checked = let_through(&api, peer, &headers, wanted, actor).await;
+    checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
+}
+
+/// Envoy puts the path of the user's request behind ours, and its query, which is the user's word.
+pub(in crate::api) async fn forward_any(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    Calling(peer): Calling,
+    headers: HeaderMap,
+) -> Response {
+    let checked = let_through(&api, peer, &headers, "", actor).await;
+    checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
+}
+
+async fn let_through(
+    api: &Api,
+    peer: Peer,
+    headers: &HeaderMap,
+    wanted: &str,
+    actor: crate::session::Actor,
+) -> Result<Checked, Refusal> {
+    let rules = &api.forward;
+    if matches!(peer, Peer::Tcp(_)) && rules.access_token_header == header::AUTHORIZATION {
+        let message = "over TCP, Authorization holds the API token: ask over the Unix socket, or name another \
+                       header for the user's (forward.access_token_header)";
+        return Err(Refusal::Trouble(ApiError::forbidden(message)));
+    }
+    let sessions = api.sessions().map_err(Refusal::Trouble)?;
+    let token = offered(headers, &rules.access_token_header, rules.access_token_cookie.as_deref())?;
+    let credential = offered(headers, &rules.credential_header, rules.credential_cookie.as_deref())?;
+    let offered =
+        Offered { access_token: token.map(bearer), credential: credential.map(bearer), provider: None };
+    let checked = sessions.check("forward", offered, &actor).await.map_err(Refusal::of)?;
+    require(&checked.user, wanted)?;
+    Ok(checked)
+}
+
+/// The one value of a header, else of a cookie.
+fn offered<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    cookie: Option<&str>,
+) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Refusal::malformed()),
+        // Which of them some other program would believe is anybody's guess.
+        (Some(_), Some(_)) => Err(Refusal::malformed()),
+        (None, _) => cookie.map_or(Ok(None), |name| cookie_value(headers, name)),
+    }
+}
+
+fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut found = None;
+    for line in headers.get_all(header::COOKIE) {
+        let line = line.to_str().map_err(|_| Refusal::malformed())?;
+        for (key, value) in line.split(';').filter_map(|pair| pair.split_once('=')) {
+            if key.trim() == name && found.replace(value.trim().trim_matches('"')).is_some() {
+                return Err(Refusal::malformed());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A token without the word before it.
+fn bearer(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => value.trim(),
+    }
+}
+
+/// A misspelt condition must not let everybody in.
+fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
+    for (name, value) in form_urlencoded::parse(wanted.as_bytes()) {
+        let has = |list: &[String]| list.iter().any(|one| Cow::Borrowed(one.as_str()) == value);
+        let holds = match &*name {
+            "role" => has(&user.roles),
+            "permission" => has(&user.permissions),
+            other => {
+                let message = format!("query: {other:?} is neither role nor permission");
+                return Err(Refusal::Trouble(ApiError::bad_request(message)));
+            }
+        };
+        if !holds {
+            return Err(Refusal::Challenge {
+                status: StatusCode::FORBIDDEN,
+                challenge: "Bearer error=\"insufficient_scope\"".into(),
+                code: if name == "role" { "role_missing" } else { "permission_missing" },
+            });
+        }
+    }
+    Ok(())
+}
+
+fn told(checked: &Checked) -> Response {
+    let Checked { user, session, .. } = checked;
+    let mut headers = HeaderMap::with_capacity(8);
+    let names = [
+        (USER, user.id.to_string()),
+        (WALLET, user.wallet_id.clone()),
+        (PROVIDER, user.provider.clone()),
+        (ROLES, user.roles.join(",")),
+        (PERMISSIONS, user.permissions.join(",")),
+        (SESSION, session.id.to_string()),
+    ];
+    for (name, value) in names {
+        let Ok(value) = HeaderValue::from_maybe_shared(value.into_bytes()) else {
+            return ApiError::internal().into_response();
+        };
+        headers.insert(name, value);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (headers, ()).into_response()
+}
+
+impl Refusal {
+    fn malformed() -> Self {
+        Self::Challenge {
+            status: StatusCode::UNAUTHORIZED,
+            challenge: "Bearer error=\"invalid_request\"".into(),
+            code: "malformed_request",
+        }
+    }
+
+    fn of(error: SessionError) -> Self {
+        let SessionError::Refused(reason) = error else { return Self::Trouble(error.into()) };
+        let challenge = match reason {
+            // Whoever shows nothing is told nothing (RFC 6750 §3.1).
+            Reason::NoAccessToken => "Bearer".into(),
+            _ => format!("Bearer error=\"invalid_token\", error_description=\"{}\"", reason.code()),
+        };
+        Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code: reason.code() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, challenge, code) = match self {
+            Self::Challenge { status, challenge, code } => (status, challenge, code),
+            Self::Trouble(error) => return error.into_response(),
+        };
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        headers.insert(ERROR, HeaderValue::from_static(code));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        envelope::because(response, code)
+    }
+}

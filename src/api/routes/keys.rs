@@ -1,0 +1,40 @@
+//! The keys of access tokens.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::api::body::Asker;
+use crate::api::envelope::{ApiError, ok};
+use crate::session::SigningKeyState;
+
+/// RFC 7517 §5 fixes the form of this answer: no envelope. A new key is told at once, and signs at once, so
+/// copies do not stay for long.
+pub(in crate::api) async fn jwks(State(api): State<Api>) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "max-age=60")];
+    (headers, Json(api.mint.jwks()))
+}
+
+pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
+    let keys: Vec<_> = api.mint.states().iter().map(told).collect();
+    ok(json!({ "keys": keys }))
+}
+
+pub(in crate::api) async fn rotate(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+) -> Result<Response, ApiError> {
+    Ok(ok(json!({ "key": told(&api.rotation.rotate(&actor).await?) })))
+}
+
+fn told(key: &SigningKeyState) -> Value {
+    json!({
+        "kid": key.kid,
+        "alg": key.algorithm,
+        "created_at": key.created_at,
+        "retired_at": key.retired_at,
+    })
+}

@@ -1,0 +1,156 @@
+//! OAuth 2.0 as gateways and resource servers speak it: introspection (RFC 7662), revocation (RFC 7009). The
+//! standards fix the forms, so there is no envelope.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::access::Claims;
+use crate::api::Api;
+use crate::api::MAX_BODY;
+use crate::api::body::{Asker, TextBody};
+use crate::api::envelope::{self, ApiError};
+use crate::auth::{AuthError, VerifiedToken};
+use crate::clock::Timestamp;
+use crate::session::{Introspection, SessionError};
+
+/// Why there is no answer (RFC 6749 §5.2).
+pub(in crate::api) enum OauthError {
+    /// The request is not as it should be.
+    InvalidRequest(&'static str),
+    /// Nobody can say now.
+    Trouble(ApiError),
+}
+
+impl From<ApiError> for OauthError {
+    fn from(error: ApiError) -> Self {
+        Self::Trouble(error)
+    }
+}
+
+impl IntoResponse for OauthError {
+    fn into_response(self) -> Response {
+        let (status, error, description) = match self {
+            Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", why.to_owned()),
+            Self::Trouble(error) if error.status.is_client_error() => {
+                (error.status, "invalid_request", error.message)
+            }
+            Self::Trouble(error) => (error.status, "server_error", error.message),
+        };
+        let body = Json(json!({ "error": error, "error_description": description }));
+        envelope::because((status, [(header::CACHE_CONTROL, "no-store")], body).into_response(), error)
+    }
+}
+
+pub(in crate::api) async fn introspect(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    TextBody(body): TextBody<MAX_BODY>,
+) -> Result<Response, OauthError> {
+    let token = token_in(&headers, &body)?;
+    let told = look_into(&api, &token).await?.unwrap_or_else(|| json!({ "active": false }));
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
+}
+
+/// What is told of a token. `None`: it is not active, and no more is said (RFC 7662 §2.2).
+async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
+    let Ok(claims) = api.mint.read(token) else {
+        let verified = api.auth.verify(api.auth.public_key(), token).await;
+        return match verified {
+            Ok(verified) => Ok(Some(of_portal(&verified))),
+            Err(AuthError::Token(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+    };
+    if claims.sid.is_none() {
+        let holds = api.mint.check_times(&claims).is_ok() && !api.auth.is_revoked(&api.mint.name_of(&claims));
+        return Ok(holds.then(|| of_service(&claims)));
+    }
+    match api.sessions()?.introspect(token).await {
+        Ok(introspection) => Ok(Some(of_session(&introspection))),
+        Err(SessionError::Refused(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(in crate::api) async fn revoke(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    headers: HeaderMap,
+    TextBody(body): TextBody<MAX_BODY>,
+) -> Result<Response, OauthError> {
+    let token = token_in(&headers, &body)?;
+    match api.mint.read(&token) {
+        Ok(claims) if claims.sid.is_some() => {
+            api.sessions()?.revoke_token(&claims, actor).await.map_err(ApiError::from)?;
+        }
+        Ok(claims) => {
+            let until = Timestamp::from_secs(claims.exp);
+            api.auth.revoke_named(api.mint.name_of(&claims), until).await.map_err(ApiError::from)?;
+        }
+        // One that is none, or holds no more, is as good as revoked (RFC 7009 §2.2).
+        Err(_) => match api.auth.revoke(&token).await {
+            Ok(_) | Err(AuthError::Token(_)) => {}
+            Err(error) => return Err(ApiError::from(error).into()),
+        },
+    }
+    Ok(([(header::CACHE_CONTROL, "no-store")], ()).into_response())
+}
+
+/// The parameter `token` of a form, once and only once. A hint of what kind it is changes nothing.
+fn token_in(headers: &HeaderMap, body: &[u8]) -> Result<String, OauthError> {
+    let form = "send application/x-www-form-urlencoded";
+    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+        let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(OauthError::InvalidRequest(form));
+        }
+    }
+    let mut tokens = form_urlencoded::parse(body).filter(|(name, _)| name == "token");
+    match (tokens.next(), tokens.next()) {
+        (Some((_, token)), None) if !token.is_empty() => Ok(token.into_owned()),
+        (Some(_), Some(_)) => Err(OauthError::InvalidRequest("token: given twice")),
+        _ => Err(OauthError::InvalidRequest("token: missing")),
+    }
+}
+
+fn of_session(introspection: &Introspection) -> Value {
+    let Introspection { claims, checked } = introspection;
+    let mut told = of_service(claims);
+    if let (Some(told), Some(checked)) = (told.as_object_mut(), checked) {
+        let user = &checked.user;
+        told.insert("roles".into(), json!(user.roles));
+        told.insert("permissions".into(), json!(user.permissions));
+        if let Some(username) = &user.username {
+            told.insert("username".into(), json!(username));
+        }
+    }
+    told
+}
+
+fn of_service(claims: &Claims) -> Value {
+    let mut told = json!(claims);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("active".into(), json!(true));
+        told.insert("token_type".into(), json!("Bearer"));
+    }
+    told
+}
+
+fn of_portal(verified: &VerifiedToken) -> Value {
+    let session = &verified.session;
+    json!({
+        "active": true,
+        "token_type": "Bearer",
+        "iss": session.issuer,
+        "sub": session.subject,
+        "aud": session.audience,
+        "iat": session.issued_at,
+        "nbf": session.not_before,
+        "exp": session.expires_at,
+        "target_key": verified.target_key,
+    })
+}

@@ -1,0 +1,121 @@
+//! The second layer: logins, checks of both layers, renewals, logouts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::api::body::{Asker, JsonBody, PathParam};
+use crate::api::envelope::{ApiError, ok};
+use crate::auth::StreamId;
+use crate::events::{Member, OpenSession};
+use crate::session::{Offered, Sessions};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewSession {
+    credential: String,
+    provider: Option<String>,
+}
+
+/// What somebody shows: see [`Offered`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Shown {
+    access_token: Option<String>,
+    credential: Option<String>,
+    provider: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Renewal {
+    access_token: Option<String>,
+    credential: String,
+    provider: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Logout {
+    access_token: Option<String>,
+    credential: Option<String>,
+    provider: Option<String>,
+    /// Every session of the user, and not this one alone.
+    #[serde(default)]
+    all: bool,
+}
+
+impl Api {
+    /// Users and sessions, if there are any here.
+    pub(in crate::api) fn sessions(&self) -> Result<&Arc<Sessions>, ApiError> {
+        self.sessions.as_ref().ok_or_else(|| {
+            let message = "sessions are off (sessions.enabled)";
+            ApiError::new(axum::http::StatusCode::NOT_FOUND, "sessions_off", message)
+        })
+    }
+}
+
+pub(in crate::api) async fn login(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(new): JsonBody<NewSession>,
+) -> Result<Response, ApiError> {
+    Ok(ok(api.sessions()?.login(new.provider.as_deref(), &new.credential, actor).await?))
+}
+
+pub(in crate::api) async fn verify(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(shown): JsonBody<Shown>,
+) -> Result<Response, ApiError> {
+    let offered = Offered {
+        access_token: shown.access_token.as_deref(),
+        credential: shown.credential.as_deref(),
+        provider: shown.provider.as_deref(),
+    };
+    let checked = api.sessions()?.check("verify", offered, &actor).await?;
+    let user = Member::from(&*checked.user);
+    let session = OpenSession::from(&*checked.session);
+    Ok(ok(json!({ "active": true, "user": user, "session": session, "claims": checked.claims.as_deref() })))
+}
+
+pub(in crate::api) async fn refresh(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(renewal): JsonBody<Renewal>,
+) -> Result<Response, ApiError> {
+    let Renewal { access_token, credential, provider } = renewal;
+    let sessions = api.sessions()?;
+    let renewed = sessions.refresh(access_token.as_deref(), &credential, provider.as_deref(), &actor).await?;
+    Ok(ok(renewed))
+}
+
+pub(in crate::api) async fn logout(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(logout): JsonBody<Logout>,
+) -> Result<Response, ApiError> {
+    let offered = Offered {
+        access_token: logout.access_token.as_deref(),
+        credential: logout.credential.as_deref(),
+        provider: logout.provider.as_deref(),
+    };
+    let revoked = api.sessions()?.logout(offered, logout.all, actor).await?;
+    Ok(ok(json!({ "revoked": revoked })))
+}
+
+/// Ends a session at an operator's word.
+pub(in crate::api) async fn revoke(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    PathParam(session): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let sessions = api.sessions()?;
+    let id: StreamId = session.parse().map_err(|_| ApiError::no_such_session())?;
+    let fresh = sessions.revoke_session(id, "operator", actor).await?;
+    Ok(ok(json!({ "revoked": usize::from(fresh) })))
+}

@@ -1,0 +1,152 @@
+//! Users, for operators.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::page;
+use crate::api::Api;
+use crate::api::body::{Asker, JsonBody, PathParam, QueryParam};
+use crate::api::envelope::{ApiError, ok};
+use crate::clock::Timestamp;
+use crate::events::Member;
+use crate::session::{Session, User, UserChange, UserFilter, UserId};
+
+/// A user as operators see them.
+#[derive(Serialize)]
+struct Seen {
+    #[serde(flatten)]
+    member: Member,
+    disabled: bool,
+    created_at: Timestamp,
+    last_login: Timestamp,
+    logins: u64,
+}
+
+impl From<&User> for Seen {
+    fn from(user: &User) -> Self {
+        Self {
+            member: Member::from(user),
+            disabled: user.disabled,
+            created_at: user.created_at,
+            last_login: user.last_login,
+            logins: user.logins,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Listing {
+    cursor: Option<String>,
+    limit: Option<usize>,
+    provider: Option<String>,
+    wallet_id: Option<String>,
+    role: Option<String>,
+    disabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Page {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(in crate::api) async fn list(
+    State(api): State<Api>,
+    QueryParam(listing): QueryParam<Listing>,
+) -> Result<Response, ApiError> {
+    let Listing { cursor, limit, provider, wallet_id, role, disabled } = listing;
+    let filter = UserFilter { provider, wallet_id, role, disabled };
+    let after = page::cursor::<UserId>(cursor.as_deref())?;
+    let found = api.sessions()?.users(&filter, after, page::limit(limit)?).await?;
+    let users: Vec<_> = found.users.iter().map(Seen::from).collect();
+    Ok(ok(json!({ "users": users, "next_cursor": found.next })))
+}
+
+pub(in crate::api) async fn show(
+    State(api): State<Api>,
+    PathParam(id): PathParam<String>,
+) -> Result<Response, ApiError> {
+    Ok(tagged(&api.sessions()?.user(user_id(&id)?).await?))
+}
+
+pub(in crate::api) async fn change(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    PathParam(id): PathParam<String>,
+    headers: HeaderMap,
+    JsonBody(change): JsonBody<UserChange>,
+) -> Result<Response, ApiError> {
+    let revision = expected_revision(&headers)?;
+    Ok(tagged(&api.sessions()?.change_user(user_id(&id)?, revision, change, actor).await?))
+}
+
+pub(in crate::api) async fn delete(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    PathParam(id): PathParam<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let revision = expected_revision(&headers)?;
+    let revoked = api.sessions()?.delete_user(user_id(&id)?, revision, actor).await?;
+    Ok(ok(json!({ "deleted": true, "revoked": revoked })))
+}
+
+pub(in crate::api) async fn sessions(
+    State(api): State<Api>,
+    PathParam(id): PathParam<String>,
+    QueryParam(Page { cursor, limit }): QueryParam<Page>,
+) -> Result<Response, ApiError> {
+    let before = page::cursor(cursor.as_deref())?;
+    let (found, next) = api.sessions()?.sessions_of(user_id(&id)?, before, page::limit(limit)?).await?;
+    let told = |session: &Session| {
+        let (ended_at, reason) = session.ended.clone().unzip();
+        json!({
+            "id": session.id,
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+            "revoked_at": ended_at,
+            "reason": reason,
+        })
+    };
+    let sessions: Vec<_> = found.iter().map(told).collect();
+    Ok(ok(json!({ "sessions": sessions, "next_cursor": next })))
+}
+
+pub(in crate::api) async fn revoke_sessions(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    PathParam(id): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let revoked = api.sessions()?.revoke_sessions_of(user_id(&id)?, actor).await?;
+    Ok(ok(json!({ "revoked": revoked })))
+}
+
+fn user_id(text: &str) -> Result<UserId, ApiError> {
+    text.parse().map_err(|_| ApiError::no_such_user())
+}
+
+/// A user with the revision that a change may name (RFC 9110 §8.8.3).
+fn tagged(user: &User) -> Response {
+    let mut response = ok(json!({ "user": Seen::from(user) }));
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", user.revision)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// The revision that `If-Match` names (RFC 9110 §13.1.1). `None`: any will do.
+fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if value == "*" {
+        return Ok(None);
+    }
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let revision = text.and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    revision.map(Some).ok_or_else(|| ApiError::bad_request("If-Match: not the ETag of a user"))
+}

@@ -1,0 +1,153 @@
+//! Who did what. What changes something is recorded with the change itself; refusals go a way of their own, so
+//! that nobody waits for the disk because somebody else was refused.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::book::Book;
+use super::{Reason, Result, Sessions};
+use crate::clock::Timestamp;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Limit;
+use crate::store::{AuditDraft, AuditFilter, AuditKind, AuditRecord, User};
+
+/// Refusals that the audit tells of, a minute. Beyond, they are counted in the metrics alone: whoever wants to
+/// fill the disk has to be let in.
+const REFUSALS_A_MINUTE: u64 = 1_000;
+
+/// Refusals that wait for the store.
+const WAITING: usize = 1_000;
+
+/// Who asked for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor(String);
+
+impl Actor {
+    /// A peer of the local socket.
+    pub fn peer(peer: &impl fmt::Display) -> Self {
+        Self(peer.to_string())
+    }
+
+    /// A wallet, over the relays.
+    pub fn wallet() -> Self {
+        Self("wallet".into())
+    }
+
+    /// The daemon itself, on schedule.
+    pub fn daemon() -> Self {
+        Self("daemon".into())
+    }
+
+    /// What the audit says of something that was done about a user.
+    pub(super) fn about(&self, kind: AuditKind, user: &User, at: Timestamp) -> AuditDraft {
+        AuditDraft {
+            user: Some(user.id),
+            provider: Some(user.provider.clone()),
+            wallet_id: Some(user.wallet_id.clone()),
+            ..self.did(kind, at)
+        }
+    }
+
+    /// … of a refusal.
+    pub(super) fn refusal(
+        &self,
+        kind: AuditKind,
+        provider: Option<&str>,
+        reason: &Reason,
+        at: Timestamp,
+    ) -> AuditDraft {
+        AuditDraft {
+            provider: provider.map(str::to_owned),
+            reason: Some(reason.code().to_owned()),
+            ..self.did(kind, at)
+        }
+    }
+
+    /// … of something that is about nobody.
+    pub(super) fn did(&self, kind: AuditKind, at: Timestamp) -> AuditDraft {
+        AuditDraft {
+            at,
+            kind,
+            user: None,
+            session: None,
+            provider: None,
+            wallet_id: None,
+            reason: None,
+            detail: None,
+            actor: self.0.clone(),
+        }
+    }
+}
+
+/// Part of the audit.
+#[derive(Debug, Clone)]
+pub struct AuditPage {
+    /// The records, the latest first.
+    pub records: Vec<AuditRecord>,
+    /// The number to go on before, if there are more.
+    pub next: Option<u64>,
+}
+
+impl Sessions {
+    /// At most `limit` audit records from before number `before`, the latest first.
+    pub async fn audit(&self, filter: &AuditFilter, before: Option<u64>, limit: usize) -> Result<AuditPage> {
+        let mut records = self.book.accounts.audit(filter, before, limit + 1).await?;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let next = records.last().filter(|_| more).map(|record| record.number);
+        Ok(AuditPage { records, next })
+    }
+}
+
+/// Refusals on their way to the store.
+#[derive(Debug)]
+pub(super) struct Trail {
+    sender: mpsc::Sender<AuditDraft>,
+    /// The minute, and how many came in it.
+    minute: AtomicU64,
+    came: AtomicU64,
+    book: Arc<Book>,
+}
+
+impl Trail {
+    pub(super) fn start(book: &Arc<Book>, lifecycle: &Lifecycle) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        lifecycle.spawn(write(receiver, Arc::clone(book), lifecycle.clone()));
+        Self { sender, minute: AtomicU64::default(), came: AtomicU64::default(), book: Arc::clone(book) }
+    }
+
+    pub(super) fn add(&self, draft: AuditDraft) {
+        let minute = draft.at.secs() / 60;
+        if self.minute.swap(minute, Ordering::Relaxed) != minute {
+            self.came.store(0, Ordering::Relaxed);
+        }
+        let too_many = self.came.fetch_add(1, Ordering::Relaxed) >= REFUSALS_A_MINUTE;
+        if too_many || self.sender.try_send(draft).is_err() {
+            self.book.metrics.limits.reached(Limit::AuditedRefusals);
+        }
+    }
+}
+
+/// Writes what comes, many at a time, until the daemon stops and nothing is left.
+async fn write(mut receiver: mpsc::Receiver<AuditDraft>, book: Arc<Book>, lifecycle: Lifecycle) {
+    let mut records = Vec::new();
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            count = receiver.recv_many(&mut records, WAITING) => if count == 0 { return },
+            () = lifecycle.stopping(), if !stopping => {
+                stopping = true;
+                receiver.close();
+                continue;
+            }
+        }
+        if let Err(error) = book.accounts.record_audit(&records).await {
+            tracing::warn!(%error, records = records.len(), "refusals are missing in the audit");
+        }
+        records.clear();
+    }
+}

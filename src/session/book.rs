@@ -1,0 +1,228 @@
+//! What is known of users and sessions, and what a login makes of them.
+
+use std::sync::Arc;
+
+use rand::{Rng, thread_rng};
+
+use super::audit::Actor;
+use super::live::Live;
+use super::mint::Mint;
+use super::{Reason, Result, SessionError};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::SessionRules;
+use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
+use crate::metrics::{Limit, Metrics};
+use crate::protocol::SessionToken;
+use crate::store::{
+    Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, NewSession, Session, StoreError, StreamId,
+    User, UserId,
+};
+use crate::wallet::WalletIdentity;
+
+/// Users and sessions that are kept in memory.
+const LIVE: usize = 100_000;
+
+/// Users and sessions: kept in the store, asked about in memory.
+#[derive(Debug)]
+pub struct Book {
+    pub(super) accounts: Arc<dyn Accounts>,
+    pub(super) events: Events,
+    pub(super) mint: Arc<Mint>,
+    pub(super) rules: SessionRules,
+    pub(super) clock: SharedClock,
+    pub(super) metrics: Arc<Metrics>,
+    users: Live<UserId, User>,
+    sessions: Live<StreamId, Session>,
+}
+
+/// A login that the store has not kept yet.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the store is to keep.
+    pub new: NewSession,
+    /// What whoever asked for the login is told once it has.
+    pub logged_in: LoggedIn,
+}
+
+impl Book {
+    /// Users and sessions in this store.
+    pub fn new(
+        accounts: Arc<dyn Accounts>,
+        events: Events,
+        mint: Arc<Mint>,
+        rules: SessionRules,
+        clock: SharedClock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (users, sessions) = (Live::new(LIVE), Live::new(LIVE));
+        Self { accounts, events, mint, rules, clock, metrics, users, sessions }
+    }
+
+    /// A login with this wallet, as it would be now. Should the user change before the store keeps it, that
+    /// refuses it as a conflict, and the login is to be prepared anew.
+    ///
+    /// # Errors
+    /// [`Reason::UserDisabled`], [`Reason::SessionExpired`], or what the store says.
+    pub async fn prepare(&self, wallet: &WalletIdentity, actor: &Actor) -> Result<Prepared> {
+        let now = self.clock.now();
+        if wallet.expires_at <= now {
+            return Err(Reason::SessionExpired.into());
+        }
+        let known = self.accounts.user_of_wallet(&wallet.provider, &wallet.wallet_id).await?;
+        if known.as_ref().is_some_and(|user| user.disabled) {
+            return Err(Reason::UserDisabled.into());
+        }
+        let known_as = known.as_ref().map(|user| user.revision);
+        let user = as_of(wallet, known, now);
+        let session = Session {
+            id: StreamId::new(now, thread_rng().r#gen()),
+            user: user.id,
+            credential: wallet.credential,
+            created_at: now,
+            expires_at: self.ends_at(now, wallet),
+            ended: None,
+        };
+        let logged_in = self.logged_in(&user, &session, wallet, now)?;
+        let begins = self.events.draft(
+            now,
+            &EventBody::SessionCreated {
+                user_id: user.id,
+                provider: user.provider.clone(),
+                wallet_id: user.wallet_id.clone(),
+                expires_at: session.expires_at,
+            },
+        )?;
+        let superseded = self.ends("superseded", user.id, now)?;
+        let audit = AuditDraft { session: Some(session.id), ..actor.about(AuditKind::Login, &user, now) };
+        let max_sessions = self.rules.max_per_user;
+        let new = NewSession { user, known_as, session, begins, max_sessions, superseded, audit };
+        Ok(Prepared { new, logged_in })
+    }
+
+    /// The store has kept a login: from now on it is known here, and told.
+    pub fn begun(&self, new: &NewSession, begun: &Begun) {
+        let NewSession { user, session, .. } = new;
+        self.users.forget(&user.id);
+        self.metrics.sessions.logged_in(&user.provider);
+        self.events.begin(session.id);
+        let body = EventBody::SessionCreated {
+            user_id: user.id,
+            provider: user.provider.clone(),
+            wallet_id: user.wallet_id.clone(),
+            expires_at: session.expires_at,
+        };
+        self.events.publish(session.id, &begun.event, body, false);
+        for _ in &begun.superseded {
+            self.metrics.limits.reached(Limit::SessionsPerUser);
+        }
+        self.ended(user.id, "superseded", &begun.superseded);
+        tracing::info!(session_id = %session.id, user_id = %user.id, provider = user.provider, "session created");
+    }
+
+    /// A login over the relays was refused.
+    pub fn refused_at_login(&self, reason: &Reason) {
+        self.metrics.sessions.refused("login", reason.code());
+    }
+
+    /// The token of a session that goes on.
+    pub(super) fn logged_in(
+        &self,
+        user: &User,
+        session: &Session,
+        wallet: &WalletIdentity,
+        now: Timestamp,
+    ) -> Result<LoggedIn> {
+        let until = session.expires_at.min(wallet.expires_at);
+        let (token, expires_in) = self.mint.session_token(user, session, wallet, now, until)?;
+        Ok(LoggedIn {
+            access_token: SessionToken::new(token),
+            token_type: "Bearer".into(),
+            expires_in,
+            session: OpenSession::from(session),
+            user: Member::from(user),
+        })
+    }
+
+    /// When a session that began then ends by itself, carried on with this wallet's credential.
+    pub(super) fn ends_at(&self, began: Timestamp, wallet: &WalletIdentity) -> Timestamp {
+        wallet.expires_at.min(began.plus(self.rules.max_lifetime))
+    }
+
+    /// Why sessions end, and the event that tells of it.
+    pub(super) fn ends(&self, reason: &str, user: UserId, now: Timestamp) -> Result<(String, EventDraft)> {
+        let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
+        Ok((reason.to_owned(), self.events.draft(now, &body)?))
+    }
+
+    /// The store has ended sessions: from now on that is known here, and told.
+    pub(super) fn ended(&self, user: UserId, reason: &str, ended: &[Ended]) {
+        for Ended { session, event } in ended {
+            self.sessions.forget(session);
+            self.metrics.sessions.revoked(reason);
+            tracing::info!(session_id = %session, user_id = %user, reason, "session revoked");
+            let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
+            self.events.publish(*session, event, body, true);
+        }
+    }
+
+    pub(super) async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
+        Ok(self.users.get(id, self.accounts.user(id)).await?)
+    }
+
+    pub(super) async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>> {
+        Ok(self.sessions.get(id, self.accounts.session(id)).await?)
+    }
+
+    /// A user was changed in the store.
+    pub(super) fn forget_user(&self, id: UserId) {
+        self.users.forget(&id);
+    }
+
+    /// A session was changed in the store.
+    pub(super) fn forget_session(&self, id: StreamId) {
+        self.sessions.forget(&id);
+    }
+}
+
+/// The user with this wallet as a login at `now` finds them: new, known, or known by another identifier.
+fn as_of(wallet: &WalletIdentity, known: Option<User>, now: Timestamp) -> User {
+    let (auth_method, auth_identifier) = (wallet.auth_method.clone(), wallet.auth_identifier.clone());
+    match known {
+        Some(user) if user.auth_method == auth_method && user.auth_identifier == auth_identifier => user,
+        Some(user) => User { auth_method, auth_identifier, revision: user.revision + 1, ..user },
+        None => User {
+            id: UserId::new(now, thread_rng().r#gen()),
+            provider: wallet.provider.clone(),
+            wallet_id: wallet.wallet_id.clone(),
+            auth_method,
+            auth_identifier,
+            username: None,
+            email: None,
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            disabled: false,
+            revision: 1,
+            created_at: now,
+            last_login: now,
+            logins: 0,
+        },
+    }
+}
+
+/// Does `begin` again for as long as somebody changes the user at the same moment.
+pub async fn until_undisturbed<T, F>(begin: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    /// Each time some other change has gone through, so hardly anybody comes twice.
+    const MOST: usize = 32;
+
+    let mut result = begin().await;
+    for _ in 1..MOST {
+        match result {
+            Err(SessionError::Store(StoreError::Conflict)) => result = begin().await,
+            done => return done,
+        }
+    }
+    result
+}

@@ -1,0 +1,154 @@
+//! Do an access token and a wallet's credential hold, and belong together?
+
+use std::sync::Arc;
+
+use super::audit::Actor;
+use super::{Reason, Result, SessionError, Sessions};
+use crate::access::{AccessError, Claims};
+use crate::config::Checks;
+use crate::store::{AuditKind, Session, User};
+use crate::wallet::WalletIdentity;
+
+/// What somebody shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offered<'a> {
+    /// The second layer: a token of ours.
+    pub access_token: Option<&'a str>,
+    /// The first: what the wallet gave.
+    pub credential: Option<&'a str>,
+    /// Whose wallet it is. `None`: that of the session, else the default.
+    pub provider: Option<&'a str>,
+}
+
+/// Somebody who is let in.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Who it is.
+    pub user: Arc<User>,
+    /// The session.
+    pub session: Arc<Session>,
+    /// What the access token says, if there was one.
+    pub claims: Option<Arc<Claims>>,
+}
+
+/// What was found out about what somebody showed, but for the time of the access token.
+pub(super) struct Examined {
+    pub(super) checked: Checked,
+    pub(super) wallet: Option<WalletIdentity>,
+    /// The access token has run out.
+    pub(super) is_stale: bool,
+}
+
+impl Sessions {
+    /// Whether somebody is let in, by the layers that the operator asks for. `at` names the question in the
+    /// metrics.
+    pub async fn check(&self, at: &'static str, offered: Offered<'_>, actor: &Actor) -> Result<Checked> {
+        let checked = self.examine(offered, self.book.rules.checks).await.and_then(Examined::fresh);
+        self.note(at, checked.as_ref().err(), offered.provider, actor);
+        checked
+    }
+
+    /// Counts an answer; the audit hears of tokens that meet another wallet's credential.
+    pub(super) fn note(
+        &self,
+        at: &'static str,
+        error: Option<&SessionError>,
+        provider: Option<&str>,
+        actor: &Actor,
+    ) {
+        match error {
+            None => self.book.metrics.sessions.passed(at),
+            Some(SessionError::Refused(reason @ Reason::SessionMismatch)) => {
+                self.refused(at, AuditKind::SessionMismatch, reason, provider, actor);
+            }
+            Some(SessionError::Refused(reason)) => self.book.metrics.sessions.refused(at, reason.code()),
+            Some(_) => {}
+        }
+    }
+
+    /// Everything but whether the access token has run out.
+    pub(super) async fn examine(&self, offered: Offered<'_>, checks: Checks) -> Result<Examined> {
+        let now = self.book.clock.now();
+        let (claims, is_stale) = match offered.access_token {
+            Some(token) => {
+                let (claims, is_stale) = self.book.mint.read_session_token(token, now)?;
+                (Some(claims), is_stale)
+            }
+            None if checks == Checks::Credential => (None, false),
+            None => return Err(Reason::NoAccessToken.into()),
+        };
+        let wallet = match offered.credential {
+            Some(credential) => {
+                // Our own token says whose wallet the session is of.
+                let of_session = claims.as_ref().and_then(|claims| claims.provider.as_deref());
+                Some(self.identify(offered.provider.or(of_session), credential).await?)
+            }
+            None if checks == Checks::AccessToken => None,
+            None => return Err(Reason::NoCredential.into()),
+        };
+        if let (Some(claims), Some(wallet)) = (&claims, &wallet)
+            && !belong_together(claims, wallet)
+        {
+            return Err(Reason::SessionMismatch.into());
+        }
+        let (user, session) = self.session_of(claims.as_deref(), wallet.as_ref()).await?;
+        let is_of_user =
+            |wallet: &WalletIdentity| wallet.provider == user.provider && wallet.wallet_id == user.wallet_id;
+        if !wallet.as_ref().is_none_or(is_of_user) {
+            return Err(Reason::SessionMismatch.into());
+        }
+        if user.disabled {
+            return Err(Reason::UserDisabled.into());
+        }
+        if session.ended.is_some() || (wallet.is_none() && self.is_withdrawn(&user, &session)) {
+            return Err(Reason::SessionRevoked.into());
+        }
+        if session.expires_at <= now {
+            return Err(Reason::SessionExpired.into());
+        }
+        Ok(Examined { checked: Checked { user, session, claims }, wallet, is_stale })
+    }
+
+    /// The session that the token names, else the one that this credential began or carried on.
+    pub(super) async fn session_of(
+        &self,
+        claims: Option<&Claims>,
+        wallet: Option<&WalletIdentity>,
+    ) -> Result<(Arc<User>, Arc<Session>)> {
+        let session = match (claims, wallet) {
+            (Some(claims), _) => {
+                let id = claims.sid.as_deref().and_then(|sid| sid.parse().ok());
+                let id = id.ok_or(Reason::InvalidToken(AccessError::MalformedClaims))?;
+                self.book.session(id).await?
+            }
+            (None, Some(wallet)) => {
+                self.book.accounts.session_of_credential(&wallet.credential).await?.map(Arc::new)
+            }
+            (None, None) => None,
+        };
+        // One that was dropped with its user, or because it ended long ago.
+        let session = session.ok_or(Reason::SessionRevoked)?;
+        let user = self.book.user(session.user).await?.ok_or(Reason::SessionRevoked)?;
+        Ok((user, session))
+    }
+
+    /// Whether the credential behind a session was revoked, where it is not shown.
+    fn is_withdrawn(&self, user: &User, session: &Session) -> bool {
+        // The wallets of a provider that is not in use any more vouch for nobody.
+        let provider = self.providers.get(user.provider.as_str());
+        provider.is_none_or(|provider| provider.is_withdrawn(&session.credential))
+    }
+}
+
+impl Examined {
+    /// Somebody is let in, unless the access token has run out.
+    pub(super) fn fresh(self) -> Result<Checked> {
+        if self.is_stale { Err(Reason::TokenExpired { renewable: true }.into()) } else { Ok(self.checked) }
+    }
+}
+
+fn belong_together(claims: &Claims, wallet: &WalletIdentity) -> bool {
+    claims.provider.as_ref() == Some(&wallet.provider)
+        && claims.wallet_id.as_ref() == Some(&wallet.wallet_id)
+        && claims.auth_identifier.as_ref() == Some(&wallet.auth_identifier)
+}

@@ -1,0 +1,74 @@
+//! Sessions are ended: by their users, by operators.
+
+use std::sync::Arc;
+
+use super::audit::Actor;
+use super::check::Offered;
+use super::{Reason, Result, SessionError, Sessions};
+use crate::store::{AuditKind, SessionChoice, StreamId, User, UserId};
+
+impl Sessions {
+    /// Ends the session that is shown, or all of its user. The token may have run out; the credential, where
+    /// there is no token, must hold. Returns how many were ended.
+    pub async fn logout(self: &Arc<Self>, offered: Offered<'_>, all: bool, actor: Actor) -> Result<usize> {
+        let (user, session) = self.shown(offered).await?;
+        let (which, reason) = if all {
+            (SessionChoice::AllOf(user.id), "logout_all")
+        } else {
+            (SessionChoice::One(session), "logout")
+        };
+        self.end(user, which, reason, actor).await
+    }
+
+    /// Ends one session at an operator's word. Returns whether it had not ended.
+    pub async fn revoke_session(
+        self: &Arc<Self>,
+        id: StreamId,
+        reason: &'static str,
+        actor: Actor,
+    ) -> Result<bool> {
+        let session = self.book.session(id).await?.ok_or(SessionError::NoSuchSession)?;
+        let user = self.book.user(session.user).await?.ok_or(SessionError::NoSuchSession)?;
+        Ok(self.end(user, SessionChoice::One(id), reason, actor).await? > 0)
+    }
+
+    /// Ends all sessions of a user at an operator's word. Returns how many.
+    pub async fn revoke_sessions_of(self: &Arc<Self>, id: UserId, actor: Actor) -> Result<usize> {
+        let user = self.book.user(id).await?.ok_or(SessionError::NoSuchUser)?;
+        self.end(user, SessionChoice::AllOf(id), "operator", actor).await
+    }
+
+    async fn shown(&self, offered: Offered<'_>) -> Result<(Arc<User>, StreamId)> {
+        let now = self.book.clock.now();
+        let (claims, wallet) = match (offered.access_token, offered.credential) {
+            (Some(token), _) => (Some(self.book.mint.read_session_token(token, now)?.0), None),
+            (None, Some(credential)) => (None, Some(self.identify(offered.provider, credential).await?)),
+            (None, None) => return Err(Reason::NoAccessToken.into()),
+        };
+        let (user, session) = self.session_of(claims.as_deref(), wallet.as_ref()).await?;
+        Ok((user, session.id))
+    }
+
+    async fn end(
+        self: &Arc<Self>,
+        user: Arc<User>,
+        which: SessionChoice,
+        reason: &'static str,
+        actor: Actor,
+    ) -> Result<usize> {
+        let sessions = Arc::clone(self);
+        self.to_the_end(async move {
+            let book = &sessions.book;
+            let now = book.clock.now();
+            let mut audit = actor.about(AuditKind::SessionsRevoked, &user, now);
+            audit.reason = Some(reason.to_owned());
+            if let SessionChoice::One(id) = which {
+                audit.session = Some(id);
+            }
+            let ended = book.accounts.end_sessions(which, &book.ends(reason, user.id, now)?, &audit).await?;
+            book.ended(user.id, reason, &ended);
+            Ok(ended.len())
+        })
+        .await
+    }
+}

@@ -1,0 +1,59 @@
+//! The file with the keys of access tokens.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::access::{KeyRing, RingError};
+use crate::config::files::{self, SecretFileError};
+
+/// Why the keys of access tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read or trusted.
+    #[error("cannot use the keys of access tokens in {}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// What it says makes no sense.
+    #[error("cannot use the keys of access tokens in {}: {error}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: RingError,
+    },
+    /// It cannot be written.
+    #[error("cannot write the keys of access tokens to {}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// Reads the keys. `None`: there is no such file.
+pub(super) fn read(path: &Path) -> Result<Option<KeyRing>, KeyFileError> {
+    let text =
+        files::read_secret(path).map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
+    let ring = text.map(|text| KeyRing::from_json(&text)).transpose();
+    ring.map_err(|error| KeyFileError::Content { path: path.to_owned(), error })
+}
+
+/// Puts these keys in the place of those in the file: all of them or none, and on the disk.
+pub(super) fn write(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {
+    let at = |error| KeyFileError::Io { path: path.to_owned(), error };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Readable by its owner alone from the beginning.
+    let mut file = NamedTempFile::new_in(folder).map_err(at)?;
+    file.write_all(ring.to_json().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(at)?;
+    files::give_to_owner_of(folder, file.as_file()).map_err(at)?;
+    file.persist(path).map_err(|error| at(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)
+}

@@ -1,0 +1,76 @@
+//! A wallet's credential becomes a session.
+
+use std::sync::Arc;
+
+use super::audit::Actor;
+use super::book::until_undisturbed;
+use super::{Reason, Result, SessionError, Sessions};
+use crate::events::LoggedIn;
+use crate::store::AuditKind;
+use crate::wallet::WalletIdentity;
+
+impl Sessions {
+    /// Begins a session for whoever this credential is of.
+    pub async fn login(
+        self: &Arc<Self>,
+        provider: Option<&str>,
+        credential: &str,
+        actor: Actor,
+    ) -> Result<LoggedIn> {
+        let begun = self.begin(provider, credential, &actor).await;
+        if let Err(SessionError::Refused(reason)) = &begun {
+            self.refused("login", AuditKind::LoginRefused, reason, provider, &actor);
+        }
+        begun
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        provider: Option<&str>,
+        credential: &str,
+        actor: &Actor,
+    ) -> Result<LoggedIn> {
+        let wallet = self.identify(provider, credential).await?;
+        self.rates.log_in(&wallet, self.book.clock.now())?;
+        let (sessions, actor) = (Arc::clone(self), actor.clone());
+        self.to_the_end(async move {
+            until_undisturbed(async || {
+                let prepared = sessions.book.prepare(&wallet, &actor).await?;
+                let begun = sessions.book.accounts.begin_session(&prepared.new).await?;
+                sessions.book.begun(&prepared.new, &begun);
+                Ok(prepared.logged_in)
+            })
+            .await
+        })
+        .await
+    }
+
+    /// Whose credential it is, by the word of the provider that is named, or else meant.
+    pub(super) async fn identify(&self, provider: Option<&str>, credential: &str) -> Result<WalletIdentity> {
+        let name = provider.unwrap_or(self.default_provider);
+        let Some(provider) = self.providers.get(name) else {
+            return Err(SessionError::BadRequest(format!("provider: there is no wallet provider {name:?}")));
+        };
+        let wallet = provider.identify(credential).await?.checked()?;
+        if wallet.expires_at <= self.book.clock.now() {
+            return Err(Reason::SessionExpired.into());
+        }
+        Ok(wallet)
+    }
+
+    /// Counts a refusal, and has the audit tell of it.
+    pub(super) fn refused(
+        &self,
+        at: &'static str,
+        kind: AuditKind,
+        reason: &Reason,
+        provider: Option<&str>,
+        actor: &Actor,
+    ) {
+        self.book.metrics.sessions.refused(at, reason.code());
+        // What a caller calls it by is nobody's word for it unless there is such a provider.
+        let provider = self.providers.get(provider.unwrap_or(self.default_provider));
+        let draft = actor.refusal(kind, provider.map(|one| one.name()), reason, self.book.clock.now());
+        self.trail.add(draft);
+    }
+}

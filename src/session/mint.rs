@@ -1,0 +1,306 @@
+//! Where access tokens are made and read: the keys, the names that stand in them, and the schedule by which keys
+//! give way to new ones.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use rand::{Rng, thread_rng};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::key_file::{self, KeyFileError};
+use super::{Reason, Result, SessionError};
+use crate::access::{
+    self, AccessError, Algorithm, Claims, Expected, KeyRing, PublicKey, RotateError, UnverifiedToken,
+};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::AccessRules;
+use crate::metrics::Limit;
+use crate::store::{Session, User};
+use crate::wallet::WalletIdentity;
+
+/// Tokens whose signatures are remembered.
+const VERIFIED: usize = 50_000;
+
+/// How far the clocks of other programs may run behind ours. Ours is the one that stamped the token.
+const LEEWAY_SECS: u64 = 5;
+
+/// Makes and reads access tokens.
+#[derive(Debug)]
+pub struct Mint {
+    file: PathBuf,
+    rules: AccessRules,
+    issuer: String,
+    audience: String,
+    service_key: PublicKey,
+    /// How long a key is known after it was retired: until its last token has expired, and whoever comes with one
+    /// that has can still renew it.
+    keep: Duration,
+    clock: SharedClock,
+    ring: RwLock<Arc<KeyRing>>,
+    /// Held while the keys change: file and memory are to stay the same.
+    changing: Mutex<()>,
+    /// By the SHA-256 of the whole token.
+    verified: Cache<[u8; 32], Arc<Claims>>,
+}
+
+/// What a service asks a token for.
+#[derive(Clone, Debug)]
+pub struct NewServiceToken {
+    /// Whom it speaks for, as `sub`, `client_id` and `target_key`.
+    pub target_key: String,
+    /// Whom it is for. `None`: the audience of access tokens.
+    pub audience: Option<String>,
+    /// What it allows (RFC 6749 §3.3).
+    pub scope: Option<String>,
+    /// How long it holds.
+    pub lifetime: Duration,
+}
+
+/// A key of access tokens, as operators see it.
+#[derive(Clone, Debug)]
+pub struct SigningKeyState {
+    /// Its name.
+    pub kid: String,
+    /// What it signs by.
+    pub algorithm: Algorithm,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when, if it signs no more.
+    pub retired_at: Option<Timestamp>,
+}
+
+impl Mint {
+    /// The mint with the keys in this file, which is made if it is not there. Blocks. `service` is the service's
+    /// own key and `npub` its name; `keep` how long sessions last at most.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn open(
+        file: &Path,
+        rules: &AccessRules,
+        service: PublicKey,
+        npub: &str,
+        keep: Duration,
+        clock: SharedClock,
+    ) -> Result<Self, KeyFileError> {
+        let now = clock.now().secs();
+        let issuer = rules.issuer.clone().unwrap_or_else(|| format!("nostr:{npub}"));
+        let known = key_file::read(file)?;
+        let made = match &known {
+            Some(ring) if ring.signer().public().algorithm() == rules.algorithm => None,
+            Some(ring) => Some(ring.rotate(rules.algorithm, now).map_err(|error| unmade(file, error))?),
+            None => Some(KeyRing::new(rules.algorithm, now).map_err(|error| unmade(file, error))?),
+        };
+        if let Some(ring) = &made {
+            key_file::write(file, ring)?;
+            let kid = ring.signer().public().kid();
+            tracing::info!(file = %file.display(), kid, "made a new key for access tokens");
+        }
+        let ring = made.or(known).ok_or_else(|| unmade(file, "there is none"))?;
+        Ok(Self {
+            file: file.to_owned(),
+            audience: rules.audience.clone().unwrap_or_else(|| issuer.clone()),
+            issuer,
+            rules: rules.clone(),
+            service_key: service,
+            keep: keep.max(rules.max_service_lifetime).max(rules.lifetime),
+            clock,
+            ring: RwLock::new(Arc::new(ring)),
+            changing: Mutex::default(),
+            verified: Cache::new(VERIFIED),
+        })
+    }
+
+    /// The key set of RFC 7517 §5: every key whose tokens may still hold, the service's own included.
+    pub fn jwks(&self) -> Value {
+        let ring = self.ring();
+        let published = ring.published(self.clock.now().secs(), self.keep.as_secs());
+        let keys: Vec<_> = published.into_iter().chain([&self.service_key]).map(PublicKey::jwk).collect();
+        json!({ "keys": keys })
+    }
+
+    /// The token of a session, until `until` at the latest, and for how many seconds it holds.
+    pub(super) fn session_token(
+        &self,
+        user: &User,
+        session: &Session,
+        wallet: &WalletIdentity,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(String, u64)> {
+        let claims = Claims {
+            exp: now.plus(self.rules.lifetime).min(until).secs(),
+            sid: Some(session.id.to_string()),
+            wallet_id: Some(user.wallet_id.clone()),
+            provider: Some(user.provider.clone()),
+            auth_method: Some(wallet.auth_method.clone()),
+            auth_identifier: Some(wallet.auth_identifier.clone()),
+            roles: Some(user.roles.clone()),
+            permissions: Some(user.permissions.clone()),
+            target_key: wallet.target_key.clone(),
+            ..self.claims(user.id.to_string(), now)
+        };
+        Ok((self.sign(&claims)?, claims.exp.saturating_sub(claims.iat)))
+    }
+
+    /// A token from service to service (RFC 9068).
+    ///
+    /// # Errors
+    /// [`SessionError::Signing`].
+    pub fn service_token(&self, new: NewServiceToken) -> Result<String> {
+        let max = self.rules.max_service_lifetime;
+        if new.lifetime.is_zero() || new.lifetime > max {
+            let hours = max.as_secs() / 3600;
+            return Err(SessionError::BadRequest(format!(
+                "duration_hours: must be from 1 to {hours} for a jwt"
+            )));
+        }
+        let now = self.clock.now();
+        let claims = self.claims(new.target_key.clone(), now);
+        self.sign(&Claims {
+            aud: new.audience.unwrap_or(claims.aud),
+            exp: now.plus(new.lifetime).secs(),
+            client_id: Some(new.target_key.clone()),
+            target_key: Some(new.target_key),
+            scope: new.scope,
+            ..claims
+        })
+    }
+
+    fn claims(&self, sub: String, now: Timestamp) -> Claims {
+        let id = uuid::Builder::from_unix_timestamp_millis(now.millis(), &thread_rng().r#gen());
+        Claims {
+            iss: self.issuer.clone(),
+            sub,
+            aud: self.audience.clone(),
+            iat: now.secs(),
+            nbf: now.secs(),
+            exp: now.secs(),
+            jti: Uuid::to_string(&id.into_uuid()),
+            ..Claims::default()
+        }
+    }
+
+    fn sign(&self, claims: &Claims) -> Result<String> {
+        access::sign(self.ring().signer(), claims).map_err(|_| SessionError::Signing)
+    }
+
+    /// What a token of ours says, whoever it is for and whatever the time.
+    ///
+    /// # Errors
+    /// [`AccessError`]: it is none of ours.
+    pub fn read(&self, token: &str) -> Result<Arc<Claims>, AccessError> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        if let Some(claims) = self.verified.get(&digest) {
+            return Ok(claims);
+        }
+        let unverified = UnverifiedToken::parse(token)?;
+        let ring = self.ring();
+        let key = ring.find(unverified.kid()).ok_or(AccessError::UnknownKey)?;
+        let claims = Arc::new(unverified.verify(key)?);
+        self.verified.insert(digest, Arc::clone(&claims));
+        Ok(claims)
+    }
+
+    /// What revokes a token from service to service: a hash of who made it and how it is called.
+    pub fn name_of(&self, claims: &Claims) -> [u8; 32] {
+        Sha256::new()
+            .chain_update("jwt\0")
+            .chain_update(&claims.iss)
+            .chain_update("\0")
+            .chain_update(&claims.jti)
+            .finalize()
+            .into()
+    }
+
+    /// What holds for a token that was read, at this time, whoever it is for.
+    ///
+    /// # Errors
+    /// [`AccessError`]: it does not hold now, or never did here.
+    pub fn check_times(&self, claims: &Claims) -> Result<(), AccessError> {
+        let expected = Expected { issuer: &self.issuer, audience: &claims.aud };
+        claims.check(&expected, self.clock.now().secs(), LEEWAY_SECS)
+    }
+
+    /// What the token of a session says, and whether it has run out.
+    pub(super) fn read_session_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Claims>, bool), Reason> {
+        let claims = self.read(token).map_err(Reason::InvalidToken)?;
+        let expected = Expected { issuer: &self.issuer, audience: &self.audience };
+        let is_stale = match claims.check(&expected, now.secs(), LEEWAY_SECS) {
+            Ok(()) => false,
+            Err(AccessError::TokenExpired) => true,
+            Err(error) => return Err(Reason::InvalidToken(error)),
+        };
+        // Tokens from service to service are of no session.
+        if claims.sid.is_none() {
+            return Err(Reason::InvalidToken(AccessError::MalformedClaims));
+        }
+        Ok((claims, is_stale))
+    }
+
+    /// Has a new key sign from now on. Blocks.
+    pub(super) fn rotate(&self) -> Result<SigningKeyState> {
+        let _alone = self.changing();
+        let now = self.clock.now();
+        let kept = self.ring().forget(now.secs(), self.keep.as_secs());
+        let ring = kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
+            RotateError::RingFull => SessionError::LimitReached {
+                limit: Limit::SigningKeys,
+                message: "too many keys of access tokens are known; the oldest is forgotten with its last token",
+                retry_after: self.room_after(now),
+            },
+            RotateError::NoKey(error) => SessionError::Keys(error.to_string()),
+        })?;
+        key_file::write(&self.file, &ring).map_err(|error| SessionError::Keys(error.to_string()))?;
+        tracing::info!(kid = ring.signer().public().kid(), "a new key signs access tokens");
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        self.states().into_iter().next().ok_or(SessionError::Signing)
+    }
+
+    /// How long until the oldest key is forgotten.
+    fn room_after(&self, now: Timestamp) -> Duration {
+        let oldest = self.states().into_iter().filter_map(|key| key.retired_at).min();
+        oldest.map_or(Duration::ZERO, |retired_at| retired_at.plus(self.keep).since(now))
+    }
+
+    /// How long until the key that signs has signed for long enough. `None`: that is up to the operator.
+    pub(super) fn next_rotation(&self) -> Option<Duration> {
+        if self.rules.rotate_every.is_zero() {
+            return None;
+        }
+        let due = Timestamp::from_secs(self.ring().signing_since()).plus(self.rules.rotate_every);
+        Some(due.since(self.clock.now()))
+    }
+
+    /// The keys, the one that signs first.
+    pub fn states(&self) -> Vec<SigningKeyState> {
+        let ring = self.ring();
+        let states = ring.keys().map(|(key, created_at, retired_at)| SigningKeyState {
+            kid: key.kid().to_owned(),
+            algorithm: key.algorithm(),
+            created_at: Timestamp::from_secs(created_at),
+            retired_at: retired_at.map(Timestamp::from_secs),
+        });
+        states.collect()
+    }
+
+    fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unmade(file: &Path, error: impl ToString) -> KeyFileError {
+    KeyFileError::Io { path: file.to_owned(), error: std::io::Error::other(error.to_string()) }
+}

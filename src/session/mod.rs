@@ -1,0 +1,102 @@
+//! The second layer: users and their sessions, and the access tokens that go with them.
+//!
+//! A wallet's credential proves who holds a key; a session says what that person is here. [`Sessions`] begins one
+//! for a credential that its provider vouches for (`login.rs`), checks that token and credential belong together
+//! and still hold (`check.rs`), renews tokens (`refresh.rs`), ends sessions (`end.rs`) and lets operators see to
+//! users (`users.rs`). What it shares with `auth`, where a login over the relays begins a session in the very
+//! transaction that stores its outcome, is the [`Book`]. Tokens are made by the [`Mint`], which is there without
+//! sessions, too.
+
+mod audit;
+mod book;
+mod check;
+mod end;
+mod error;
+mod key_file;
+mod live;
+mod login;
+mod mint;
+mod oauth;
+mod rates;
+mod refresh;
+mod rotation;
+mod users;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use audit::{Actor, AuditPage};
+pub use book::{Book, Prepared, until_undisturbed};
+pub use check::{Checked, Offered};
+pub use error::{Reason, Result, SessionError};
+pub use key_file::KeyFileError;
+pub use mint::{Mint, NewServiceToken, SigningKeyState};
+pub use oauth::Introspection;
+pub use rotation::Rotation;
+pub use users::{UserChange, UserPage};
+
+pub use crate::store::{AuditFilter, AuditKind, AuditRecord, Session, User, UserFilter, UserId};
+
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Reading;
+use crate::wallet::WalletProvider;
+use audit::Trail;
+use rates::Rates;
+
+/// Users and sessions, for callers.
+#[derive(Debug)]
+pub struct Sessions {
+    book: Arc<Book>,
+    providers: BTreeMap<&'static str, Arc<dyn WalletProvider>>,
+    default_provider: &'static str,
+    rates: Rates,
+    trail: Trail,
+    lifecycle: Lifecycle,
+}
+
+impl Sessions {
+    /// Sessions for the wallets of these providers; the first is meant where a caller names none.
+    pub fn start(
+        book: Arc<Book>,
+        providers: Vec<Arc<dyn WalletProvider>>,
+        lifecycle: &Lifecycle,
+    ) -> Arc<Self> {
+        let sessions = Arc::new(Self {
+            default_provider: providers.first().map_or("", |provider| provider.name()),
+            providers: providers.into_iter().map(|provider| (provider.name(), provider)).collect(),
+            rates: Rates::new(&book.rules),
+            trail: Trail::start(&book, lifecycle),
+            lifecycle: lifecycle.clone(),
+            book,
+        });
+        lifecycle.run("session tidying", Arc::clone(&sessions).tidy());
+        sessions
+    }
+
+    /// What is known of sessions anyway. While the store cannot be read, nothing is told.
+    pub async fn read_into(&self, reading: &mut Reading) {
+        let now = self.book.clock.now();
+        if let Ok(active) = self.book.accounts.active_sessions(now).await {
+            let help = "Sessions that go on.";
+            reading.gauge("portico_sessions_active", help, &[], active as f64);
+        }
+    }
+
+    /// Forgets what limits how often somebody comes, once it does not any more.
+    async fn tidy(self: Arc<Self>) {
+        const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.rates.tidy(self.book.clock.now());
+        }
+    }
+
+    /// Runs a change to its end, whatever becomes of its caller.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(SessionError::Stopping))
+    }
+}

@@ -1,0 +1,68 @@
+//! A new access token in a session that goes on.
+
+use std::sync::Arc;
+
+use super::audit::Actor;
+use super::check::{Examined, Offered};
+use super::{Reason, Result, SessionError, Sessions};
+use crate::config::Checks;
+use crate::events::LoggedIn;
+use crate::store::{AuditKind, Session};
+
+impl Sessions {
+    /// A new token for whoever this credential is of, with the roles of today, in the session that the old token
+    /// names, or else the one that the credential began. The old token may have run out.
+    pub async fn refresh(
+        self: &Arc<Self>,
+        access_token: Option<&str>,
+        credential: &str,
+        provider: Option<&str>,
+        actor: &Actor,
+    ) -> Result<LoggedIn> {
+        let renewed = self.renew(access_token, credential, provider).await;
+        match &renewed {
+            Err(SessionError::Refused(reason)) => {
+                let kind = match reason {
+                    Reason::SessionMismatch => AuditKind::SessionMismatch,
+                    _ => AuditKind::RefreshRefused,
+                };
+                self.refused("refresh", kind, reason, provider, actor);
+            }
+            Err(_) => {}
+            Ok(_) => self.book.metrics.sessions.passed("refresh"),
+        }
+        renewed
+    }
+
+    async fn renew(
+        self: &Arc<Self>,
+        access_token: Option<&str>,
+        credential: &str,
+        provider: Option<&str>,
+    ) -> Result<LoggedIn> {
+        let offered = Offered { access_token, credential: Some(credential), provider };
+        let Examined { checked, wallet, .. } = self.examine(offered, Checks::Credential).await?;
+        let wallet = wallet.ok_or(Reason::NoCredential)?;
+        let now = self.book.clock.now();
+        self.rates.refresh(&wallet, now)?;
+        let mut session = Session::clone(&checked.session);
+        if session.credential != wallet.credential {
+            // The wallet has given a new one: the session goes on for as long as either holds.
+            session.credential = wallet.credential;
+            session.expires_at = session.expires_at.max(self.book.ends_at(session.created_at, &wallet));
+            let (sessions, carried_on) = (Arc::clone(self), session.clone());
+            let goes_on = self
+                .to_the_end(async move {
+                    let Session { id, credential, expires_at, .. } = &carried_on;
+                    let kept = sessions.book.accounts.carry_on_session(*id, credential, *expires_at).await;
+                    sessions.book.forget_session(*id);
+                    Ok(kept?)
+                })
+                .await?;
+            if !goes_on {
+                return Err(Reason::SessionRevoked.into());
+            }
+        }
+        self.book.logged_in(&checked.user, &session, &wallet, now)
+    }
+}

@@ -1,0 +1,56 @@
+//! Keys of access tokens give way to new ones: on schedule, and when an operator says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::audit::Actor;
+use super::mint::{Mint, SigningKeyState};
+use super::{Result, SessionError};
+use crate::clock::SharedClock;
+use crate::store::{Accounts, AuditKind};
+
+/// Sees to the keys of a mint.
+#[derive(Debug)]
+pub struct Rotation {
+    mint: Arc<Mint>,
+    accounts: Arc<dyn Accounts>,
+    clock: SharedClock,
+}
+
+impl Rotation {
+    /// For this mint; the audit is told in that store.
+    pub fn new(mint: Arc<Mint>, accounts: Arc<dyn Accounts>, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self { mint, accounts, clock })
+    }
+
+    /// Has a new key sign from now on; the ones before verify until their last token has expired.
+    pub async fn rotate(&self, actor: &Actor) -> Result<SigningKeyState> {
+        let mint = Arc::clone(&self.mint);
+        let rotated = tokio::task::spawn_blocking(move || mint.rotate()).await;
+        let key = rotated.map_err(|error| SessionError::Keys(error.to_string()))??;
+        let mut record = actor.did(AuditKind::KeysRotated, self.clock.now());
+        record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
+        if let Err(error) = self.accounts.record_audit(&[record]).await {
+            // The key signs already; that it is not in the audit is no reason to say that it does not.
+            tracing::warn!(%error, kid = key.kid, "a new key is missing in the audit");
+        }
+        Ok(key)
+    }
+
+    /// Rotates whenever it is time.
+    pub async fn on_schedule(self: Arc<Self>) {
+        /// What failed is tried again, and a clock that was set is noticed, after this long.
+        const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+        loop {
+            let Some(due) = self.mint.next_rotation() else { return std::future::pending().await };
+            tokio::time::sleep(due.min(LONGEST_SLEEP)).await;
+            if self.mint.next_rotation().is_some_and(|due| due.is_zero())
+                && let Err(error) = self.rotate(&Actor::daemon()).await
+            {
+                tracing::warn!(%error, "the key of access tokens cannot be rotated");
+                tokio::time::sleep(LONGEST_SLEEP).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What operators do about users.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::audit::Actor;
+use super::{Result, SessionError, Sessions};
+use crate::store::{AuditKind, Session, StreamId, User, UserFilter, UserId};
+
+/// All roles of a user together, and all permissions, in bytes: gateways hand them on in a header each, and have
+/// room for 4 KiB of headers by default.
+const MAX_LIST: usize = 1024;
+
+/// The longest name or address that an operator gives, in bytes.
+const MAX_TEXT: usize = 256;
+
+/// What is to be different about a user. What is left out stays; `null` takes a name or address away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserChange {
+    /// The name.
+    #[serde(deserialize_with = "given")]
+    pub username: Option<Option<String>>,
+    /// The address.
+    #[serde(deserialize_with = "given")]
+    pub email: Option<Option<String>>,
+    /// All roles.
+    pub roles: Option<Vec<String>>,
+    /// All permissions.
+    pub permissions: Option<Vec<String>>,
+    /// Whether the user is kept out; that ends all sessions.
+    pub disabled: Option<bool>,
+}
+
+/// `null` is a value here, and not the absence of one.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// Some users, in the order of their ids.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<User>,
+    /// The id to go on behind, if there are more.
+    pub next: Option<UserId>,
+}
+
+impl Sessions {
+    /// A user.
+    pub async fn user(&self, id: UserId) -> Result<User> {
+        self.book.accounts.user(id).await?.ok_or(SessionError::NoSuchUser)
+    }
+
+    /// At most `limit` users behind `after`.
+    pub async fn users(&self, filter: &UserFilter, after: Option<UserId>, limit: usize) -> Result<UserPage> {
+        let mut users = self.book.accounts.users(filter, after, limit + 1).await?;
+        let more = users.len() > limit;
+        users.truncate(limit);
+        let next = users.last().filter(|_| more).map(|user| user.id);
+        Ok(UserPage { users, next })
+    }
+
+    /// At most `limit` sessions of a user from before `before`, the latest first.
+    pub async fn sessions_of(
+        &self,
+        id: UserId,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> Result<(Vec<Session>, Option<StreamId>)> {
+        self.user(id).await?;
+        let mut found = self.book.accounts.sessions_of(id, before, limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|session| session.id);
+        Ok((found, next))
+    }
+
+    /// Changes a user, of this revision if one is given. Roles hold from the next check on, and stand in the next
+    /// token.
+    pub async fn change_user(
+        self: &Arc<Self>,
+        id: UserId,
+        revision: Option<u64>,
+        change: UserChange,
+        actor: Actor,
+    ) -> Result<User> {
+        let change = change.checked()?;
+        let sessions = Arc::clone(self);
+        self.to_the_end(async move {
+            loop {
+                let before = sessions.user(id).await?;
+                if revision.is_some_and(|revision| revision != before.revision) {
+                    return Err(SessionError::Changed);
+                }
+                let after = change.applied_to(&before);
+                if after == before {
+                    return Ok(before);
+                }
+                if let Some(user) = sessions.put(&before, after, &actor).await? {
+                    return Ok(user);
+                }
+            }
+        })
+        .await
+    }
+
+    /// `None`: somebody else was faster.
+    async fn put(&self, before: &User, mut after: User, actor: &Actor) -> Result<Option<User>> {
+        let (book, now) = (&self.book, self.book.clock.now());
+        after.revision = before.revision + 1;
+        let disabled = after.disabled && !before.disabled;
+        let ends = disabled.then(|| book.ends("user_disabled", after.id, now)).transpose()?;
+        let mut audit = actor.about(AuditKind::UserChanged, &after, now);
+        audit.detail = Some(difference(before, &after));
+        let put = book.accounts.change_user(&after, ends.as_ref(), &audit).await;
+        book.forget_user(after.id);
+        let Some(ended) = put? else { return Ok(None) };
+        book.ended(after.id, "user_disabled", &ended);
+        tracing::info!(user_id = %after.id, disabled = after.disabled, "user changed");
+        Ok(Some(after))
+    }
+
+    /// Deletes a user, of this revision if one is given, and ends all sessions. Returns how many.
+    pub async fn delete_user(
+        self: &Arc<Self>,
+        id: UserId,
+        revision: Option<u64>,
+        actor: Actor,
+    ) -> Result<usize> {
+        let sessions = Arc::clone(self);
+        self.to_the_end(async move {
+            let user = sessions.user(id).await?;
+            if revision.is_some_and(|revision| revision != user.revision) {
+                return Err(SessionError::Changed);
+            }
+            let (book, now) = (&sessions.book, sessions.book.clock.now());
+            let audit = actor.about(AuditKind::UserDeleted, &user, now);
+            let ends = book.ends("user_deleted", id, now)?;
+            let deleted = book.accounts.delete_user(id, revision, &ends, &audit).await;
+            book.forget_user(id);
+            let ended = deleted?.ok_or(SessionError::Changed)?;
+            book.ended(id, "user_deleted", &ended);
+            tracing::info!(user_id = %id, "user deleted");
+            Ok(ended.len())
+        })
+        .await
+    }
+}
+
+impl UserChange {
+    fn checked(mut self) -> Result<Self> {
+        for (field, text) in [("username", &self.username), ("email", &self.email)] {
+            if let Some(Some(text)) = text
+                && (text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control))
+            {
+                let message = format!("{field}: must be 1 to {MAX_TEXT} bytes of one line");
+                return Err(SessionError::BadRequest(message));
+            }
+        }
+        for (field, list) in [("roles", &mut self.roles), ("permissions", &mut self.permissions)] {
+            let Some(list) = list else { continue };
+            list.sort();
+            list.dedup();
+            if let Some(name) = list.iter().find(|name| !is_name(name)) {
+                let message = format!("{field}: {name:?} is not letters, digits and any of . : _ / * -");
+                return Err(SessionError::BadRequest(message));
+            }
+            if list.iter().map(|name| name.len() + 1).sum::<usize>() > MAX_LIST {
+                return Err(SessionError::BadRequest(format!("{field}: at most {MAX_LIST} bytes together")));
+            }
+        }
+        Ok(self)
+    }
+
+    fn applied_to(&self, user: &User) -> User {
+        let mut user = user.clone();
+        if let Some(username) = &self.username {
+            user.username.clone_from(username);
+        }
+        if let Some(email) = &self.email {
+            user.email.clone_from(email);
+        }
+        if let Some(roles) = &self.roles {
+            user.roles.clone_from(roles);
+        }
+        if let Some(permissions) = &self.permissions {
+            user.permissions.clone_from(permissions);
+        }
+        if let Some(disabled) = self.disabled {
+            user.disabled = disabled;
+        }
+        user
+    }
+}
+
+/// A name that fits a list in a header.
+fn is_name(name: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b".:_/*-".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_usual)
+}
+
+/// What was changed, before and after, as JSON.
+fn difference(before: &User, after: &User) -> String {
+    let told = |user: &User| {
+        let User { username, email, roles, permissions, disabled, .. } = user;
+        [
+            ("username", json!(username)),
+            ("email", json!(email)),
+            ("roles", json!(roles)),
+            ("permissions", json!(permissions)),
+            ("disabled", json!(disabled)),
+        ]
+    };
+    let changes = told(before).into_iter().zip(told(after)).filter(|((_, old), (_, new))| old != new);
+    let changes: serde_json::Map<_, _> = changes
+        .map(|((name, old), (_, new))| (name.to_owned(), json!({ "before": old, "after": new })))
+        .collect();
+    serde_json::Value::Object(changes).to_string()
+}

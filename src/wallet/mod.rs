@@ -1,0 +1,111 @@
+//! Wallet providers: a credential goes in, a verified wallet identity comes out.
+//!
+//! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
+//! merely says of itself. The providers themselves live where they have what they need: Portal's in `auth`.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+
+/// The longest name of a wallet or identifier, in bytes.
+const MAX_NAME: usize = 512;
+
+/// Whose wallet it is, as its provider has verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalletIdentity {
+    /// The provider's name.
+    pub provider: String,
+    /// The wallet: stable, and no other wallet of this provider has it.
+    pub wallet_id: String,
+    /// How the user proves to be its owner.
+    pub auth_method: String,
+    /// What the user is known by there.
+    pub auth_identifier: String,
+    /// A hash that names the credential, and that none of its other spellings changes.
+    pub credential: [u8; 32],
+    /// Up to when the credential holds.
+    pub expires_at: Timestamp,
+    /// The key that the claim `target_key` names for programs written after the Portal wallet.
+    pub target_key: Option<String>,
+}
+
+/// Why there is no identity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// It held once.
+    #[error("{message}")]
+    Expired {
+        /// For people.
+        message: String,
+    },
+    /// It does not hold.
+    #[error("{message}")]
+    Rejected {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// Nobody knows now: what the provider needs is not to be had.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Verifies the credentials of one kind of wallet.
+#[async_trait]
+pub trait WalletProvider: fmt::Debug + Send + Sync {
+    /// What callers name it by.
+    fn name(&self) -> &'static str;
+
+    /// Whose credential this is, if it holds now.
+    async fn identify(&self, credential: &str) -> Result<WalletIdentity, CredentialError>;
+
+    /// Whether a credential that was named once ([`WalletIdentity::credential`]) has been withdrawn since.
+    fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
+}
+
+impl WalletIdentity {
+    /// The wallet's name goes into headers and is visible ASCII; the identifier is text of one line.
+    ///
+    /// # Errors
+    /// [`CredentialError::Rejected`] with `unusable_identity`.
+    pub fn checked(self) -> Result<Self, CredentialError> {
+        let fits = |name: &str| !name.is_empty() && name.len() <= MAX_NAME;
+        let is_visible = |name: &String| fits(name) && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_text = |name: &String| fits(name) && !name.chars().any(char::is_control);
+        let named = [&self.provider, &self.wallet_id, &self.auth_method].into_iter().all(is_visible);
+        if named && is_text(&self.auth_identifier) {
+            return Ok(self);
+        }
+        let message = "the credential names its owner in a way that cannot be used".into();
+        Err(CredentialError::Rejected { code: "unusable_identity", message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_forge_a_header_or_a_line_of_the_log_is_refused() {
+        let named = |wallet_id: &str| WalletIdentity {
+            provider: "portal".into(),
+            wallet_id: wallet_id.into(),
+            auth_method: "nostr".into(),
+            auth_identifier: "npub1".into(),
+            credential: [0; 32],
+            expires_at: Timestamp::default(),
+            target_key: None,
+        };
+        named("ab12").checked().unwrap();
+        for hostile in ["", "a\r\nX-Auth-Roles: admin", "a b", "é", &"a".repeat(MAX_NAME + 1)] {
+            let error = named(hostile).checked().unwrap_err();
+            assert!(
+                matches!(error, CredentialError::Rejected { code: "unusable_identity", .. }),
+                "{hostile:?}"
+            );
+        }
+    }
+}
