@@ -27,6 +27,11 @@ fn the_corpus_of_tokens_holds() {
 }
 
 #[test]
+fn the_corpus_of_access_tokens_holds() {
+    replay("access_token", portico_fuzz::access_token::run);
+}
+
+#[test]
 fn the_corpus_of_handshake_urls_holds() {
     replay("handshake_url", portico_fuzz::handshake_url::run);
 }

@@ -1,6 +1,7 @@
 //! What is fuzzed: one module a parser, each with a `run` that feeds it and asserts what must hold of
 //! whatever it accepts. `tests/fuzz_corpus.rs` replays the corpus through the same functions.
 
+pub mod access_token;
 pub mod envelope;
 pub mod handshake_url;
 pub mod message;
