@@ -12,6 +12,7 @@ mod lookups;
 mod observe;
 mod recovery;
 mod relays;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;

@@ -58,6 +58,12 @@ impl Rest {
         self
     }
 
+    /// With this header beside the others of its name.
+    pub(crate) fn and(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     /// Without this header.
     pub(crate) fn without(mut self, name: &'static str) -> Self {
         self.headers.retain(|(known, _)| *known != name);
@@ -70,6 +76,10 @@ impl Rest {
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, body.to_string()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, body.to_string()).await
     }
 
     pub(crate) async fn delete(&self, path: &str, body: Value) -> Answer {

@@ -1,0 +1,129 @@
+//! What gateways ask.
+
+use hyper::Method;
+use serde_json::json;
+
+use super::{SESSIONS, daemon};
+use crate::support::beginning::Member;
+use crate::support::daemon::Daemon;
+use crate::support::relay::TestRelay;
+use crate::support::rest::{Answer, Rest};
+
+/// A user's request, as a gateway hands it on.
+fn of(rest: &Rest, member: &Member) -> Rest {
+    rest.clone()
+        .with("authorization", &format!("Bearer {}", member.access_token()))
+        .with("x-wallet-session", &member.credential)
+}
+
+fn told(answer: &Answer) -> (u16, Option<&str>, Option<&str>) {
+    (answer.status.as_u16(), answer.header("www-authenticate"), answer.header("x-auth-error"))
+}
+
+#[tokio::test]
+async fn a_user_who_is_let_through_is_named_in_headers() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    let change = json!({ "roles": ["editor", "admin"], "permissions": ["pay:read"] });
+    rest.patch(&format!("/users/{}", member.id()), change).await.data();
+    let answer = of(&rest, &member).with("x-auth-user", "root").get("/auth/forward").await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
+    for (name, value) in [
+        ("x-auth-user", member.id()),
+        ("x-auth-wallet", &member.phone.key().to_hex()),
+        ("x-auth-provider", "portal"),
+        ("x-auth-roles", "admin,editor"),
+        ("x-auth-permissions", "pay:read"),
+        ("x-auth-session", member.session()),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_not_let_through_is_challenged_as_rfc_6750_wants_it() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let (member, other) = (Member::of(&daemon).await, Member::of(&daemon).await);
+    let rest = daemon.rest();
+    let nothing = rest.get("/auth/forward").await;
+    assert_eq!(told(&nothing), (401, Some("Bearer"), Some("access_token_required")));
+    let mixed = of(&rest, &member).without("x-wallet-session").with("x-wallet-session", &other.credential);
+    let challenge = "Bearer error=\"invalid_token\", error_description=\"session_mismatch\"";
+    let mixed = mixed.get("/auth/forward").await;
+    assert_eq!(told(&mixed), (401, Some(challenge), Some("session_mismatch")));
+    let twice = of(&rest, &member).and("authorization", "Bearer other").get("/auth/forward").await;
+    assert_eq!(twice.header("x-auth-error"), Some("malformed_request"));
+}
+
+#[tokio::test]
+async fn roles_and_permissions_are_asked_for_one_by_one_and_a_misspelt_question_lets_nobody_in() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    let ask = of(&rest, &member);
+    let scope = Some("Bearer error=\"insufficient_scope\"");
+    let refused = ask.get("/auth/forward?role=admin").await;
+    assert_eq!(told(&refused), (403, scope, Some("role_missing")));
+    let change = json!({ "roles": ["admin"], "permissions": ["pay"] });
+    rest.patch(&format!("/users/{}", member.id()), change).await.data();
+    for (query, status) in [
+        ("role=admin", 200),
+        ("role=admin&permission=pay", 200),
+        ("role=admin&role=editor", 403),
+        ("permission=refund", 403),
+        ("role=Admin", 403),
+        ("role=", 403),
+        ("rol=admin", 400),
+    ] {
+        let answer = ask.get(&format!("/auth/forward?{query}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn envoy_asks_by_any_method_below_the_path_and_the_users_query_asks_for_nothing() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let ask = of(&daemon.rest(), &member);
+    for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+        let answer = ask.send(method.clone(), "/auth/forward/app/page?role=nobody&x=1", "").await;
+        assert_eq!(answer.status.as_u16(), 200, "{method}");
+    }
+    assert_eq!(ask.send(Method::HEAD, "/auth/forward/app", "").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn a_gateway_may_hand_on_cookies_or_headers_of_other_names() {
+    let relay = TestRelay::start().await;
+    let forward = "[forward]\naccess_token_header = \"X-Access-Token\"\ncredential_header = \"X-Wallet\"\n\
+                   access_token_cookie = \"at\"\ncredential_cookie = \"ws\"\n";
+    let config = format!("{SESSIONS}{forward}");
+    let daemon = Daemon::on(&[&relay]).with_tcp().with_config(&config).start_subscribed(&[&relay]).await;
+    let member = Member::of(&daemon).await;
+    let (token, wallet) = (member.access_token(), member.credential.as_str());
+    let rest = daemon.rest();
+    let by_cookie = rest.clone().with("cookie", &format!("a=b; at={token}; ws={wallet}"));
+    assert_eq!(by_cookie.get("/auth/forward").await.status.as_u16(), 200);
+    let twice = rest.clone().with("cookie", &format!("at={token}; ws={wallet}; at=other"));
+    assert_eq!(twice.get("/auth/forward").await.status.as_u16(), 401);
+    // Over TCP, too, as Authorization is free for the API token.
+    let over_tcp = daemon.rest_over_tcp().with("x-access-token", token).with("x-wallet", wallet);
+    assert_eq!(over_tcp.get("/auth/forward").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn over_tcp_nobody_asks_with_the_users_token_in_the_place_of_the_api_token() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_tcp().with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    let member = Member::of(&daemon).await;
+    let stranger = daemon.rest_over_tcp().without("authorization");
+    assert_eq!(of(&stranger, &member).get("/auth/forward").await.status.as_u16(), 401);
+    let caller = daemon.rest_over_tcp().with("x-wallet-session", &member.credential);
+    assert_eq!(caller.get("/auth/forward").await.status.as_u16(), 403);
+}
