@@ -101,7 +101,7 @@ impl Rest {
         let body = Full::new(body.into());
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         for (name, value) in &self.headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
+            request.headers_mut().append(*name, value.parse().unwrap());
         }
         soon(path, self.exchange(request)).await
     }

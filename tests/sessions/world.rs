@@ -1,0 +1,167 @@
+//! Sessions as the daemon puts them together, but for the clock and the wallets.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nostr_sdk::Keys;
+use portico::access::PublicKey;
+use portico::clock::{Clock, SharedClock, Timestamp};
+use portico::config::{AccessRules, SessionRules};
+use portico::events::Events;
+use portico::lifecycle::Lifecycle;
+use portico::metrics::Metrics;
+use portico::protocol::Sealer;
+use portico::session::{Book, Mint, Sessions};
+use portico::store::Store;
+use portico::store::sqlite::{SqliteOptions, SqliteStore};
+use portico::token::SigningKey;
+use portico::wallet::{CredentialError, WalletIdentity, WalletProvider};
+
+/// When the world begins, in seconds since the Unix epoch.
+const BEGINNING: u64 = 1_800_000_000;
+
+/// A clock that stands still until it is moved on.
+#[derive(Debug)]
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Wallets whose credentials say everything themselves: `WALLET.EXPIRES_AT.NUMBER`.
+#[derive(Debug)]
+struct Wallets {
+    clock: Arc<Hand>,
+    withdrawn: Mutex<HashSet<[u8; 32]>>,
+}
+
+fn name_of(credential: &str) -> [u8; 32] {
+    let mut name = [0; 32];
+    name[..credential.len()].copy_from_slice(credential.as_bytes());
+    name
+}
+
+#[async_trait]
+impl WalletProvider for Wallets {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn identify(&self, credential: &str) -> Result<WalletIdentity, CredentialError> {
+        let mut parts = credential.split('.');
+        let mut part = || parts.next().and_then(|part| part.parse::<u64>().ok());
+        let (Some(wallet), Some(expires_at)) = (part(), part()) else {
+            return Err(CredentialError::Rejected { code: "malformed", message: "malformed".into() });
+        };
+        if self.is_withdrawn(&name_of(credential)) {
+            return Err(CredentialError::Rejected { code: "withdrawn", message: "withdrawn".into() });
+        }
+        let expires_at = Timestamp::from_secs(expires_at);
+        if expires_at <= self.clock.now() {
+            return Err(CredentialError::Expired { message: "expired".into() });
+        }
+        Ok(WalletIdentity {
+            provider: "test".into(),
+            wallet_id: wallet.to_string(),
+            auth_method: "test".into(),
+            auth_identifier: format!("owner of {wallet}"),
+            credential: name_of(credential),
+            expires_at,
+            target_key: None,
+        })
+    }
+
+    fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
+        self.withdrawn.lock().unwrap().contains(credential)
+    }
+}
+
+/// Everything that stays when the daemon is started anew, and the daemon's sessions.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    clock: Arc<Hand>,
+    wallets: Arc<Wallets>,
+    rules: SessionRules,
+    running: Option<Running>,
+}
+
+struct Running {
+    sessions: Arc<Sessions>,
+    mint: Arc<Mint>,
+    store: Arc<SqliteStore>,
+    lifecycle: Lifecycle,
+}
+
+impl World {
+    pub(crate) fn new(rules: SessionRules) -> Self {
+        let clock = Arc::new(Hand(BEGINNING.into()));
+        let wallets = Arc::new(Wallets { clock: Arc::clone(&clock), withdrawn: Mutex::default() });
+        let mut world = Self { folder: tempfile::tempdir().unwrap(), clock, wallets, rules, running: None };
+        world.start();
+        world
+    }
+
+    fn start(&mut self) {
+        let clock: SharedClock = self.clock.clone();
+        let store = SqliteStore::open(&self.folder.path().join("db"), SqliteOptions::default()).unwrap();
+        let store = Arc::new(store);
+        let keys = Keys::parse(&"4e".repeat(32)).unwrap();
+        let service = PublicKey::of_service(&SigningKey::from_secret(keys.secret_key()).verifying_key());
+        let kept: Arc<dyn Store> = store.clone();
+        let events = Events::new(kept, Arc::new(Sealer::new(keys, 8)));
+        let file = self.folder.path().join("access-keys.json");
+        let rules = AccessRules { lifetime: Duration::from_secs(60), ..AccessRules::default() };
+        let mint = Mint::open(&file, &rules, service, "npub1test", self.rules.max_lifetime, clock.clone());
+        let mint = Arc::new(mint.unwrap());
+        let metrics = Arc::<Metrics>::default();
+        let book = Book::new(store.clone(), events, Arc::clone(&mint), self.rules.clone(), clock, metrics);
+        let lifecycle = Lifecycle::default();
+        let wallets: Arc<dyn WalletProvider> = self.wallets.clone();
+        let sessions = Sessions::start(Arc::new(book), vec![wallets], &lifecycle);
+        self.running = Some(Running { sessions, mint, store, lifecycle });
+    }
+
+    /// Stops and starts anew what a daemon would.
+    pub(crate) async fn restart(&mut self) {
+        let Running { store, lifecycle, .. } = self.running.take().unwrap();
+        lifecycle.stop();
+        assert!(lifecycle.drained(std::future::pending()).await);
+        store.close().await;
+        self.start();
+    }
+
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.running.as_ref().unwrap().sessions
+    }
+
+    pub(crate) fn mint(&self) -> &Arc<Mint> {
+        &self.running.as_ref().unwrap().mint
+    }
+
+    /// The same store, for what goes around sessions.
+    pub(crate) fn store(&self) -> Arc<SqliteStore> {
+        Arc::clone(&self.running.as_ref().unwrap().store)
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().secs()
+    }
+
+    pub(crate) fn clock(&self) -> SharedClock {
+        self.clock.clone()
+    }
+
+    pub(crate) fn advance(&self, secs: u64) {
+        self.clock.0.fetch_add(secs, Ordering::SeqCst);
+    }
+
+    pub(crate) fn withdraw(&self, credential: &str) {
+        self.wallets.withdrawn.lock().unwrap().insert(name_of(credential));
+    }
+}
