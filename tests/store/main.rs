@@ -4,4 +4,5 @@
 mod conformance;
 mod fixtures;
 mod model;
+mod people;
 mod sqlite;

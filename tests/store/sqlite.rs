@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Outbox, Store, StoreError};
+use portico::store::{Accounts, AuditKind, Challenge, Outbox, SessionChoice, Store, StoreError, User};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::fixtures::*;
+use crate::people::*;
 
 conformance!(crate::sqlite::empty);
 
@@ -46,6 +47,28 @@ async fn what_was_acknowledged_is_there_after_the_store_was_dropped() {
     let store = open(&file_in(&folder)).unwrap();
     assert_eq!((recovered(&store).await, page(&store, stream(2)).await), before);
     assert_eq!(before.0.challenges, [challenge("d", stream(3))]);
+}
+
+#[tokio::test]
+async fn users_sessions_and_the_audit_are_there_after_the_store_was_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file_in(&folder)).unwrap();
+    store.open_challenge(&Challenge { is_login: true, ..challenge("c", stream(9)) }).await.unwrap();
+    begin(&store, 1, &person(1)).await;
+    begin(&store, 2, &person(1)).await;
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 200);
+    let which = SessionChoice::One(stream(1));
+    store.end_sessions(which, &why("logout", 200), &revoked).await.unwrap();
+    drop(store);
+
+    let store = open(&file_in(&folder)).unwrap();
+    assert_eq!(store.user(user_id(1)).await.unwrap(), Some(User { logins: 2, ..person(1) }));
+    let expected = [(stream(2), None), (stream(1), Some("logout".to_owned()))];
+    assert_eq!(sessions(&store, user_id(1)).await, expected);
+    assert_eq!(audited(&store).await.last(), Some(&revoked));
+    assert!(recovered(&store).await.challenges[0].is_login);
+    let again = store.end_sessions(which, &why("logout", 201), &revoked).await.unwrap();
+    assert_eq!(again, [], "a logout holds");
 }
 
 #[tokio::test]

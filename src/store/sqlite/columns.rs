@@ -182,6 +182,7 @@ mod tests {
         assert!(stored::<Key>(&[7_u8; 31].as_slice()).is_err());
         assert!(stored::<StreamId>(&"text").is_err());
         assert!(stored::<HandshakeKind>(&"payment").is_err());
+        assert!(stored::<AuditKind>(&"payment").is_err());
         assert!(stored::<Json<Vec<String>>>(&"[1").is_err());
     }
 }

@@ -94,6 +94,35 @@ mod tests {
         assert_eq!(db.total_changes(), changes);
     }
 
+    /// The moment of the upgrade, with everything that may be open then.
+    #[test]
+    fn wallets_keep_their_signers_and_a_scanned_login_goes_on_as_one() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        db.execute_batch(&STEPS[..3].concat()).unwrap();
+        db.pragma_update(None, "user_version", 3).unwrap();
+        db.execute_batch(
+            "INSERT INTO streams (id, created_at) VALUES (x'01', 1), (x'02', 1);
+             INSERT INTO events VALUES (x'01', 1, 1, 'scanned');
+             INSERT INTO challenges VALUES
+                 ('scanned', x'01', x'aa', '[]', '[]', 0, 1, 1, 2, NULL),
+                 ('asked', x'02', x'aa', '[]', '[]', 0, 1, 1, 2, NULL);
+             INSERT INTO users VALUES (x'aa', '[]', 1, 1);
+             INSERT INTO signers VALUES (x'bb', x'aa');
+             INSERT INTO subkeys VALUES (x'aa', x'bb', '{}', 1);",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        let count = |sql| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM signers JOIN wallets ON wallets.key = signers.user"), 1);
+        assert_eq!(count("SELECT count(*) FROM users"), 0, "whoever logged in before sessions had none");
+        assert_eq!(count("SELECT count(*) FROM challenges WHERE challenge = 'scanned' AND is_login"), 1);
+        assert_eq!(count("SELECT count(*) FROM challenges WHERE challenge = 'asked' AND NOT is_login"), 1);
+        db.execute("DELETE FROM signers", []).unwrap();
+        db.execute("DELETE FROM wallets", []).unwrap();
+        assert_eq!(count("SELECT count(*) FROM subkeys"), 0, "they still go with their wallet");
+    }
+
     #[test]
     fn a_step_that_fails_leaves_the_version_before_it() {
         let mut db = Connection::open_in_memory().unwrap();

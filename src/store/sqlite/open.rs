@@ -13,7 +13,7 @@ use super::migrate;
 use crate::store::{Result, StoreError};
 
 /// Every statement that a connection ever runs stays prepared.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// So many pages (of 4 KiB) wait in the write-ahead log before they are moved into the file, if no reader holds
 /// them up: four times as many as SQLite's own measure, as most are changed again soon and then move once.

@@ -1,11 +1,14 @@
 //! What every backend of the store promises. `conformance!(make)` runs all of it against the stores that
 //! `make` makes: an async function that returns an empty store and a guard that keeps it alive.
 
+pub(crate) mod accounts;
 pub(crate) mod challenges;
 pub(crate) mod concurrency;
 pub(crate) mod history;
+pub(crate) mod logins;
 pub(crate) mod outbox;
 pub(crate) mod scans;
+pub(crate) mod sessions;
 pub(crate) mod streams;
 pub(crate) mod wallets;
 
@@ -47,6 +50,37 @@ macro_rules! conformance {
                 subkeys_come_latest_first_and_the_longest_unseen_goes,
                 a_subkey_belongs_to_one_user_only,
                 a_subkey_shown_again_is_refreshed,
+            }
+            accounts {
+                a_change_takes_the_place_of_the_revision_before_it,
+                a_change_of_another_revision_does_nothing,
+                of_a_hundred_changes_at_once_one_goes_through,
+                a_user_who_is_kept_out_loses_every_session_with_the_change,
+                two_users_never_have_one_wallet,
+                of_a_deleted_user_only_the_streams_and_the_audit_stay,
+                users_are_found_by_every_part_of_a_filter_in_pages,
+                the_audit_is_found_by_every_part_of_a_filter_in_pages,
+                a_purge_takes_old_audit_records_and_no_number_is_given_twice,
+            }
+            logins {
+                a_first_login_adds_the_user_begins_a_session_and_is_in_the_audit,
+                a_later_login_counts_and_leaves_what_the_operator_decides,
+                of_a_hundred_first_logins_of_a_wallet_at_once_one_goes_through,
+                a_login_of_a_user_who_is_not_as_it_was_made_from_leaves_no_trace,
+                a_login_whose_session_is_there_already_is_undone_whole,
+                sessions_beyond_the_most_are_ended_oldest_first,
+                an_approval_and_its_session_are_stored_together_or_not_at_all,
+            }
+            sessions {
+                a_session_is_ended_once_as_its_stream_and_the_audit_tell,
+                of_a_hundred_who_end_a_session_one_does,
+                all_sessions_of_a_user_end_those_that_ran_out_too_and_nobody_elses,
+                a_session_is_carried_on_until_it_is_ended,
+                a_credential_leads_to_its_latest_session_but_first_to_one_not_ended,
+                sessions_of_a_user_come_in_pages_the_latest_first,
+                a_session_is_active_until_it_expires_or_is_ended,
+                a_purge_takes_old_sessions_and_their_streams_only_with_them,
+                a_purge_takes_any_number_of_sessions,
             }
             history {
                 the_last_change_of_a_relay_holds_until_it_is_forgotten,

@@ -1,0 +1,161 @@
+use futures_util::future::join_all;
+use portico::store::{AuditKind, PurgeBefore, SessionChoice, Store, StreamId};
+
+use crate::fixtures::*;
+use crate::people::*;
+
+pub(crate) async fn a_session_is_ended_once_as_its_stream_and_the_audit_tell(store: &dyn Store) {
+    begin(store, 1, &person(1)).await;
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 200);
+    let end = async |reason| {
+        let which = SessionChoice::One(stream(1));
+        store.end_sessions(which, &why(reason, 200), &revoked).await.unwrap()
+    };
+    let ended = end("logout").await;
+    assert_eq!(ids(&ended), [stream(1)]);
+    let page = page(store, stream(1)).await;
+    assert_eq!((page.events.len(), page.events.last(), page.ended), (2, Some(&ended[0].event), true));
+    let session = store.session(stream(1)).await.unwrap().unwrap();
+    assert_eq!(session.ended, Some((at(200), "logout".into())));
+    assert_eq!(audited(store).await.last(), Some(&revoked));
+
+    assert_eq!(end("again").await, []);
+    assert_eq!(store.session(stream(1)).await.unwrap(), Some(session));
+    assert_eq!(audited(store).await.len(), 2, "nothing was ended");
+    let unknown = SessionChoice::One(stream(2));
+    assert_eq!(store.end_sessions(unknown, &why("logout", 200), &revoked).await.unwrap(), []);
+}
+
+pub(crate) async fn of_a_hundred_who_end_a_session_one_does(store: &dyn Store) {
+    begin(store, 1, &person(1)).await;
+    let answers = join_all((0..100).map(|_| async {
+        let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 200);
+        store.end_sessions(SessionChoice::AllOf(user_id(1)), &why("logout", 200), &revoked).await.unwrap()
+    }))
+    .await;
+    assert_eq!(answers.iter().flatten().count(), 1);
+    assert_eq!(audited(store).await.len(), 2);
+}
+
+/// One that ran out could be carried on: "log me out everywhere" means it, too.
+pub(crate) async fn all_sessions_of_a_user_end_those_that_ran_out_too_and_nobody_elses(store: &dyn Store) {
+    for n in [2, 1, 3] {
+        begin(store, n, &person(1)).await;
+    }
+    begin(store, 4, &person(2)).await;
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 2_000);
+    let all = SessionChoice::AllOf(user_id(1));
+    let ended = store.end_sessions(all, &why("logout", 2_000), &revoked).await.unwrap();
+    assert_eq!(ids(&ended), [stream(1), stream(2), stream(3)], "the oldest first");
+    assert_eq!(sessions(store, user_id(2)).await, [(stream(4), None)]);
+    assert_eq!(audited(store).await.last(), Some(&revoked));
+}
+
+pub(crate) async fn a_session_is_carried_on_until_it_is_ended(store: &dyn Store) {
+    begin(store, 1, &person(1)).await;
+    assert!(
+        store.carry_on_session(stream(1), &[9; 32], at(3_000)).await.unwrap(),
+        "though it ran out at 1000"
+    );
+    let session = store.session(stream(1)).await.unwrap().unwrap();
+    assert_eq!((session.credential, session.expires_at), ([9; 32], at(3_000)));
+    assert_eq!(store.active_sessions(at(2_000)).await.unwrap(), 1);
+
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 2_000);
+    store.end_sessions(SessionChoice::One(stream(1)), &why("logout", 2_000), &revoked).await.unwrap();
+    let before = store.session(stream(1)).await.unwrap();
+    assert!(!store.carry_on_session(stream(1), &[8; 32], at(4_000)).await.unwrap());
+    assert_eq!(store.session(stream(1)).await.unwrap(), before);
+    assert!(!store.carry_on_session(stream(2), &[8; 32], at(4_000)).await.unwrap());
+}
+
+pub(crate) async fn a_credential_leads_to_its_latest_session_but_first_to_one_not_ended(store: &dyn Store) {
+    for n in 1..=3 {
+        let mut login = login(n, &person(1), (n > 1).then_some(1));
+        login.session.credential = [7; 32];
+        store.begin_session(&login).await.unwrap();
+    }
+    let latest = async || store.session_of_credential(&[7; 32]).await.unwrap().map(|session| session.id);
+    assert_eq!(latest().await, Some(stream(3)));
+    for (ended, next) in [(3, 2), (1, 2), (2, 3)] {
+        let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 200);
+        let which = SessionChoice::One(stream(ended));
+        store.end_sessions(which, &why("logout", 200), &revoked).await.unwrap();
+        assert_eq!(latest().await, Some(stream(next)));
+    }
+    begin(store, 4, &person(1)).await;
+    store.carry_on_session(stream(4), &[7; 32], at(2_000)).await.unwrap();
+    assert_eq!(latest().await, Some(stream(4)), "carried on with it");
+    assert_eq!(store.session_of_credential(&[4; 32]).await.unwrap(), None, "carried on with another");
+}
+
+pub(crate) async fn sessions_of_a_user_come_in_pages_the_latest_first(store: &dyn Store) {
+    for n in 1..=5 {
+        begin(store, n, &person(n % 2)).await;
+    }
+    let page = async |before: Option<StreamId>, limit| {
+        let sessions = store.sessions_of(user_id(1), before, limit).await.unwrap();
+        sessions.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 2).await, [stream(5), stream(3)]);
+    assert_eq!(page(Some(stream(3)), 2).await, [stream(1)]);
+    assert_eq!(page(Some(stream(1)), 2).await, []);
+}
+
+pub(crate) async fn a_session_is_active_until_it_expires_or_is_ended(store: &dyn Store) {
+    for n in 1..=3 {
+        let mut login = login(n, &person(n), None);
+        login.session.expires_at = at(1_000 * u64::from(n));
+        store.begin_session(&login).await.unwrap();
+    }
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(3), 200);
+    store.end_sessions(SessionChoice::AllOf(user_id(3)), &why("logout", 200), &revoked).await.unwrap();
+    for (now, active) in [(999, 2), (1_000, 1), (2_000, 0)] {
+        assert_eq!(store.active_sessions(at(now)).await.unwrap(), active, "at {now}");
+    }
+}
+
+pub(crate) async fn a_purge_takes_old_sessions_and_their_streams_only_with_them(store: &dyn Store) {
+    for n in 1..=4 {
+        let mut login = login(n, &person(n), None);
+        login.session.expires_at = at([0, 900, 900, 500, 501][usize::from(n)]);
+        store.begin_session(&login).await.unwrap();
+    }
+    for (n, secs) in [(1, 499), (2, 500)] {
+        let revoked = audit(AuditKind::SessionsRevoked, user_id(n), secs);
+        store.end_sessions(SessionChoice::One(stream(n)), &why("logout", secs), &revoked).await.unwrap();
+    }
+    store.drop_deliveries(None).await.unwrap();
+    let streams = PurgeBefore { streams: at(999), ..purge_nothing() };
+    assert_eq!(store.purge(&streams).await.unwrap(), 0, "operators can still see what became of them");
+
+    let sessions = |secs| PurgeBefore { sessions: at(secs), ..purge_nothing() };
+    assert_eq!(store.purge(&sessions(500)).await.unwrap(), 1);
+    assert_eq!(store.session(stream(1)).await.unwrap(), None);
+    assert_eq!(store.purge(&sessions(501)).await.unwrap(), 2);
+    assert_eq!(store.session(stream(2)).await.unwrap(), None);
+    assert_eq!(store.session(stream(3)).await.unwrap(), None);
+    assert!(store.session(stream(4)).await.unwrap().is_some());
+    assert!(page(store, stream(3)).await.ended, "it ran out");
+    assert!(!page(store, stream(4)).await.ended);
+
+    let before = PurgeBefore { streams: at(500), ..purge_nothing() };
+    assert_eq!(store.purge(&before).await.unwrap(), 3, "of the first, two events and their stream");
+    assert_eq!(store.purge(&streams).await.unwrap(), 5, "three of the second, two of the one that ran out");
+    assert!(store.events_after(stream(4), 0, 9).await.unwrap().is_some());
+    assert!(store.user(user_id(1)).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_purge_takes_any_number_of_sessions(store: &dyn Store) {
+    begin(store, 1, &person(1)).await;
+    let begun = (0..1_100_u64).map(|n| async move {
+        let mut login = login(1, &person(1), Some(1));
+        login.session.id = StreamId::new(at(1_000 + n), [0; 10]);
+        login.max_sessions = usize::MAX;
+        store.begin_session(&login).await.unwrap();
+    });
+    join_all(begun).await;
+    store.drop_deliveries(None).await.unwrap();
+    let before = PurgeBefore { sessions: at(1_001), streams: at(1_001), ..purge_nothing() };
+    assert_eq!(store.purge(&before).await.unwrap(), 3 * 1_101, "sessions, their events, their streams");
+}
