@@ -28,7 +28,7 @@ const TTL: Duration = Duration::from_secs(3);
 /// How many callers there are of each kind: see [`World::act`].
 const CALLERS: [usize; 6] = [4, 4, 2, 1, 1, 1];
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect(name))
 }
 

@@ -5,6 +5,7 @@ mod crowd;
 mod flood;
 mod kills;
 mod ledger;
+mod logouts;
 #[allow(dead_code, reason = "it has more moods than are needed here")]
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
