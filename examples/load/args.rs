@@ -47,7 +47,10 @@ pub(crate) struct Args {
     /// Also measure token verification and issuance over Unix socket, TCP and WebSocket
     #[arg(long)]
     pub(crate) bench: bool,
-    /// Seconds for each measurement of --bench
+    /// Turn sessions on: logins end with one, and checks, logins and renewals by credential are measured, too
+    #[arg(long)]
+    pub(crate) sessions: bool,
+    /// Seconds for each measurement of --bench and --sessions
     #[arg(long, value_name = "SECS", default_value_t = 3)]
     pub(crate) verify_secs: u64,
     /// The daemon [default: `portico` in the folder above this program's]

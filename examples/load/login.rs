@@ -19,12 +19,12 @@ use crate::socket::Address;
 use crate::usage::Usage;
 use crate::wallets;
 
-/// Carries out all logins, [`Args::at_once`] at a time, and reports.
+/// Carries out all logins, [`Args::at_once`] at a time, and reports; returns how each ended, too.
 pub(crate) async fn many(
     args: &Args,
     daemon: &Daemon,
     wallets: &mut wallets::Handle,
-) -> Result<Map<String, Value>> {
+) -> Result<(Map<String, Value>, Vec<Value>)> {
     let at_once = args.at_once.unwrap_or(args.logins).max(1);
     let places = Arc::new(Semaphore::new(at_once));
     let give_up = Duration::from_secs(args.give_up_secs);
@@ -41,14 +41,18 @@ pub(crate) async fn many(
             let began = Instant::now();
             let ended = timeout(give_up, one(&socket, follow, wallet, scans)).await;
             let ended = ended.unwrap_or_else(|_| Err("no end in time".into()));
-            ended.map(|()| began.elapsed().saturating_sub(delay))
+            ended.map(|approval| (approval, began.elapsed().saturating_sub(delay)))
         });
     }
     let mut times = Vec::with_capacity(args.logins);
+    let mut approvals = Vec::with_capacity(args.logins);
     let mut failed = 0;
     while let Some(login) = logins.join_next().await {
         match login? {
-            Ok(time) => times.push(time),
+            Ok((approval, time)) => {
+                times.push(time);
+                approvals.push(approval);
+            }
             Err(error) => {
                 failed += 1;
                 eprintln!("load: a login failed: {error}");
@@ -72,22 +76,28 @@ pub(crate) async fn many(
         ("daemon_cpu_ms_per_login", json!((cpu_s * 1e6 / completed.max(1) as f64).round() / 1000.0)),
         ("daemon_rss_after_logins_mb", json!(after.resident_mb())),
     ];
-    Ok(figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Ok((figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), approvals))
 }
 
-/// One login, from `POST /login` to the approval.
+/// One login, from `POST /login` to the approval, which is returned.
 pub(crate) async fn one(
     socket: &Path,
     follow: Follow,
     wallet: usize,
     scans: mpsc::UnboundedSender<String>,
-) -> Result<()> {
+) -> Result<Value> {
     let mut connection = Connection::open(Address::Unix(socket)).await?;
     let opened = connection.call("POST", "/login", "{}").await?;
     let url = opened["url"].as_str().ok_or("a login without a URL")?;
     let stream = opened["stream_id"].as_str().ok_or("a login without a stream")?;
     scans.send(format!("{wallet} {url}\n"))?;
-    follow.stream(connection, socket, stream, 0, is_end).await
+    let mut approval = Value::Null;
+    let heard = |event: &Value| {
+        approval.clone_from(event);
+        is_end(event)
+    };
+    follow.stream(connection, socket, stream, 0, heard).await?;
+    Ok(approval)
 }
 
 /// Whether an event is the approval; one that ends the login otherwise is an error.

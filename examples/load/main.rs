@@ -57,11 +57,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// One wallet's credential logs in and renews as often as it can.
+const UNBOUNDED: &str = "max_per_user = 100000000\nmax_logins_per_wallet = 100000000\n\
+                         max_refreshes_per_wallet = 100000000\n";
+
 /// What of the daemon's defaults stands in the way of the load.
 fn configuration(args: &Args) -> String {
     let max_open = 200_000.max(args.silent + 2 * args.logins + 100);
     let ttl = if args.silent > 0 { "2h" } else { "5m" };
-    format!("[auth]\nmax_open = {max_open}\nchallenge_ttl = \"{ttl}\"\n")
+    let sessions = format!("[sessions]\nenabled = {}\n{UNBOUNDED}", args.sessions);
+    format!("[auth]\nmax_open = {max_open}\nchallenge_ttl = \"{ttl}\"\n{sessions}")
 }
 
 async fn measure(args: &Args) -> Result<()> {
@@ -74,7 +79,8 @@ async fn measure(args: &Args) -> Result<()> {
     eprintln!("load: {} wallets are subscribed; the daemon is {service}", args.wallets());
 
     // A login that goes through shows that everybody is connected.
-    login::one(&daemon.socket, args.follow, wallets.next(), wallets.sender()).await?;
+    let mut approvals =
+        vec![login::one(&daemon.socket, args.follow, wallets.next(), wallets.sender()).await?];
     daemon::settle().await;
     let rest = Usage::of(daemon.pid())?;
     let mut report = Map::new();
@@ -92,11 +98,16 @@ async fn measure(args: &Args) -> Result<()> {
         report.insert("silent".into(), silent::open(args, &daemon).await?);
     }
     if args.logins > 0 {
-        report.extend(login::many(args, &daemon, &mut wallets).await?);
+        let (figures, more) = login::many(args, &daemon, &mut wallets).await?;
+        report.extend(figures);
+        approvals.extend(more);
     }
     if args.bench {
         let [verify, issue, nothing] = bench::all(args, &daemon, &service).await?;
         report.extend([("verify".into(), verify), ("issue".into(), issue), ("nothing".into(), nothing)]);
+    }
+    if args.sessions {
+        report.insert("sessions".into(), bench::sessions(args, &daemon, &approvals).await?);
     }
     if let Some(flood) = &flood {
         report.insert("flooding_relay".into(), flood.state(&daemon).await?);

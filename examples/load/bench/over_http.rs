@@ -5,13 +5,17 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::Run;
-use super::work::Work;
+use super::{Requests, Run};
 use crate::Result;
 use crate::http::Connection;
 use crate::socket::Address;
 
-pub(super) async fn run(address: Address<'_>, connections: usize, work: Work, time: Duration) -> Result<Run> {
+pub(super) async fn run(
+    address: Address<'_>,
+    connections: usize,
+    work: impl Requests,
+    time: Duration,
+) -> Result<Run> {
     let work = Arc::new(work);
     let mut opened = Vec::with_capacity(connections);
     for _ in 0..connections {
@@ -29,11 +33,11 @@ pub(super) async fn run(address: Address<'_>, connections: usize, work: Work, ti
     Ok(Run { wall: began.elapsed(), times })
 }
 
-async fn call(mut connection: Connection, work: Arc<Work>, until: Instant) -> Result<Vec<Duration>> {
+async fn call(mut connection: Connection, work: Arc<impl Requests>, until: Instant) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     let mut now = Instant::now();
     while now < until
-        && let Some(request) = work.request()
+        && let Some(request) = work.next()
     {
         let (status, body) = connection.exchange(&request).await?;
         if status != 200 {

@@ -1,5 +1,6 @@
 //! The requests of a measurement, made before it begins.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use nostr_sdk::{Keys, PublicKey};
 use portico::token::{self, SigningKey};
 use serde_json::json;
 
+use super::Requests;
 use crate::http;
 
 /// Wallets whose tokens are verified.
@@ -98,14 +100,6 @@ impl Work {
         Self { kind, headers, bodies, next: AtomicUsize::new(0) }
     }
 
-    /// The next request over HTTP. `None`: there are no more tokens.
-    pub(super) fn request(&self) -> Option<Vec<u8>> {
-        let (method, path) = self.kind.route();
-        let body = self.take()?;
-        let body = if method == "GET" { "" } else { body };
-        Some(http::request(method, path, &self.headers, body))
-    }
-
     /// The next command over WebSocket. `None`: there are no more tokens.
     pub(super) fn command(&self, id: usize) -> Option<String> {
         let (command, params) = (self.kind.command(), self.take()?);
@@ -117,6 +111,15 @@ impl Work {
         let once = matches!(self.kind, Kind::Cold | Kind::Batch);
         let next = if once { next } else { next % self.bodies.len() };
         self.bodies.get(next).map(String::as_str)
+    }
+}
+
+impl Requests for Work {
+    fn next(&self) -> Option<Cow<'_, [u8]>> {
+        let (method, path) = self.kind.route();
+        let body = self.take()?;
+        let body = if method == "GET" { "" } else { body };
+        Some(Cow::Owned(http::request(method, path, &self.headers, body)))
     }
 }
 
