@@ -239,11 +239,12 @@ impl Auth {
         if expires_at <= self.clock.now() {
             return Err(TokenError::TokenExpired.into());
         }
+        self.has_room_to_revoke()?;
         let mut fresh = false;
         // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
         for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
             let digest = revocation_id(&signer.to_xonly_bytes(), &token);
-            fresh |= self.revoke_named(digest, expires_at).await?;
+            fresh |= self.keep_revoked(digest, expires_at).await?;
         }
         Ok(fresh)
     }
@@ -255,15 +256,23 @@ impl Auth {
 
     /// Revokes what this names, which holds until then by itself. `false`: it was revoked before.
     pub async fn revoke_named(&self, digest: [u8; 32], expires_at: Timestamp) -> Result<bool> {
-        let now = self.clock.now();
-        if self.tokens.revoked.len() >= self.tokens.max_revocations {
-            return Err(AuthError::LimitReached {
-                limit: Limit::Revocations,
-                message: "too many tokens are revoked (tokens.max_revocations)",
-                retry_after: Some(self.tokens.room_after(now)),
-            });
+        self.has_room_to_revoke()?;
+        self.keep_revoked(digest, expires_at).await
+    }
+
+    fn has_room_to_revoke(&self) -> Result<()> {
+        if self.tokens.revoked.len() < self.tokens.max_revocations {
+            return Ok(());
         }
-        let fresh = self.store.revoke(&Revocation { digest, expires_at }, now).await?;
+        Err(AuthError::LimitReached {
+            limit: Limit::Revocations,
+            message: "too many tokens are revoked (tokens.max_revocations)",
+            retry_after: Some(self.tokens.room_after(self.clock.now())),
+        })
+    }
+
+    async fn keep_revoked(&self, digest: RevocationId, expires_at: Timestamp) -> Result<bool> {
+        let fresh = self.store.revoke(&Revocation { digest, expires_at }, self.clock.now()).await?;
         self.tokens.revoked.insert(digest, expires_at);
         Ok(fresh)
     }
