@@ -48,6 +48,7 @@ fn quick() -> Routes {
         .post("/auth/refresh", sessions::refresh)
         .post("/auth/logout", sessions::logout)
         .get("/auth/forward", forward::forward)
+        .any("/auth/forward/", forward::forward_any)
         .any("/auth/forward/{*path}", forward::forward_any)
         .post("/oauth/introspect", oauth::introspect)
         .post("/oauth/revoke", oauth::revoke)
@@ -149,7 +150,9 @@ mod tests {
     #[test]
     fn every_route_is_documented_and_every_documented_route_is_there() {
         let routes = quick().listed.into_iter().chain(patient().listed);
-        let there: BTreeSet<_> = routes.map(|(method, path)| (path.to_owned(), method.to_string())).collect();
+        // OpenAPI has no word for a parameter with slashes in it.
+        let there: BTreeSet<_> =
+            routes.map(|(method, path)| (path.replace("{*", "{"), method.to_string())).collect();
         let mut documented = BTreeSet::new();
         for (path, operations) in openapi::document()["paths"].as_object().unwrap() {
             for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {

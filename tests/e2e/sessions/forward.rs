@@ -95,7 +95,9 @@ async fn envoy_asks_by_any_method_below_the_path_and_the_users_query_asks_for_no
         let answer = ask.send(method.clone(), "/auth/forward/app/page?role=nobody&x=1", "").await;
         assert_eq!(answer.status.as_u16(), 200, "{method}");
     }
-    assert_eq!(ask.send(Method::HEAD, "/auth/forward/app", "").await.status.as_u16(), 200);
+    for path in ["/auth/forward/app", "/auth/forward/", "/auth/forward/?role=nobody"] {
+        assert_eq!(ask.send(Method::HEAD, path, "").await.status.as_u16(), 200, "{path}");
+    }
 }
 
 #[tokio::test]
