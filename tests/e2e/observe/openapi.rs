@@ -1,11 +1,14 @@
 //! `GET /openapi.json`: what it promises is what a daemon does.
 
+mod sessions;
+
 use std::collections::BTreeSet;
 
 use boon::{Compiler, Schemas};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::sessions::with_sessions;
 use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
@@ -36,17 +39,28 @@ impl Contract {
         }
     }
 
-    /// The schema of a documented answer. `None`: it has no JSON body.
-    fn schema_of(&self, path: &str, method: &str, status: u16) -> Option<String> {
-        let path = path.replace('~', "~0").replace('/', "~1");
-        let mut at = format!("/paths/{path}/{}/responses/{status}", method.to_lowercase());
+    /// Holds an answer to the document.
+    fn hold(&mut self, path: &str, method: &Method, answer: &Answer) {
+        let status = answer.status.as_u16();
+        assert!(status != 404 || answer.refusal().1 != "not_found", "{method} {path} is not there");
+        let mut at = format!("{}/responses/{status}", place(path, method));
         let mut response = self.document.pointer(&at).unwrap_or_else(|| panic!("{at} is not documented"));
         if let Some(target) = response["$ref"].as_str() {
             at = target.trim_start_matches('#').to_owned();
             response = self.document.pointer(&at).unwrap();
         }
-        let has_json = response.pointer("/content/application~1json/schema").is_some();
-        has_json.then(|| format!("{at}/content/application~1json/schema"))
+        if answer.status.is_success() {
+            for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+                assert!(answer.headers.contains_key(name), "{method} {path}: no {name} in {answer:?}");
+            }
+        }
+        let kinds = response["content"].as_object().into_iter().flat_map(|kinds| kinds.keys());
+        if let Some(kind) = kinds.into_iter().find(|kind| kind.ends_with("json")) {
+            let sent = answer.header("content-type").unwrap_or_default();
+            assert!(sent.starts_with(kind.as_str()), "{method} {path}: {sent}");
+            self.check(&format!("{at}/content/{}/schema", escaped(kind)), &answer.json());
+        }
+        self.seen.insert((path.to_owned(), method.to_string()));
     }
 
     /// Sends a request whose body is as documented, and holds the answer to the document.
@@ -60,28 +74,28 @@ impl Contract {
     ) -> Answer {
         let text = body.as_ref().map(Value::to_string).unwrap_or_default();
         let answer = rest.send(method.clone(), filled, text).await;
-        let status = answer.status.as_u16();
-        assert!(status != 404 || answer.refusal().1 != "not_found", "{method} {path} is not there");
-        if let Some(schema) = self.schema_of(path, method.as_str(), status) {
-            self.check(&schema, &answer.json());
-        }
+        self.hold(path, &method, &answer);
         if let Some(body) = body.filter(|_| answer.status.is_success()) {
-            let path = path.replace('/', "~1");
-            let method = method.as_str().to_lowercase();
-            self.check(
-                &format!("/paths/{path}/{method}/requestBody/content/application~1json/schema"),
-                &body,
-            );
+            let body_is = "requestBody/content/application~1json/schema";
+            self.check(&format!("{}/{body_is}", place(path, &method)), &body);
         }
-        self.seen.insert((path.to_owned(), method.to_string()));
         answer
     }
+}
+
+/// Where the document tells of a route (RFC 6901).
+fn place(path: &str, method: &Method) -> String {
+    format!("/paths/{}/{}", escaped(path), method.as_str().to_lowercase())
+}
+
+fn escaped(part: &str) -> String {
+    part.replace('~', "~0").replace('/', "~1")
 }
 
 #[tokio::test]
 async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_not() {
     let relay = TestRelay::start().await;
-    let daemon = Daemon::on(&[&relay]).with_tcp().start_subscribed(&[&relay]).await;
+    let daemon = with_sessions(&relay).with_tcp().start_subscribed(&[&relay]).await;
     let (rest, mut api) = (daemon.rest(), Contract::of(&daemon).await);
     let us = daemon.public_key().await;
     for path in
@@ -105,6 +119,7 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
     let events = "/events/{stream_id}";
     let told = api.send(&rest, Method::GET, events, &format!("/events/{stream}"), None).await.data();
     assert_eq!(told["events"].as_array().unwrap().len(), 2);
+    api.sessions(&rest, &token, &told["events"][1]["login"]["user"]).await;
     let who = json!({ "main_key": phone.key(), "subkeys": [] });
     for bad in [false, true] {
         let path = "/authenticate-key";
