@@ -3,6 +3,7 @@
 
 mod local;
 mod logins;
+mod sessions;
 mod tokens;
 
 use crate::support::daemon::Daemon;
