@@ -10,14 +10,16 @@
 //! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
-//! | [`config`] | flags, environment and files, checked | |
+//! | [`wallet`] | what a wallet provider is | |
+//! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access` |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |
 //! | [`store`] | what outlives the process | `metrics` |
 //! | [`events`] | streams of events, kept and followed | `store` |
+//! | [`session`] | users and sessions on top of wallet logins | `access`, `wallet`, `config`, `store`, `events`, `metrics` |
 //! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config`, `metrics` |
 //! | [`auth`] | the service itself | all above but `webhook` |
-//! | [`api`] | the local sockets | `auth`, `events`, `webhook`, `metrics` |
+//! | [`api`] | the local sockets | `auth`, `session`, `access`, `events`, `webhook`, `metrics` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
@@ -33,6 +35,7 @@
 //! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way.
 //! 5. Its session token is judged (`auth/tokens.rs`, [`token`]), the outcome stored and then told
 //!    (`auth/settle.rs`): `authenticate_key` with the verified claims.
+//! 6. Where sessions are on, the session that it begins is stored with it (`auth/outcome.rs`, `session/book.rs`).
 
 pub mod access;
 pub mod address;
