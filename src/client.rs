@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use axum::http::{Method, Request, header};
+use axum::http::{Request, header, request};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -56,6 +56,8 @@ pub struct Client {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// The revision of what is told (`ETag`, RFC 9110 §8.8.3), where it has one.
+    pub etag: Option<String>,
     /// The envelope: `success`, with `data` or with `error` and `code`.
     pub body: Value,
 }
@@ -72,7 +74,7 @@ impl Client {
     ///
     /// [`CallError`]; an answer that says no is none.
     pub async fn get(&self, path: &str) -> Result<Answer, CallError> {
-        self.send(Method::GET, path, Bytes::new()).await
+        self.send(Request::get(path), Bytes::new()).await
     }
 
     /// Sends one request.
@@ -81,7 +83,21 @@ impl Client {
     ///
     /// [`CallError`]; an answer that says no is none.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
-        self.send(Method::POST, path, Bytes::from(body.to_string())).await
+        self.send(Request::post(path), Bytes::from(body.to_string())).await
+    }
+
+    /// Changes something; with `if_match` (RFC 9110 §13.1.1) only what is still of that revision, or else the
+    /// answer is 412.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; an answer that says no is none.
+    pub async fn patch(&self, path: &str, body: &Value, if_match: Option<&str>) -> Result<Answer, CallError> {
+        let mut request = Request::patch(path);
+        if let Some(revision) = if_match {
+            request = request.header(header::IF_MATCH, revision);
+        }
+        self.send(request, Bytes::from(body.to_string())).await
     }
 
     /// Takes something away.
@@ -90,23 +106,22 @@ impl Client {
     ///
     /// [`CallError`]; an answer that says no is none.
     pub async fn delete(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
-        self.send(Method::DELETE, path, Bytes::from(body.to_string())).await
+        self.send(Request::delete(path), Bytes::from(body.to_string())).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallError> {
+    async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer, CallError> {
         let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        let request = request
             .header(header::HOST, "portico")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
+        let etag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let bytes = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, body: serde_json::from_slice(&bytes)? })
+        Ok(Answer { status, etag, body: serde_json::from_slice(&bytes)? })
     }
 
     /// Follows a stream behind index `after`.

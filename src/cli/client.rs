@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{Exit, Failure};
@@ -29,20 +30,44 @@ pub(super) struct Target {
 impl Target {
     /// Asks for something; returns `data`, or the daemon's error.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        let socket = self.path()?;
-        data(Client::new(&socket).get(path).await.map_err(|error| broken(&socket, &error))?)
+        data(self.answer(async |client| client.get(path).await).await?)
+    }
+
+    /// Asks for something that has revisions: `data`, and the revision.
+    pub(super) async fn get_revision(&self, path: &str) -> Result<(Value, Option<String>), Failure> {
+        let mut answer = self.answer(async |client| client.get(path).await).await?;
+        let revision = answer.etag.take();
+        Ok((data(answer)?, revision))
     }
 
     /// Sends one request; returns `data`, or the daemon's error.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let socket = self.path()?;
-        data(Client::new(&socket).post(path, body).await.map_err(|error| broken(&socket, &error))?)
+        data(self.answer(async |client| client.post(path, body).await).await?)
+    }
+
+    /// Changes something, or only this revision of it; returns `data`, or the daemon's error. `None`: it is not
+    /// of that revision any more.
+    pub(super) async fn patch(
+        &self,
+        path: &str,
+        body: &Value,
+        revision: Option<&str>,
+    ) -> Result<Option<Value>, Failure> {
+        let answer = self.answer(async |client| client.patch(path, body, revision).await).await?;
+        if answer.status == StatusCode::PRECONDITION_FAILED { Ok(None) } else { data(answer).map(Some) }
     }
 
     /// Takes something away; returns `data`, or the daemon's error.
     pub(super) async fn delete(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        data(self.answer(async |client| client.delete(path, body).await).await?)
+    }
+
+    async fn answer(
+        &self,
+        ask: impl AsyncFnOnce(Client) -> Result<Answer, CallError>,
+    ) -> Result<Answer, Failure> {
         let socket = self.path()?;
-        data(Client::new(&socket).delete(path, body).await.map_err(|error| broken(&socket, &error))?)
+        ask(Client::new(&socket)).await.map_err(|error| broken(&socket, &error))
     }
 
     /// Follows a stream behind index `after`.
@@ -140,7 +165,7 @@ fn refusal(answer: &Value) -> Failure {
         "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" | "timed_out" => {
             Exit::Unavailable
         }
-        "bad_request" | "forbidden" => Exit::Usage,
+        "bad_request" | "forbidden" | "sessions_off" => Exit::Usage,
         _ => Exit::No,
     };
     Failure::new(exit, message)

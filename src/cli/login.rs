@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{plain, say, text};
+use super::terminal::{plain, say, text, without_tokens};
 use super::{CommandResult, Exit, Failure, qr};
 
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ pub(super) struct Args {
     /// A token of your own: the same URL then serves any number of users, until it is deleted
     #[arg(long, value_name = "TOKEN")]
     static_token: Option<String>,
-    /// Print the session token too, not only what it says
+    /// Print the tokens too, not only what they say
     #[arg(long)]
     with_token: bool,
     /// Print JSON: the URL on standard error, the outcome on standard output
@@ -50,10 +50,8 @@ pub(super) async fn run(args: Args) -> CommandResult {
 }
 
 fn finish(event: &mut Value, args: &Args) -> Exit {
-    if !args.with_token
-        && let Some(status) = event.get_mut("status").and_then(Value::as_object_mut)
-    {
-        status.remove("session_token");
+    if !args.with_token {
+        without_tokens(event);
     }
     if args.json {
         say!("{event:#}");
@@ -62,8 +60,15 @@ fn finish(event: &mut Value, args: &Args) -> Exit {
         for (name, value) in event["session"].as_object().into_iter().flatten() {
             say!("{name:<12} {}", text(value));
         }
-        if let Some(token) = event["status"]["session_token"].as_str() {
-            say!("{:<12} {token}", "token");
+        for (name, value) in [
+            ("user", &event["login"]["user"]["id"]),
+            ("session", &event["login"]["session"]["id"]),
+            ("token", &event["status"]["session_token"]),
+            ("access token", &event["login"]["access_token"]),
+        ] {
+            if let Some(value) = value.as_str() {
+                say!("{name:<12} {}", plain(value));
+            }
         }
         if let Some(reason) = event["status"]["reason"].as_str() {
             say!("{:<12} {}", "reason", plain(reason));

@@ -3,22 +3,28 @@
 //! Results go to standard output, the log and everything for people's eyes to standard error. Exit codes are
 //! those of [`Exit`].
 
+mod audit;
 mod backup;
 mod client;
 mod config;
 mod demo;
 mod issue;
 mod keygen;
+mod keys;
+mod list;
 mod log_fields;
 mod logging;
 mod login;
 mod qr;
 mod relays;
 mod serve;
+mod sessions;
 mod terminal;
+mod users;
 mod verify;
 mod watch;
 mod webhooks;
+mod who;
 
 use std::process::ExitCode;
 
@@ -99,6 +105,17 @@ enum Command {
     /// See to events that the webhook's receiver has not taken
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// See to the users: who they are, what they may do
+    #[command(subcommand)]
+    Users(users::Command),
+    /// See to the sessions of a user
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Show who did what
+    Audit(audit::Args),
+    /// See to the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Write everything that the service knows to a new file, while the daemon runs
     Backup(backup::Backup),
     /// Go back to a backup; the daemon must be stopped
@@ -143,6 +160,10 @@ fn run(command: Command) -> CommandResult {
             Command::Watch(args) => watch::run(args).await,
             Command::Relays(command) => relays::run(command).await,
             Command::Webhooks(command) => webhooks::run(command).await,
+            Command::Users(command) => users::run(command).await,
+            Command::Sessions(command) => sessions::run(command).await,
+            Command::Audit(args) => audit::run(args).await,
+            Command::Keys(command) => keys::run(command).await,
             Command::Backup(args) => backup::backup(&args),
             Command::Restore(args) => backup::restore(&args),
             Command::Config(command) => config::run(command),

@@ -28,9 +28,31 @@ pub(super) fn print(line: fmt::Arguments<'_>) {
     }
 }
 
-/// A value for people: a text without quotes, on one line.
+/// A value for people: a text without quotes, on one line; a dash for nothing.
 pub(super) fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), plain)
+    match value {
+        Value::String(text) => plain(text),
+        Value::Null => "-".into(),
+        Value::Array(list) if list.is_empty() => "-".into(),
+        Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// The fields of an object, one a line.
+pub(super) fn fields(object: &Value) {
+    for (name, value) in object.as_object().into_iter().flatten() {
+        say!("{name:<16} {}", text(value));
+    }
+}
+
+/// Takes the tokens out of what a stream tells: a terminal is no place for a secret.
+pub(super) fn without_tokens(event: &mut Value) {
+    for (part, token) in [("status", "session_token"), ("login", "access_token")] {
+        if let Some(part) = event.get_mut(part).and_then(Value::as_object_mut) {
+            part.remove(token);
+        }
+    }
 }
 
 /// A text that may have several lines of its own.

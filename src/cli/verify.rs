@@ -6,7 +6,7 @@ use nostr_sdk::PublicKey;
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{say, text};
+use super::terminal::{fields, say};
 use super::{CommandResult, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
 use crate::token::{MAX_TOKEN_BYTES, Policy, VerifyingKey, verify};
@@ -50,9 +50,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     if args.json {
         say!("{verified:#}");
     } else {
-        for (name, value) in verified.as_object().into_iter().flatten() {
-            say!("{name:<12} {}", text(value));
-        }
+        fields(&verified);
     }
     Ok(Exit::Success)
 }

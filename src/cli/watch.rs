@@ -1,9 +1,7 @@
 //! `portico watch`: a stream of events, as they come.
 
-use serde_json::Value;
-
 use super::client::Target;
-use super::terminal::say;
+use super::terminal::{say, without_tokens};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -24,10 +22,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let mut events = args.target.follow(&args.stream, args.after).await?;
     while let Some(mut event) = events.next().await? {
-        if let Some(status) = event.get_mut("status").and_then(Value::as_object_mut) {
-            // A terminal is no place for a secret.
-            status.remove("session_token");
-        }
+        without_tokens(&mut event);
         if args.json {
             say!("{event}");
         } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::audit::Actor;
@@ -16,7 +16,8 @@ const MAX_LIST: usize = 1024;
 /// The longest name or address that an operator gives, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// What is to be different about a user. What is left out stays; `null` takes a name or address away.
+/// What is to be different about a user. What is left out stays; `null` takes a name or address away, and is refused
+/// elsewhere: whoever sends it means something by it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserChange {
@@ -27,16 +28,19 @@ pub struct UserChange {
     #[serde(deserialize_with = "given")]
     pub email: Option<Option<String>>,
     /// All roles.
+    #[serde(deserialize_with = "given")]
     pub roles: Option<Vec<String>>,
     /// All permissions.
+    #[serde(deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     /// Whether the user is kept out; that ends all sessions.
+    #[serde(deserialize_with = "given")]
     pub disabled: Option<bool>,
 }
 
 /// `null` is a value here, and not the absence of one.
-fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(from).map(Some)
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// Some users, in the order of their ids.

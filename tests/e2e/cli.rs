@@ -15,14 +15,15 @@ use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::soon;
 
-fn at(daemon: &Daemon, args: &[&str]) -> Command {
+/// `portico` with these arguments, at this daemon.
+pub(crate) fn at(daemon: &Daemon, args: &[&str]) -> Command {
     let mut command = portico(daemon.folder());
     command.args(args).arg("--socket").arg(daemon.socket());
     command
 }
 
 /// `portico login --json` with a phone that scans what it shows and then does as told.
-async fn log_in(daemon: &Daemon, approves: bool, args: &[&str]) -> (Phone, i32, String) {
+pub(crate) async fn log_in(daemon: &Daemon, approves: bool, args: &[&str]) -> (Phone, i32, String) {
     let mut command = at(daemon, &["login", "--json"]);
     let mut child = command.args(args).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();

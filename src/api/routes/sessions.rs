@@ -53,7 +53,7 @@ impl Api {
     /// Users and sessions, if there are any here.
     pub(in crate::api) fn sessions(&self) -> Result<&Arc<Sessions>, ApiError> {
         self.sessions.as_ref().ok_or_else(|| {
-            let message = "sessions are off (sessions.enabled)";
+            let message = "sessions are off: sessions.enabled = true switches them on";
             ApiError::new(axum::http::StatusCode::NOT_FOUND, "sessions_off", message)
         })
     }

@@ -1,10 +1,12 @@
 //! The second layer: sessions on top of wallet logins.
 
+mod cli;
 mod ends;
 mod forward;
 mod layers;
 mod login;
 mod oauth;
+mod operators;
 
 use crate::support::daemon::{Daemon, Plan};
 use crate::support::relay::TestRelay;

@@ -1,0 +1,86 @@
+//! `portico audit`: who did what.
+
+use clap::builder::PossibleValuesParser;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::Target;
+use super::list::List;
+use super::terminal::{say, text};
+use super::{CommandResult, Exit, who};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::session::AuditKind;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Only about this user: as elsewhere, or the internal id of one who was deleted
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only about this session
+    #[arg(long, value_name = "SESSION")]
+    session: Option<Uuid>,
+    /// Only of this kind
+    #[arg(long, value_name = "KIND", value_parser = kinds())]
+    kind: Option<String>,
+    /// Only from then on: a moment like 2026-11-20T18:31:52Z, or how long ago, like 24h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// How many records at the most, the latest first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// Print JSON, one record a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> CommandResult {
+    let user = match &args.user {
+        Some(name) => Some(who::find(&args.target, name).await?.to_string()),
+        None => None,
+    };
+    let session = args.session.map(|id| id.to_string());
+    let since = args.since.map(|at| at.to_string());
+    let filter = [
+        ("user", user.as_deref()),
+        ("session", session.as_deref()),
+        ("kind", args.kind.as_deref()),
+        ("since", since.as_deref()),
+    ];
+    let records = List { target: &args.target, path: "/audit", entries: "records", filter: &filter };
+    records.each(args.limit, |record| if args.json { say!("{record}") } else { line(record) }).await?;
+    Ok(Exit::Success)
+}
+
+fn line(record: &Value) {
+    let mut line = format!(
+        "{}  {}  {}  by {}",
+        text(&record["number"]),
+        text(&record["timestamp"]),
+        text(&record["kind"]),
+        text(&record["actor"]),
+    );
+    for (name, field) in [
+        ("reason", "reason"),
+        ("user", "user_id"),
+        ("session", "session_id"),
+        ("provider", "provider"),
+        ("wallet", "wallet_id"),
+        ("detail", "detail"),
+    ] {
+        if !record[field].is_null() {
+            line.push_str(&format!("  {name} {}", text(&record[field])));
+        }
+    }
+    say!("{line}");
+}
+
+fn kinds() -> PossibleValuesParser {
+    AuditKind::ALL.iter().map(|kind| kind.as_str()).into()
+}
+
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    let ago = |text| humantime::parse_duration(text).map(|ago| SystemClock.now().minus(ago));
+    text.parse().ok().or_else(|| ago(text).ok()).ok_or("write it like 2026-11-20T18:31:52Z or 24h")
+}

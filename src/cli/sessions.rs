@@ -1,0 +1,62 @@
+//! `portico sessions`: the sessions of a user, and their end.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::client::Target;
+use super::list::List;
+use super::terminal::{fields, say, text};
+use super::who::Who;
+use super::{CommandResult, Exit};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the sessions of a user, the latest first
+    List(Listing),
+    /// End one session
+    Revoke(Revoke),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Listing {
+    #[command(flatten)]
+    who: Who,
+    /// Print JSON, one session a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    target: Target,
+    /// The session's id
+    #[arg(value_name = "SESSION")]
+    session: Uuid,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::List(Listing { who, json }) => {
+            let path = format!("{}/sessions", who.path().await?);
+            let sessions = List { target: &who.target, path: &path, entries: "sessions", filter: &[] };
+            sessions.each(usize::MAX, |one| if json { say!("{one}") } else { line(one) }).await?;
+        }
+        Command::Revoke(Revoke { target, session, json }) => {
+            let revoked = target.delete(&format!("/sessions/{session}"), &json!({})).await?;
+            if json { say!("{revoked:#}") } else { fields(&revoked) }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn line(session: &Value) {
+    let end = match session["revoked_at"].as_str() {
+        Some(_) => format!("ended {} ({})", text(&session["revoked_at"]), text(&session["reason"])),
+        None => format!("until {}", text(&session["expires_at"])),
+    };
+    say!("{}  from {}  {end}", text(&session["id"]), text(&session["created_at"]));
+}

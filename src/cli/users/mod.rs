@@ -1,0 +1,114 @@
+//! `portico users`: who has logged in here, and what they may do.
+
+mod set;
+
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::list::List;
+use super::terminal::{fields, say, text};
+use super::who::{Who, wallet_id};
+use super::{CommandResult, Exit};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List users, in the order of their first logins
+    List(Listing),
+    /// Show one user
+    Show(About),
+    /// Change a user: name, address, roles, permissions, whether they are let in
+    Set(set::Args),
+    /// Delete a user, and end all of their sessions; who logs in again is a new user
+    Delete(Delete),
+    /// End all sessions of a user
+    Revoke(About),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Listing {
+    #[command(flatten)]
+    target: Target,
+    /// Only with wallets of this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Only with this wallet
+    #[arg(long, value_name = "ID")]
+    wallet: Option<String>,
+    /// Only with this role
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// Only those who are kept out
+    #[arg(long)]
+    disabled: bool,
+    /// Print JSON, one user a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct About {
+    #[command(flatten)]
+    who: Who,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    about: About,
+    /// Yes, for good
+    #[arg(long, required = true)]
+    yes: bool,
+}
+
+pub(super) async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::List(args) => list(&args).await,
+        Command::Show(About { who, json }) => show(&who.target.get(&who.path().await?).await?["user"], json),
+        Command::Set(args) => set::run(&args).await,
+        Command::Delete(Delete { about: About { who, json }, .. }) => {
+            show(&who.target.delete(&who.path().await?, &json!({})).await?, json)
+        }
+        Command::Revoke(About { who, json }) => {
+            let path = format!("{}/revoke-sessions", who.path().await?);
+            show(&who.target.post(&path, &json!({})).await?, json)
+        }
+    }
+}
+
+async fn list(args: &Listing) -> CommandResult {
+    let wallet = args.wallet.as_deref().map(wallet_id);
+    let filter = [
+        ("provider", args.provider.as_deref()),
+        ("wallet_id", wallet.as_deref()),
+        ("role", args.role.as_deref()),
+        ("disabled", args.disabled.then_some("true")),
+    ];
+    let users = List { target: &args.target, path: "/users", entries: "users", filter: &filter };
+    users.each(usize::MAX, |user| if args.json { say!("{user}") } else { line(user) }).await?;
+    Ok(Exit::Success)
+}
+
+fn line(user: &Value) {
+    say!(
+        "{}  {}  {}:{}  {}  {}  last login {}",
+        text(&user["id"]),
+        if user["disabled"] == true { "disabled" } else { "enabled " },
+        text(&user["provider"]),
+        text(&user["wallet_id"]),
+        text(&user["username"]),
+        text(&user["roles"]),
+        text(&user["last_login"]),
+    );
+}
+
+fn show(told: &Value, json: bool) -> CommandResult {
+    if json {
+        say!("{told:#}");
+    } else {
+        fields(told);
+    }
+    Ok(Exit::Success)
+}

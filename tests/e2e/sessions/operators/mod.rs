@@ -1,0 +1,98 @@
+//! What operators see and change over the API: users, sessions, the audit, keys.
+
+mod audit;
+mod users;
+
+use serde_json::{Value, json};
+
+use super::{daemon, login::parts};
+use crate::support::beginning::Member;
+use crate::support::relay::TestRelay;
+use crate::support::rest::{Rest, refused};
+
+const NOBODY: &str = "/users/00000000-0000-7000-8000-000000000000";
+
+async fn list(rest: &Rest, path: &str, name: &str) -> Vec<Value> {
+    rest.get(path).await.data()[name].as_array().unwrap().clone()
+}
+
+/// A list read page by page, `limit` entries at a time.
+async fn walk(rest: &Rest, path: &str, name: &str, limit: usize) -> Vec<Value> {
+    let (mut walked, mut next) = (Vec::new(), format!("{path}limit={limit}"));
+    loop {
+        let page = rest.get(&next).await.data();
+        let entries = page[name].as_array().unwrap();
+        assert!(entries.len() <= limit, "{page}");
+        walked.extend(entries.iter().cloned());
+        let Some(cursor) = page["next_cursor"].as_str() else { return walked };
+        assert_eq!(entries.len(), limit, "only the last page is short");
+        next = format!("{path}limit={limit}&cursor={cursor}");
+    }
+}
+
+fn column<'a>(entries: &'a [Value], name: &str) -> Vec<&'a Value> {
+    entries.iter().map(|entry| &entry[name]).collect()
+}
+
+#[tokio::test]
+async fn sessions_of_a_user_come_page_by_page_the_latest_first_with_how_they_ended() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let rest = daemon.rest();
+    let (member, _other) = (Member::of(&daemon).await, Member::of(&daemon).await);
+    let mut ids = vec![json!(member.session())];
+    for _ in 0..4 {
+        let login = rest.post("/auth/login", json!({ "credential": member.credential })).await.data();
+        ids.insert(0, login["session"]["id"].clone());
+    }
+    let path = format!("/users/{}/sessions?", member.id());
+    for limit in [1, 2, 5] {
+        let sessions = walk(&rest, &path, "sessions", limit).await;
+        assert_eq!(column(&sessions, "id"), ids.iter().collect::<Vec<_>>(), "{limit} at a time");
+        assert!(sessions.iter().all(|one| one["revoked_at"].is_null() && one["expires_at"].is_string()));
+    }
+    let one = ids[2].as_str().unwrap();
+    for revoked in [1, 0] {
+        let answer = rest.delete(&format!("/sessions/{one}"), json!({})).await;
+        assert_eq!(answer.data(), json!({ "revoked": revoked }));
+    }
+    rest.patch(&format!("/users/{}", member.id()), json!({ "disabled": true })).await.data();
+    let sessions = list(&rest, &path, "sessions").await;
+    let reasons = ["user_disabled", "user_disabled", "operator", "user_disabled", "user_disabled"];
+    assert_eq!(column(&sessions, "reason"), reasons);
+    assert!(sessions.iter().all(|one| one["revoked_at"].is_string()));
+    for path in [&format!("{NOBODY}/sessions"), "/users/nonsense/sessions"] {
+        assert_eq!(rest.get(path).await.refusal(), refused(404, "no_such_user"), "{path}");
+    }
+    for path in ["/sessions/nonsense", "/sessions/00000000-0000-7000-8000-000000000000"] {
+        assert_eq!(rest.delete(path, json!({})).await.refusal(), refused(404, "no_such_session"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_key_signs_at_once_is_published_and_the_one_before_still_verifies() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    let old = parts(member.access_token()).0["kid"].clone();
+    let new = rest.post("/keys/rotate", json!({})).await.data()["key"].clone();
+    assert_eq!((&new["alg"], &new["retired_at"]), (&json!("ES256"), &Value::Null));
+    assert_ne!(new["kid"], old);
+
+    let keys = list(&rest, "/keys", "keys").await;
+    assert_eq!(column(&keys, "kid"), [&new["kid"], &old]);
+    assert_eq!((&keys[0]["retired_at"], keys[1]["retired_at"].is_string()), (&Value::Null, true));
+    let jwks = rest.get("/.well-known/jwks.json").await;
+    assert_eq!(jwks.header("content-type"), Some("application/jwk-set+json"));
+    let jwks = jwks.json();
+    for kid in [&new["kid"], &old] {
+        let published = jwks["keys"].as_array().unwrap().iter().filter(|key| &key["kid"] == kid);
+        assert_eq!(published.count(), 1, "{jwks}");
+    }
+    assert!(!jwks.to_string().contains("\"d\""), "no key is published with its secret");
+
+    rest.post("/auth/verify", member.both()).await.data();
+    let renewed = rest.post("/auth/refresh", member.both()).await.data();
+    assert_eq!(parts(renewed["access_token"].as_str().unwrap()).0["kid"], new["kid"]);
+}
