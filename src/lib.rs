@@ -52,6 +52,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod lifecycle;
 pub mod metrics;
+pub mod outbound;
 pub mod protocol;
 pub mod relay;
 pub mod session;

@@ -43,6 +43,7 @@ fn quick() -> Routes {
         .get("/.well-known/jwks.json", keys::jwks)
         .get("/keys", keys::list)
         .post("/keys/rotate", keys::rotate)
+        .get("/providers", sessions::providers)
         .post("/auth/login", sessions::login)
         .post("/auth/verify", sessions::verify)
         .post("/auth/refresh", sessions::refresh)

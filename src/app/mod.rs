@@ -95,7 +95,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let auth = Auth::start(parts, opening, signals)?;
     let sessions = book.map(|book| {
         let portal = PortalWallets::new(Arc::clone(&auth));
-        Sessions::start(book, vec![Arc::new(portal)], &lifecycle)
+        Sessions::start(book, vec![Arc::new(portal)], "portal", &lifecycle)
     });
     let services = Services { auth: Arc::clone(&auth), webhooks, sessions, mint, rotation };
     api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);

@@ -1,19 +1,16 @@
 //! Who is that? Profiles (NIP-01 kind 0) and NIP-05 names, which are shown only when they verify.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use nostr_sdk::nips::nip05::{self, Nip05Address};
 use nostr_sdk::{Event, EventBuilder, Kind, Metadata, PublicKey};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::{Auth, AuthError, Result};
-use crate::address;
 use crate::config::LookupRules;
+use crate::outbound::{self, Outbound};
 use crate::relay::Outcome;
 
 /// The largest NIP-05 document that is read, in bytes.
@@ -54,22 +51,13 @@ pub struct Nip05Profile {
 #[derive(Debug)]
 pub(super) struct Lookup {
     rules: LookupRules,
-    http: reqwest::Client,
+    http: Outbound,
     places: Semaphore,
 }
 
 impl Lookup {
     pub(super) fn new(rules: LookupRules) -> reqwest::Result<Self> {
-        let resolver = PublicResolver { allow_private: rules.allow_private };
-        let http = reqwest::Client::builder()
-            // NIP-05 forbids to follow redirects; a hostile domain would lead us where it likes.
-            .redirect(reqwest::redirect::Policy::none())
-            .https_only(!rules.allow_private)
-            .timeout(rules.timeout)
-            .dns_resolver(Arc::new(resolver))
-            .no_proxy()
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = Outbound::new(rules.timeout, rules.allow_private)?;
         Ok(Self { rules, http, places: Semaphore::new(MAX_LOOKUPS) })
     }
 
@@ -81,24 +69,15 @@ impl Lookup {
     async fn document(&self, address: &Nip05Address) -> Option<Value> {
         let _place = self.places.acquire().await.ok()?;
         let mut url = address.url().clone();
-        let literal = url.host_str()?.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-        if let Some(ip) = literal {
-            if !self.rules.allow_private && !address::is_public(ip) {
-                return None;
-            }
-            if self.rules.allow_private && ip.is_loopback() {
-                url.set_scheme("http").ok()?;
-            }
+        if self.rules.allow_private && outbound::literal(&url).is_some_and(|ip| ip.is_loopback()) {
+            url.set_scheme("http").ok()?;
         }
-        let mut answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.ok()? {
-            if body.len() + chunk.len() > MAX_DOCUMENT {
-                return None;
-            }
-            body.extend_from_slice(&chunk);
+        let request = self.http.client().get(url).build().ok()?;
+        let answer = self.http.send(request, MAX_DOCUMENT).await.ok()?;
+        if !answer.status.is_success() {
+            return None;
         }
-        serde_json::from_slice(&body).ok()
+        serde_json::from_slice(&answer.body).ok()
     }
 }
 
@@ -195,25 +174,6 @@ fn read_profile(event: &Event) -> Option<Profile> {
         picture: text("picture"),
         nip05: text("nip05"),
     })
-}
-
-/// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead
-/// to the operator's own network.
-#[derive(Debug)]
-struct PublicResolver {
-    allow_private: bool,
-}
-
-impl Resolve for PublicResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let usable: Vec<SocketAddr> =
-                found.filter(|address| allow_private || address::is_public(address.ip())).collect();
-            Ok(Box::new(usable.into_iter()) as Addrs)
-        })
-    }
 }
 
 #[cfg(test)]

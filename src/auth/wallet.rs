@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nostr_sdk::ToBech32;
+use serde_json::json;
 
 use super::tokens::revocation_id;
 use super::{Auth, AuthError, TokenType};
 use crate::clock::Timestamp;
 use crate::events::Session;
 use crate::token::{TokenError, UnverifiedToken};
-use crate::wallet::{CredentialError, WalletIdentity, WalletProvider};
+use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
 /// What callers name it by.
 const NAME: &str = "portal";
@@ -28,17 +29,17 @@ impl PortalWallets {
 
 #[async_trait]
 impl WalletProvider for PortalWallets {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    async fn identify(&self, credential: &str) -> Result<WalletIdentity, CredentialError> {
-        let verified = self.0.verify(self.0.public_key(), credential).await.map_err(why)?;
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        let verified = self.0.verify(self.0.public_key(), credential.text).await.map_err(why)?;
         if verified.token_type != TokenType::Wallet {
             let message = "it was issued by this service, and not by a wallet".into();
             return Err(CredentialError::Rejected { code: "not_a_wallet_token", message });
         }
-        identity(&verified.session, credential).map_err(|error| why(error.into()))
+        identity(&verified.session, credential.text).map_err(|error| why(error.into()))
     }
 
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
@@ -57,7 +58,10 @@ pub(super) fn identity(session: &Session, token: &str) -> Result<WalletIdentity,
         // What revokes the token withdraws the credential.
         credential: revocation_id(session.issuer.as_bytes(), &UnverifiedToken::parse(token)?),
         expires_at: Timestamp::from_secs(session.expires_at),
+        issued_at: session.issued_at.map(Timestamp::from_secs),
         target_key: Some(user.to_hex()),
+        wallets: Vec::new(),
+        claims: json!(session),
     })
 }
 

@@ -7,7 +7,7 @@ use super::{Reason, Result, SessionError, Sessions};
 use crate::access::{AccessError, Claims};
 use crate::config::Checks;
 use crate::store::{AuditKind, Session, User};
-use crate::wallet::WalletIdentity;
+use crate::wallet::{Credential, WalletIdentity};
 
 /// What somebody shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Offered<'a> {
     /// The second layer: a token of ours.
     pub access_token: Option<&'a str>,
     /// The first: what the wallet gave.
-    pub credential: Option<&'a str>,
+    pub credential: Option<Credential<'a>>,
     /// Whose wallet it is. `None`: that of the session, else the default.
     pub provider: Option<&'a str>,
 }
@@ -29,12 +29,13 @@ pub struct Checked {
     pub session: Arc<Session>,
     /// What the access token says, if there was one.
     pub claims: Option<Arc<Claims>>,
+    /// What the wallet's provider says, if a credential was shown.
+    pub wallet: Option<WalletIdentity>,
 }
 
 /// What was found out about what somebody showed, but for the time of the access token.
 pub(super) struct Examined {
     pub(super) checked: Checked,
-    pub(super) wallet: Option<WalletIdentity>,
     /// The access token has run out.
     pub(super) is_stale: bool,
 }
@@ -81,7 +82,7 @@ impl Sessions {
             Some(credential) => {
                 // Our own token says whose wallet the session is of.
                 let of_session = claims.as_ref().and_then(|claims| claims.provider.as_deref());
-                Some(self.identify(offered.provider.or(of_session), credential).await?)
+                Some(self.identify(offered.provider.or(of_session), &credential).await?)
             }
             None if checks == Checks::AccessToken => None,
             None => return Err(Reason::NoCredential.into()),
@@ -106,7 +107,7 @@ impl Sessions {
         if session.expires_at <= now {
             return Err(Reason::SessionExpired.into());
         }
-        Ok(Examined { checked: Checked { user, session, claims }, wallet, is_stale })
+        Ok(Examined { checked: Checked { user, session, claims, wallet }, is_stale })
     }
 
     /// The session that the token names, else the one that this credential began or carried on.

@@ -42,7 +42,7 @@ impl Sessions {
         let now = self.book.clock.now();
         let (claims, wallet) = match (offered.access_token, offered.credential) {
             (Some(token), _) => (Some(self.book.mint.read_session_token(token, now)?.0), None),
-            (None, Some(credential)) => (None, Some(self.identify(offered.provider, credential).await?)),
+            (None, Some(credential)) => (None, Some(self.identify(offered.provider, &credential).await?)),
             (None, None) => return Err(Reason::NoAccessToken.into()),
         };
         let (user, session) = self.session_of(claims.as_deref(), wallet.as_ref()).await?;

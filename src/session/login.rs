@@ -7,14 +7,14 @@ use super::book::until_undisturbed;
 use super::{Reason, Result, SessionError, Sessions};
 use crate::events::LoggedIn;
 use crate::store::AuditKind;
-use crate::wallet::WalletIdentity;
+use crate::wallet::{Credential, WalletIdentity};
 
 impl Sessions {
     /// Begins a session for whoever this credential is of.
     pub async fn login(
         self: &Arc<Self>,
         provider: Option<&str>,
-        credential: &str,
+        credential: Credential<'_>,
         actor: Actor,
     ) -> Result<LoggedIn> {
         let begun = self.begin(provider, credential, &actor).await;
@@ -27,10 +27,10 @@ impl Sessions {
     async fn begin(
         self: &Arc<Self>,
         provider: Option<&str>,
-        credential: &str,
+        credential: Credential<'_>,
         actor: &Actor,
     ) -> Result<LoggedIn> {
-        let wallet = self.identify(provider, credential).await?;
+        let wallet = self.identify(provider, &credential).await?;
         self.rates.log_in(&wallet, self.book.clock.now())?;
         let (sessions, actor) = (Arc::clone(self), actor.clone());
         self.to_the_end(async move {
@@ -46,8 +46,12 @@ impl Sessions {
     }
 
     /// Whose credential it is, by the word of the provider that is named, or else meant.
-    pub(super) async fn identify(&self, provider: Option<&str>, credential: &str) -> Result<WalletIdentity> {
-        let name = provider.unwrap_or(self.default_provider);
+    pub(super) async fn identify(
+        &self,
+        provider: Option<&str>,
+        credential: &Credential<'_>,
+    ) -> Result<WalletIdentity> {
+        let name = provider.unwrap_or(&self.default_provider);
         let Some(provider) = self.providers.get(name) else {
             return Err(SessionError::BadRequest(format!("provider: there is no wallet provider {name:?}")));
         };
@@ -69,7 +73,7 @@ impl Sessions {
     ) {
         self.book.metrics.sessions.refused(at, reason.code());
         // What a caller calls it by is nobody's word for it unless there is such a provider.
-        let provider = self.providers.get(provider.unwrap_or(self.default_provider));
+        let provider = self.providers.get(provider.unwrap_or(&self.default_provider));
         let draft = actor.refusal(kind, provider.map(|one| one.name()), reason, self.book.clock.now());
         self.trail.add(draft);
     }

@@ -47,23 +47,24 @@ use rates::Rates;
 #[derive(Debug)]
 pub struct Sessions {
     book: Arc<Book>,
-    providers: BTreeMap<&'static str, Arc<dyn WalletProvider>>,
-    default_provider: &'static str,
+    providers: BTreeMap<String, Arc<dyn WalletProvider>>,
+    default_provider: String,
     rates: Rates,
     trail: Trail,
     lifecycle: Lifecycle,
 }
 
 impl Sessions {
-    /// Sessions for the wallets of these providers; the first is meant where a caller names none.
+    /// Sessions for the wallets of these providers; the default one is meant where a caller names none.
     pub fn start(
         book: Arc<Book>,
         providers: Vec<Arc<dyn WalletProvider>>,
+        default_provider: &str,
         lifecycle: &Lifecycle,
     ) -> Arc<Self> {
         let sessions = Arc::new(Self {
-            default_provider: providers.first().map_or("", |provider| provider.name()),
-            providers: providers.into_iter().map(|provider| (provider.name(), provider)).collect(),
+            default_provider: default_provider.to_owned(),
+            providers: providers.into_iter().map(|one| (one.name().to_owned(), one)).collect(),
             rates: Rates::new(&book.rules),
             trail: Trail::start(&book, lifecycle),
             lifecycle: lifecycle.clone(),
@@ -71,6 +72,11 @@ impl Sessions {
         });
         lifecycle.run("session tidying", Arc::clone(&sessions).tidy());
         sessions
+    }
+
+    /// The wallet providers that are on, and the one that is meant where a caller names none.
+    pub fn providers(&self) -> (impl Iterator<Item = &str>, &str) {
+        (self.providers.keys().map(String::as_str), &self.default_provider)
     }
 
     /// What is known of sessions anyway. While the store cannot be read, nothing is told.

@@ -8,6 +8,7 @@ use super::{Reason, Result, SessionError, Sessions};
 use crate::config::Checks;
 use crate::events::LoggedIn;
 use crate::store::{AuditKind, Session};
+use crate::wallet::Credential;
 
 impl Sessions {
     /// A new token for whoever this credential is of, with the roles of today, in the session that the old token
@@ -15,7 +16,7 @@ impl Sessions {
     pub async fn refresh(
         self: &Arc<Self>,
         access_token: Option<&str>,
-        credential: &str,
+        credential: Credential<'_>,
         provider: Option<&str>,
         actor: &Actor,
     ) -> Result<LoggedIn> {
@@ -37,12 +38,12 @@ impl Sessions {
     async fn renew(
         self: &Arc<Self>,
         access_token: Option<&str>,
-        credential: &str,
+        credential: Credential<'_>,
         provider: Option<&str>,
     ) -> Result<LoggedIn> {
         let offered = Offered { access_token, credential: Some(credential), provider };
-        let Examined { checked, wallet, .. } = self.examine(offered, Checks::Credential).await?;
-        let wallet = wallet.ok_or(Reason::NoCredential)?;
+        let Examined { checked, .. } = self.examine(offered, Checks::Credential).await?;
+        let wallet = checked.wallet.ok_or(Reason::NoCredential)?;
         let now = self.book.clock.now();
         self.rates.refresh(&wallet, now)?;
         let mut session = Session::clone(&checked.session);

@@ -6,6 +6,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 
@@ -27,8 +29,54 @@ pub struct WalletIdentity {
     pub credential: [u8; 32],
     /// Up to when the credential holds.
     pub expires_at: Timestamp,
+    /// When the credential was issued, if it says.
+    pub issued_at: Option<Timestamp>,
     /// The key that the claim `target_key` names for programs written after the Portal wallet.
     pub target_key: Option<String>,
+    /// Further wallets of the same user.
+    pub wallets: Vec<FurtherWallet>,
+    /// What the credential says, as its provider has verified it; secrets left out.
+    pub claims: Value,
+}
+
+/// Another wallet of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FurtherWallet {
+    /// What it is called by its provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `EVM`, `SOLANA`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its address.
+    pub address: String,
+}
+
+/// What a user shows, and the request that it came with, where it is bound to one.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential<'a> {
+    /// The credential.
+    pub text: &'a str,
+    /// The user's request, as whoever asks has got it.
+    pub request: Option<WebRequest<'a>>,
+}
+
+impl<'a> Credential<'a> {
+    /// A credential on its own.
+    pub fn alone(text: &'a str) -> Self {
+        Self { text, request: None }
+    }
+}
+
+/// A user's request to the web app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebRequest<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// Path and query, as they stand in the request line.
+    pub target: &'a str,
+    /// The SHA-256 of the body, if there is one and it is known.
+    pub body: Option<[u8; 32]>,
 }
 
 /// Why there is no identity.
@@ -57,10 +105,10 @@ pub enum CredentialError {
 #[async_trait]
 pub trait WalletProvider: fmt::Debug + Send + Sync {
     /// What callers name it by.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Whose credential this is, if it holds now.
-    async fn identify(&self, credential: &str) -> Result<WalletIdentity, CredentialError>;
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError>;
 
     /// Whether a credential that was named once ([`WalletIdentity::credential`]) has been withdrawn since.
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
@@ -97,7 +145,10 @@ mod tests {
             auth_identifier: "npub1".into(),
             credential: [0; 32],
             expires_at: Timestamp::default(),
+            issued_at: None,
             target_key: None,
+            wallets: Vec::new(),
+            claims: Value::Null,
         };
         named("ab12").checked().unwrap();
         for hostile in ["", "a\r\nX-Auth-Roles: admin", "a b", "é", &"a".repeat(MAX_NAME + 1)] {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portico::config::SessionRules;
 use portico::session::{Actor, Offered, Rotation, UserChange, UserId};
+use portico::wallet::Credential as Proof;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -212,7 +213,7 @@ impl Run {
                 let (token, credential) = (token % tokens, credential % credentials);
                 let text = &self.model.credentials[credential].text;
                 let old = &self.model.tokens[token].text;
-                let renewed = sessions.refresh(Some(old), text, None, &actor()).await;
+                let renewed = sessions.refresh(Some(old), Proof::alone(text), None, &actor()).await;
                 let expected = self.model.belong_together(token, credential, now);
                 prop_assert_eq!(renewed.is_ok(), expected, "{:?}: {:?}", step, renewed.err());
                 if let Ok(renewed) = renewed {
@@ -288,7 +289,7 @@ impl Run {
         self.world.advance(1);
         let now = self.world.now();
         let Credential { ref text, wallet, .. } = self.model.credentials[credential];
-        let begun = self.world.sessions().login(None, text, actor()).await;
+        let begun = self.world.sessions().login(None, Proof::alone(text), actor()).await;
         let expected = self.model.holds(credential, now) && !self.model.users[wallet].disabled;
         prop_assert_eq!(begun.is_ok(), expected, "{:?}", begun.err());
         if let Ok(begun) = begun {
@@ -304,7 +305,7 @@ impl Run {
         for (t, token) in self.model.tokens.iter().enumerate() {
             for (c, credential) in self.model.credentials.iter().enumerate() {
                 let (access_token, text) = (Some(token.text.as_str()), Some(credential.text.as_str()));
-                let offered = Offered { access_token, credential: text, provider: None };
+                let offered = Offered { access_token, credential: text.map(Proof::alone), provider: None };
                 let checked = self.world.sessions().check("verify", offered, &actor()).await;
                 let expected = self.model.is_active(t, c, now);
                 prop_assert_eq!(

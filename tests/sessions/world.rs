@@ -18,7 +18,7 @@ use portico::session::{Book, Mint, Sessions};
 use portico::store::Store;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::token::SigningKey;
-use portico::wallet::{CredentialError, WalletIdentity, WalletProvider};
+use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
 /// When the world begins, in seconds since the Unix epoch.
 const BEGINNING: u64 = 1_800_000_000;
@@ -48,11 +48,12 @@ fn name_of(credential: &str) -> [u8; 32] {
 
 #[async_trait]
 impl WalletProvider for Wallets {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "test"
     }
 
-    async fn identify(&self, credential: &str) -> Result<WalletIdentity, CredentialError> {
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        let credential = credential.text;
         let mut parts = credential.split('.');
         let mut part = || parts.next().and_then(|part| part.parse::<u64>().ok());
         let (Some(wallet), Some(expires_at)) = (part(), part()) else {
@@ -72,7 +73,10 @@ impl WalletProvider for Wallets {
             auth_identifier: format!("owner of {wallet}"),
             credential: name_of(credential),
             expires_at,
+            issued_at: None,
             target_key: None,
+            wallets: Vec::new(),
+            claims: serde_json::Value::Null,
         })
     }
 
@@ -122,7 +126,7 @@ impl World {
         let book = Book::new(store.clone(), events, Arc::clone(&mint), self.rules.clone(), clock, metrics);
         let lifecycle = Lifecycle::default();
         let wallets: Arc<dyn WalletProvider> = self.wallets.clone();
-        let sessions = Sessions::start(Arc::new(book), vec![wallets], &lifecycle);
+        let sessions = Sessions::start(Arc::new(book), vec![wallets], "test", &lifecycle);
         self.running = Some(Running { sessions, mint, store, lifecycle });
     }
 

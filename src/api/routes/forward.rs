@@ -12,6 +12,7 @@ use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
+use crate::wallet::Credential;
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const WALLET: HeaderName = HeaderName::from_static("x-auth-wallet");
@@ -70,8 +71,11 @@ async fn let_through(
     let sessions = api.sessions().map_err(Refusal::Trouble)?;
     let token = offered(headers, &rules.access_token_header, rules.access_token_cookie.as_deref())?;
     let credential = offered(headers, &rules.credential_header, rules.credential_cookie.as_deref())?;
-    let offered =
-        Offered { access_token: token.map(bearer), credential: credential.map(bearer), provider: None };
+    let offered = Offered {
+        access_token: token.map(bearer),
+        credential: credential.map(bearer).map(Credential::alone),
+        provider: None,
+    };
     let checked = sessions.check("forward", offered, &actor).await.map_err(Refusal::of)?;
     require(&checked.user, wanted)?;
     Ok(checked)

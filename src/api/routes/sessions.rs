@@ -13,6 +13,7 @@ use crate::api::envelope::{ApiError, ok};
 use crate::auth::StreamId;
 use crate::events::{Member, OpenSession};
 use crate::session::{Offered, Sessions};
+use crate::wallet::Credential;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +65,7 @@ pub(in crate::api) async fn login(
     Asker(actor): Asker,
     JsonBody(new): JsonBody<NewSession>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(api.sessions()?.login(new.provider.as_deref(), &new.credential, actor).await?))
+    Ok(ok(api.sessions()?.login(new.provider.as_deref(), Credential::alone(&new.credential), actor).await?))
 }
 
 pub(in crate::api) async fn verify(
@@ -74,7 +75,7 @@ pub(in crate::api) async fn verify(
 ) -> Result<Response, ApiError> {
     let offered = Offered {
         access_token: shown.access_token.as_deref(),
-        credential: shown.credential.as_deref(),
+        credential: shown.credential.as_deref().map(Credential::alone),
         provider: shown.provider.as_deref(),
     };
     let checked = api.sessions()?.check("verify", offered, &actor).await?;
@@ -89,8 +90,8 @@ pub(in crate::api) async fn refresh(
     JsonBody(renewal): JsonBody<Renewal>,
 ) -> Result<Response, ApiError> {
     let Renewal { access_token, credential, provider } = renewal;
-    let sessions = api.sessions()?;
-    let renewed = sessions.refresh(access_token.as_deref(), &credential, provider.as_deref(), &actor).await?;
+    let (sessions, credential) = (api.sessions()?, Credential::alone(&credential));
+    let renewed = sessions.refresh(access_token.as_deref(), credential, provider.as_deref(), &actor).await?;
     Ok(ok(renewed))
 }
 
@@ -101,11 +102,17 @@ pub(in crate::api) async fn logout(
 ) -> Result<Response, ApiError> {
     let offered = Offered {
         access_token: logout.access_token.as_deref(),
-        credential: logout.credential.as_deref(),
+        credential: logout.credential.as_deref().map(Credential::alone),
         provider: logout.provider.as_deref(),
     };
     let revoked = api.sessions()?.logout(offered, logout.all, actor).await?;
     Ok(ok(json!({ "revoked": revoked })))
+}
+
+/// Which wallets are let in.
+pub(in crate::api) async fn providers(State(api): State<Api>) -> Result<Response, ApiError> {
+    let (providers, default) = api.sessions()?.providers();
+    Ok(ok(json!({ "providers": providers.collect::<Vec<_>>(), "default": default })))
 }
 
 /// Ends a session at an operator's word.

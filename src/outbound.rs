@@ -1,0 +1,155 @@
+//! The one way out to web servers that others name: certificates are checked, redirects not followed, proxies not
+//! used, private addresses refused unless they are allowed, and no body is read beyond its bound.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Request, StatusCode, Url};
+
+use crate::address;
+
+/// Why there is no answer. None of them says what was asked: a URL may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// The server is on a private address, and that is not allowed.
+    #[error("its address is not public")]
+    Private,
+    /// Plain HTTP, where only a loopback address that is allowed may be asked so.
+    #[error("it is not https")]
+    Insecure,
+    /// The answer is larger than its bound.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// No connection, no answer, or not in time.
+    #[error("{0}")]
+    Failed(reqwest::Error),
+}
+
+impl From<reqwest::Error> for OutboundError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Failed(error.without_url())
+    }
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status; 3xx are not followed.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Asks web servers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    http: Client,
+    allow_private: bool,
+}
+
+impl Outbound {
+    /// Every question takes at most `timeout`. `allow_private`: servers may lie on private addresses, and at
+    /// loopback ones speak plain HTTP.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(timeout: Duration, allow_private: bool) -> reqwest::Result<Self> {
+        let http = Client::builder()
+            // A hostile server would lead us where it likes.
+            .redirect(reqwest::redirect::Policy::none())
+            .https_only(!allow_private)
+            .timeout(timeout)
+            .dns_resolver(Arc::new(PublicResolver { allow_private }))
+            .no_proxy()
+            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, allow_private })
+    }
+
+    /// A request to be filled in.
+    pub fn client(&self) -> &Client {
+        &self.http
+    }
+
+    /// Sends a request; the answer's body is at most `max_body` bytes.
+    ///
+    /// # Errors
+    /// [`OutboundError`]. An answer that says no is none.
+    pub async fn send(&self, request: Request, max_body: usize) -> Result<Answer, OutboundError> {
+        self.check(request.url())?;
+        let mut response = self.http.execute(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > max_body {
+                return Err(OutboundError::TooLarge(max_body));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body })
+    }
+
+    /// The resolver is not asked about addresses that stand in the URL themselves.
+    fn check(&self, url: &Url) -> Result<(), OutboundError> {
+        let literal = literal(url);
+        if !self.allow_private && literal.is_some_and(|ip| !address::is_public(ip)) {
+            return Err(OutboundError::Private);
+        }
+        let is_loopback = literal.is_some_and(|ip| ip.is_loopback());
+        if url.scheme() == "https" || (self.allow_private && is_loopback) {
+            return Ok(());
+        }
+        Err(OutboundError::Insecure)
+    }
+}
+
+/// The address that a URL names itself, without a look-up.
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead to the
+/// operator's own network.
+#[derive(Debug)]
+struct PublicResolver {
+    allow_private: bool,
+}
+
+impl Resolve for PublicResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let usable: Vec<SocketAddr> =
+                found.filter(|address| allow_private || address::is_public(address.ip())).collect();
+            Ok(Box::new(usable.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, allow_private: bool) -> Result<(), OutboundError> {
+        Outbound::new(Duration::from_secs(1), allow_private).unwrap().check(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn nobody_leads_us_to_the_operators_own_network_or_past_tls() {
+        for url in ["https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/", "https://169.254.169.254/"] {
+            assert!(matches!(check(url, false), Err(OutboundError::Private)), "{url}");
+            check(url, true).unwrap();
+        }
+        for url in ["http://93.184.215.14/", "http://example.com/", "http://10.0.0.1/"] {
+            assert!(matches!(check(url, true), Err(OutboundError::Insecure)), "{url}");
+        }
+        check("https://example.com/", false).unwrap();
+        check("http://127.0.0.1:1/", true).unwrap();
+    }
+}
