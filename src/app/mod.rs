@@ -7,6 +7,7 @@ pub(crate) mod folder;
 mod identity;
 mod limits;
 mod manager;
+mod wallets;
 mod watch;
 
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use nostr_sdk::{Keys, PublicKey, RelayUrl, ToBech32};
 
 use crate::access;
 use crate::api::{self, HandedOver, Services};
-use crate::auth::{self, Auth, Identity, Opening, Parts, PortalWallets};
+use crate::auth::{self, Auth, Identity, Opening, Parts};
 use crate::clock::SharedClock;
 use crate::config::{Config, RelayEntry};
 use crate::events::Events;
@@ -93,10 +94,13 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
-    let sessions = book.map(|book| {
-        let portal = PortalWallets::new(Arc::clone(&auth));
-        Sessions::start(book, vec![Arc::new(portal)], "portal", &lifecycle)
-    });
+    let sessions = match book {
+        Some(book) => {
+            let providers = wallets::providers(&config.wallets, &auth)?;
+            Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
+        }
+        None => None,
+    };
     let services = Services { auth: Arc::clone(&auth), webhooks, sessions, mint, rotation };
     api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));

@@ -94,6 +94,7 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "history": config.history,
         "access": config.access,
         "sessions": config.sessions,
+        "wallets": config.wallets,
         "forward": config.forward,
         "webhook": config.webhook.as_ref().map_or("off".into(), webhook),
         "log": config.log,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::raw::{HistoryRules, Raw, RawLocal, RawService};
-use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, relays, session};
+use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, Wallets, relays, session};
 
 pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
     check_counts(&raw)?;
@@ -40,6 +40,7 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         history: check_history(raw.history)?,
         access: raw.access,
         sessions: raw.sessions,
+        wallets: check_wallets(raw.wallets)?,
         forward: raw.forward,
         webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
         log: raw.log,
@@ -92,6 +93,15 @@ fn check_times(raw: &Raw) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+fn check_wallets(wallets: Wallets) -> Result<Wallets, ConfigError> {
+    let names = wallets.names();
+    if names.contains(&wallets.default.as_str()) {
+        return Ok(wallets);
+    }
+    let reason = format!("{:?} is not on; there is {}", wallets.default, names.join(", "));
+    Err(invalid("wallets.default", reason))
 }
 
 fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {

@@ -11,6 +11,7 @@ mod raw;
 mod relays;
 mod session;
 pub mod token;
+mod wallets;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
 pub use session::{AccessRules, Checks, ForwardRules, SessionRules};
 pub use token::ApiToken;
+pub use wallets::Wallets;
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
 /// What the daemon runs with. Secrets in it print as `[REDACTED]`.
@@ -57,6 +59,8 @@ pub struct Config {
     pub access: AccessRules,
     /// `[sessions]`: users and their sessions.
     pub sessions: SessionRules,
+    /// `[wallets]`: whose wallets are let in.
+    pub wallets: Wallets,
     /// `[forward]`: what gateways hand over.
     pub forward: ForwardRules,
     /// `[webhook]`: who is told of every event, if anybody.

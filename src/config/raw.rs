@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use super::session::{AccessRules, ForwardRules, SessionRules};
+use super::wallets::Wallets;
 use super::webhook::RawWebhook;
 
 /// The whole file. Unknown keys are refused, so that a misspelt one is noticed. A relative path starts from the
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) history: HistoryRules,
     pub(super) access: AccessRules,
     pub(super) sessions: SessionRules,
+    pub(super) wallets: Wallets,
     pub(super) forward: ForwardRules,
     pub(super) webhook: RawWebhook,
     pub(super) log: Log,

@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
 use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
-    RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, files,
+    RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
 };
 
 /// The visitor asks the same simulated user again and again; that user does not mind.
@@ -160,6 +160,7 @@ impl Stage {
             history: HistoryRules::default(),
             access: AccessRules::default(),
             sessions: SessionRules::default(),
+            wallets: Wallets::default(),
             forward: ForwardRules::default(),
             webhook: None,
             log: Log::default(),

@@ -10,6 +10,7 @@ impl Contract {
     /// Walks a wallet that has logged in through everything that can become of its user.
     pub(super) async fn sessions(&mut self, rest: &Rest, credential: &str, user: &Value) {
         let (wallet, user) = (user["wallet_id"].as_str().unwrap(), user["id"].as_str().unwrap());
+        self.send(rest, Method::GET, "/providers", "/providers", None).await.data();
         let begun = self.log_in(rest, credential).await.data();
         let token = begun["access_token"].as_str().unwrap();
         self.layers(rest, credential, token).await;
@@ -124,6 +125,7 @@ impl Contract {
         self.send(rest, Method::POST, "/auth/logout", "/auth/logout", Some(shown.clone())).await.data();
         let answer = self.send(rest, Method::POST, "/auth/refresh", "/auth/refresh", Some(shown)).await;
         assert_eq!(answer.refusal(), refused(401, "session_revoked"));
+        self.send(rest, Method::GET, "/providers", "/providers", None).await.data();
         let begun = self.log_in(rest, credential).await.data();
         let form = format!("token={}", begun["access_token"].as_str().unwrap());
         assert_eq!(self.ask(rest, "/oauth/revoke", &form).await.status, 200);
