@@ -15,6 +15,7 @@ test *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --test foreign -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Benches: token, protocol, store, registry
