@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use nostr_sdk::PublicKey;
-use quick_cache::sync::Cache;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +13,7 @@ use crate::config::TokenRules;
 use crate::events::Session;
 use crate::metrics::Limit;
 use crate::protocol::SessionToken;
-use crate::store::{Revocation, WalletLogin};
+use crate::store::{Live, Revocation, WalletLogin};
 use crate::token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
 
 /// Wallets whose users are remembered, to spare the store a look-up.
@@ -53,7 +52,8 @@ type RevocationId = [u8; 32];
 #[derive(Debug)]
 pub(super) struct Tokens {
     signatures: SignatureCache,
-    signers: Cache<PublicKey, PublicKey>,
+    /// Of most keys that can have signed a token it is known that they are nobody's.
+    signers: Live<PublicKey, Option<PublicKey>>,
     revoked: DashMap<RevocationId, Timestamp>,
     max_revocations: usize,
     wallet_policy: Policy,
@@ -69,7 +69,7 @@ impl Tokens {
         };
         Self {
             signatures: SignatureCache::new(rules.signature_cache),
-            signers: Cache::new(SIGNERS),
+            signers: Live::new(SIGNERS),
             revoked: revocations.into_iter().map(|row| (row.digest, row.expires_at)).collect(),
             max_revocations: rules.max_revocations,
             wallet_policy: policy(rules.max_wallet_lifetime),
@@ -80,7 +80,7 @@ impl Tokens {
 
     /// A wallet has completed a login: its tokens are known from now on.
     pub(super) fn learn_signer(&self, login: WalletLogin) {
-        self.signers.insert(login.signer, login.user);
+        self.signers.replace(login.signer, Some(login.user));
     }
 
     /// How long until the first of the revoked tokens has expired.
@@ -278,14 +278,8 @@ impl Auth {
     }
 
     async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
-        if let Some(user) = self.tokens.signers.get(signer) {
-            return Ok(Some(user));
-        }
-        let user = self.store.user_of_signer(signer).await?;
-        if let Some(user) = user {
-            self.tokens.learn_signer(WalletLogin { signer: *signer, user });
-        }
-        Ok(user)
+        let read = async { self.store.user_of_signer(signer).await.map(Some) };
+        Ok(self.tokens.signers.get(*signer, read).await?.and_then(|user| *user))
     }
 
     fn is_for_us(&self, claims: &Claims) -> bool {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rand::{Rng, thread_rng};
 
 use super::audit::Actor;
-use super::live::Live;
 use super::mint::Mint;
 use super::{Reason, Result, SessionError};
 use crate::clock::{SharedClock, Timestamp};
@@ -14,8 +13,8 @@ use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
 use crate::metrics::{Limit, Metrics};
 use crate::protocol::SessionToken;
 use crate::store::{
-    Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, NewSession, Session, StoreError, StreamId,
-    User, UserId,
+    Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, Live, NewSession, Session, StoreError,
+    StreamId, User, UserId,
 };
 use crate::wallet::WalletIdentity;
 

@@ -13,7 +13,6 @@ mod check;
 mod end;
 mod error;
 mod key_file;
-mod live;
 mod login;
 mod mint;
 mod oauth;

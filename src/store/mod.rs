@@ -6,6 +6,7 @@
 
 mod accounts;
 mod id;
+mod live;
 mod model;
 mod outbox;
 pub mod sqlite;
@@ -15,6 +16,7 @@ pub use accounts::{
     SessionChoice, User, UserFilter,
 };
 pub use id::{StreamId, UserId};
+pub(crate) use live::Live;
 pub use model::{
     Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, KnownSubkey, Page, PurgeBefore,
     Recovered, RelayChange, Revocation, Scan, StoredEvent, WalletLogin,

@@ -1,4 +1,4 @@
-//! Sessions and users that are asked about again and again, in memory.
+//! What is asked about again and again, in memory.
 //!
 //! A change is in the store first, then forgotten here, then acknowledged; so whoever asks after that reads it.
 //! What was read before a change and comes to be remembered after it is not.
@@ -8,23 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 
-use crate::store::Result;
+use super::Result;
 
 /// Copies of what the store has.
 #[derive(Debug)]
-pub(super) struct Live<K, V> {
+pub(crate) struct Live<K, V> {
     known: Cache<K, Arc<V>>,
     /// Counts what was forgotten. Held while something is remembered or forgotten.
     forgotten: Mutex<u64>,
 }
 
 impl<K: Copy + Eq + Hash, V> Live<K, V> {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { known: Cache::new(most), forgotten: Mutex::default() }
     }
 
     /// What is known of `key`, else what the store has.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         key: K,
         read: impl Future<Output = Result<Option<V>>>,
@@ -43,10 +43,17 @@ impl<K: Copy + Eq + Hash, V> Live<K, V> {
     }
 
     /// The store has something else now.
-    pub(super) fn forget(&self, key: &K) {
+    pub(crate) fn forget(&self, key: &K) {
         let mut forgotten = self.forgotten();
         *forgotten += 1;
         self.known.remove(key);
+    }
+
+    /// The store has this now.
+    pub(crate) fn replace(&self, key: K, value: V) {
+        let mut forgotten = self.forgotten();
+        *forgotten += 1;
+        self.known.insert(key, Arc::new(value));
     }
 
     fn forgotten(&self) -> MutexGuard<'_, u64> {
@@ -67,6 +74,17 @@ mod tests {
         assert_eq!(read(Some("new")).await, Some("old"));
         live.forget(&1);
         assert_eq!(read(Some("new")).await, Some("new"));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_does_not_take_its_place() {
+        let live: Live<u8, Option<u8>> = Live::new(8);
+        let read = async {
+            live.replace(1, Some(7));
+            Ok(Some(None))
+        };
+        assert_eq!(live.get(1, read).await.unwrap().as_deref(), Some(&None));
+        assert_eq!(live.get(1, async { Ok(None) }).await.unwrap().as_deref(), Some(&Some(7)));
     }
 
     #[tokio::test]
