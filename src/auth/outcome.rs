@@ -53,8 +53,11 @@ impl Auth {
         let prepared = match book.prepare(identity, &Actor::wallet()).await {
             Ok(prepared) => prepared,
             Err(SessionError::Refused(reason)) => {
-                book.refused_at_login(&reason);
-                return Ok(self.close(challenge, refusal(challenge, &reason), None).await?);
+                let kept = self.close(challenge, refusal(challenge, &reason), None).await?;
+                if kept.is_some() {
+                    book.refused_at_login(identity, &reason, &Actor::wallet()).await;
+                }
+                return Ok(kept);
             }
             Err(error) => return Err(error),
         };

@@ -118,9 +118,15 @@ impl Book {
         tracing::info!(session_id = %session.id, user_id = %user.id, provider = user.provider, "session created");
     }
 
-    /// A login over the relays was refused.
-    pub fn refused_at_login(&self, reason: &Reason) {
+    /// A login over the relays was refused, though its wallet has approved: counted, and told in the audit.
+    pub async fn refused_at_login(&self, wallet: &WalletIdentity, reason: &Reason, actor: &Actor) {
         self.metrics.sessions.refused("login", reason.code());
+        let provider = Some(wallet.provider.as_str());
+        let draft = actor.refusal(AuditKind::LoginRefused, provider, reason, self.clock.now());
+        let draft = AuditDraft { wallet_id: Some(wallet.wallet_id.clone()), ..draft };
+        if let Err(error) = self.accounts.record_audit(&[draft]).await {
+            tracing::warn!(%error, "a refusal is missing in the audit");
+        }
     }
 
     /// The token of a session that goes on.

@@ -132,6 +132,10 @@ async fn a_disabled_user_approves_in_vain() {
     let events = daemon.ended(&stream).await;
     assert_eq!(types(&events), ["key_handshake", "error"]);
     assert_eq!(events[1]["code"], "user_disabled");
+    let audit = daemon.rest().get("/audit?kind=login_refused").await.data();
+    let refusal = &audit["records"][0];
+    assert_eq!((&refusal["actor"], &refusal["reason"]), (&json!("wallet"), &json!("user_disabled")));
+    assert_eq!(refusal["wallet_id"], member.phone.key().to_hex());
     let answer = daemon.rest().post("/auth/login", json!({ "credential": member.credential })).await;
     assert_eq!(answer.refusal(), refused(403, "user_disabled"));
 }
