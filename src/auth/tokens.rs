@@ -99,6 +99,23 @@ impl Tokens {
         self.revoked.retain(|_, expires_at| *expires_at > now);
     }
 
+    /// Whether a wallet's token that was verified holds now: its times, and that it was not revoked.
+    pub(super) fn holds_still(
+        &self,
+        id: &RevocationId,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let claims = Claims {
+            target_key: session.audience.to_bytes(),
+            issued_at: session.issued_at,
+            not_before: session.not_before,
+            expires_at: session.expires_at,
+        };
+        claims.check_times(now.secs(), &self.wallet_policy)?;
+        if self.revoked.contains_key(id) { Err(TokenError::TokenRevoked) } else { Ok(()) }
+    }
+
     /// What holds for every token: its times, and that it was not revoked.
     fn judge(
         &self,
@@ -313,5 +330,30 @@ fn session(claims: &Claims, issuer: PublicKey, subject: PublicKey, audience: Pub
         issued_at: claims.issued_at,
         not_before: claims.not_before,
         expires_at: claims.expires_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_remembered_runs_out_like_any_other() {
+        let tokens = Tokens::new(&TokenRules::default(), Vec::new());
+        let key = PublicKey::from_byte_array([7; 32]);
+        let session = Session {
+            issuer: key,
+            subject: key,
+            audience: key,
+            issued_at: Some(1_000),
+            not_before: Some(1_000),
+            expires_at: 2_000,
+        };
+        let at = |secs| tokens.holds_still(&[1; 32], &session, Timestamp::from_secs(secs));
+        assert_eq!(at(1_999), Ok(()));
+        assert_eq!(at(2_000), Err(TokenError::TokenExpired));
+        assert_eq!(at(900), Err(TokenError::TokenNotYetValid), "where the clock was set back");
+        tokens.revoked.insert([1; 32], Timestamp::from_secs(2_000));
+        assert_eq!(at(1_999), Err(TokenError::TokenRevoked));
     }
 }

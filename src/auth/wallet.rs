@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nostr_sdk::ToBech32;
+use quick_cache::sync::Cache;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::tokens::revocation_id;
 use super::{Auth, AuthError, TokenType};
@@ -16,14 +18,21 @@ use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider}
 /// What callers name it by.
 const NAME: &str = "portal";
 
+/// Credentials that are remembered once they were verified.
+const VERIFIED: usize = 50_000;
+
 /// Vouches for Portal wallets that have completed a login here.
-#[derive(Debug, Clone)]
-pub struct PortalWallets(Arc<Auth>);
+#[derive(Debug)]
+pub struct PortalWallets {
+    auth: Arc<Auth>,
+    /// By the SHA-256 of the whole token. Time and revocation are judged anew each time.
+    verified: Cache<[u8; 32], Arc<(Session, WalletIdentity)>>,
+}
 
 impl PortalWallets {
     /// Those that this service knows.
     pub fn new(auth: Arc<Auth>) -> Self {
-        Self(auth)
+        Self { auth, verified: Cache::new(VERIFIED) }
     }
 }
 
@@ -34,16 +43,25 @@ impl WalletProvider for PortalWallets {
     }
 
     async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
-        let verified = self.0.verify(self.0.public_key(), credential.text).await.map_err(why)?;
+        let digest: [u8; 32] = Sha256::digest(credential.text).into();
+        if let Some(known) = self.verified.get(&digest) {
+            let (session, identity) = &*known;
+            let (tokens, now) = (&self.auth.tokens, self.auth.clock.now());
+            let holds = tokens.holds_still(&identity.credential, session, now);
+            return holds.map(|()| identity.clone()).map_err(|error| why(error.into()));
+        }
+        let verified = self.auth.verify(self.auth.public_key(), credential.text).await.map_err(why)?;
         if verified.token_type != TokenType::Wallet {
             let message = "it was issued by this service, and not by a wallet".into();
             return Err(CredentialError::Rejected { code: "not_a_wallet_token", message });
         }
-        identity(&verified.session, credential.text).map_err(|error| why(error.into()))
+        let identity = identity(&verified.session, credential.text).map_err(|error| why(error.into()))?;
+        self.verified.insert(digest, Arc::new((verified.session, identity.clone())));
+        Ok(identity)
     }
 
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
-        self.0.is_revoked(credential)
+        self.auth.is_revoked(credential)
     }
 }
 

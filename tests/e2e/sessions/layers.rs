@@ -121,6 +121,7 @@ async fn a_credential_that_is_revoked_or_runs_out_ends_the_session_with_it() {
     assert_eq!(rest.post("/auth/verify", ask.clone()).await.refusal(), refused(401, "session_expired"));
     assert_eq!(rest.post("/auth/refresh", ask).await.refusal(), refused(401, "session_expired"));
 
+    rest.post("/auth/verify", member.both()).await.data();
     rest.post("/jwt/revoke", json!({ "token": member.credential })).await.data();
     assert_eq!(rest.post("/auth/verify", member.both()).await.refusal(), refused(401, "token_revoked"));
     assert_eq!(rest.post("/auth/refresh", member.both()).await.refusal(), refused(401, "token_revoked"));
