@@ -7,7 +7,7 @@ mod receiver;
 mod support;
 
 use serde_json::{Value, json};
-use support::beginning::asked_to_log_in;
+use support::beginning::{Member, asked_to_log_in};
 use support::daemon::Daemon;
 use support::phone::Phone;
 use support::relay::TestRelay;
@@ -39,6 +39,21 @@ async fn every_event_of_a_login_is_posted_as_callers_see_it() {
     expected.iter_mut().for_each(|event| event["stream_id"] = stream.clone().into());
     assert_eq!(posted, expected);
     assert!(posted[1]["status"]["session_token"].as_str().unwrap().starts_with("eyJ"));
+}
+
+#[tokio::test]
+async fn the_beginning_and_the_end_of_a_session_are_posted() {
+    let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Takes).await);
+    let config = format!("{}[sessions]\nenabled = true\n", receiver.config());
+    let daemon = Daemon::on(&[&relay]).with_config(&config).start_subscribed(&[&relay]).await;
+    let member = Member::of(&daemon).await;
+    daemon.rest().post("/auth/logout", json!({ "access_token": member.access_token() })).await.data();
+    let mut came = receiver.until_came(member.session(), 2).await;
+    came.retain(|one| one.body["stream_id"] == member.session());
+    let told: Vec<_> = came.iter().map(|one| one.body["type"].as_str().unwrap()).collect();
+    assert_eq!(told, ["session_created", "session_revoked"]);
+    assert!(came.iter().all(|one| one.body["user_id"] == member.id()));
+    assert_eq!(came[1].body["reason"], "logout");
 }
 
 #[tokio::test]

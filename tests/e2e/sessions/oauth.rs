@@ -34,6 +34,19 @@ async fn an_access_token_is_introspected_with_the_members_of_rfc_7662() {
     }
 }
 
+/// RFC 7662 §2.1 and §2.2, the example requests and the answer for a token that nobody knows.
+#[tokio::test]
+async fn the_examples_of_rfc_7662_are_answered_as_it_says() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let rest = daemon.rest().with("accept", "application/json");
+    for example in ["token=2YotnFZFEjr1zCsicMWpAA", "token=mF_9.B5f-4.1JqM&token_type_hint=access_token"] {
+        let answer = form(&rest, "/oauth/introspect", example.into()).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "active": false })));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
 #[tokio::test]
 async fn of_a_token_that_is_not_active_nothing_else_is_told() {
     let relay = TestRelay::start().await;
