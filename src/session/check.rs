@@ -42,26 +42,22 @@ pub(super) struct Examined {
 
 impl Sessions {
     /// Whether somebody is let in, by the layers that the operator asks for. `at` names the question in the
-    /// metrics.
+    /// metrics. The audit hears of tokens that meet another wallet's credential.
     pub async fn check(&self, at: &'static str, offered: Offered<'_>, actor: &Actor) -> Result<Checked> {
         let checked = self.examine(offered, self.book.rules.checks).await.and_then(Examined::fresh);
-        self.note(at, checked.as_ref().err(), offered.provider, actor);
+        match &checked {
+            Err(SessionError::Refused(reason @ Reason::SessionMismatch)) => {
+                self.refused(at, AuditKind::SessionMismatch, reason, offered.provider, actor);
+            }
+            _ => self.count(at, checked.as_ref().err()),
+        }
         checked
     }
 
-    /// Counts an answer; the audit hears of tokens that meet another wallet's credential.
-    pub(super) fn note(
-        &self,
-        at: &'static str,
-        error: Option<&SessionError>,
-        provider: Option<&str>,
-        actor: &Actor,
-    ) {
+    /// Counts an answer.
+    pub(super) fn count(&self, at: &'static str, error: Option<&SessionError>) {
         match error {
             None => self.book.metrics.sessions.passed(at),
-            Some(SessionError::Refused(reason @ Reason::SessionMismatch)) => {
-                self.refused(at, AuditKind::SessionMismatch, reason, provider, actor);
-            }
             Some(SessionError::Refused(reason)) => self.book.metrics.sessions.refused(at, reason.code()),
             Some(_) => {}
         }

@@ -30,7 +30,6 @@ pub use check::{Checked, Offered};
 pub use error::{Reason, Result, SessionError};
 pub use key_file::KeyFileError;
 pub use mint::{Mint, NewServiceToken, SigningKeyState};
-pub use oauth::Introspection;
 pub use rotation::Rotation;
 pub use users::{UserChange, UserPage};
 
