@@ -201,7 +201,9 @@ async fn a_read_only_file_is_named_at_the_start_and_harms_nothing() {
 
     allow(0o700, 0o600);
     if nix::unistd::geteuid().is_root() {
-        for file in ["", "data", "data/portico.db", "data/portico.lock", "data/service.pub", "service.key"] {
+        let data = ["portico.db", "portico.lock", "service.pub", "access-keys.json"];
+        let data = data.into_iter().map(|name| format!("data/{name}"));
+        for file in data.chain(["", "data", "service.key"].map(str::to_owned)) {
             chown(daemon.folder().join(file), Some(0), Some(0)).unwrap();
         }
     }
