@@ -17,6 +17,12 @@ pub(super) fn ok(data: impl Serialize) -> Response {
     Json(Success { success: true, data }).into_response()
 }
 
+/// An answer that went well, with status 200, and that nobody may keep a copy of (RFC 6749 §5.1).
+pub(super) fn secret(data: impl Serialize) -> Response {
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (no_store, Json(Success { success: true, data })).into_response()
+}
+
 /// An answer that went well, with status 201.
 pub(super) fn created(data: impl Serialize) -> Response {
     (StatusCode::CREATED, Json(Success { success: true, data })).into_response()

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::error::FolderError;
 use crate::config::files;
+use crate::session::{KeyFileError, Mint};
 
 const DATABASE: &str = "portico.db";
 const SERVICE: &str = "service.pub";
@@ -37,6 +38,14 @@ const UNFINISHED: &str = ".portico-restore-";
 /// Where the database of a data folder lies.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
+}
+
+/// Checks the keys of access tokens in a data folder, if there are any.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn check_access_keys(folder: &Path) -> Result<(), KeyFileError> {
+    Mint::check(&folder.join(ACCESS_KEYS))
 }
 
 /// The public key, in hex, of the service whose data these are. `None`: nobody's yet.

@@ -32,6 +32,7 @@ use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
+pub use folder::check_access_keys;
 pub use identity::check_identity;
 
 /// A daemon that runs.

@@ -42,9 +42,9 @@ pub use recovery::Opening;
 pub use relay_report::RelayReport;
 pub use relays::operator_relays;
 pub use requests::Opened;
-pub use tokens::{TokenType, VerifiedToken, is_curve_point};
+pub use tokens::{Revoked, TokenType, VerifiedToken, is_curve_point};
 
-pub use wallet::PortalWallets;
+pub use wallet::{NAME as PORTAL, PortalWallets};
 
 pub use crate::events::StreamId;
 pub use crate::token::TokenError;

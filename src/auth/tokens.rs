@@ -48,6 +48,15 @@ pub struct VerifiedToken {
 /// without the key.
 type RevocationId = [u8; 32];
 
+/// A token that was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// Whether it was not before.
+    pub fresh: bool,
+    /// What sessions that rest on it know it by: one of these.
+    pub names: Vec<[u8; 32]>,
+}
+
 /// What is remembered of tokens: a cache of signatures and wallets, and everything revoked.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -248,8 +257,8 @@ impl Auth {
         Ok(session(&claims, *issuer, *user, target_of(&claims)?))
     }
 
-    /// Revokes a token, whoever signed it: from now on it does not verify here. `false`: it was revoked before.
-    pub async fn revoke(&self, text: &str) -> Result<bool> {
+    /// Revokes a token, whoever signed it: from now on it does not verify here.
+    pub async fn revoke(&self, text: &str) -> Result<Revoked> {
         let token = UnverifiedToken::parse(text)?;
         let claims = token.claims()?;
         let expires_at = Timestamp::from_secs(claims.expires_at);
@@ -257,13 +266,14 @@ impl Auth {
             return Err(TokenError::TokenExpired.into());
         }
         self.has_room_to_revoke()?;
-        let mut fresh = false;
+        let mut revoked = Revoked { fresh: false, names: Vec::with_capacity(2) };
         // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
         for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
             let digest = revocation_id(&signer.to_xonly_bytes(), &token);
-            fresh |= self.keep_revoked(digest, expires_at).await?;
+            revoked.fresh |= self.keep_revoked(digest, expires_at).await?;
+            revoked.names.push(digest);
         }
-        Ok(fresh)
+        Ok(revoked)
     }
 
     /// Whether what this names was revoked.

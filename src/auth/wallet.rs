@@ -15,8 +15,8 @@ use crate::events::Session;
 use crate::token::{TokenError, UnverifiedToken};
 use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
-/// What callers name it by.
-const NAME: &str = "portal";
+/// What callers name Portal's wallets by.
+pub const NAME: &str = "portal";
 
 /// Credentials that are remembered once they were verified.
 const VERIFIED: usize = 50_000;

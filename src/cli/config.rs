@@ -46,6 +46,7 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
             proof.display()
         )));
     }
+    app::check_access_keys(&config.data_dir).map_err(Failure::usage)?;
     let shown = show(&config, &public_key);
     if args.json {
         say!("{shown:#}");

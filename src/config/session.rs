@@ -140,6 +140,9 @@ pub(super) fn check(
     /// A refresh a second would be one for every request.
     const SHORTEST: Duration = Duration::from_secs(10);
     const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    /// Headers that say something else about a request.
+    const TAKEN: [&str; 6] =
+        ["connection", "content-length", "content-type", "cookie", "host", "transfer-encoding"];
     const HOUR: Duration = Duration::from_secs(3600);
 
     for (key, name) in [("access.issuer", &access.issuer), ("access.audience", &access.audience)] {
@@ -173,8 +176,17 @@ pub(super) fn check(
     if sessions.window < Duration::from_secs(1) {
         return Err(("sessions.window", "must be at least 1s".into()));
     }
+    for (key, header) in [
+        ("forward.access_token_header", &forward.access_token_header),
+        ("forward.credential_header", &forward.credential_header),
+    ] {
+        let name = header.as_str();
+        if name.starts_with("x-auth-") || TAKEN.contains(&name) {
+            return Err((key, format!("{name:?} has a meaning of its own")));
+        }
+    }
     if forward.access_token_header == forward.credential_header {
-        return Err(("forward.credential_header", "is the header of the access token, too".into()));
+        return Err(("forward.credential_header", "is forward.access_token_header, too".into()));
     }
     let cookies = [
         ("forward.access_token_cookie", &forward.access_token_cookie),

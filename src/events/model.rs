@@ -63,7 +63,8 @@ pub enum EventBody {
     SessionRevoked {
         /// Whose it was.
         user_id: UserId,
-        /// Why: `logout`, `logout_all`, `operator`, `user_disabled`, `user_deleted`, `superseded`, `oauth`.
+        /// Why: `logout`, `logout_all`, `operator`, `user_disabled`, `user_deleted`, `superseded`, `oauth`,
+        /// `credential_revoked`.
         reason: String,
     },
     /// The request came to nothing.

@@ -14,12 +14,13 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Limit;
 use crate::store::{AuditDraft, AuditFilter, AuditKind, AuditRecord, User};
 
-/// Refusals that the audit tells of, a minute. Beyond, they are counted in the metrics alone: whoever wants to
-/// fill the disk has to be let in.
+/// Refusals that the audit tells of, a minute, and mismatches of tokens that hold by themselves: nobody hides those
+/// behind a flood of garbage. Beyond, they are counted in the metrics alone: whoever wants to fill the disk has to
+/// be let in.
 const REFUSALS_A_MINUTE: u64 = 1_000;
 
-/// Refusals that wait for the store.
-const WAITING: usize = 1_000;
+/// Refusals that wait for the store: all that come in a minute.
+const WAITING: usize = 2 * REFUSALS_A_MINUTE as usize;
 
 /// Who asked for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +60,21 @@ impl Actor {
         reason: &Reason,
         at: Timestamp,
     ) -> AuditDraft {
-        AuditDraft {
+        let draft = AuditDraft {
             provider: provider.map(str::to_owned),
             reason: Some(reason.code().to_owned()),
             ..self.did(kind, at)
+        };
+        match reason {
+            // Both verified, so that it is known whose token met whose wallet.
+            Reason::SessionMismatch(met) => AuditDraft {
+                user: met.user,
+                session: met.session,
+                provider: Some(met.provider.clone()),
+                wallet_id: Some(met.wallet_id.clone()),
+                ..draft
+            },
+            _ => draft,
         }
     }
 
@@ -106,26 +118,43 @@ impl Sessions {
 #[derive(Debug)]
 pub(super) struct Trail {
     sender: mpsc::Sender<AuditDraft>,
-    /// The minute, and how many came in it.
+    refusals: Budget,
+    mismatches: Budget,
+    book: Arc<Book>,
+}
+
+/// How many came in a minute.
+#[derive(Debug, Default)]
+struct Budget {
     minute: AtomicU64,
     came: AtomicU64,
-    book: Arc<Book>,
+}
+
+impl Budget {
+    /// Whether there is room for one more.
+    fn take(&self, at: Timestamp) -> bool {
+        let minute = at.secs() / 60;
+        if self.minute.swap(minute, Ordering::Relaxed) != minute {
+            self.came.store(0, Ordering::Relaxed);
+        }
+        self.came.fetch_add(1, Ordering::Relaxed) < REFUSALS_A_MINUTE
+    }
 }
 
 impl Trail {
     pub(super) fn start(book: &Arc<Book>, lifecycle: &Lifecycle) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         lifecycle.spawn(write(receiver, Arc::clone(book), lifecycle.clone()));
-        Self { sender, minute: AtomicU64::default(), came: AtomicU64::default(), book: Arc::clone(book) }
+        let (refusals, mismatches) = (Budget::default(), Budget::default());
+        Self { sender, refusals, mismatches, book: Arc::clone(book) }
     }
 
     pub(super) fn add(&self, draft: AuditDraft) {
-        let minute = draft.at.secs() / 60;
-        if self.minute.swap(minute, Ordering::Relaxed) != minute {
-            self.came.store(0, Ordering::Relaxed);
-        }
-        let too_many = self.came.fetch_add(1, Ordering::Relaxed) >= REFUSALS_A_MINUTE;
-        if too_many || self.sender.try_send(draft).is_err() {
+        let budget = match draft.kind {
+            AuditKind::SessionMismatch => &self.mismatches,
+            _ => &self.refusals,
+        };
+        if !budget.take(draft.at) || self.sender.try_send(draft).is_err() {
             self.book.metrics.limits.reached(Limit::AuditedRefusals);
         }
     }

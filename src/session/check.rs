@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::audit::Actor;
+use super::error::Mismatch;
 use super::{Reason, Result, SessionError, Sessions};
 use crate::access::{AccessError, Claims};
 use crate::config::Checks;
-use crate::store::{AuditKind, Session, User};
+use crate::store::{AuditKind, Session, StreamId, User, UserId};
 use crate::wallet::{Credential, WalletIdentity};
 
 /// What somebody shows.
@@ -46,7 +47,7 @@ impl Sessions {
     pub async fn check(&self, at: &'static str, offered: Offered<'_>, actor: &Actor) -> Result<Checked> {
         let checked = self.examine(offered, self.book.rules.checks).await.and_then(Examined::fresh);
         match &checked {
-            Err(SessionError::Refused(reason @ Reason::SessionMismatch)) => {
+            Err(SessionError::Refused(reason @ Reason::SessionMismatch(_))) => {
                 self.refused(at, AuditKind::SessionMismatch, reason, offered.provider, actor);
             }
             _ => self.count(at, checked.as_ref().err()),
@@ -86,13 +87,15 @@ impl Sessions {
         if let (Some(claims), Some(wallet)) = (&claims, &wallet)
             && !belong_together(claims, wallet)
         {
-            return Err(Reason::SessionMismatch.into());
+            let (user, session) =
+                (claims.sub.parse().ok(), claims.sid.as_deref().and_then(|sid| sid.parse().ok()));
+            return Err(mismatch(user, session, wallet).into());
         }
         let (user, session) = self.session_of(claims.as_deref(), wallet.as_ref()).await?;
-        let is_of_user =
-            |wallet: &WalletIdentity| wallet.provider == user.provider && wallet.wallet_id == user.wallet_id;
-        if !wallet.as_ref().is_none_or(is_of_user) {
-            return Err(Reason::SessionMismatch.into());
+        if let Some(wallet) = &wallet
+            && (wallet.provider != user.provider || wallet.wallet_id != user.wallet_id)
+        {
+            return Err(mismatch(Some(user.id), Some(session.id), wallet).into());
         }
         if user.disabled {
             return Err(Reason::UserDisabled.into());
@@ -142,6 +145,11 @@ impl Examined {
     pub(super) fn fresh(self) -> Result<Checked> {
         if self.is_stale { Err(Reason::TokenExpired { renewable: true }.into()) } else { Ok(self.checked) }
     }
+}
+
+fn mismatch(user: Option<UserId>, session: Option<StreamId>, wallet: &WalletIdentity) -> Reason {
+    let (provider, wallet_id) = (wallet.provider.clone(), wallet.wallet_id.clone());
+    Reason::SessionMismatch(Box::new(Mismatch { user, session, provider, wallet_id }))
 }
 
 fn belong_together(claims: &Claims, wallet: &WalletIdentity) -> bool {

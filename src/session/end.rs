@@ -9,9 +9,13 @@ use crate::store::{AuditKind, SessionChoice, StreamId, User, UserId};
 
 impl Sessions {
     /// Ends the session that is shown, or all of its user. The token may have run out; the credential, where
-    /// there is no token, must hold. Returns how many were ended.
+    /// there is no token, must hold, and is not looked at where there is one. Returns how many were ended.
     pub async fn logout(self: &Arc<Self>, offered: Offered<'_>, all: bool, actor: Actor) -> Result<usize> {
-        let (user, session) = self.shown(offered).await?;
+        let (user, session) = match self.shown(offered).await {
+            // It has gone with its user, or long ago.
+            Err(SessionError::Refused(Reason::SessionRevoked)) => return Ok(0),
+            shown => shown?,
+        };
         let (which, reason) = if all {
             (SessionChoice::AllOf(user.id), "logout_all")
         } else {
@@ -32,6 +36,15 @@ impl Sessions {
         Ok(self.end(user, SessionChoice::One(id), reason, actor).await? > 0)
     }
 
+    /// Ends what rests on a credential that was revoked. Returns how many.
+    pub async fn credential_revoked(self: &Arc<Self>, credential: [u8; 32], actor: &Actor) -> Result<usize> {
+        let Some(session) = self.book.accounts.session_of_credential(&credential).await? else {
+            return Ok(0);
+        };
+        let Some(user) = self.book.user(session.user).await? else { return Ok(0) };
+        self.end(user, SessionChoice::RestingOn(credential), "credential_revoked", actor.clone()).await
+    }
+
     /// Ends all sessions of a user at an operator's word. Returns how many.
     pub async fn revoke_sessions_of(self: &Arc<Self>, id: UserId, actor: Actor) -> Result<usize> {
         let user = self.book.user(id).await?.ok_or(SessionError::NoSuchUser)?;
@@ -43,7 +56,10 @@ impl Sessions {
         let (claims, wallet) = match (offered.access_token, offered.credential) {
             (Some(token), _) => (Some(self.book.mint.read_session_token(token, now)?.0), None),
             (None, Some(credential)) => (None, Some(self.identify(offered.provider, &credential).await?)),
-            (None, None) => return Err(Reason::NoAccessToken.into()),
+            (None, None) => {
+                let message = "access_token, credential: one of them is wanted";
+                return Err(SessionError::BadRequest(message.into()));
+            }
         };
         let (user, session) = self.session_of(claims.as_deref(), wallet.as_ref()).await?;
         Ok((user, session.id))
@@ -60,11 +76,7 @@ impl Sessions {
         self.to_the_end(async move {
             let book = &sessions.book;
             let now = book.clock.now();
-            let mut audit = actor.about(AuditKind::SessionsRevoked, &user, now);
-            audit.reason = Some(reason.to_owned());
-            if let SessionChoice::One(id) = which {
-                audit.session = Some(id);
-            }
+            let audit = actor.about(AuditKind::SessionsRevoked, &user, now);
             let ended = book.accounts.end_sessions(which, &book.ends(reason, user.id, now)?, &audit).await?;
             book.ended(user.id, reason, &ended);
             Ok(ended.len())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::access::AccessError;
 use crate::metrics::Limit;
-use crate::store::StoreError;
+use crate::store::{StoreError, StreamId, UserId};
 use crate::wallet::CredentialError;
 
 /// What the second layer answers with.
@@ -33,7 +33,7 @@ pub enum Reason {
     SessionExpired,
     /// The token and the credential are of different wallets.
     #[error("the access token and the wallet's credential do not belong together")]
-    SessionMismatch,
+    SessionMismatch(Box<Mismatch>),
     /// The session was ended.
     #[error("the session was ended")]
     SessionRevoked,
@@ -50,6 +50,19 @@ pub enum Reason {
     },
 }
 
+/// Whose token met whose credential: for the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Whose token it was.
+    pub user: Option<UserId>,
+    /// Of which session.
+    pub session: Option<StreamId>,
+    /// Who vouches for the wallet that the credential was of.
+    pub provider: String,
+    /// That wallet.
+    pub wallet_id: String,
+}
+
 impl Reason {
     /// For programs.
     pub fn code(&self) -> &'static str {
@@ -59,7 +72,7 @@ impl Reason {
             Self::InvalidToken(_) => "invalid_token",
             Self::TokenExpired { .. } => "token_expired",
             Self::SessionExpired => "session_expired",
-            Self::SessionMismatch => "session_mismatch",
+            Self::SessionMismatch(_) => "session_mismatch",
             Self::SessionRevoked => "session_revoked",
             Self::UserDisabled => "user_disabled",
             Self::Credential { code, .. } => code,

@@ -115,6 +115,14 @@ impl Mint {
         })
     }
 
+    /// Checks the file of keys, if there is one.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn check(file: &Path) -> Result<(), KeyFileError> {
+        key_file::read(file).map(drop)
+    }
+
     /// The key set of RFC 7517 §5: every key whose tokens may still hold, the service's own included.
     pub fn jwks(&self) -> Value {
         let ring = self.ring();

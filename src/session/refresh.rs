@@ -24,7 +24,7 @@ impl Sessions {
         match &renewed {
             Err(SessionError::Refused(reason)) => {
                 let kind = match reason {
-                    Reason::SessionMismatch => AuditKind::SessionMismatch,
+                    Reason::SessionMismatch(_) => AuditKind::SessionMismatch,
                     _ => AuditKind::RefreshRefused,
                 };
                 self.refused("refresh", kind, reason, provider, actor);

@@ -58,6 +58,12 @@ impl Sessions {
         self.book.accounts.user(id).await?.ok_or(SessionError::NoSuchUser)
     }
 
+    /// Whether the operator keeps out the user with this wallet.
+    pub async fn is_kept_out(&self, provider: &str, wallet_id: &str) -> Result<bool> {
+        let user = self.book.accounts.user_of_wallet(provider, wallet_id).await?;
+        Ok(user.is_some_and(|user| user.disabled))
+    }
+
     /// At most `limit` users behind `after`.
     pub async fn users(&self, filter: &UserFilter, after: Option<UserId>, limit: usize) -> Result<UserPage> {
         let mut users = self.book.accounts.users(filter, after, limit + 1).await?;

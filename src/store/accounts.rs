@@ -107,6 +107,8 @@ pub enum SessionChoice {
     One(StreamId),
     /// All of this user.
     AllOf(UserId),
+    /// Those that rest on this credential: that it began, or carried on last.
+    RestingOn([u8; 32]),
 }
 
 /// Which users. What is `None` does not matter.
@@ -217,7 +219,8 @@ pub struct AuditFilter {
     pub until: Option<Timestamp>,
 }
 
-/// Users and sessions. Each change is one transaction with its audit record and the events it causes.
+/// Users and sessions. Each change is one transaction with its audit record, one of each session that it ends, and
+/// the events it causes.
 #[async_trait]
 pub trait Accounts: fmt::Debug + Send + Sync {
     /// A user.
@@ -272,7 +275,7 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     ) -> Result<bool>;
 
     /// Ends sessions that have not been ended; `why` is the reason, and the last event of their streams. The
-    /// audit hears of it if there was one to end.
+    /// audit hears of each, by whoever `audit` names.
     async fn end_sessions(
         &self,
         which: SessionChoice,

@@ -99,3 +99,14 @@ pub(crate) async fn sessions(store: &dyn Store, user: UserId) -> Vec<(StreamId, 
     let sessions = store.sessions_of(user, None, 10_000).await.unwrap();
     sessions.into_iter().map(|session| (session.id, session.ended.map(|(_, why)| why))).collect()
 }
+
+/// What the audit tells of a session that was ended for this reason by what `audit` tells of.
+pub(crate) fn ended(session: StreamId, reason: &str, audit: &AuditDraft) -> AuditDraft {
+    AuditDraft {
+        kind: AuditKind::SessionsRevoked,
+        session: Some(session),
+        reason: Some(reason.into()),
+        detail: None,
+        ..audit.clone()
+    }
+}

@@ -65,7 +65,7 @@ async fn users_sessions_and_the_audit_are_there_after_the_store_was_dropped() {
     assert_eq!(store.user(user_id(1)).await.unwrap(), Some(User { logins: 2, ..person(1) }));
     let expected = [(stream(2), None), (stream(1), Some("logout".to_owned()))];
     assert_eq!(sessions(&store, user_id(1)).await, expected);
-    assert_eq!(audited(&store).await.last(), Some(&revoked));
+    assert_eq!(audited(&store).await.last(), Some(&ended(stream(1), "logout", &revoked)));
     assert!(recovered(&store).await.challenges[0].is_login);
     let again = store.end_sessions(which, &why("logout", 201), &revoked).await.unwrap();
     assert_eq!(again, [], "a logout holds");

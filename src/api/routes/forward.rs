@@ -45,7 +45,7 @@ pub(in crate::api) async fn forward(
 }
 
 /// Envoy puts the path of the user's request behind ours, and its query, which is the user's word.
-pub(in crate::api) async fn forward_any(
+pub(in crate::api) async fn envoy(
     State(api): State<Api>,
     Asker(actor): Asker,
     Calling(peer): Calling,

@@ -12,11 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
 use crate::api::Api;
-use crate::api::body::{JsonBody, TextBody, public_key};
+use crate::api::body::{Asker, JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
 use crate::auth::VerifiedToken;
 use crate::metrics::Limit;
-use crate::session::NewServiceToken;
+use crate::session::{Actor, NewServiceToken};
 
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
@@ -142,8 +142,20 @@ pub(in crate::api) struct Revoked {
 
 pub(in crate::api) async fn revoke(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(revoked): JsonBody<Revoked>,
 ) -> Result<Response, ApiError> {
-    let fresh = api.auth.revoke(&revoked.token).await?;
+    let fresh = revoke_token(&api, &revoked.token, &actor).await?;
     Ok(ok(json!({ "revoked": true, "already_revoked": !fresh })))
+}
+
+/// Revokes a token in Portal's form, and ends the sessions that rest on it. `false`: it was revoked before.
+pub(super) async fn revoke_token(api: &Api, token: &str, actor: &Actor) -> Result<bool, ApiError> {
+    let revoked = api.auth.revoke(token).await?;
+    if let Some(sessions) = &api.sessions {
+        for name in revoked.names {
+            sessions.credential_revoked(name, actor).await?;
+        }
+    }
+    Ok(revoked.fresh)
 }

@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::jwt;
 use crate::access::Claims;
 use crate::api::Api;
 use crate::api::MAX_BODY;
 use crate::api::body::{Asker, TextBody};
 use crate::api::envelope::{self, ApiError};
-use crate::auth::{AuthError, VerifiedToken};
+use crate::auth::{self, AuthError, TokenType, VerifiedToken};
 use crate::clock::Timestamp;
 use crate::session::{SessionError, User};
 
@@ -35,6 +36,9 @@ impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
         let (status, error, description) = match self {
             Self::InvalidRequest(why) => (StatusCode::BAD_REQUEST, "invalid_request", why.to_owned()),
+            Self::Trouble(error) if error.status == StatusCode::TOO_MANY_REQUESTS => {
+                (error.status, "temporarily_unavailable", error.message)
+            }
             Self::Trouble(error) if error.status.is_client_error() => {
                 (error.status, "invalid_request", error.message)
             }
@@ -60,6 +64,7 @@ async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
     let Ok(claims) = api.mint.read(token) else {
         let verified = api.auth.verify(api.auth.public_key(), token).await;
         return match verified {
+            Ok(verified) if is_kept_out(api, &verified).await? => Ok(None),
             Ok(verified) => Ok(Some(of_portal(&verified))),
             Err(AuthError::Token(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -69,10 +74,21 @@ async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
         let holds = api.mint.check_times(&claims).is_ok() && !api.auth.is_revoked(&api.mint.name_of(&claims));
         return Ok(holds.then(|| of_service(&claims)));
     }
-    match api.sessions()?.introspect(token).await {
+    let Some(sessions) = &api.sessions else { return Ok(None) };
+    match sessions.introspect(token).await {
         Ok(checked) => Ok(Some(of_session(&claims, &checked.user))),
         Err(SessionError::Refused(_)) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a wallet's token is of a user whom the operator keeps out.
+async fn is_kept_out(api: &Api, verified: &VerifiedToken) -> Result<bool, ApiError> {
+    match &api.sessions {
+        Some(sessions) if verified.token_type == TokenType::Wallet => {
+            Ok(sessions.is_kept_out(auth::PORTAL, &verified.target_key.to_hex()).await?)
+        }
+        _ => Ok(false),
     }
 }
 
@@ -85,16 +101,19 @@ pub(in crate::api) async fn revoke(
     let token = token_in(&headers, &body)?;
     match api.mint.read(&token) {
         Ok(claims) if claims.sid.is_some() => {
-            api.sessions()?.revoke_token(&claims, actor).await.map_err(ApiError::from)?;
+            // Where sessions are off, it is worth nothing.
+            if let Some(sessions) = &api.sessions {
+                sessions.revoke_token(&claims, actor).await.map_err(ApiError::from)?;
+            }
         }
         Ok(claims) => {
             let until = Timestamp::from_secs(claims.exp);
             api.auth.revoke_named(api.mint.name_of(&claims), until).await.map_err(ApiError::from)?;
         }
         // One that is none, or holds no more, is as good as revoked (RFC 7009 §2.2).
-        Err(_) => match api.auth.revoke(&token).await {
-            Ok(_) | Err(AuthError::Token(_)) => {}
-            Err(error) => return Err(ApiError::from(error).into()),
+        Err(_) => match jwt::revoke_token(&api, &token, &actor).await {
+            Err(error) if error.status != StatusCode::BAD_REQUEST => return Err(error.into()),
+            _ => {}
         },
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], ()).into_response())

@@ -9,16 +9,16 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, PathParam};
-use crate::api::envelope::{ApiError, ok};
+use crate::api::envelope::{ApiError, ok, secret};
 use crate::auth::StreamId;
 use crate::events::{Member, OpenSession};
-use crate::session::{Offered, Sessions};
+use crate::session::{Offered, Reason, Sessions};
 use crate::wallet::Credential;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewSession {
-    credential: String,
+    credential: Option<String>,
     provider: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub(in crate::api) struct Shown {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Renewal {
     access_token: Option<String>,
-    credential: String,
+    credential: Option<String>,
     provider: Option<String>,
 }
 
@@ -60,12 +60,18 @@ impl Api {
     }
 }
 
+/// A credential that has to be there.
+fn shown(credential: Option<&str>) -> Result<Credential<'_>, ApiError> {
+    credential.map(Credential::alone).ok_or_else(|| Reason::NoCredential.into())
+}
+
 pub(in crate::api) async fn login(
     State(api): State<Api>,
     Asker(actor): Asker,
     JsonBody(new): JsonBody<NewSession>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(api.sessions()?.login(new.provider.as_deref(), Credential::alone(&new.credential), actor).await?))
+    let (sessions, credential) = (api.sessions()?, shown(new.credential.as_deref())?);
+    Ok(secret(sessions.login(new.provider.as_deref(), credential, actor).await?))
 }
 
 pub(in crate::api) async fn verify(
@@ -90,9 +96,9 @@ pub(in crate::api) async fn refresh(
     JsonBody(renewal): JsonBody<Renewal>,
 ) -> Result<Response, ApiError> {
     let Renewal { access_token, credential, provider } = renewal;
-    let (sessions, credential) = (api.sessions()?, Credential::alone(&credential));
+    let (sessions, credential) = (api.sessions()?, shown(credential.as_deref())?);
     let renewed = sessions.refresh(access_token.as_deref(), credential, provider.as_deref(), &actor).await?;
-    Ok(ok(renewed))
+    Ok(secret(renewed))
 }
 
 pub(in crate::api) async fn logout(

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::{SqliteStore, audit, sessions, streams, users};
 use crate::clock::Timestamp;
 use crate::store::{
-    Accounts, AuditDraft, AuditFilter, AuditRecord, Begun, Ended, EventDraft, NewSession, Result, Revision,
-    Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
+    Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, EventDraft, NewSession, Result,
+    Revision, Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
 };
 
 /// Begins a session, after its user was added or updated and room was made for it.
@@ -20,7 +20,22 @@ pub(super) fn begin_session(db: &Connection, login: &NewSession) -> Result<Begun
     sessions::insert(db, session)?;
     let event = streams::append(db, session.id, &login.begins, false)?.ok_or(StoreError::Conflict)?;
     audit::record(db, &login.audit)?;
+    tell_ended(db, &superseded, &login.superseded.0, &login.audit)?;
     Ok(Begun { event, superseded })
+}
+
+/// The audit tells of each session that was ended by what `audit` tells of.
+fn tell_ended(db: &Connection, ended: &[Ended], reason: &str, audit: &AuditDraft) -> Result<()> {
+    ended.iter().try_for_each(|ended| {
+        let told = AuditDraft {
+            kind: AuditKind::SessionsRevoked,
+            session: Some(ended.session),
+            reason: Some(reason.to_owned()),
+            detail: None,
+            ..audit.clone()
+        };
+        audit::record(db, &told)
+    })
 }
 
 fn change_user(
@@ -32,9 +47,11 @@ fn change_user(
     if !users::change(db, user)? {
         return Ok(None);
     }
-    let ended = ends.map(|why| sessions::end(db, SessionChoice::AllOf(user.id), why)).transpose()?;
     audit::record(db, audit)?;
-    Ok(Some(ended.unwrap_or_default()))
+    let Some(why) = ends else { return Ok(Some(Vec::new())) };
+    let ended = sessions::end(db, SessionChoice::AllOf(user.id), why)?;
+    tell_ended(db, &ended, &why.0, audit)?;
+    Ok(Some(ended))
 }
 
 fn delete_user(
@@ -51,6 +68,7 @@ fn delete_user(
     sessions::delete_of(db, id)?;
     users::delete(db, id)?;
     audit::record(db, audit)?;
+    tell_ended(db, &ended, &ends.0, audit)?;
     Ok(Some(ended))
 }
 
@@ -61,9 +79,7 @@ fn end_sessions(
     audit: &AuditDraft,
 ) -> Result<Vec<Ended>> {
     let ended = sessions::end(db, which, why)?;
-    if !ended.is_empty() {
-        audit::record(db, audit)?;
-    }
+    tell_ended(db, &ended, &why.0, audit)?;
     Ok(ended)
 }
 

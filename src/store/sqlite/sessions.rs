@@ -53,6 +53,9 @@ pub(super) fn end(db: &Connection, which: SessionChoice, why: &(String, EventDra
         SessionChoice::AllOf(user) => {
             ("SELECT id FROM sessions WHERE user = ?1 AND ended_at IS NULL ORDER BY id", user)
         }
+        SessionChoice::RestingOn(credential) => {
+            ("SELECT id FROM sessions WHERE credential = ?1 AND ended_at IS NULL ORDER BY id", credential)
+        }
     };
     let open: Vec<StreamId> =
         db.prepare_cached(sql)?.query_map([whose], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

@@ -34,6 +34,8 @@ async fn a_logout_holds_at_the_next_check_and_after_a_restart() {
     assert_eq!(rest.post("/auth/logout", logout.clone()).await.data(), json!({ "revoked": 1 }));
     assert_ended(&rest, &member, "session_revoked", 401).await;
     assert_eq!(rest.post("/auth/logout", logout).await.data(), json!({ "revoked": 0 }));
+    let nothing = rest.post("/auth/logout", json!({ "all": true })).await;
+    assert_eq!(nothing.refusal(), refused(400, "bad_request"));
     let events = daemon.ended(member.session()).await;
     assert_eq!((&events[1]["type"], &events[1]["reason"]), (&json!("session_revoked"), &json!("logout")));
 

@@ -86,16 +86,25 @@ async fn roles_and_permissions_are_asked_for_one_by_one_and_a_misspelt_question_
 }
 
 #[tokio::test]
+async fn a_slash_too_many_in_a_gateways_address_lets_nobody_in() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let answer = of(&daemon.rest(), &member).get("/auth/forward/?role=admin").await;
+    assert_eq!(answer.status.as_u16(), 404);
+}
+
+#[tokio::test]
 async fn envoy_asks_by_any_method_below_the_path_and_the_users_query_asks_for_nothing() {
     let relay = TestRelay::start().await;
     let daemon = daemon(&relay).await;
     let member = Member::of(&daemon).await;
     let ask = of(&daemon.rest(), &member);
     for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
-        let answer = ask.send(method.clone(), "/auth/forward/app/page?role=nobody&x=1", "").await;
+        let answer = ask.send(method.clone(), "/auth/envoy/app/page?role=nobody&x=1", "").await;
         assert_eq!(answer.status.as_u16(), 200, "{method}");
     }
-    for path in ["/auth/forward/app", "/auth/forward/", "/auth/forward/?role=nobody"] {
+    for path in ["/auth/envoy/app", "/auth/envoy/", "/auth/envoy/?role=nobody"] {
         assert_eq!(ask.send(Method::HEAD, path, "").await.status.as_u16(), 200, "{path}");
     }
 }

@@ -49,6 +49,12 @@ async fn a_stolen_access_token_is_worth_nothing_beside_another_wallets_credentia
         loop {
             let audit = rest.get("/audit?kind=session_mismatch").await.data();
             if audit["records"].as_array().unwrap().len() == 2 {
+                let met = &audit["records"][0];
+                assert_eq!(
+                    (&met["user_id"], &met["session_id"]),
+                    (&json!(alice.id()), &json!(alice.session()))
+                );
+                assert_eq!(met["wallet_id"], mallory.phone.key().to_hex());
                 return audit.to_string();
             }
         }
@@ -125,6 +131,16 @@ async fn a_credential_that_is_revoked_or_runs_out_ends_the_session_with_it() {
     rest.post("/jwt/revoke", json!({ "token": member.credential })).await.data();
     assert_eq!(rest.post("/auth/verify", member.both()).await.refusal(), refused(401, "token_revoked"));
     assert_eq!(rest.post("/auth/refresh", member.both()).await.refusal(), refused(401, "token_revoked"));
+    // What rested on it does not come back to life beside another credential of the same wallet.
+    let events = daemon.ended(member.session()).await;
+    assert_eq!(events[1]["reason"], "credential_revoked");
+    let other = member.phone.token(&service, now(), 3_000);
+    let revived = json!({ "access_token": member.access_token(), "credential": other });
+    for path in ["/auth/verify", "/auth/refresh"] {
+        assert_eq!(rest.post(path, revived.clone()).await.refusal(), refused(401, "session_revoked"));
+    }
+    let audit = rest.get(&format!("/audit?session={}", member.session())).await.data();
+    assert_eq!(audit["records"][0]["reason"], "credential_revoked");
 }
 
 #[tokio::test]

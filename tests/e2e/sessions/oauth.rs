@@ -102,6 +102,17 @@ async fn tokens_of_portal_wallets_and_of_this_service_are_introspected_and_revok
 }
 
 #[tokio::test]
+async fn the_credential_of_a_disabled_user_is_not_active_either() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    assert_eq!(introspect(&rest, &member.credential).await["active"], true);
+    rest.patch(&format!("/users/{}", member.id()), json!({ "disabled": true })).await.data();
+    assert_eq!(introspect(&rest, &member.credential).await, json!({ "active": false }));
+}
+
+#[tokio::test]
 async fn whoever_shows_an_access_token_may_end_its_session() {
     let relay = TestRelay::start().await;
     let daemon = daemon(&relay).await;

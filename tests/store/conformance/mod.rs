@@ -75,6 +75,7 @@ macro_rules! conformance {
                 a_session_is_ended_once_as_its_stream_and_the_audit_tell,
                 of_a_hundred_who_end_a_session_one_does,
                 all_sessions_of_a_user_end_those_that_ran_out_too_and_nobody_elses,
+                sessions_that_rest_on_a_credential_end_with_it,
                 a_session_is_carried_on_until_it_is_ended,
                 a_credential_leads_to_its_latest_session_but_first_to_one_not_ended,
                 sessions_of_a_user_come_in_pages_the_latest_first,

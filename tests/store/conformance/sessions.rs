@@ -11,13 +11,13 @@ pub(crate) async fn a_session_is_ended_once_as_its_stream_and_the_audit_tell(sto
         let which = SessionChoice::One(stream(1));
         store.end_sessions(which, &why(reason, 200), &revoked).await.unwrap()
     };
-    let ended = end("logout").await;
-    assert_eq!(ids(&ended), [stream(1)]);
+    let gone = end("logout").await;
+    assert_eq!(ids(&gone), [stream(1)]);
     let page = page(store, stream(1)).await;
-    assert_eq!((page.events.len(), page.events.last(), page.ended), (2, Some(&ended[0].event), true));
+    assert_eq!((page.events.len(), page.events.last(), page.ended), (2, Some(&gone[0].event), true));
     let session = store.session(stream(1)).await.unwrap().unwrap();
     assert_eq!(session.ended, Some((at(200), "logout".into())));
-    assert_eq!(audited(store).await.last(), Some(&revoked));
+    assert_eq!(audited(store).await.last(), Some(&ended(stream(1), "logout", &revoked)));
 
     assert_eq!(end("again").await, []);
     assert_eq!(store.session(stream(1)).await.unwrap(), Some(session));
@@ -45,10 +45,24 @@ pub(crate) async fn all_sessions_of_a_user_end_those_that_ran_out_too_and_nobody
     begin(store, 4, &person(2)).await;
     let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 2_000);
     let all = SessionChoice::AllOf(user_id(1));
-    let ended = store.end_sessions(all, &why("logout", 2_000), &revoked).await.unwrap();
-    assert_eq!(ids(&ended), [stream(1), stream(2), stream(3)], "the oldest first");
+    let gone = store.end_sessions(all, &why("logout", 2_000), &revoked).await.unwrap();
+    assert_eq!(ids(&gone), [stream(1), stream(2), stream(3)], "the oldest first");
     assert_eq!(sessions(store, user_id(2)).await, [(stream(4), None)]);
-    assert_eq!(audited(store).await.last(), Some(&revoked));
+    let told = [1, 2, 3].map(|n| ended(stream(n), "logout", &revoked));
+    assert_eq!(audited(store).await[4..], told, "the audit tells of each");
+}
+
+pub(crate) async fn sessions_that_rest_on_a_credential_end_with_it(store: &dyn Store) {
+    for n in [1, 2, 3] {
+        begin(store, n, &person(1)).await;
+    }
+    // The second rests on the credential of the first from now on.
+    assert!(store.carry_on_session(stream(2), &[1; 32], at(5_000)).await.unwrap());
+    let revoked = audit(AuditKind::SessionsRevoked, user_id(1), 200);
+    let which = SessionChoice::RestingOn([1; 32]);
+    let gone = store.end_sessions(which, &why("credential_revoked", 200), &revoked).await.unwrap();
+    assert_eq!(ids(&gone), [stream(1), stream(2)]);
+    assert_eq!(store.active_sessions(at(200)).await.unwrap(), 1);
 }
 
 pub(crate) async fn a_session_is_carried_on_until_it_is_ended(store: &dyn Store) {

@@ -49,7 +49,7 @@ impl Contract {
             let answer = self.send(&user, Method::GET, path, &format!("{path}{query}"), None).await;
             assert_eq!(answer.status, status, "{query}");
         }
-        for path in ["/auth/forward/", "/auth/forward/{path}"] {
+        for path in ["/auth/envoy/", "/auth/envoy/{path}"] {
             let filled = path.replace("{path}", "any/path?role=admin");
             assert_eq!(self.send(&user, Method::GET, path, &filled, None).await.status, 200);
             assert_eq!(self.send(rest, Method::GET, path, &filled, None).await.status, 401);

@@ -64,7 +64,7 @@ async fn the_audit_names_who_did_what_with_before_and_after() {
     assert_eq!(told[0], json!(["keys_rotated", null, null, null, null, null, { "kid": key }, us]));
     assert_eq!(told[1], about("user_deleted", none.clone(), none.clone(), none.clone(), &us));
     assert_eq!(told[2], about("user_changed", none.clone(), none.clone(), out, &us));
-    assert_eq!(told[3], about("sessions_revoked", none.clone(), json!("operator"), none.clone(), &us));
+    assert_eq!(told[3], about("sessions_revoked", second.clone(), json!("operator"), none.clone(), &us));
     assert_eq!(told[4], about("login", second, none.clone(), none.clone(), &us));
     let first = json!(member.session());
     assert_eq!(told[5], about("sessions_revoked", first.clone(), json!("operator"), none.clone(), &us));

@@ -181,7 +181,7 @@ async fn who_was_deleted_and_logs_in_again_is_a_new_user_without_the_roles_of_th
     let about = list(&rest, &format!("/audit?user={}", member.id()), "records").await;
     assert_eq!(
         column(&about, "kind"),
-        ["user_deleted", "user_changed", "login"],
+        ["sessions_revoked", "user_deleted", "user_changed", "login"],
         "the audit does not forget"
     );
 }
