@@ -3,6 +3,8 @@
 //! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
 //! merely says of itself. The providers themselves live where they have what they need: Portal's in `auth`.
 
+pub mod para_session;
+
 use std::fmt;
 
 use async_trait::async_trait;
