@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -99,8 +99,9 @@ impl Api {
         let request = self
             .question("/touch?regenerate=false", &self.keys.public)?
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(COOKIE, self.sensitive(cookie)?)
-            .body("");
+            // Left to itself the client sends none, and some servers want one of every POST.
+            .header(CONTENT_LENGTH, 0)
+            .header(COOKIE, self.sensitive(cookie)?);
         let touched: Touched =
             self.ask(request, None).await?.ok_or_else(|| self.unavailable("it says nothing"))?;
         if !touched.is_authenticated {
