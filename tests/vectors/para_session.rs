@@ -164,16 +164,29 @@ async fn only_wallets_that_the_provider_says_are_the_users_are_told_of_and_by_it
     assert_eq!(told, known);
 }
 
-#[test]
-fn a_session_has_one_name_however_the_rest_of_it_is_written() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (_api, provider) = provider(&PARA, false).await;
-        let one = provider.identify(&Credential::alone(&user().export("s:valid-cookie.sig"))).await.unwrap();
-        let other = user().export_without_signers("s:valid-cookie.sig");
-        let other = provider.identify(&Credential::alone(&other)).await.unwrap();
-        assert_eq!(one.credential, other.credential);
-    });
+#[tokio::test]
+async fn the_address_of_another_wallet_of_the_app_is_as_little_the_users_as_any() {
+    let (api, provider) = provider(&PARA, false).await;
+    let victim = User::named("victim");
+    api.log_in("s:victim", &victim);
+    let mut forger = user();
+    forger.wallets[0][2].clone_from(&victim.wallets[0][2]);
+    // The first time it is asked for, the second it is known.
+    for _ in 0..2 {
+        assert_eq!(verdict(&provider, &forger.export("s:valid-cookie.sig")).await, "wallet_mismatch");
+    }
+}
+
+#[tokio::test]
+async fn a_session_has_one_name_however_the_rest_of_it_is_written_and_another_at_each_provider() {
+    let (_api, para) = provider(&PARA, false).await;
+    let one = para.identify(&Credential::alone(&user().export("s:valid-cookie.sig"))).await.unwrap();
+    let other = user().export_without_signers("s:valid-cookie.sig");
+    let same = para.identify(&Credential::alone(&other)).await.unwrap();
+    assert_eq!(one.credential, same.credential);
+    let (_api, capsule) = provider(&CAPSULE, false).await;
+    let elsewhere = capsule.identify(&Credential::alone(&other)).await.unwrap();
+    assert_ne!(one.credential, elsewhere.credential);
 }
 
 proptest! {

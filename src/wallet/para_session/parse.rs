@@ -131,3 +131,62 @@ fn embedded(wallets: &RawValue) -> Option<Vec<Option<EmbeddedWallet>>> {
     }
     (embedded.len() <= MAX_WALLETS).then_some(embedded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<ExportedSession, SessionFormatError> {
+        ExportedSession::parse(&STANDARD.encode(json))
+    }
+
+    #[test]
+    fn only_the_wallets_that_the_provider_has_made_are_read_whatever_an_export_calls_them() {
+        let with =
+            |wallets: &str| read(&format!(r#"{{"userId":"u","sessionCookie":"s","wallets":{wallets}}}"#));
+        let made = with(r#"{"a":{"address":"0x1"},"b":{"id":"b"},"c":{"address":"0x2","isExternal":true}}"#);
+        assert_eq!(made.unwrap().wallets, [EmbeddedWallet { id: "a".into(), address: "0x1".into() }]);
+        for (wallets, error) in [
+            ("{}", SessionFormatError::NoEmbeddedWallet),
+            (r#"{"a":{"isExternal":true}}"#, SessionFormatError::NoEmbeddedWallet),
+            (r#"{"a":{"isExternal":1}}"#, SessionFormatError::NoEmbeddedWallet),
+            (r#"{"a":{"id":"b"}}"#, SessionFormatError::Field("wallets")),
+            (r#"{"a":"b"}"#, SessionFormatError::Field("wallets")),
+            ("[]", SessionFormatError::Field("wallets")),
+        ] {
+            assert_eq!(with(wallets).unwrap_err(), error, "{wallets}");
+        }
+        let many = |count: usize| {
+            let wallets: Vec<_> = (0..count).map(|id| format!(r#""{id}":{{}}"#)).collect();
+            with(&format!("{{{}}}", wallets.join(",")))
+        };
+        many(MAX_WALLETS).unwrap();
+        assert_eq!(many(MAX_WALLETS + 1).unwrap_err(), SessionFormatError::Field("wallets"));
+    }
+
+    #[test]
+    fn a_cookie_that_could_be_read_in_two_ways_or_end_a_header_is_refused() {
+        for cookie in [r"s\u003ax", r#"s\"x"#, r"s\nx", "s x", "sé", "s\u{7f}", ""] {
+            let json = format!(r#"{{"userId":"u","wallets":{{"a":{{}}}},"sessionCookie":"{cookie}"}}"#);
+            assert_eq!(read(&json).unwrap_err(), SessionFormatError::Field("sessionCookie"), "{cookie:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_not_text_or_not_base64_is_refused() {
+        let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_SESSION_BYTES));
+        assert_eq!(read(&long).unwrap_err(), SessionFormatError::TooLong);
+        let not_text = STANDARD.encode(b"{\"x\":\"\xff\"}");
+        assert_eq!(ExportedSession::parse(&not_text).unwrap_err(), SessionFormatError::NotJson);
+        // Without padding, with bits that say nothing, of both alphabets.
+        for text in ["e30", "e31=", "-+==", "e30=\n", "é"] {
+            let error = ExportedSession::parse(text).unwrap_err();
+            let wanted = match text {
+                // base64url needs none.
+                "e30" => SessionFormatError::Field("userId"),
+                _ => SessionFormatError::NotBase64,
+            };
+            assert_eq!(error, wanted, "{text:?}");
+        }
+    }
+}
