@@ -10,7 +10,7 @@
 //! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
-//! | [`wallet`] | what a wallet provider is | |
+//! | [`wallet`] | what a wallet provider is, and those that need no more | `config`, `outbound`, `clock` |
 //! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access` |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |

@@ -55,3 +55,8 @@ fn the_corpus_of_websocket_commands_holds() {
 fn the_corpus_of_relay_frames_holds() {
     replay("relay_frame", portico_fuzz::relay_frame::run);
 }
+
+#[test]
+fn the_corpus_of_exported_sessions_holds() {
+    replay("para_session", portico_fuzz::para_session::run);
+}

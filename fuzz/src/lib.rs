@@ -5,6 +5,7 @@ pub mod access_token;
 pub mod envelope;
 pub mod handshake_url;
 pub mod message;
+pub mod para_session;
 pub mod relay_frame;
 pub mod token;
 pub mod ws_command;

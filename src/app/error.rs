@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::api::ListenError;
-use crate::config::WebhookSecretError;
 use crate::config::files::UnsafeFolder;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
+use crate::config::{ApiKeyError, WebhookSecretError};
 use crate::session::KeyFileError;
 use crate::store::StoreError;
 
@@ -31,6 +31,9 @@ pub enum StartError {
     /// The secret of the webhook.
     #[error(transparent)]
     WebhookSecret(#[from] WebhookSecretError),
+    /// The API key of a wallet provider.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] FolderError),

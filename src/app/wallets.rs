@@ -4,14 +4,22 @@ use std::sync::Arc;
 
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
+use crate::clock::SharedClock;
 use crate::config::Wallets;
 use crate::wallet::WalletProvider;
+use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
-    _wallets: &Wallets,
+    wallets: &Wallets,
     auth: &Arc<Auth>,
+    clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
-    let providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
+        if let Some(rules) = rules {
+            providers.push(Arc::new(ParaSessions::new(dialect, rules, rules.keys()?, Arc::clone(clock))?));
+        }
+    }
     Ok(providers)
 }

@@ -40,6 +40,9 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     if let Some(webhook) = &config.webhook {
         webhook.secret.load().map_err(Failure::usage)?;
     }
+    for rules in config.wallets.exported_sessions() {
+        rules.keys().map_err(Failure::usage)?;
+    }
     if let Some(proof) = config.service.subkey_proof_file.as_ref().filter(|path| !path.is_file()) {
         return Err(Failure::usage(format!(
             "service.subkey_proof_file: there is no file {}",

@@ -95,7 +95,8 @@ fn check_times(raw: &Raw) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_wallets(wallets: Wallets) -> Result<Wallets, ConfigError> {
+fn check_wallets(mut wallets: Wallets) -> Result<Wallets, ConfigError> {
+    wallets.check().map_err(|(key, reason)| invalid(key, reason))?;
     let names = wallets.names();
     if names.contains(&wallets.default.as_str()) {
         return Ok(wallets);

@@ -2,5 +2,8 @@
 
 mod es256k;
 mod oracle;
+#[path = "../support/para_api.rs"]
+mod para_api;
+mod para_session;
 mod wire;
 mod wycheproof;

@@ -1,6 +1,10 @@
 //! `[wallets]`: whose wallets are let in besides Portal's. Each is off until its section is there.
 
+mod para_session;
+
 use serde::{Deserialize, Serialize};
+
+pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
 
 /// `[wallets]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -8,17 +12,45 @@ use serde::{Deserialize, Serialize};
 pub struct Wallets {
     /// The provider of a credential that comes without one. Default `portal`.
     pub default: String,
+    /// Sessions that Para's libraries export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub para_session: Option<ParaSessionRules>,
+    /// Sessions that Capsule's libraries export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capsule_session: Option<ParaSessionRules>,
 }
 
 impl Default for Wallets {
     fn default() -> Self {
-        Self { default: "portal".into() }
+        Self { default: "portal".into(), para_session: None, capsule_session: None }
     }
 }
 
 impl Wallets {
     /// The providers that are on, Portal's first.
     pub fn names(&self) -> Vec<&str> {
-        vec!["portal"]
+        let mut names = vec!["portal"];
+        names.extend(self.para_session.as_ref().map(|_| "para_session"));
+        names.extend(self.capsule_session.as_ref().map(|_| "capsule_session"));
+        names
+    }
+
+    /// The sections of exported sessions that are there.
+    pub fn exported_sessions(&self) -> impl Iterator<Item = &ParaSessionRules> {
+        [&self.para_session, &self.capsule_session].into_iter().flatten()
+    }
+
+    /// Checks the values of each section.
+    ///
+    /// # Errors
+    /// The key, and what is wrong with its value.
+    pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
+        if let Some(rules) = &mut self.para_session {
+            rules.check(&para_session::PARA)?;
+        }
+        if let Some(rules) = &mut self.capsule_session {
+            rules.check(&para_session::CAPSULE)?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,178 @@
+//! `[wallets.para_session]` and `[wallets.capsule_session]`: sessions that Para's and Capsule's libraries export.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::value::magic::RelativePathBuf;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize};
+use url::Url;
+
+use crate::config::files;
+
+/// How sessions that were exported are checked. Both sections have this shape.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParaSessionRules {
+    /// Holds the API key that the web app's sessions are made under; 0600.
+    #[serde(deserialize_with = "path")]
+    pub api_key_file: PathBuf,
+    /// Holds the secret API key, under which identifiers and addresses are asked for; 0600. Default: the API key.
+    #[serde(default, deserialize_with = "optional_path")]
+    pub secret_key_file: Option<PathBuf>,
+    /// Where the provider's API is. Default: its production environment.
+    #[serde(default)]
+    pub base_url: Option<String>,
+    /// Whose app a session must be of: our partner id.
+    pub partner_id: String,
+    /// Whether a session that carries a signer (a share of the user's key) is refused. Default false: the signer
+    /// is dropped.
+    #[serde(default)]
+    pub refuse_signers: bool,
+    /// How long the provider's word that a session is active is believed. Default 3 seconds.
+    #[serde(default = "cache", with = "humantime_serde")]
+    pub cache: Duration,
+    /// How long the provider is waited for. Default 5 seconds.
+    #[serde(default = "timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Whether the API may lie on a private address, and on plain HTTP at a loopback one. Default false.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// How long our session may go on; the provider does not tell when its own ends. Default 12 hours.
+    #[serde(default = "session", with = "humantime_serde")]
+    pub session: Duration,
+}
+
+fn cache() -> Duration {
+    Duration::from_secs(3)
+}
+
+fn timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn session() -> Duration {
+    Duration::from_secs(12 * 3600)
+}
+
+fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    Ok(RelativePathBuf::deserialize(from)?.relative())
+}
+
+fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    path(from).map(Some)
+}
+
+/// The keys of one of the sections, and where its provider's API is if nobody says.
+pub(super) struct Section {
+    default_base: &'static str,
+    base_url: &'static str,
+    partner_id: &'static str,
+    cache: &'static str,
+    timeout: &'static str,
+    session: &'static str,
+}
+
+macro_rules! section {
+    ($name:literal, $default_base:literal) => {
+        Section {
+            default_base: $default_base,
+            base_url: concat!("wallets.", $name, ".base_url"),
+            partner_id: concat!("wallets.", $name, ".partner_id"),
+            cache: concat!("wallets.", $name, ".cache"),
+            timeout: concat!("wallets.", $name, ".timeout"),
+            session: concat!("wallets.", $name, ".session"),
+        }
+    };
+}
+
+pub(super) const PARA: Section = section!("para_session", "https://api.getpara.com");
+pub(super) const CAPSULE: Section = section!("capsule_session", "https://api.usecapsule.com");
+
+/// The API keys.
+#[derive(Debug)]
+pub struct ParaApiKeys {
+    /// The one that the web app's sessions are made under.
+    pub public: SecretString,
+    /// The one under which identifiers and addresses are asked for.
+    pub secret: SecretString,
+}
+
+/// Why there is no API key.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the API key in {}: {reason}", path.display())]
+pub struct ApiKeyError {
+    path: PathBuf,
+    reason: String,
+}
+
+impl ParaSessionRules {
+    /// Checks the values; what may be left out has one afterwards.
+    ///
+    /// # Errors
+    /// The key, and what is wrong with its value.
+    pub(super) fn check(&mut self, section: &Section) -> Result<(), (&'static str, String)> {
+        const LONGEST_CACHE: Duration = Duration::from_secs(10);
+        const TIMEOUTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_secs(30)];
+        const SHORTEST_SESSION: Duration = Duration::from_secs(60);
+
+        let base = self.base_url.get_or_insert_with(|| section.default_base.into());
+        base_url(base, self.allow_private).map_err(|reason| (section.base_url, reason))?;
+        if self.partner_id.is_empty() {
+            return Err((section.partner_id, "is empty: sessions of any app would do".into()));
+        }
+        if self.cache > LONGEST_CACHE {
+            return Err((
+                section.cache,
+                "must be at most 10s: so long a session that has ended goes on".into(),
+            ));
+        }
+        if !(TIMEOUTS[0]..=TIMEOUTS[1]).contains(&self.timeout) {
+            return Err((section.timeout, "must be from 1ms to 30s".into()));
+        }
+        if self.session < SHORTEST_SESSION {
+            return Err((section.session, "must be at least 1m".into()));
+        }
+        Ok(())
+    }
+
+    /// Reads the API keys.
+    ///
+    /// # Errors
+    /// [`ApiKeyError`] names the file.
+    pub fn keys(&self) -> Result<ParaApiKeys, ApiKeyError> {
+        let public = key(&self.api_key_file)?;
+        let secret = self.secret_key_file.as_deref().map_or_else(|| Ok(public.clone()), key)?;
+        Ok(ParaApiKeys { public, secret })
+    }
+}
+
+/// Paths are put behind it, so it has no query of its own.
+fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.host_str().is_some();
+    if !plain {
+        return Err("must be a host and a path, without user, query and fragment".into());
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if allow_private => Ok(()),
+        _ => Err("must be https".into()),
+    }
+}
+
+fn key(path: &Path) -> Result<SecretString, ApiKeyError> {
+    let unusable = |reason: String| ApiKeyError { path: path.to_owned(), reason };
+    match files::read_secret(path) {
+        Ok(Some(key)) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(SecretString::from(key.as_str()))
+        }
+        Ok(Some(_)) => Err(unusable("it is not one line of visible ASCII".into())),
+        Ok(None) => Err(unusable("there is no such file".into())),
+        Err(error) => Err(unusable(error.to_string())),
+    }
+}

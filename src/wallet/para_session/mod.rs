@@ -1,0 +1,185 @@
+//! Sessions that Para's and Capsule's libraries export (`exportSession()`), as credentials.
+//!
+//! Such a session vouches for nothing: its owner can write into it what they like, but for the cookie. So of what it
+//! says only the cookie is used, and what the provider's API says of that cookie is compared with the rest. Shares of
+//! the user's key that it carries (`signer`) are not even read (`parse.rs`).
+
+mod api;
+mod breaker;
+mod json;
+mod known;
+mod parse;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quick_cache::sync::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Credential, CredentialError, FurtherWallet, WalletIdentity, WalletProvider};
+use crate::clock::SharedClock;
+use crate::config::{ParaApiKeys, ParaSessionRules};
+use api::{Api, Identifier};
+pub use api::{CAPSULE, Dialect, PARA};
+use known::Known;
+pub use parse::{EmbeddedWallet, ExportedSession, MAX_SESSION_BYTES, SessionFormatError};
+
+/// Addresses whose wallet is remembered. An address never comes to be another wallet's.
+const ADDRESSES: usize = 50_000;
+
+/// Vouches for users with an active session at Para, or Capsule, in our app.
+#[derive(Debug)]
+pub struct ParaSessions {
+    dialect: &'static Dialect,
+    api: Api,
+    partner_id: String,
+    refuse_signers: bool,
+    lifetime: Duration,
+    known: Known<Word>,
+    wallets: Cache<String, String>,
+    clock: SharedClock,
+}
+
+/// The provider's word on a session.
+#[derive(Debug)]
+struct Word {
+    user_id: String,
+    lookup_id: SecretString,
+    /// Their kinds, by their ids.
+    wallets: BTreeMap<String, String>,
+    known_as: Identifier,
+}
+
+impl ParaSessions {
+    /// Those that these rules let in.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(
+        dialect: &'static Dialect,
+        rules: &ParaSessionRules,
+        keys: ParaApiKeys,
+        clock: SharedClock,
+    ) -> reqwest::Result<Self> {
+        Ok(Self {
+            dialect,
+            api: Api::new(dialect, rules, keys, Arc::clone(&clock))?,
+            partner_id: rules.partner_id.clone(),
+            refuse_signers: rules.refuse_signers,
+            lifetime: rules.session,
+            known: Known::new(rules.cache, Arc::clone(&clock)),
+            wallets: Cache::new(ADDRESSES),
+            clock,
+        })
+    }
+
+    /// Asks whether a session is active, and who its user is, unless that is known from before.
+    async fn ask(&self, cookie: &SecretString, before: Option<Arc<Word>>) -> Result<Word, CredentialError> {
+        let active = self.api.touch(cookie).await?.ok_or_else(inactive)?;
+        if active.partner_id != self.partner_id {
+            return Err(rejected("wrong_partner", "the session is of another app"));
+        }
+        let is_same = |word: &&Arc<Word>| {
+            word.user_id == active.user_id
+                && word.lookup_id.expose_secret() == active.lookup_id.expose_secret()
+        };
+        let known_as = match before.as_ref().filter(is_same) {
+            Some(word) => word.known_as.clone(),
+            None => self.api.identifier(&active.lookup_id).await?.ok_or_else(inactive)?,
+        };
+        let (user_id, lookup_id, wallets) = (active.user_id, active.lookup_id, active.wallets);
+        Ok(Word { user_id, lookup_id, wallets, known_as })
+    }
+
+    /// Of the wallets that a session tells of, those that the provider says are the user's, each with the address
+    /// that the provider knows it by.
+    async fn vouched_for(
+        &self,
+        told: Vec<EmbeddedWallet>,
+        word: &Word,
+    ) -> Result<Vec<FurtherWallet>, CredentialError> {
+        let mut vouched = Vec::new();
+        for EmbeddedWallet { id, address } in told {
+            let Some(kind) = word.wallets.get(&id).cloned() else { continue };
+            let find = async { self.api.wallet_of(&address).await?.ok_or_else(wrong_wallet) };
+            if self.wallets.get_or_insert_async(&address, find).await? != id {
+                return Err(wrong_wallet());
+            }
+            vouched.push(FurtherWallet { id: Some(id), kind, address });
+        }
+        Ok(vouched)
+    }
+
+    /// Names a session by its cookie: how the rest is written changes nothing.
+    fn name_of(&self, cookie: &SecretString) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.dialect.name);
+        hash.update([0]);
+        hash.update(cookie.expose_secret());
+        hash.finalize().into()
+    }
+}
+
+#[async_trait]
+impl WalletProvider for ParaSessions {
+    fn name(&self) -> &str {
+        self.dialect.name
+    }
+
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        let session = ExportedSession::parse(credential.text)
+            .map_err(|error| CredentialError::Rejected { code: error.code(), message: error.to_string() })?;
+        if self.refuse_signers && session.signers > 0 {
+            return Err(rejected(
+                "signer_in_session",
+                "it carries a share of the user's key: export it without",
+            ));
+        }
+        let name = self.name_of(&session.cookie);
+        let word = self.known.get(name, |before| self.ask(&session.cookie, before)).await?;
+        if word.user_id != session.user_id {
+            return Err(rejected("user_mismatch", "the session is another user's than it says"));
+        }
+        let wallets = self.vouched_for(session.wallets, &word).await?;
+        let Identifier { auth_type, identifier } = &word.known_as;
+        Ok(WalletIdentity {
+            provider: self.dialect.name.into(),
+            wallet_id: word.user_id.clone(),
+            auth_method: auth_type.clone(),
+            auth_identifier: identifier.clone(),
+            credential: name,
+            expires_at: self.clock.now().plus(self.lifetime),
+            issued_at: None,
+            target_key: None,
+            claims: json!({
+                "userId": word.user_id,
+                "partnerId": self.partner_id,
+                "authType": auth_type,
+                "identifier": identifier,
+                "wallets": wallets,
+            }),
+            wallets,
+        })
+    }
+
+    /// Nobody tells us; the next check with the credential finds out.
+    fn is_withdrawn(&self, _credential: &[u8; 32]) -> bool {
+        false
+    }
+}
+
+fn rejected(code: &'static str, message: &str) -> CredentialError {
+    CredentialError::Rejected { code, message: message.into() }
+}
+
+fn inactive() -> CredentialError {
+    rejected("session_inactive", "the provider does not know it as an active session")
+}
+
+fn wrong_wallet() -> CredentialError {
+    rejected("wallet_mismatch", "an address in the session is not the wallet's")
+}

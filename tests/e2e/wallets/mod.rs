@@ -1,0 +1,3 @@
+//! Wallets other than Portal's.
+
+mod para_session;
