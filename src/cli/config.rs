@@ -1,12 +1,13 @@
 //! `portico config`: what the daemon would run with.
 
+use nostr_sdk::{Keys, ToBech32};
 use serde_json::json;
 
 use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Overrides, Webhook, key};
+use crate::config::{self, AccessRules, Config, Overrides, Webhook, key};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -32,6 +33,7 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     if let Some(keys) = &keys {
         app::check_identity(&config.service, keys, &SystemClock).map_err(Failure::usage)?;
     }
+    let issuer = access_issuer(&config, keys.as_ref());
     let public_key =
         keys.map_or_else(|| "(made at the first start)".into(), |keys| keys.public_key().to_hex());
     if config.local.listen.is_some() {
@@ -50,7 +52,7 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         )));
     }
     app::check_access_keys(&config.data_dir).map_err(Failure::usage)?;
-    let shown = show(&config, &public_key);
+    let shown = show(&config, &public_key, &issuer);
     if args.json {
         say!("{shown:#}");
     } else if let Some(lines) = shown.as_object() {
@@ -61,8 +63,15 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     Ok(Exit::Success)
 }
 
+/// Who makes access tokens: by the service's key, which there may not be yet, unless the configuration says so.
+fn access_issuer(config: &Config, keys: Option<&Keys>) -> String {
+    let npub = keys.map(|keys| keys.public_key().to_bech32().unwrap_or_else(|never| match never {}));
+    let default = || format!("nostr:{}", npub.as_deref().unwrap_or("npub1…"));
+    config.access.issuer.clone().unwrap_or_else(default)
+}
+
 /// What is in force, without secrets.
-fn show(config: &Config, public_key: &str) -> serde_json::Value {
+fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
     let relays: Vec<String> = config.relays.iter().map(|relay| relay.url.to_string()).collect();
     json!({
         "config": config.file.as_ref().map_or("(defaults)".into(), |path| path.display().to_string()),
@@ -96,7 +105,11 @@ fn show(config: &Config, public_key: &str) -> serde_json::Value {
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
         "history": config.history,
-        "access": config.access,
+        "access": AccessRules {
+            issuer: Some(issuer.to_owned()),
+            audience: Some(config.access.audience.clone().unwrap_or_else(|| issuer.to_owned())),
+            ..config.access.clone()
+        },
         "sessions": config.sessions,
         "wallets": config.wallets,
         "forward": config.forward,
