@@ -86,7 +86,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
         relays: relays.clone(),
-        clock,
+        clock: Arc::clone(&clock),
         lifecycle: lifecycle.clone(),
         listed_relays: config.relays.clone(),
         max_relays: config.relay_rules.max_relays,
@@ -96,7 +96,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let auth = Auth::start(parts, opening, signals)?;
     let sessions = match book {
         Some(book) => {
-            let providers = wallets::providers(&config.wallets, &auth)?;
+            let providers = wallets::providers(&config.wallets, &auth, &clock)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,

@@ -4,14 +4,23 @@ use std::sync::Arc;
 
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
+use crate::clock::SharedClock;
 use crate::config::Wallets;
 use crate::wallet::WalletProvider;
+use crate::wallet::jwks::JwksWallets;
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
-    _wallets: &Wallets,
+    wallets: &Wallets,
     auth: &Arc<Auth>,
+    clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
-    let providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    if let Some(rules) = &wallets.jwks {
+        providers.push(Arc::new(JwksWallets::of_issuer(rules, Arc::clone(clock))?));
+    }
+    if let Some(rules) = &wallets.para {
+        providers.push(Arc::new(JwksWallets::of_para(rules, Arc::clone(clock))?));
+    }
     Ok(providers)
 }

@@ -96,6 +96,7 @@ fn check_times(raw: &Raw) -> Result<(), ConfigError> {
 }
 
 fn check_wallets(wallets: Wallets) -> Result<Wallets, ConfigError> {
+    wallets.check().map_err(|(key, reason)| invalid(key, reason))?;
     let names = wallets.names();
     if names.contains(&wallets.default.as_str()) {
         return Ok(wallets);

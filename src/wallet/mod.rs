@@ -1,7 +1,9 @@
 //! Wallet providers: a credential goes in, a verified wallet identity comes out.
 //!
 //! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
-//! merely says of itself. The providers themselves live where they have what they need: Portal's in `auth`.
+//! merely says of itself. Portal's own provider lives in `auth`, which has what it needs.
+
+pub mod jwks;
 
 use std::fmt;
 

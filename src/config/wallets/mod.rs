@@ -1,6 +1,12 @@
 //! `[wallets]`: whose wallets are let in besides Portal's. Each is off until its section is there.
 
+mod jwks;
+mod web_url;
+
 use serde::{Deserialize, Serialize};
+
+pub use jwks::{Jwks, JwtAlgorithm, Para};
+pub use web_url::{NotAWebUrl, WebUrl};
 
 /// `[wallets]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -8,17 +14,29 @@ use serde::{Deserialize, Serialize};
 pub struct Wallets {
     /// The provider of a credential that comes without one. Default `portal`.
     pub default: String,
+    /// `[wallets.jwks]`: an issuer of JWTs that publishes its keys.
+    pub jwks: Option<Jwks>,
+    /// `[wallets.para]`: Para.
+    pub para: Option<Para>,
 }
 
 impl Default for Wallets {
     fn default() -> Self {
-        Self { default: "portal".into() }
+        Self { default: "portal".into(), jwks: None, para: None }
     }
 }
 
 impl Wallets {
     /// The providers that are on, Portal's first.
     pub fn names(&self) -> Vec<&str> {
-        vec!["portal"]
+        let on = [("jwks", self.jwks.is_some()), ("para", self.para.is_some())];
+        let others = on.into_iter().filter_map(|(name, is_on)| is_on.then_some(name));
+        std::iter::once("portal").chain(others).collect()
+    }
+
+    /// What is wrong with a section: the key, and the reason.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        self.jwks.as_ref().map_or(Ok(()), Jwks::check)?;
+        self.para.as_ref().map_or(Ok(()), Para::check)
     }
 }
