@@ -4,6 +4,7 @@
 
 pub(crate) mod beginning;
 pub(crate) mod daemon;
+pub(crate) mod issuer;
 pub(crate) mod phone;
 pub(crate) mod program;
 pub(crate) mod relay;

@@ -2,5 +2,6 @@
 
 mod es256k;
 mod oracle;
+mod para_jwt;
 mod wire;
 mod wycheproof;

@@ -1,0 +1,158 @@
+//! An issuer of tokens with a web server of its own, which counts who asks and has faults to order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::encoding::AsBigEndian;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::soon;
+
+/// How it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// With its keys.
+    Publishes,
+    /// With this status.
+    Answers(u16),
+    /// With this text, and 200.
+    Says(String),
+    /// Not before it is in another mood.
+    Hangs,
+    /// It sends whoever asks elsewhere.
+    Redirects,
+    /// With more than anybody wants to read.
+    Babbles,
+}
+
+/// A key of an issuer.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) kid: String,
+    secret: Arc<Vec<u8>>,
+    x: String,
+}
+
+impl Key {
+    /// A new one.
+    pub(crate) fn new(kid: &str) -> Self {
+        let secret = Ed25519KeyPair::generate().unwrap();
+        let x = URL_SAFE_NO_PAD.encode(secret.public_key().as_ref());
+        let seed = secret.seed().unwrap().as_be_bytes().unwrap();
+        let secret = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap().to_pkcs8v1().unwrap();
+        Self { kid: kid.into(), secret: Arc::new(secret.as_ref().to_vec()), x }
+    }
+
+    /// As it is published.
+    pub(crate) fn jwk(&self) -> Value {
+        json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": self.x, "use": "sig" })
+    }
+
+    /// A token that says this.
+    pub(crate) fn token(&self, claims: &Value) -> String {
+        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&self.secret)).unwrap()
+    }
+}
+
+/// The issuer.
+pub(crate) struct Issuer {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mood: watch::Sender<Mood>,
+    keys: Mutex<Vec<Value>>,
+    cache_control: Mutex<Option<&'static str>>,
+    asked: watch::Sender<usize>,
+}
+
+impl Issuer {
+    /// One with these keys.
+    pub(crate) async fn start(keys: &[&Key]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            mood: watch::Sender::new(Mood::Publishes),
+            keys: Mutex::new(keys.iter().map(|key| key.jwk()).collect()),
+            cache_control: Mutex::default(),
+            asked: watch::Sender::new(0),
+        });
+        let serving = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&serving);
+                let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                let connection = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Its name, as `iss`.
+    pub(crate) const NAME: &str = "https://issuer.example";
+
+    /// Where its keys are.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/jwks.json", self.address)
+    }
+
+    pub(crate) fn now(&self, mood: Mood) {
+        self.shared.mood.send_replace(mood);
+    }
+
+    /// From now on it has these keys.
+    pub(crate) fn publish(&self, keys: &[&Key]) {
+        *self.shared.keys.lock().unwrap() = keys.iter().map(|key| key.jwk()).collect();
+    }
+
+    /// What it says of how long its answers are good.
+    pub(crate) fn cache(&self, cache_control: &'static str) {
+        *self.shared.cache_control.lock().unwrap() = Some(cache_control);
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        *self.shared.asked.borrow()
+    }
+
+    /// Waits until it was asked so often.
+    pub(crate) async fn until_asked(&self, times: usize) {
+        let mut asked = self.shared.asked.subscribe();
+        soon("the issuer to be asked", asked.wait_for(|count| *count >= times)).await.unwrap();
+    }
+}
+
+async fn answer<B>(shared: Arc<Shared>, _: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    shared.asked.send_modify(|count| *count += 1);
+    let mut moods = shared.mood.subscribe();
+    let mood = moods.wait_for(|mood| *mood != Mood::Hangs).await.unwrap().clone();
+    let text = |text: String| Full::new(Bytes::from(text));
+    let mut answer = Response::builder();
+    if let Some(cache_control) = *shared.cache_control.lock().unwrap() {
+        answer = answer.header("cache-control", cache_control);
+    }
+    let keys = json!({ "keys": *shared.keys.lock().unwrap() }).to_string();
+    Ok(match mood {
+        Mood::Publishes | Mood::Hangs => answer.body(text(keys)),
+        Mood::Answers(status) => answer.status(status).body(text(keys)),
+        Mood::Says(said) => answer.body(text(said)),
+        Mood::Redirects => answer.status(302).header("location", "/elsewhere").body(text(keys)),
+        Mood::Babbles => answer.body(text(format!("{}{keys}", " ".repeat(64 * 1024)))),
+    }
+    .unwrap())
+}
