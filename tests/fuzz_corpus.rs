@@ -55,3 +55,8 @@ fn the_corpus_of_websocket_commands_holds() {
 fn the_corpus_of_relay_frames_holds() {
     replay("relay_frame", portico_fuzz::relay_frame::run);
 }
+
+#[test]
+fn the_corpus_of_issuers_tokens_and_keys_holds() {
+    replay("jwks", portico_fuzz::jwks::run);
+}

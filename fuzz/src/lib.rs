@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod envelope;
 pub mod handshake_url;
+pub mod jwks;
 pub mod message;
 pub mod relay_frame;
 pub mod token;

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::encoding::AsBigEndian;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::Full;
@@ -13,7 +14,6 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -41,29 +41,63 @@ pub(crate) enum Mood {
 #[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) kid: String,
-    secret: Arc<Vec<u8>>,
-    x: String,
+    pair: Arc<Pair>,
+}
+
+enum Pair {
+    Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
 }
 
 impl Key {
     /// A new one.
     pub(crate) fn new(kid: &str) -> Self {
-        let secret = Ed25519KeyPair::generate().unwrap();
-        let x = URL_SAFE_NO_PAD.encode(secret.public_key().as_ref());
-        let seed = secret.seed().unwrap().as_be_bytes().unwrap();
-        let secret = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap().to_pkcs8v1().unwrap();
-        Self { kid: kid.into(), secret: Arc::new(secret.as_ref().to_vec()), x }
+        let pair = Pair::Ed25519(Ed25519KeyPair::generate().unwrap());
+        Self { kid: kid.into(), pair: Arc::new(pair) }
+    }
+
+    /// A new one that signs by RS256, as Para does.
+    pub(crate) fn rsa(kid: &str) -> Self {
+        let pair = Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+        Self { kid: kid.into(), pair: Arc::new(pair) }
     }
 
     /// As it is published.
     pub(crate) fn jwk(&self) -> Value {
-        json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": self.x, "use": "sig" })
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match &*self.pair {
+            Pair::Ed25519(pair) => {
+                let x = text(pair.public_key().as_ref());
+                json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": x, "use": "sig" })
+            }
+            Pair::Rsa(pair) => {
+                let public = pair.public_key();
+                let n = text(public.modulus().big_endian_without_leading_zero());
+                let e = text(public.exponent().big_endian_without_leading_zero());
+                json!({ "kty": "RSA", "kid": self.kid, "n": n, "e": e, "alg": "RS256", "use": "sig" })
+            }
+        }
     }
 
     /// A token that says this.
     pub(crate) fn token(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&self.secret)).unwrap()
+        let alg = match &*self.pair {
+            Pair::Ed25519(_) => "EdDSA",
+            Pair::Rsa(_) => "RS256",
+        };
+        let header = json!({ "alg": alg, "typ": "JWT", "kid": self.kid });
+        let text = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let input = format!("{}.{}", text(&header), text(claims));
+        let signature = match &*self.pair {
+            Pair::Ed25519(pair) => pair.sign(input.as_bytes()).as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let random = SystemRandom::new();
+                pair.sign(&RSA_PKCS1_SHA256, &random, input.as_bytes(), &mut signature).unwrap();
+                signature
+            }
+        };
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
 

@@ -1,0 +1,4 @@
+//! Wallets of other makers, with a real daemon.
+
+mod jwks;
+mod para;
