@@ -8,6 +8,7 @@ use crate::clock::SharedClock;
 use crate::config::Wallets;
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
+use crate::wallet::nip98::Nip98Wallets;
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
@@ -21,6 +22,9 @@ pub(super) fn providers(
     }
     if let Some(rules) = &wallets.para {
         providers.push(Arc::new(JwksWallets::of_para(rules, Arc::clone(clock))?));
+    }
+    if let Some(rules) = &wallets.nip98 {
+        providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(clock))));
     }
     Ok(providers)
 }

@@ -4,6 +4,7 @@
 //! merely says of itself. Portal's own provider lives in `auth`, which has what it needs.
 
 pub mod jwks;
+pub mod nip98;
 
 use std::fmt;
 
