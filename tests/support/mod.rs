@@ -9,6 +9,7 @@ pub(crate) mod phone;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod rest;
+pub(crate) mod signed;
 pub(crate) mod socket;
 
 use std::future::Future;

@@ -1,30 +1,20 @@
 //! Keys that are fetched, kept, and fetched again; and tokens that are altered.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use portico::clock::{Clock, Timestamp};
+use portico::clock::Timestamp;
 use portico::config::Jwks;
 use portico::wallet::jwks::JwksWallets;
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::clock::{Hands, code};
 use crate::support::issuer::{Issuer, Key, Mood};
 use crate::support::soon;
 
 const START: u64 = 1_800_000_000;
 const DAY: u64 = 24 * 3600;
-
-/// A clock that a test sets.
-#[derive(Debug)]
-struct Hands(Mutex<Timestamp>);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
 
 /// A provider for the tokens of an issuer, at a time of the test's choosing.
 struct World {
@@ -44,7 +34,7 @@ impl World {
                                 "auth_identifier": "sub", "allow_private": true });
         rules.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let rules: Jwks = serde_json::from_value(rules).unwrap();
-        let clock = Arc::new(Hands(Mutex::new(Timestamp::from_secs(START))));
+        let clock = Hands::at(START);
         let provider = Arc::new(JwksWallets::of_issuer(&rules, clock.clone()).unwrap());
         Self { issuer, provider, clock }
     }
@@ -54,8 +44,7 @@ impl World {
     }
 
     fn passes(&self, secs: u64) {
-        let mut now = self.clock.0.lock().unwrap();
-        *now = now.plus(Duration::from_secs(secs));
+        self.clock.passes(secs);
     }
 }
 
@@ -68,15 +57,6 @@ fn claims_with(name: &str, value: Value) -> Value {
     let mut claims = claims();
     claims[name] = value;
     claims
-}
-
-fn code(result: Result<WalletIdentity, CredentialError>) -> &'static str {
-    match result {
-        Ok(_) => "ok",
-        Err(CredentialError::Rejected { code, .. }) => code,
-        Err(CredentialError::Expired { .. }) => "expired",
-        Err(CredentialError::Unavailable(_)) => "unavailable",
-    }
 }
 
 #[tokio::test]

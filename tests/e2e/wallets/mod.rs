@@ -1,4 +1,5 @@
 //! Wallets of other makers, with a real daemon.
 
 mod jwks;
+mod nip98;
 mod para;
