@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod handshake_url;
 pub mod jwks;
 pub mod message;
+pub mod nip98;
 pub mod relay_frame;
 pub mod token;
 pub mod ws_command;

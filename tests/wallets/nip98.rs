@@ -60,6 +60,18 @@ async fn a_header_that_was_overheard_is_worth_nothing() {
 }
 
 #[tokio::test]
+async fn a_restart_that_forgets_what_was_shown_believes_nothing_from_before_it() {
+    let (clock, keys) = (Hands::at(START), Keys::generate());
+    let before = signed::at(START, &keys, "GET", URL, None);
+    assert_eq!(code(shown(&provider(&clock), &before, REQUEST).await), "ok");
+    clock.passes(1);
+    let restarted = provider(&clock);
+    assert_eq!(code(shown(&restarted, &before, REQUEST).await), "outside_window");
+    let after = signed::at(START + 1, &keys, "GET", URL, None);
+    assert_eq!(code(shown(&restarted, &after, REQUEST).await), "ok");
+}
+
+#[tokio::test]
 async fn what_was_signed_for_something_else_is_refused_for_that_reason() {
     let (clock, keys) = (Hands::at(START), Keys::generate());
     let provider = provider(&clock);

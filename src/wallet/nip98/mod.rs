@@ -8,6 +8,7 @@ mod event;
 mod seen;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use nostr_sdk::ToBech32;
@@ -17,7 +18,7 @@ pub use error::Nip98Error;
 pub use event::{Policy, SignedRequest};
 
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timestamp};
 use crate::config::Nip98;
 use seen::{Novelty, Seen};
 
@@ -28,8 +29,10 @@ const NAME: &str = "nip98";
 #[derive(Debug)]
 pub struct Nip98Wallets {
     policy: Policy,
-    session: std::time::Duration,
+    session: Duration,
     clock: SharedClock,
+    /// What was shown before that is not remembered.
+    since: Timestamp,
     seen: Mutex<Seen>,
 }
 
@@ -37,7 +40,8 @@ impl Nip98Wallets {
     /// Those that sign requests to this web app.
     pub fn new(rules: &Nip98, clock: SharedClock) -> Self {
         let policy = Policy { public_url: rules.public_url.clone(), window: rules.window };
-        Self { policy, session: rules.session, clock, seen: Mutex::default() }
+        let since = Timestamp::from_secs(clock.now().secs());
+        Self { policy, session: rules.session, clock, since, seen: Mutex::default() }
     }
 }
 
@@ -51,8 +55,11 @@ impl WalletProvider for Nip98Wallets {
         let now = self.clock.now();
         let request = credential.request.as_ref();
         let signed = self.policy.judge(credential.text, request, now)?;
+        if signed.signed_at < self.since {
+            return Err(Nip98Error::OutsideWindow.into());
+        }
         // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
-        let keep = self.policy.window * 2 + std::time::Duration::from_secs(1);
+        let keep = self.policy.window * 2 + Duration::from_secs(1);
         match self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(signed.id, now, keep) {
             Novelty::New => {}
             Novelty::Known => return Err(Nip98Error::AlreadyUsed.into()),
