@@ -44,8 +44,8 @@ pub(super) fn credential<'a>(text: &'a str, request: Option<&'a Object<UserReque
     Credential { text, request }
 }
 
-/// The request that a gateway asks about, by its headers. `None` where it does not tell, or where it cannot be told which
-/// of them are the gateway's own and which ones its client has sent along. No gateway tells of bodies.
+/// The request that a gateway asks about, by its headers. `None` where it does not tell, or where it cannot be told
+/// which of them are the gateway's own and which its client has sent along. No gateway tells of bodies.
 pub(super) fn forwarded(headers: &HeaderMap) -> Option<WebRequest<'_>> {
     let mut told = HEADERS.iter().filter(|pair| pair.iter().any(|name| headers.contains_key(*name)));
     let ([method, target], None) = (told.next()?, told.next()) else { return None };

@@ -68,7 +68,7 @@ impl Api {
     }
 }
 
-/// A credential in the body; or else the request itself is what the user has signed, handed on by the web app as it came.
+/// A credential in the body; or else the request itself is what the user has signed, handed on as it came.
 pub(in crate::api) async fn login(
     State(api): State<Api>,
     Asker(actor): Asker,

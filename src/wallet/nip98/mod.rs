@@ -1,7 +1,7 @@
 //! Nostr keys that sign each request (NIP-98): the credential is the value of the `Authorization` header.
 //!
-//! `event.rs` judges an event against the request that it came with, `seen.rs` knows which came before. An event holds for one
-//! question: whoever shows it twice is refused.
+//! `event.rs` judges an event against the request that it came with, `seen.rs` knows which came before. An event
+//! holds for one question: whoever shows it twice is refused.
 
 mod error;
 mod event;
