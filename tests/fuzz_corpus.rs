@@ -60,3 +60,13 @@ fn the_corpus_of_relay_frames_holds() {
 fn the_corpus_of_exported_sessions_holds() {
     replay("para_session", portico_fuzz::para_session::run);
 }
+
+#[test]
+fn the_corpus_of_issuers_tokens_and_keys_holds() {
+    replay("jwks", portico_fuzz::jwks::run);
+}
+
+#[test]
+fn the_corpus_of_signed_requests_holds() {
+    replay("nip98", portico_fuzz::nip98::run);
+}

@@ -4,7 +4,9 @@
 pub mod access_token;
 pub mod envelope;
 pub mod handshake_url;
+pub mod jwks;
 pub mod message;
+pub mod nip98;
 pub mod para_session;
 pub mod relay_frame;
 pub mod token;

@@ -10,6 +10,7 @@ use axum::http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use nostr_sdk::PublicKey;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::MAX_BODY;
 use super::envelope::ApiError;
@@ -47,9 +48,29 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let TextBody::<MAX_BODY>(text) = TextBody::from_request(request, state).await?;
-        let read = serde_json::from_slice(&text).map(|Object(value)| Self(value));
-        read.map_err(|error| ApiError::bad_request(format!("body: {error}")))
+        read(&text).map(Self)
     }
+}
+
+/// The same, and the SHA-256 of its text if there was any.
+pub(super) struct HashedBody<T>(pub(super) T, pub(super) Option<[u8; 32]>);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for HashedBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let text = in_time(request, MAX_BODY).await?;
+        if text.is_empty() {
+            Ok(Self(read(b"{}")?, None))
+        } else {
+            Ok(Self(read(&text)?, Some(Sha256::digest(&text).into())))
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    let read = serde_json::from_slice(text).map(|Object(value)| value);
+    read.map_err(|error| ApiError::bad_request(format!("body: {error}")))
 }
 
 async fn in_time(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {

@@ -17,6 +17,7 @@ mod room;
 mod router;
 mod routes;
 mod serve;
+mod user_request;
 mod ws;
 
 use std::ops::Deref;

@@ -7,6 +7,8 @@ use crate::auth::{Auth, PortalWallets};
 use crate::clock::SharedClock;
 use crate::config::Wallets;
 use crate::wallet::WalletProvider;
+use crate::wallet::jwks::JwksWallets;
+use crate::wallet::nip98::Nip98Wallets;
 use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
 
 /// Portal's own, and those with a section of their own.
@@ -20,6 +22,15 @@ pub(super) fn providers(
         if let Some(rules) = rules {
             providers.push(Arc::new(ParaSessions::new(dialect, rules, rules.keys()?, Arc::clone(clock))?));
         }
+    }
+    if let Some(rules) = &wallets.jwks {
+        providers.push(Arc::new(JwksWallets::of_issuer(rules, Arc::clone(clock))?));
+    }
+    if let Some(rules) = &wallets.para {
+        providers.push(Arc::new(JwksWallets::of_para(rules, Arc::clone(clock))?));
+    }
+    if let Some(rules) = &wallets.nip98 {
+        providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(clock))));
     }
     Ok(providers)
 }

@@ -83,7 +83,7 @@ fn target_key(object: &Object<'_>) -> Result<[u8; 32], TokenError> {
 }
 
 /// A NumericDate (RFC 7519 §2) from 0 to [`MAX_NUMERIC_DATE`], without its fraction.
-fn numeric_date(object: &Object<'_>, name: &str) -> Result<Option<u64>, TokenError> {
+pub(crate) fn numeric_date(object: &Object<'_>, name: &str) -> Result<Option<u64>, TokenError> {
     match object.get(name) {
         None => Ok(None),
         Some(Value::Number(date)) if (0.0..=MAX_NUMERIC_DATE as f64).contains(date) => Ok(Some(*date as u64)),

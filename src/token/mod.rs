@@ -22,6 +22,7 @@ mod verify;
 
 pub use cache::SignatureCache;
 pub use claims::Claims;
+pub(crate) use claims::numeric_date;
 pub use compact::MAX_TOKEN_BYTES;
 pub use error::TokenError;
 pub use es256k::Signature;

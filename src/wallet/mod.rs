@@ -3,6 +3,8 @@
 //! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
 //! merely says of itself. Below are the providers that need no other part of the daemon; Portal's is in `auth`.
 
+pub mod jwks;
+pub mod nip98;
 pub mod para_session;
 
 use std::fmt;

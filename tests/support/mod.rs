@@ -4,11 +4,13 @@
 
 pub(crate) mod beginning;
 pub(crate) mod daemon;
+pub(crate) mod issuer;
 pub(crate) mod para_api;
 pub(crate) mod phone;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod rest;
+pub(crate) mod signed;
 pub(crate) mod socket;
 
 use std::future::Future;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
@@ -11,8 +11,9 @@ use crate::api::Api;
 use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
+use crate::api::user_request;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
-use crate::wallet::Credential;
+use crate::wallet::{Credential, WebRequest};
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const WALLET: HeaderName = HeaderName::from_static("x-auth-wallet");
@@ -40,7 +41,8 @@ pub(in crate::api) async fn forward(
     headers: HeaderMap,
 ) -> Response {
     let wanted = uri.query().unwrap_or_default();
-    let checked = let_through(&api, peer, &headers, wanted, actor).await;
+    let request = user_request::forwarded(&headers);
+    let checked = let_through(&api, peer, &headers, request, wanted, actor).await;
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -49,9 +51,12 @@ pub(in crate::api) async fn envoy(
     State(api): State<Api>,
     Asker(actor): Asker,
     Calling(peer): Calling,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let checked = let_through(&api, peer, &headers, "", actor).await;
+    let request = user_request::behind("/auth/envoy", &method, &uri);
+    let checked = let_through(&api, peer, &headers, request, "", actor).await;
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -59,13 +64,15 @@ async fn let_through(
     api: &Api,
     peer: Peer,
     headers: &HeaderMap,
+    request: Option<WebRequest<'_>>,
     wanted: &str,
     actor: crate::session::Actor,
 ) -> Result<Checked, Refusal> {
     let rules = &api.forward;
-    if matches!(peer, Peer::Tcp(_)) && rules.access_token_header == header::AUTHORIZATION {
+    let names = [&rules.access_token_header, &rules.credential_header];
+    if matches!(peer, Peer::Tcp(_)) && names.contains(&&header::AUTHORIZATION) {
         let message = "over TCP, Authorization holds the API token: ask over the Unix socket, or name another \
-                       header for the user's (forward.access_token_header)";
+                       header for the user's (forward.access_token_header, forward.credential_header)";
         return Err(Refusal::Trouble(ApiError::forbidden(message)));
     }
     let sessions = api.sessions().map_err(Refusal::Trouble)?;
@@ -73,7 +80,7 @@ async fn let_through(
     let credential = offered(headers, &rules.credential_header, rules.credential_cookie.as_deref())?;
     let offered = Offered {
         access_token: token.map(bearer),
-        credential: credential.map(bearer).map(Credential::alone),
+        credential: credential.map(bearer).map(|text| Credential { text, request }),
         provider: None,
     };
     let checked = sessions.check("forward", offered, &actor).await.map_err(Refusal::of)?;

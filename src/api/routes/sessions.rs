@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::{Asker, JsonBody, PathParam};
+use crate::api::body::{Asker, Calling, HashedBody, JsonBody, PathParam};
 use crate::api::envelope::{ApiError, ok, secret};
+use crate::api::guard::Peer;
+use crate::api::object::Object;
+use crate::api::user_request::{UserRequest, credential};
 use crate::auth::StreamId;
 use crate::events::{Member, OpenSession};
 use crate::session::{Offered, Reason, Sessions};
-use crate::wallet::Credential;
+use crate::wallet::{Credential, WebRequest};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewSession {
     credential: Option<String>,
     provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
 /// What somebody shows: see [`Offered`].
@@ -29,6 +34,7 @@ pub(in crate::api) struct Shown {
     access_token: Option<String>,
     credential: Option<String>,
     provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +43,7 @@ pub(in crate::api) struct Renewal {
     access_token: Option<String>,
     credential: Option<String>,
     provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +52,7 @@ pub(in crate::api) struct Logout {
     access_token: Option<String>,
     credential: Option<String>,
     provider: Option<String>,
+    request: Option<Object<UserRequest>>,
     /// Every session of the user, and not this one alone.
     #[serde(default)]
     all: bool,
@@ -60,18 +68,32 @@ impl Api {
     }
 }
 
-/// A credential that has to be there.
-fn shown(credential: Option<&str>) -> Result<Credential<'_>, ApiError> {
-    credential.map(Credential::alone).ok_or_else(|| Reason::NoCredential.into())
-}
-
+/// A credential in the body; or else the request itself is what the user has signed, handed on as it came.
 pub(in crate::api) async fn login(
     State(api): State<Api>,
     Asker(actor): Asker,
-    JsonBody(new): JsonBody<NewSession>,
+    Calling(peer): Calling,
+    uri: Uri,
+    headers: HeaderMap,
+    HashedBody(new, body): HashedBody<NewSession>,
 ) -> Result<Response, ApiError> {
-    let (sessions, credential) = (api.sessions()?, shown(new.credential.as_deref())?);
-    Ok(secret(sessions.login(new.provider.as_deref(), credential, actor).await?))
+    let credential = match &new.credential {
+        Some(text) => credential(text, new.request.as_ref()),
+        None => {
+            let text = signed(peer, &headers).ok_or(Reason::NoCredential)?;
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            Credential { text, request: Some(WebRequest { method: "POST", target, body }) }
+        }
+    };
+    Ok(secret(api.sessions()?.login(new.provider.as_deref(), credential, actor).await?))
+}
+
+/// `Authorization: Nostr …`. Over TCP that header holds the API token.
+fn signed(peer: Peer, headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None, Peer::Unix { .. }) = (values.next(), values.next(), peer) else { return None };
+    let text = value.to_str().ok()?;
+    text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("nostr ")).then_some(text)
 }
 
 pub(in crate::api) async fn verify(
@@ -81,7 +103,7 @@ pub(in crate::api) async fn verify(
 ) -> Result<Response, ApiError> {
     let offered = Offered {
         access_token: shown.access_token.as_deref(),
-        credential: shown.credential.as_deref().map(Credential::alone),
+        credential: shown.credential.as_deref().map(|text| credential(text, shown.request.as_ref())),
         provider: shown.provider.as_deref(),
     };
     let checked = api.sessions()?.check("verify", offered, &actor).await?;
@@ -95,8 +117,9 @@ pub(in crate::api) async fn refresh(
     Asker(actor): Asker,
     JsonBody(renewal): JsonBody<Renewal>,
 ) -> Result<Response, ApiError> {
-    let Renewal { access_token, credential, provider } = renewal;
-    let (sessions, credential) = (api.sessions()?, shown(credential.as_deref())?);
+    let Renewal { access_token, credential: text, provider, request } = renewal;
+    let text = text.ok_or(Reason::NoCredential)?;
+    let (sessions, credential) = (api.sessions()?, credential(&text, request.as_ref()));
     let renewed = sessions.refresh(access_token.as_deref(), credential, provider.as_deref(), &actor).await?;
     Ok(secret(renewed))
 }
@@ -108,7 +131,7 @@ pub(in crate::api) async fn logout(
 ) -> Result<Response, ApiError> {
     let offered = Offered {
         access_token: logout.access_token.as_deref(),
-        credential: logout.credential.as_deref().map(Credential::alone),
+        credential: logout.credential.as_deref().map(|text| credential(text, logout.request.as_ref())),
         provider: logout.provider.as_deref(),
     };
     let revoked = api.sessions()?.logout(offered, logout.all, actor).await?;

@@ -1,10 +1,16 @@
 //! `[wallets]`: whose wallets are let in besides Portal's. Each is off until its section is there.
 
+mod jwks;
+mod nip98;
 mod para_session;
+mod web_url;
 
 use serde::{Deserialize, Serialize};
 
+pub use jwks::{Jwks, JwtAlgorithm, Para};
+pub use nip98::Nip98;
 pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
+pub use web_url::{NotAWebUrl, WebUrl};
 
 /// `[wallets]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -12,27 +18,48 @@ pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
 pub struct Wallets {
     /// The provider of a credential that comes without one. Default `portal`.
     pub default: String,
-    /// Sessions that Para's libraries export.
+    /// `[wallets.jwks]`: an issuer of JWTs that publishes its keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Jwks>,
+    /// `[wallets.para]`: Para's JWTs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub para: Option<Para>,
+    /// `[wallets.para_session]`: sessions that Para's libraries export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub para_session: Option<ParaSessionRules>,
-    /// Sessions that Capsule's libraries export.
+    /// `[wallets.capsule_session]`: sessions that Capsule's libraries export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capsule_session: Option<ParaSessionRules>,
+    /// `[wallets.nip98]`: Nostr keys that sign each request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nip98: Option<Nip98>,
 }
 
 impl Default for Wallets {
     fn default() -> Self {
-        Self { default: "portal".into(), para_session: None, capsule_session: None }
+        Self {
+            default: "portal".into(),
+            jwks: None,
+            para: None,
+            para_session: None,
+            capsule_session: None,
+            nip98: None,
+        }
     }
 }
 
 impl Wallets {
     /// The providers that are on, Portal's first.
     pub fn names(&self) -> Vec<&str> {
-        let mut names = vec!["portal"];
-        names.extend(self.para_session.as_ref().map(|_| "para_session"));
-        names.extend(self.capsule_session.as_ref().map(|_| "capsule_session"));
-        names
+        let sections = [
+            ("jwks", self.jwks.is_some()),
+            ("para", self.para.is_some()),
+            ("para_session", self.para_session.is_some()),
+            ("capsule_session", self.capsule_session.is_some()),
+            ("nip98", self.nip98.is_some()),
+        ];
+        let others = sections.into_iter().filter_map(|(name, is_on)| is_on.then_some(name));
+        std::iter::once("portal").chain(others).collect()
     }
 
     /// The sections of exported sessions that are there.
@@ -45,6 +72,9 @@ impl Wallets {
     /// # Errors
     /// The key, and what is wrong with its value.
     pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
+        self.jwks.as_ref().map_or(Ok(()), Jwks::check)?;
+        self.para.as_ref().map_or(Ok(()), Para::check)?;
+        self.nip98.as_ref().map_or(Ok(()), Nip98::check)?;
         if let Some(rules) = &mut self.para_session {
             rules.check(&para_session::PARA)?;
         }

@@ -1,3 +1,6 @@
-//! Wallets other than Portal's.
+//! Wallets of other makers, with a real daemon.
 
+mod jwks;
+mod nip98;
+mod para;
 mod para_session;

@@ -1,0 +1,107 @@
+//! The user's request to the web app, as whoever asks tells of it: a credential may be bound to it.
+
+use axum::http::{HeaderMap, Method, Uri};
+use serde::Deserialize;
+
+use super::object::Object;
+use crate::wallet::{Credential, WebRequest};
+
+/// By which headers gateways tell of it: Traefik's, and those that nginx is usually told to send.
+const HEADERS: [[&str; 2]; 2] =
+    [["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]];
+
+/// As a program tells of it in the body of its question.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserRequest {
+    method: String,
+    target: String,
+    body_sha256: Option<Digest>,
+}
+
+/// 32 bytes, as 64 hex digits.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Digest([u8; 32]);
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(&text, &mut digest).map_err(|_| "body_sha256: must be 64 hex digits")?;
+        Ok(Self(digest))
+    }
+}
+
+/// A credential, and the request that it came with, if that was told.
+pub(super) fn credential<'a>(text: &'a str, request: Option<&'a Object<UserRequest>>) -> Credential<'a> {
+    let request = request.map(|Object(told)| WebRequest {
+        method: &told.method,
+        target: &told.target,
+        body: told.body_sha256.as_ref().map(|digest| digest.0),
+    });
+    Credential { text, request }
+}
+
+/// The request that a gateway asks about, by its headers. `None` where it does not tell, or where it cannot be told
+/// which of them are the gateway's own and which its client has sent along. No gateway tells of bodies.
+pub(super) fn forwarded(headers: &HeaderMap) -> Option<WebRequest<'_>> {
+    let mut told = HEADERS.iter().filter(|pair| pair.iter().any(|name| headers.contains_key(*name)));
+    let ([method, target], None) = (told.next()?, told.next()) else { return None };
+    let (method, target) = (only(headers, method)?, only(headers, target)?);
+    Some(WebRequest { method, target, body: None })
+}
+
+/// The request that a gateway asks about by its method, with its path and query behind ours.
+pub(super) fn behind<'a>(prefix: &str, method: &'a Method, uri: &'a Uri) -> Option<WebRequest<'a>> {
+    let target = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
+    Some(WebRequest { method: method.as_str(), target, body: None })
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(pairs: &[(&'static str, &str)]) -> Option<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        forwarded(&headers).map(|request| (request.method.into(), request.target.into()))
+    }
+
+    #[test]
+    fn a_client_cannot_tell_of_another_request_than_its_gateway() {
+        let traefik = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a?x=1")];
+        let nginx = [("x-original-method", "GET"), ("x-original-uri", "/a?x=1")];
+        let expected = Some(("GET".to_owned(), "/a?x=1".to_owned()));
+        assert_eq!((told(&traefik), told(&nginx)), (expected.clone(), expected));
+        let (a, b) = (traefik, nginx);
+        for ambiguous in [
+            vec![],
+            vec![a[0]],
+            vec![a[1]],
+            vec![a[0], a[1], b[0]],
+            vec![a[0], a[1], b[1]],
+            vec![a[0], a[1], a[1]],
+            vec![b[0], b[1], b[0]],
+            vec![a[0], b[1]],
+        ] {
+            assert_eq!(told(&ambiguous), None, "{ambiguous:?}");
+        }
+    }
+
+    #[test]
+    fn envoys_way_of_asking_tells_of_path_and_query() {
+        let uri: Uri = "/auth/envoy/v1/me?x=1".parse().unwrap();
+        let request = behind("/auth/envoy", &Method::PUT, &uri).unwrap();
+        assert_eq!((request.method, request.target), ("PUT", "/v1/me?x=1"));
+    }
+}

@@ -1,0 +1,164 @@
+//! `[wallets.jwks]` and `[wallets.para]`: tokens of an issuer that publishes its keys.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::web_url::WebUrl;
+
+/// `[wallets.jwks]`: any issuer of JWTs with a JSON Web Key Set.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwks {
+    /// `iss` of its tokens, exactly.
+    pub issuer: String,
+    /// What `aud` must be, or hold.
+    pub audience: String,
+    /// Where its keys are.
+    pub jwks_url: WebUrl,
+    /// What its keys may sign by. Default RS256, ES256 and EdDSA.
+    #[serde(default = "algorithms")]
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
+    #[serde(default = "leeway", with = "humantime_serde")]
+    pub leeway: Duration,
+    /// Claims that must be there, besides `iss`, `aud`, `exp` and those that name the wallet.
+    #[serde(default)]
+    pub required: Vec<String>,
+    /// The claim that names the wallet; one inside another as a JSON pointer (RFC 6901). Default `sub`.
+    #[serde(default = "wallet_id")]
+    pub wallet_id: String,
+    /// The claim that tells what the user is known by. Default `email`.
+    #[serde(default = "auth_identifier")]
+    pub auth_identifier: String,
+    /// The claim that tells how the user logs in there. Without one, `auth_method` is `jwt`.
+    #[serde(default)]
+    pub auth_method: Option<String>,
+    /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
+    #[serde(default = "max_stale", with = "humantime_serde")]
+    pub max_stale: Duration,
+    /// How long the issuer may take to answer. Default 5 seconds.
+    #[serde(default = "timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Whether the keys may lie on a private address, and at a loopback one without TLS.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// `[wallets.para]`: tokens that Para issues for an app's users.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Para {
+    /// The id of the app's API key: the `aud` of its tokens.
+    pub audience: String,
+    /// Where Para's keys are. Default those of its production environment.
+    #[serde(default = "para_keys")]
+    pub jwks_url: WebUrl,
+    /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
+    #[serde(default = "leeway", with = "humantime_serde")]
+    pub leeway: Duration,
+    /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
+    #[serde(default = "max_stale", with = "humantime_serde")]
+    pub max_stale: Duration,
+    /// How long Para may take to answer. Default 5 seconds.
+    #[serde(default = "timeout", with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Whether the keys may lie on a private address, and at a loopback one without TLS.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// A signature algorithm of JWTs, by its JOSE name (RFC 7518 §3.1, RFC 8037 §3.1). None is symmetric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum JwtAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+fn algorithms() -> Vec<JwtAlgorithm> {
+    vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA]
+}
+
+fn leeway() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn wallet_id() -> String {
+    "sub".into()
+}
+
+fn auth_identifier() -> String {
+    "email".into()
+}
+
+fn max_stale() -> Duration {
+    Duration::from_secs(24 * 3600)
+}
+
+fn timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn para_keys() -> WebUrl {
+    "https://api.getpara.com/.well-known/jwks.json".parse().expect("it is a URL")
+}
+
+impl Jwks {
+    /// What is wrong with it: the key, and the reason.
+    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
+        let names = [
+            ("wallets.jwks.issuer", &self.issuer),
+            ("wallets.jwks.audience", &self.audience),
+            ("wallets.jwks.wallet_id", &self.wallet_id),
+            ("wallets.jwks.auth_identifier", &self.auth_identifier),
+        ];
+        if let Some((key, _)) = names.into_iter().find(|(_, name)| name.is_empty()) {
+            return Err((key, "must not be empty".into()));
+        }
+        if self.algorithms.is_empty() {
+            return Err(("wallets.jwks.algorithms", "must name at least one".into()));
+        }
+        check_times(["wallets.jwks.leeway", "wallets.jwks.timeout"], self.leeway, self.timeout)?;
+        let url = self.jwks_url.check(self.allow_private);
+        url.map_err(|error| ("wallets.jwks.jwks_url", error.to_string()))
+    }
+}
+
+impl Para {
+    /// What is wrong with it: the key, and the reason.
+    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.audience.is_empty() {
+            return Err(("wallets.para.audience", "must be the id of your API key".into()));
+        }
+        check_times(["wallets.para.leeway", "wallets.para.timeout"], self.leeway, self.timeout)?;
+        let url = self.jwks_url.check(self.allow_private);
+        url.map_err(|error| ("wallets.para.jwks_url", error.to_string()))
+    }
+}
+
+fn check_times(
+    [leeway_key, timeout_key]: [&'static str; 2],
+    leeway: Duration,
+    timeout: Duration,
+) -> Result<(), (&'static str, String)> {
+    /// More would be no leeway, but another time.
+    const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
+    /// Whoever logs in waits for it.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    if leeway > LONGEST_LEEWAY {
+        return Err((leeway_key, "must be at most 10m".into()));
+    }
+    if timeout.is_zero() || timeout > PATIENCE {
+        return Err((timeout_key, "must be from 1ms to 30s".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A URL that the operator names and the daemon asks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use url::Url;
+
+/// `https`, or at loopback `http`, where [`WebUrl::check`] allows it. Holds neither user nor password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebUrl(Url);
+
+/// Why it is no such URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAWebUrl {
+    /// No URL at all, or one of another scheme.
+    #[error("is not a URL like https://login.example/path")]
+    Malformed,
+    /// It names a user or a password.
+    #[error("must hold no user and no password")]
+    Credentials,
+    /// Plain HTTP.
+    #[error("must begin with https:// (at a loopback address, http:// will do with allow_private = true)")]
+    Insecure,
+}
+
+impl WebUrl {
+    /// The URL.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether it may be asked at all; the way out decides again by the address that it leads to.
+    ///
+    /// # Errors
+    /// [`NotAWebUrl::Insecure`].
+    pub fn check(&self, allow_private: bool) -> Result<(), NotAWebUrl> {
+        let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let may_be_plain = allow_private && is_loopback;
+        if self.0.scheme() == "https" || may_be_plain { Ok(()) } else { Err(NotAWebUrl::Insecure) }
+    }
+}
+
+impl FromStr for WebUrl {
+    type Err = NotAWebUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotAWebUrl> {
+        let url = Url::parse(text).map_err(|_| NotAWebUrl::Malformed)?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(NotAWebUrl::Malformed);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(NotAWebUrl::Credentials);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for WebUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for WebUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_str().fmt(f)
+    }
+}
+
+impl Serialize for WebUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for WebUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_overheard_or_holds_a_password_is_refused() {
+        let parse = |text: &str| text.parse::<WebUrl>();
+        parse("https://login.example/keys?tenant=a").unwrap().check(false).unwrap();
+        assert_eq!(parse("login.example/keys"), Err(NotAWebUrl::Malformed));
+        assert_eq!(parse("file:///etc/passwd"), Err(NotAWebUrl::Malformed));
+        assert_eq!(parse("https://me:secret@login.example/"), Err(NotAWebUrl::Credentials));
+        let plain = parse("http://login.example/keys").unwrap();
+        assert_eq!(plain.check(true), Err(NotAWebUrl::Insecure));
+        for local in ["http://127.0.0.1:1/", "http://[::1]/"] {
+            let local = parse(local).unwrap();
+            assert_eq!((local.check(false), local.check(true)), (Err(NotAWebUrl::Insecure), Ok(())));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A key of an issuer, pinned to what it is for.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use serde::Deserialize;
+
+use crate::config::JwtAlgorithm;
+use crate::token::compact::Compact;
+
+/// RSA keys that count, by their modulus in bits: shorter ones are broken or will be (RFC 7518 §3.3), longer ones
+/// cost more than a signature is worth.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// A key that tokens are verified under, by one algorithm.
+pub struct IssuerKey {
+    algorithm: JwtAlgorithm,
+    key: DecodingKey,
+}
+
+/// The members of a JWK that are looked at (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
+#[derive(Deserialize)]
+pub(super) struct Jwk {
+    kty: String,
+    pub(super) kid: String,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    /// The secret half: whoever publishes it has given the key away.
+    d: Option<serde::de::IgnoredAny>,
+}
+
+impl IssuerKey {
+    /// The key that a JWK tells of. `None` where it is not one to verify tokens of these algorithms under: symmetric,
+    /// for encryption, too weak, no point of its curve, or its secret was published with it.
+    pub(super) fn of(jwk: &Jwk, allowed: &[JwtAlgorithm]) -> Option<Self> {
+        let signs = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
+        let verifies = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        let algorithm = algorithm(jwk)?;
+        if !signs || !verifies || jwk.d.is_some() || !allowed.contains(&algorithm) {
+            return None;
+        }
+        let key = match jwk.kty.as_str() {
+            "RSA" => rsa(&decode(jwk.n.as_ref())?, &decode(jwk.e.as_ref())?)?,
+            "EC" => ec(algorithm, &decode(jwk.x.as_ref())?, &decode(jwk.y.as_ref())?)?,
+            _ => ed25519(&decode(jwk.x.as_ref())?)?,
+        };
+        Some(Self { algorithm, key })
+    }
+
+    /// The only algorithm that this key is for.
+    pub fn algorithm(&self) -> JwtAlgorithm {
+        self.algorithm
+    }
+
+    /// Whether the holder of this key signed the token.
+    pub(super) fn signed(&self, token: &Compact<'_>) -> bool {
+        let input = token.signing_input.as_bytes();
+        crypto::verify(token.encoded_signature, input, &self.key, jose(self.algorithm)).unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for IssuerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuerKey({:?})", self.algorithm)
+    }
+}
+
+/// What the key is for: its own word, if that fits its kind; else what its kind leaves open. An RSA key that does not
+/// say is for RS256, whatever tokens claim (RFC 8725 §3.1).
+fn algorithm(jwk: &Jwk) -> Option<JwtAlgorithm> {
+    use JwtAlgorithm::*;
+
+    let fitting: &[(&str, JwtAlgorithm)] = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        ("RSA", None) => &[
+            ("RS256", RS256),
+            ("RS384", RS384),
+            ("RS512", RS512),
+            ("PS256", PS256),
+            ("PS384", PS384),
+            ("PS512", PS512),
+        ],
+        ("EC", Some("P-256")) => &[("ES256", ES256)],
+        ("EC", Some("P-384")) => &[("ES384", ES384)],
+        // The second is its name by RFC 9864.
+        ("OKP", Some("Ed25519")) => &[("EdDSA", EdDSA), ("Ed25519", EdDSA)],
+        _ => return None,
+    };
+    match &jwk.alg {
+        None => Some(fitting.first()?.1),
+        Some(alg) => fitting.iter().find(|(name, _)| name == alg).map(|(_, algorithm)| *algorithm),
+    }
+}
+
+fn decode(member: Option<&String>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(member?).ok()
+}
+
+fn rsa(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
+    // With an exponent of 1, or an even one, a signature proves nothing.
+    let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
+    let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
+    let is_good = exponent >= 3 && exponent % 2 == 1 && n[0] != 0 && RSA_BITS.contains(&bits);
+    is_good.then(|| DecodingKey::from_rsa_raw_components(n, e))
+}
+
+fn ec(algorithm: JwtAlgorithm, x: &[u8], y: &[u8]) -> Option<DecodingKey> {
+    let curve = match algorithm {
+        JwtAlgorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
+        _ => &ECDSA_P384_SHA384_FIXED,
+    };
+    // Uncompressed (SEC 1 §2.3.3). A shorter x with a longer y would read as another point.
+    let point = [&[4], x, y].concat();
+    let is_point = x.len() == y.len() && ParsedPublicKey::new(curve, &point).is_ok();
+    is_point.then(|| DecodingKey::from_ec_der(&point))
+}
+
+fn ed25519(x: &[u8]) -> Option<DecodingKey> {
+    ParsedPublicKey::new(&ED25519, x).ok()?;
+    Some(DecodingKey::from_ed_der(x))
+}
+
+fn jose(algorithm: JwtAlgorithm) -> Algorithm {
+    match algorithm {
+        JwtAlgorithm::RS256 => Algorithm::RS256,
+        JwtAlgorithm::RS384 => Algorithm::RS384,
+        JwtAlgorithm::RS512 => Algorithm::RS512,
+        JwtAlgorithm::PS256 => Algorithm::PS256,
+        JwtAlgorithm::PS384 => Algorithm::PS384,
+        JwtAlgorithm::PS512 => Algorithm::PS512,
+        JwtAlgorithm::ES256 => Algorithm::ES256,
+        JwtAlgorithm::ES384 => Algorithm::ES384,
+        JwtAlgorithm::EdDSA => Algorithm::EdDSA,
+    }
+}

@@ -1,0 +1,89 @@
+//! From the claims of any issuer to the owner of a wallet, as the operator's configuration says.
+
+use serde_json::Value;
+
+use super::JwtError;
+use super::policy::Owner;
+use crate::config::Jwks;
+
+/// Which claims say what.
+#[derive(Clone, Debug)]
+pub(super) struct Mapping {
+    wallet_id: String,
+    auth_identifier: String,
+    auth_method: Option<String>,
+}
+
+impl Mapping {
+    pub(super) fn of(rules: &Jwks) -> Self {
+        Self {
+            wallet_id: rules.wallet_id.clone(),
+            auth_identifier: rules.auth_identifier.clone(),
+            auth_method: rules.auth_method.clone(),
+        }
+    }
+
+    /// Whom the claims are of. A claim that is named and not there is not made up.
+    pub(super) fn owner(&self, claims: &Value) -> Result<Owner, JwtError> {
+        // OpenID Connect Core §5.1: false is the issuer's word that anybody could have typed the address.
+        if self.auth_identifier == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+            return Err(JwtError::UnverifiedIdentifier);
+        }
+        let auth_method = self.auth_method.as_ref().map(|name| text(claims, name)).transpose()?;
+        Ok(Owner {
+            wallet_id: text(claims, &self.wallet_id)?,
+            auth_method: auth_method.unwrap_or_else(|| "jwt".into()),
+            auth_identifier: text(claims, &self.auth_identifier)?,
+            wallets: Vec::new(),
+        })
+    }
+}
+
+/// The claim of this name, or at this JSON pointer (RFC 6901).
+fn text(claims: &Value, name: &str) -> Result<String, JwtError> {
+    let claim = if name.starts_with('/') { claims.pointer(name) } else { claims.get(name) };
+    match claim {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+        _ => Err(JwtError::MalformedClaims),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn mapping(wallet_id: &str, auth_method: Option<&str>) -> Mapping {
+        let auth_identifier = "email".into();
+        Mapping { wallet_id: wallet_id.into(), auth_identifier, auth_method: auth_method.map(Into::into) }
+    }
+
+    #[test]
+    fn claims_are_found_by_name_and_inside_others_by_pointer() {
+        let claims =
+            json!({ "sub": "user", "email": "a@b.example", "data": { "wallet": "0x01" }, "via": "otp" });
+        let plain = mapping("sub", None).owner(&claims).unwrap();
+        assert_eq!((&*plain.wallet_id, &*plain.auth_method), ("user", "jwt"));
+        let nested = mapping("/data/wallet", Some("via")).owner(&claims).unwrap();
+        assert_eq!((&*nested.wallet_id, &*nested.auth_method), ("0x01", "otp"));
+        assert_eq!(nested.auth_identifier, "a@b.example");
+    }
+
+    #[test]
+    fn a_claim_that_is_not_there_or_no_text_names_nobody() {
+        for claims in
+            [json!({ "email": "a@b" }), json!({ "sub": 7, "email": "a@b" }), json!({ "sub": "user" })]
+        {
+            assert_eq!(mapping("sub", None).owner(&claims), Err(JwtError::MalformedClaims), "{claims}");
+        }
+        let no_method = mapping("sub", Some("via")).owner(&json!({ "sub": "user", "email": "a@b" }));
+        assert_eq!(no_method, Err(JwtError::MalformedClaims));
+    }
+
+    #[test]
+    fn an_address_that_anybody_could_have_typed_names_nobody() {
+        let claims = json!({ "sub": "user", "email": "ceo@b.example", "email_verified": false });
+        assert_eq!(mapping("sub", None).owner(&claims), Err(JwtError::UnverifiedIdentifier));
+    }
+}

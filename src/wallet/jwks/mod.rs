@@ -1,0 +1,86 @@
+//! Tokens of an issuer that publishes its keys as a JSON Web Key Set: `jwks`, any such issuer, and `para`.
+//!
+//! A token passes through types that name how far it can be trusted: [`UnverifiedJwt::parse`] checks its form and
+//! header, [`Policy::identity`] who signed it, for whom, whether it holds now, and whose it is. All of that is pure.
+//! The key comes from a [`KeySet`], which `source.rs` fetches and keeps.
+
+mod error;
+mod key;
+mod lifetime;
+mod mapping;
+mod para;
+mod policy;
+mod set;
+mod source;
+mod token;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use error::JwtError;
+pub use key::IssuerKey;
+pub use policy::Policy;
+pub use set::{KeySet, NotAKeySet};
+pub use token::UnverifiedJwt;
+
+use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use crate::clock::SharedClock;
+use crate::config::{Jwks, JwtAlgorithm, Para};
+use crate::outbound::Outbound;
+use mapping::Mapping;
+use source::{KeySource, NoKey};
+
+/// Vouches for wallets whose issuer signs tokens.
+#[derive(Debug)]
+pub struct JwksWallets {
+    policy: Policy,
+    keys: Arc<KeySource>,
+    clock: SharedClock,
+}
+
+impl JwksWallets {
+    /// Those of any issuer.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn of_issuer(rules: &Jwks, clock: SharedClock) -> reqwest::Result<Self> {
+        let Jwks { jwks_url, algorithms, max_stale, timeout, allow_private, .. } = rules;
+        let outbound = Outbound::new(*timeout, *allow_private)?;
+        let keys = KeySource::new("jwks", jwks_url, algorithms, *max_stale, outbound, Arc::clone(&clock));
+        Ok(Self { policy: Policy::of_issuer(rules), keys: Arc::new(keys), clock })
+    }
+
+    /// Those of Para, which signs by RS256.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn of_para(rules: &Para, clock: SharedClock) -> reqwest::Result<Self> {
+        let Para { jwks_url, max_stale, timeout, allow_private, .. } = rules;
+        let outbound = Outbound::new(*timeout, *allow_private)?;
+        let algorithms = [JwtAlgorithm::RS256];
+        let keys = KeySource::new("para", jwks_url, &algorithms, *max_stale, outbound, Arc::clone(&clock));
+        Ok(Self { policy: Policy::of_para(rules), keys: Arc::new(keys), clock })
+    }
+}
+
+#[async_trait]
+impl WalletProvider for JwksWallets {
+    fn name(&self) -> &str {
+        self.policy.provider()
+    }
+
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        let token = UnverifiedJwt::parse(credential.text)?;
+        let key = self.keys.key(token.kid()).await.map_err(|error| match error {
+            NoKey::Unknown => JwtError::UnknownKey.into(),
+            NoKey::Unavailable => CredentialError::Unavailable("its issuer's keys are not to be had".into()),
+        })?;
+        Ok(self.policy.identity(&token, &key, self.clock.now())?)
+    }
+
+    /// Issuers tell nobody of what they have withdrawn: it ends with `exp`.
+    fn is_withdrawn(&self, _: &[u8; 32]) -> bool {
+        false
+    }
+}

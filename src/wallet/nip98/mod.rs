@@ -1,0 +1,91 @@
+//! Nostr keys that sign each request (NIP-98): the credential is the value of the `Authorization` header.
+//!
+//! `event.rs` judges an event against the request that it came with, `seen.rs` knows which came before. An event
+//! holds for one question: whoever shows it twice is refused.
+
+mod error;
+mod event;
+mod seen;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nostr_sdk::ToBech32;
+use serde_json::json;
+
+pub use error::Nip98Error;
+pub use event::{Policy, SignedRequest};
+
+use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::Nip98;
+use seen::{Novelty, Seen};
+
+/// What callers name it by.
+const NAME: &str = "nip98";
+
+/// Vouches for Nostr keys by what they have just signed.
+#[derive(Debug)]
+pub struct Nip98Wallets {
+    policy: Policy,
+    session: Duration,
+    clock: SharedClock,
+    /// What was shown before that is not remembered.
+    since: Timestamp,
+    seen: Mutex<Seen>,
+}
+
+impl Nip98Wallets {
+    /// Those that sign requests to this web app.
+    pub fn new(rules: &Nip98, clock: SharedClock) -> Self {
+        let policy = Policy { public_url: rules.public_url.clone(), window: rules.window };
+        let since = Timestamp::from_secs(clock.now().secs());
+        Self { policy, session: rules.session, clock, since, seen: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl WalletProvider for Nip98Wallets {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        let now = self.clock.now();
+        let request = credential.request.as_ref();
+        let signed = self.policy.judge(credential.text, request, now)?;
+        if signed.signed_at < self.since {
+            return Err(Nip98Error::OutsideWindow.into());
+        }
+        // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
+        let keep = self.policy.window * 2 + Duration::from_secs(1);
+        match self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(signed.id, now, keep) {
+            Novelty::New => {}
+            Novelty::Known => return Err(Nip98Error::AlreadyUsed.into()),
+            Novelty::NoRoom => {
+                let message = "more signed requests came at once than can be remembered";
+                return Err(CredentialError::Unavailable(message.into()));
+            }
+        }
+        let key = signed.user.to_hex();
+        Ok(WalletIdentity {
+            provider: NAME.into(),
+            wallet_id: key.clone(),
+            auth_method: "nostr".into(),
+            auth_identifier: signed.user.to_bech32().unwrap_or_else(|never| match never {}),
+            credential: signed.id,
+            // Nobody makes a session longer by a clock that runs ahead.
+            expires_at: signed.signed_at.min(now).plus(self.session),
+            issued_at: Some(signed.signed_at),
+            claims: json!({ "pubkey": key, "id": hex::encode(signed.id), "created_at": signed.signed_at.secs() }),
+            target_key: Some(key),
+            wallets: Vec::new(),
+        })
+    }
+
+    /// An event is good for one question, and nobody takes it back.
+    fn is_withdrawn(&self, _: &[u8; 32]) -> bool {
+        false
+    }
+}
