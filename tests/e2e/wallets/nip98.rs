@@ -90,9 +90,12 @@ async fn a_login_that_the_user_has_signed_itself_is_handed_on_as_it_came() {
     let login = user.send(Method::POST, "/auth/login", body).await.data();
     assert_eq!(login["user"]["wallet_id"], keys.public_key().to_hex());
     // Nobody's request is a credential by itself.
-    assert_eq!(rest.send(Method::POST, "/auth/login", body).await.refusal(), refused(400, "bad_request"));
+    assert_eq!(
+        rest.send(Method::POST, "/auth/login", body).await.refusal(),
+        refused(400, "credential_required")
+    );
     let tcp = daemon.rest_over_tcp().send(Method::POST, "/auth/login", body).await;
-    assert_eq!(tcp.refusal(), refused(400, "bad_request"));
+    assert_eq!(tcp.refusal(), refused(400, "credential_required"));
 }
 
 #[tokio::test]
