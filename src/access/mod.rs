@@ -25,7 +25,7 @@ pub use algorithm::Algorithm;
 pub use claims::{Claims, Expected};
 pub use error::{AccessError, InvalidKey, SignError};
 pub use public_key::PublicKey;
-pub use ring::{KeyRing, MAX_KEYS, RotateError};
+pub use ring::{KeyRing, KeyState, MAX_KEYS, RingKey, RotateError};
 pub use ring_file::{KeyFault, RingError};
 pub use signing_key::SigningKey;
 pub use token::{TYPE, UnverifiedToken, sign};

@@ -1,12 +1,13 @@
-//! The key that signs, and those before it, whose tokens are still about.
+//! The key that signs, the one that will, and those before, whose tokens are still about.
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use thiserror::Error;
 
 use super::{Algorithm, InvalidKey, PublicKey, SigningKey};
 
-/// How many keys a ring holds, the signing one among them.
+/// How many keys a ring holds: the signing one, the next, and the retired.
 pub const MAX_KEYS: usize = 16;
 
 /// Why there is no new signing key.
@@ -20,15 +21,26 @@ pub enum RotateError {
     NoKey(#[from] InvalidKey),
 }
 
-/// The signing key, and the public halves of older ones, under which tokens still verify.
+/// The signing key, the one that will follow it, and the public halves of older ones, under which tokens still
+/// verify.
+///
+/// The next key is published while the one before it signs: who verifies knows it long before its first token.
 ///
 /// A value: what changes it makes another. All times are seconds since the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
-    pub(super) signer: Arc<SigningKey>,
-    pub(super) created_at: u64,
+    pub(super) signer: Held,
+    /// Made when the signer began to sign.
+    pub(super) next: Held,
     /// The latest first.
     pub(super) retired: Vec<Retired>,
+}
+
+/// A key that signs, or will.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) key: Arc<SigningKey>,
+    pub(super) created_at: u64,
 }
 
 /// A key that signs no more. Its secret is gone, so that a stolen file cannot sign with it.
@@ -39,78 +51,121 @@ pub(super) struct Retired {
     pub(super) retired_at: u64,
 }
 
+/// What a key is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// It signs.
+    Signs,
+    /// It will, once the ring is rotated.
+    Next,
+    /// It did, and verifies.
+    Retired,
+}
+
+/// A key of a ring.
+#[derive(Clone, Copy, Debug)]
+pub struct RingKey<'a> {
+    /// Its public half.
+    pub key: &'a PublicKey,
+    /// What it is there for.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: u64,
+    /// Until when it signed, if it signs no more.
+    pub retired_at: Option<u64>,
+}
+
 impl KeyRing {
-    /// A ring of one new key.
+    /// A ring of two new keys, one to sign and one to be next.
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`] if there is no randomness or memory for one.
+    /// [`InvalidKey`] if there is no randomness or memory for them.
     pub fn new(algorithm: Algorithm, now_secs: u64) -> Result<Self, InvalidKey> {
-        let signer = Arc::new(SigningKey::generate(algorithm)?);
-        Ok(Self { signer, created_at: now_secs, retired: Vec::new() })
+        let made = || Held::generate(algorithm, now_secs);
+        Ok(Self { signer: made()?, next: made()?, retired: Vec::new() })
     }
 
-    /// A ring that signs with a new key and keeps the public half of the one before.
+    /// A ring in which the next key signs, with a new one to follow it and the public half of the one before. A
+    /// next key of another algorithm never signs: both are made anew then.
     ///
     /// # Errors
     ///
     /// [`RotateError`].
     pub fn rotate(&self, algorithm: Algorithm, now_secs: u64) -> Result<Self, RotateError> {
-        if self.retired.len() + 1 >= MAX_KEYS {
+        if self.keys().count() >= MAX_KEYS {
             return Err(RotateError::RingFull);
         }
         let latest = Retired {
-            key: self.signer.public().clone(),
-            created_at: self.created_at,
-            // A clock that was set back does not retire a key before it was made.
-            retired_at: now_secs.max(self.created_at),
+            key: self.signer.key.public().clone(),
+            created_at: self.signer.created_at,
+            // A clock that was set back retires no key before it was made, or before it signed.
+            retired_at: now_secs.max(self.signer.created_at).max(self.signing_since()),
         };
-        let new = Self::new(algorithm, now_secs)?;
-        Ok(Self { retired: [vec![latest], self.retired.clone()].concat(), ..new })
+        let fits = self.next.key.public().algorithm() == algorithm;
+        let made = || Held::generate(algorithm, now_secs);
+        Ok(Self {
+            signer: if fits { self.next.clone() } else { made()? },
+            next: made()?,
+            retired: [vec![latest], self.retired.clone()].concat(),
+        })
     }
 
-    /// The key of this name, whether it signs or is retired.
+    /// The key of this name, whatever it is there for.
     pub fn find(&self, kid: &str) -> Option<&PublicKey> {
-        let keys = self.retired.iter().map(|retired| &retired.key);
-        std::iter::once(self.signer.public()).chain(keys).find(|key| key.kid() == kid)
+        self.keys().map(|one| one.key).find(|key| key.kid() == kid)
     }
 
-    /// Every key, the signing one first: since when it signs, and until when it did.
-    pub fn keys(&self) -> impl Iterator<Item = (&PublicKey, u64, Option<u64>)> {
-        let retired = self.retired.iter().map(|one| (&one.key, one.created_at, Some(one.retired_at)));
-        std::iter::once((self.signer.public(), self.created_at, None)).chain(retired)
+    /// Every key: the one that signs, the next, and the retired, the latest first.
+    pub fn keys(&self) -> impl Iterator<Item = RingKey<'_>> {
+        let held = [(&self.signer, KeyState::Signs), (&self.next, KeyState::Next)].map(|(held, state)| {
+            RingKey { key: held.key.public(), state, created_at: held.created_at, retired_at: None }
+        });
+        let retired = self.retired.iter().map(|retired| RingKey {
+            key: &retired.key,
+            state: KeyState::Retired,
+            created_at: retired.created_at,
+            retired_at: Some(retired.retired_at),
+        });
+        held.into_iter().chain(retired)
     }
 
     /// The key that signs.
     pub fn signer(&self) -> &SigningKey {
-        &self.signer
+        &self.signer.key
     }
 
     /// Since when that key signs.
     pub fn signing_since(&self) -> u64 {
-        self.created_at
+        self.next.created_at
     }
 
-    /// The signing key, and those retired whose last token may be valid yet if tokens live for `token_life_secs`.
+    /// The signing key, the next, and those retired whose last token may be valid yet if tokens live for
+    /// `token_life_secs`.
     pub fn published(&self, now_secs: u64, token_life_secs: u64) -> Vec<&PublicKey> {
-        let retired = self.retired.iter().filter(|retired| retired.is_within(now_secs, token_life_secs));
-        std::iter::once(self.signer.public()).chain(retired.map(|retired| &retired.key)).collect()
+        let is_known = |at| is_within(at, now_secs, token_life_secs);
+        self.keys().filter(|one| one.retired_at.is_none_or(is_known)).map(|one| one.key).collect()
     }
 
     /// The ring without the keys that were retired more than `keep_secs` ago.
     #[must_use]
     pub fn forget(&self, now_secs: u64, keep_secs: u64) -> Self {
         let mut ring = self.clone();
-        ring.retired.retain(|retired| retired.is_within(now_secs, keep_secs));
+        ring.retired.retain(|retired| is_within(retired.retired_at, now_secs, keep_secs));
         ring
     }
 }
 
-impl Retired {
-    /// Whether the key was retired at most so long ago.
-    fn is_within(&self, now_secs: u64, secs: u64) -> bool {
-        now_secs <= self.retired_at.saturating_add(secs)
+impl Held {
+    pub(super) fn generate(algorithm: Algorithm, created_at: u64) -> Result<Self, InvalidKey> {
+        Ok(Self { key: Arc::new(SigningKey::generate(algorithm)?), created_at })
     }
+}
+
+/// Whether that was at most so long ago.
+fn is_within(at: u64, now_secs: u64, secs: u64) -> bool {
+    now_secs <= at.saturating_add(secs)
 }
 
 #[cfg(test)]
@@ -124,22 +179,58 @@ mod tests {
         keys.iter().map(|key| key.kid().to_owned()).collect()
     }
 
-    /// The ring, and the names of its keys from the latest to the first.
+    /// The ring, and the names of its keys: the one that signs, the next, and the retired from the latest to the
+    /// first.
     fn rotated(times: &[u64]) -> (KeyRing, Vec<String>) {
-        let mut ring = KeyRing::new(Algorithm::Es256, NOW).unwrap();
-        let mut kids = vec![ring.signer().public().kid().to_owned()];
-        for at in times {
-            ring = ring.rotate(Algorithm::EdDsa, *at).unwrap();
-            kids.insert(0, ring.signer().public().kid().to_owned());
-        }
-        (ring, kids)
+        let new = KeyRing::new(Algorithm::Es256, NOW).unwrap();
+        let ring = times.iter().fold(new, |ring, at| ring.rotate(Algorithm::Es256, *at).unwrap());
+        let names = ring.keys().map(|one| one.key.kid().to_owned()).collect();
+        (ring, names)
     }
 
     #[test]
-    fn a_rotated_ring_signs_with_a_new_key_and_finds_the_old_ones() {
+    fn the_key_that_signs_after_a_rotation_was_published_before_it() {
+        let (mut ring, _) = rotated(&[]);
+        for at in [NOW + 10, NOW + 20, NOW + 30] {
+            let published = kids(&ring.published(at, LIFE));
+            let next = ring.rotate(Algorithm::Es256, at).unwrap();
+            assert_eq!(next.signer().public().kid(), published[1]);
+            assert_ne!(next.signer().public().kid(), ring.signer().public().kid());
+            ring = next;
+        }
+    }
+
+    #[test]
+    fn another_algorithm_makes_both_keys_anew() {
+        let (ring, names) = rotated(&[]);
+        let other = ring.rotate(Algorithm::EdDsa, NOW + 10).unwrap();
+        let algorithms: Vec<_> = other.keys().map(|one| one.key.algorithm()).collect();
+        assert_eq!(algorithms, [Algorithm::EdDsa, Algorithm::EdDsa, Algorithm::Es256]);
+        assert!(other.find(&names[0]).is_some());
+        assert_eq!(other.find(&names[1]), None, "it never signed");
+        assert_eq!(other.signing_since(), NOW + 10);
+    }
+
+    #[test]
+    fn each_key_tells_what_it_is_there_for() {
+        let (ring, _) = rotated(&[NOW + 10, NOW + 20]);
+        let told: Vec<_> = ring.keys().map(|one| (one.state, one.created_at, one.retired_at)).collect();
+        assert_eq!(
+            told,
+            [
+                (KeyState::Signs, NOW + 10, None),
+                (KeyState::Next, NOW + 20, None),
+                (KeyState::Retired, NOW, Some(NOW + 20)),
+                (KeyState::Retired, NOW, Some(NOW + 10)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rotated_ring_signs_with_another_key_and_finds_them_all() {
         let (ring, names) = rotated(&[NOW + 10, NOW + 20]);
-        assert_eq!(ring.signer().public().algorithm(), Algorithm::EdDsa);
         assert_eq!(ring.signing_since(), NOW + 20);
+        assert_eq!(names.len(), 4);
         for kid in &names {
             assert_eq!(ring.find(kid).unwrap().kid(), kid);
         }
@@ -153,25 +244,26 @@ mod tests {
         let published = |now| kids(&ring.published(now, LIFE));
         assert_eq!(published(NOW + 20), names);
         assert_eq!(published(NOW + 10 + LIFE), names);
-        assert_eq!(published(NOW + 11 + LIFE), names[..2]);
-        assert_eq!(published(NOW + 21 + LIFE), names[..1]);
-        assert_eq!(published(u64::MAX), names[..1]);
+        assert_eq!(published(NOW + 11 + LIFE), names[..3]);
+        assert_eq!(published(NOW + 21 + LIFE), names[..2]);
+        assert_eq!(published(u64::MAX), names[..2]);
         assert_eq!(kids(&ring.published(u64::MAX, u64::MAX)), names);
     }
 
     #[test]
     fn a_forgotten_key_verifies_no_more_and_the_signing_key_is_never_forgotten() {
         let (ring, names) = rotated(&[NOW + 10, NOW + 20]);
-        assert!(ring.forget(NOW + 10 + LIFE, LIFE).find(&names[2]).is_some());
+        assert!(ring.forget(NOW + 10 + LIFE, LIFE).find(&names[3]).is_some());
         let later = ring.forget(NOW + 11 + LIFE, LIFE);
-        assert!(later.find(&names[2]).is_none());
-        assert!(later.find(&names[1]).is_some());
-        assert!(ring.forget(u64::MAX, 0).find(&names[0]).is_some());
+        assert!(later.find(&names[3]).is_none());
+        assert!(later.find(&names[2]).is_some());
+        let last = ring.forget(u64::MAX, 0);
+        assert!(last.find(&names[0]).is_some() && last.find(&names[1]).is_some());
     }
 
     #[test]
     fn a_full_ring_takes_no_key_until_one_is_forgotten() {
-        let times: Vec<u64> = (1..MAX_KEYS as u64).map(|n| NOW + n).collect();
+        let times: Vec<u64> = (1..MAX_KEYS as u64 - 1).map(|n| NOW + n).collect();
         let (ring, names) = rotated(&times);
         assert_eq!(names.len(), MAX_KEYS);
         assert_eq!(ring.rotate(Algorithm::Es256, NOW + 20).unwrap_err(), RotateError::RingFull);
@@ -180,14 +272,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_retires_no_key_before_it_was_made() {
+    fn a_clock_that_was_set_back_retires_no_key_before_it_was_made_or_signed() {
         let (ring, names) = rotated(&[NOW - 1000]);
         assert_eq!(kids(&ring.published(NOW + LIFE, LIFE)), names);
+        let (ring, names) = rotated(&[NOW + 1000, NOW + 10]);
+        assert_eq!(kids(&ring.published(NOW + 1000 + LIFE, LIFE)), names);
     }
 
     #[test]
     fn debug_output_holds_no_secret() {
         let (ring, _) = rotated(&[NOW]);
-        assert!(format!("{ring:?}").contains("signer: SigningKey([redacted])"), "{ring:?}");
+        assert_eq!(format!("{ring:?}").matches("key: SigningKey([redacted])").count(), 2, "{ring:?}");
     }
 }

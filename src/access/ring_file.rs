@@ -1,8 +1,8 @@
 //! A ring of keys as the text of a file.
 //!
-//! `{"version":1,"keys":[…]}`, each key with `kid`, `alg` and `created_at`; the one that signs with `secret`
-//! (base64url of what [`SigningKey::from_secret`] takes), a retired one with the `x` and `y` of its JWK and
-//! `retired_at`.
+//! `{"version":1,"keys":[…]}`, each key with `kid`, `alg` and `created_at`; the one that signs, and after it the
+//! next, with `secret` (base64url of what [`SigningKey::from_secret`] takes), a retired one with the `x` and `y` of
+//! its JWK and `retired_at`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::ring::Retired;
-use super::{Algorithm, KeyRing, MAX_KEYS, PublicKey, SigningKey};
+use super::ring::{Held, Retired};
+use super::{Algorithm, InvalidKey, KeyRing, MAX_KEYS, PublicKey, SigningKey};
 
 const VERSION: u64 = 1;
 
-/// Room for one key in the file, in bytes: so much at once that the text with the secret never moves.
+/// Room for one key in the file, in bytes: so much at once that the text with the secrets never moves.
 const KEY_BYTES: usize = 1024;
 
 /// What is wrong with the text of a ring. Never shows any of it.
@@ -38,9 +38,12 @@ pub enum RingError {
     /// More keys than a ring holds.
     #[error("{0} keys, and at most {MAX_KEYS} have room")]
     TooManyKeys(usize),
-    /// Which key is to sign?
-    #[error("{0} keys without `retired_at`, and there must be one")]
-    NotOneSigner(usize),
+    /// Which key is to sign, and which after it?
+    #[error("{0} keys without `retired_at`, and there must be two: the one that signs, and the next")]
+    NotSignerAndNext(usize),
+    /// The file has no next key, and none could be made.
+    #[error("no next key: {0}")]
+    NoKey(#[from] InvalidKey),
     /// One of the keys cannot be used.
     #[error("key {number} of the file {fault}")]
     Key {
@@ -54,7 +57,7 @@ pub enum RingError {
 /// What is wrong with one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyFault {
-    /// It is to sign, and has no secret.
+    /// It is to sign, now or next, and has no secret.
     #[error("has no `secret`, though it is not retired")]
     SecretMissing,
     /// It is retired, and its secret should be gone.
@@ -105,15 +108,15 @@ struct Entry<'a> {
 }
 
 impl KeyRing {
-    /// The ring as the text of a file, which holds the secret of the signing key.
+    /// The ring as the text of a file, which holds the secrets of the signing key and the next.
     pub fn to_json(&self) -> Zeroizing<String> {
-        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.signer.secret()));
-        let signer = Entry {
-            secret: Some(&secret),
-            created_at: self.created_at,
-            retired_at: None,
-            ..Entry::named(self.signer.public())
-        };
+        let held = [&self.signer, &self.next];
+        let secrets = held.map(|held| Zeroizing::new(URL_SAFE_NO_PAD.encode(held.key.secret())));
+        let held = held.into_iter().zip(&secrets).map(|(held, secret)| Entry {
+            secret: Some(secret),
+            created_at: held.created_at,
+            ..Entry::named(held.key.public())
+        });
         let retired = self.retired.iter().map(|retired| {
             let (x, y) = retired.key.coordinates();
             Entry {
@@ -124,7 +127,7 @@ impl KeyRing {
                 ..Entry::named(&retired.key)
             }
         });
-        let keys: Vec<_> = std::iter::once(signer).chain(retired).collect();
+        let keys: Vec<_> = held.chain(retired).collect();
         let mut text = Vec::with_capacity(KEY_BYTES * keys.len());
         serde_json::to_writer_pretty(&mut text, &File { version: VERSION, keys })
             .expect("texts and numbers are JSON, and memory takes them");
@@ -132,7 +135,7 @@ impl KeyRing {
         Zeroizing::new(String::from_utf8(text).expect("JSON is UTF-8"))
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote.
+    /// Reads what [`to_json`](Self::to_json) wrote. A ring without a next key is given one.
     ///
     /// # Errors
     ///
@@ -146,23 +149,27 @@ impl KeyRing {
         if keys.len() > MAX_KEYS {
             return Err(RingError::TooManyKeys(keys.len()));
         }
-        let (mut signers, mut retired, mut known) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut held, mut retired, mut known) = (Vec::new(), Vec::new(), HashSet::new());
         for (number, entry) in (1..).zip(&keys) {
             let at = |fault| RingError::Key { number, fault };
             if !known.insert(entry.kid) {
                 return Err(at(KeyFault::Duplicate));
             }
             match entry.retired_at {
-                None => signers.push((entry.signer().map_err(at)?, entry.created_at)),
+                None => held.push(entry.held().map_err(at)?),
                 Some(retired_at) => retired.push(entry.retired(retired_at).map_err(at)?),
             }
         }
-        let count = signers.len();
-        match signers.pop() {
-            Some((signer, created_at)) if count == 1 => {
-                Ok(Self { signer: Arc::new(signer), created_at, retired })
-            }
-            _ => Err(RingError::NotOneSigner(count)),
+        let count = held.len();
+        let mut held = held.into_iter();
+        let (Some(signer), next, None) = (held.next(), held.next(), held.next()) else {
+            return Err(RingError::NotSignerAndNext(count));
+        };
+        let made = || Held::generate(signer.key.public().algorithm(), signer.created_at);
+        let ring = Self { next: next.map_or_else(made, Ok)?, signer, retired };
+        match ring.keys().count() {
+            0..=MAX_KEYS => Ok(ring),
+            count => Err(RingError::TooManyKeys(count)),
         }
     }
 }
@@ -179,12 +186,12 @@ impl<'a> Entry<'a> {
         Self { kid, alg, secret: None, x: None, y: None, created_at: 0, retired_at: None }
     }
 
-    fn signer(&self) -> Result<SigningKey, KeyFault> {
+    fn held(&self) -> Result<Held, KeyFault> {
         let secret = self.secret.ok_or(KeyFault::SecretMissing)?;
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(secret).map_err(|_| KeyFault::Invalid)?);
         let key = SigningKey::from_secret(self.alg, &secret).map_err(|_| KeyFault::Invalid)?;
         self.check_kid(key.public())?;
-        Ok(key)
+        Ok(Held { key: Arc::new(key), created_at: self.created_at })
     }
 
     fn retired(&self, retired_at: u64) -> Result<Retired, KeyFault> {
@@ -214,7 +221,7 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    /// One key of each algorithm; the last signs.
+    /// One key of each algorithm, the last signs; and the next.
     fn ring() -> KeyRing {
         let ring = KeyRing::new(Algorithm::Es256, NOW).unwrap();
         let ring = ring.rotate(Algorithm::EdDsa, NOW + 10).unwrap();
@@ -240,6 +247,7 @@ mod tests {
             let again = KeyRing::from_json(&ring.to_json()).unwrap();
             assert_eq!(again.to_json(), ring.to_json());
             assert_eq!(again.signer().secret(), ring.signer().secret());
+            assert_eq!(again.next.key.secret(), ring.next.key.secret());
             assert_eq!(again.signing_since(), NOW + 30);
             for now in [NOW, NOW + 911, NOW + 921, NOW + 931] {
                 assert_eq!(again.published(now, 900), ring.published(now, 900));
@@ -255,34 +263,61 @@ mod tests {
         let after = before.rotate(Algorithm::Es256, NOW + 10).unwrap().to_json();
         assert!(!after.contains(&secret));
         let file: Value = serde_json::from_str(&after).unwrap();
-        assert_eq!(file["keys"][1]["kid"], before.signer().public().kid());
-        assert_eq!(file["keys"][1]["x"], before.signer().public().jwk()["x"]);
-        assert_eq!(file["keys"][1].get("secret"), None);
+        assert_eq!(file["keys"][2]["kid"], before.signer().public().kid());
+        assert_eq!(file["keys"][2]["x"], before.signer().public().jwk()["x"]);
+        assert_eq!(file["keys"][2].get("secret"), None);
     }
 
     #[test]
-    fn the_text_with_the_secret_has_room_from_the_start() {
+    fn a_ring_without_a_next_key_is_given_one() {
+        let old = ring();
+        let mut file: Value = serde_json::from_str(&old.to_json()).unwrap();
+        file["keys"].as_array_mut().unwrap().remove(1);
+        let ring = KeyRing::from_json(&file.to_string()).unwrap();
+        let kids = |ring: &KeyRing| ring.keys().map(|one| one.key.kid().to_owned()).collect::<Vec<_>>();
+        let (ours, before) = (kids(&ring), kids(&old));
+        assert_eq!((ours.len(), &ours[0], &ours[2..]), (4, &before[0], &before[2..]));
+        assert_ne!(ours[1], before[1]);
+        assert_eq!(ring.next.key.public().algorithm(), Algorithm::Es256k);
+        assert_eq!(ring.signing_since(), NOW + 20);
+    }
+
+    #[test]
+    fn a_full_ring_without_a_next_key_has_no_room_for_one() {
+        let mut full = ring();
+        while let Ok(more) = full.rotate(Algorithm::Es256, NOW + 30) {
+            full = more;
+        }
+        let mut file: Value = serde_json::from_str(&full.to_json()).unwrap();
+        let retired: Value = serde_json::from_str(&ring().to_json()).unwrap();
+        file["keys"][1] = retired["keys"][2].clone();
+        let verdict = KeyRing::from_json(&file.to_string());
+        assert_eq!(verdict.unwrap_err(), RingError::TooManyKeys(MAX_KEYS + 1));
+    }
+
+    #[test]
+    fn the_text_with_the_secrets_has_room_from_the_start() {
         let mut full = KeyRing::new(Algorithm::Es256, u64::MAX).unwrap();
         while let Ok(more) = full.rotate(Algorithm::Es256, u64::MAX) {
             full = more;
         }
         assert!(full.to_json().len() < KEY_BYTES * MAX_KEYS);
         let one = KeyRing::new(Algorithm::Es256, u64::MAX).unwrap();
-        assert!(one.to_json().len() < KEY_BYTES);
+        assert!(one.to_json().len() < KEY_BYTES * 2);
     }
 
     #[test]
-    fn exactly_one_key_signs() {
+    fn exactly_one_key_signs_and_one_is_next() {
         let verdict = changed(|file| {
-            file["keys"].as_array_mut().unwrap().remove(0);
+            file["keys"].as_array_mut().unwrap().drain(..2);
         });
-        assert_eq!(verdict.unwrap_err(), RingError::NotOneSigner(0));
-        assert_eq!(changed(|file| file["keys"] = json!([])).unwrap_err(), RingError::NotOneSigner(0));
+        assert_eq!(verdict.unwrap_err(), RingError::NotSignerAndNext(0));
+        assert_eq!(changed(|file| file["keys"] = json!([])).unwrap_err(), RingError::NotSignerAndNext(0));
         let verdict = changed(|file| {
             let other: Value = serde_json::from_str(&ring().to_json()).unwrap();
             file["keys"].as_array_mut().unwrap().push(other["keys"][0].clone());
         });
-        assert_eq!(verdict.unwrap_err(), RingError::NotOneSigner(2));
+        assert_eq!(verdict.unwrap_err(), RingError::NotSignerAndNext(3));
     }
 
     #[test]
@@ -298,12 +333,15 @@ mod tests {
         assert_eq!(fault(&|keys| keys[0]["secret"] = json!("*")), (1, KeyFault::Invalid));
         assert_eq!(fault(&|keys| keys[0]["alg"] = json!("ES256")), (1, KeyFault::Invalid));
         assert_eq!(fault(&|keys| keys[0]["secret"] = json!(secret)), (1, KeyFault::WrongKid));
-        assert_eq!(fault(&|keys| keys[1]["secret"] = json!(secret)), (2, KeyFault::SecretKept));
-        assert_eq!(fault(&|keys| remove(&mut keys[1], "x")), (2, KeyFault::Invalid));
-        assert_eq!(fault(&|keys| remove(&mut keys[2], "y")), (3, KeyFault::Invalid));
-        assert_eq!(fault(&|keys| keys[2]["kid"] = json!("other")), (3, KeyFault::WrongKid));
-        assert_eq!(fault(&|keys| keys[2]["retired_at"] = json!(1)), (3, KeyFault::RetiredBeforeMade));
-        assert_eq!(fault(&|keys| keys[2] = keys[1].clone()), (3, KeyFault::Duplicate));
+        assert_eq!(fault(&|keys| remove(&mut keys[1], "secret")), (2, KeyFault::SecretMissing));
+        assert_eq!(fault(&|keys| keys[1]["secret"] = json!(secret)), (2, KeyFault::WrongKid));
+        assert_eq!(fault(&|keys| keys[1] = keys[0].clone()), (2, KeyFault::Duplicate));
+        assert_eq!(fault(&|keys| keys[2]["secret"] = json!(secret)), (3, KeyFault::SecretKept));
+        assert_eq!(fault(&|keys| remove(&mut keys[2], "x")), (3, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| remove(&mut keys[3], "y")), (4, KeyFault::Invalid));
+        assert_eq!(fault(&|keys| keys[3]["kid"] = json!("other")), (4, KeyFault::WrongKid));
+        assert_eq!(fault(&|keys| keys[3]["retired_at"] = json!(1)), (4, KeyFault::RetiredBeforeMade));
+        assert_eq!(fault(&|keys| keys[3] = keys[2].clone()), (4, KeyFault::Duplicate));
     }
 
     #[test]

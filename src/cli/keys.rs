@@ -8,9 +8,9 @@ use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the keys: the one that signs, and those before it
+    /// List the keys: the one that signs, the next, and those before
     List(Args),
-    /// Have a new key sign from now on; those before verify until their last token has expired
+    /// Have the next key sign from now on; those before verify until their last token has expired
     Rotate(Args),
 }
 
@@ -38,9 +38,10 @@ pub(super) async fn run(command: Command) -> CommandResult {
 }
 
 fn line(key: &Value) {
-    let state = match key["retired_at"].as_str() {
-        Some(_) => format!("signed until {}", text(&key["retired_at"])),
-        None => "signs".into(),
+    let until = match key["retired_at"].as_str() {
+        Some(_) => format!(" {}", text(&key["retired_at"])),
+        None => String::new(),
     };
-    say!("{}  {}  from {}  {state}", text(&key["kid"]), text(&key["alg"]), text(&key["created_at"]));
+    let [kid, alg, made, state] = ["kid", "alg", "created_at", "state"].map(|name| text(&key[name]));
+    say!("{kid}  {alg}  made {made}  {state}{until}");
 }

@@ -38,12 +38,16 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads the keys. `None`: there is no such file.
-pub(super) fn read(path: &Path) -> Result<Option<KeyRing>, KeyFileError> {
+/// Reads the keys, and whether the file holds them all: a ring without a next key was given one. `None`: there is
+/// no such file.
+pub(super) fn read(path: &Path) -> Result<Option<(KeyRing, bool)>, KeyFileError> {
     let text =
         files::read_secret(path).map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
-    let ring = text.map(|text| KeyRing::from_json(&text)).transpose();
-    ring.map_err(|error| KeyFileError::Content { path: path.to_owned(), error })
+    let Some(text) = text else { return Ok(None) };
+    let ring =
+        KeyRing::from_json(&text).map_err(|error| KeyFileError::Content { path: path.to_owned(), error })?;
+    let is_whole = ring.to_json().trim_end() == text.as_str();
+    Ok(Some((ring, is_whole)))
 }
 
 /// Puts these keys in the place of those in the file: all of them or none, and on the disk.

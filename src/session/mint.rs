@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::key_file::{self, KeyFileError};
 use super::{Reason, Result, SessionError};
 use crate::access::{
-    self, AccessError, Algorithm, Claims, Expected, KeyRing, PublicKey, RotateError, UnverifiedToken,
+    self, AccessError, Algorithm, Claims, Expected, KeyRing, KeyState, PublicKey, RotateError,
+    UnverifiedToken,
 };
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::AccessRules;
@@ -67,7 +68,9 @@ pub struct SigningKeyState {
     pub kid: String,
     /// What it signs by.
     pub algorithm: Algorithm,
-    /// Since when.
+    /// What it is there for.
+    pub state: KeyState,
+    /// When it was made.
     pub created_at: Timestamp,
     /// Until when, if it signs no more.
     pub retired_at: Option<Timestamp>,
@@ -89,18 +92,20 @@ impl Mint {
     ) -> Result<Self, KeyFileError> {
         let now = clock.now().secs();
         let issuer = rules.issuer.clone().unwrap_or_else(|| format!("nostr:{npub}"));
-        let known = key_file::read(file)?;
-        let made = match &known {
-            Some(ring) if ring.signer().public().algorithm() == rules.algorithm => None,
-            Some(ring) => Some(ring.rotate(rules.algorithm, now).map_err(|error| unmade(file, error))?),
-            None => Some(KeyRing::new(rules.algorithm, now).map_err(|error| unmade(file, error))?),
+        let (ring, is_in_file) = match key_file::read(file)? {
+            Some((ring, is_whole)) if ring.signer().public().algorithm() == rules.algorithm => {
+                (ring, is_whole)
+            }
+            Some((ring, _)) => {
+                (ring.rotate(rules.algorithm, now).map_err(|error| unmade(file, error))?, false)
+            }
+            None => (KeyRing::new(rules.algorithm, now).map_err(|error| unmade(file, error))?, false),
         };
-        if let Some(ring) = &made {
-            key_file::write(file, ring)?;
+        if !is_in_file {
+            key_file::write(file, &ring)?;
             let kid = ring.signer().public().kid();
-            tracing::info!(file = %file.display(), kid, "made a new key for access tokens");
+            tracing::info!(file = %file.display(), kid, "made new keys for access tokens");
         }
-        let ring = made.or(known).ok_or_else(|| unmade(file, "there is none"))?;
         Ok(Self {
             file: file.to_owned(),
             audience: rules.audience.clone().unwrap_or_else(|| issuer.clone()),
@@ -123,7 +128,8 @@ impl Mint {
         key_file::read(file).map(drop)
     }
 
-    /// The key set of RFC 7517 §5: every key whose tokens may still hold, the service's own included.
+    /// The key set of RFC 7517 §5: the key that signs, the next, every other whose tokens may still hold, and the
+    /// service's own.
     pub fn jwks(&self) -> Value {
         let ring = self.ring();
         let published = ring.published(self.clock.now().secs(), self.keep.as_secs());
@@ -254,7 +260,7 @@ impl Mint {
         Ok((claims, is_stale))
     }
 
-    /// Has a new key sign from now on. Blocks.
+    /// Has the next key sign from now on, and makes one to follow it. Blocks.
     pub(super) fn rotate(&self) -> Result<SigningKeyState> {
         let _alone = self.changing();
         let now = self.clock.now();
@@ -268,7 +274,7 @@ impl Mint {
             RotateError::NoKey(error) => SessionError::Keys(error.to_string()),
         })?;
         key_file::write(&self.file, &ring).map_err(|error| SessionError::Keys(error.to_string()))?;
-        tracing::info!(kid = ring.signer().public().kid(), "a new key signs access tokens");
+        tracing::info!(kid = ring.signer().public().kid(), "another key signs access tokens");
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         self.states().into_iter().next().ok_or(SessionError::Signing)
     }
@@ -288,14 +294,15 @@ impl Mint {
         Some(due.since(self.clock.now()))
     }
 
-    /// The keys, the one that signs first.
+    /// The keys: the one that signs, the next, and the retired.
     pub fn states(&self) -> Vec<SigningKeyState> {
         let ring = self.ring();
-        let states = ring.keys().map(|(key, created_at, retired_at)| SigningKeyState {
-            kid: key.kid().to_owned(),
-            algorithm: key.algorithm(),
-            created_at: Timestamp::from_secs(created_at),
-            retired_at: retired_at.map(Timestamp::from_secs),
+        let states = ring.keys().map(|one| SigningKeyState {
+            kid: one.key.kid().to_owned(),
+            algorithm: one.key.algorithm(),
+            state: one.state,
+            created_at: Timestamp::from_secs(one.created_at),
+            retired_at: one.retired_at.map(Timestamp::from_secs),
         });
         states.collect()
     }

@@ -23,7 +23,7 @@ impl Rotation {
         Arc::new(Self { mint, accounts, clock })
     }
 
-    /// Has a new key sign from now on; the ones before verify until their last token has expired.
+    /// Has the next key sign from now on; the ones before verify until their last token has expired.
     pub async fn rotate(&self, actor: &Actor) -> Result<SigningKeyState> {
         let mint = Arc::clone(&self.mint);
         let rotated = tokio::task::spawn_blocking(move || mint.rotate()).await;

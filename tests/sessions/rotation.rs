@@ -1,10 +1,13 @@
-//! Keys of access tokens give way on schedule.
+//! Keys of access tokens give way on schedule, to keys that are known already.
 
 use std::time::Duration;
 
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use portico::config::SessionRules;
-use portico::session::{Actor, Offered, Rotation};
+use portico::session::{Actor, Mint, Offered, Rotation};
 use portico::wallet::Credential;
+use serde_json::Value;
 
 use crate::world::World;
 
@@ -21,18 +24,18 @@ async fn after_its_time_a_key_gives_way_to_a_new_one_and_verifies_on() {
     let begun = world.sessions().login(None, credential, actor.clone()).await.unwrap();
     let before = world.mint().states();
     tokio::time::sleep(Duration::from_secs(120)).await;
-    assert_eq!(world.mint().states().len(), 1, "not before its time");
+    assert_eq!(world.mint().states().len(), 2, "not before its time");
 
     world.advance(60);
     let rotated = async {
-        while world.mint().states().len() < 2 {
+        while world.mint().states().len() < 3 {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(600), rotated).await.expect("a new key");
     let after = world.mint().states();
-    assert_ne!(after[0].kid, before[0].kid);
-    assert_eq!((&after[1].kid, after[1].retired_at.is_some()), (&before[0].kid, true));
+    assert_eq!(after[0].kid, before[1].kid);
+    assert_eq!((&after[2].kid, after[2].retired_at.is_some()), (&before[0].kid, true));
     let published = world.mint().jwks().to_string();
     assert!(after.iter().all(|key| published.contains(&key.kid)));
     let token = Some(begun.access_token.expose());
@@ -42,4 +45,47 @@ async fn after_its_time_a_key_gives_way_to_a_new_one_and_verifies_on() {
     assert_eq!(error.to_string(), "the access token has expired");
     world.sessions().refresh(token, credential, None, &actor).await.unwrap();
     worker.abort();
+}
+
+#[tokio::test]
+async fn a_token_of_the_key_after_a_rotation_verifies_from_keys_published_before_it() {
+    let mut world = World::new(SessionRules { enabled: true, ..SessionRules::default() });
+    let actor = Actor::peer(&"test");
+    for _ in 0..3 {
+        let published: JwkSet = serde_json::from_value(world.mint().jwks()).unwrap();
+        let rotation = Rotation::new(world.mint().clone(), world.store(), world.clock());
+        let signs = rotation.rotate(&actor).await.unwrap();
+        let text = format!("1.{}.0", world.now() + 3600);
+        let begun = world.sessions().login(None, Credential::alone(&text), actor.clone()).await.unwrap();
+        let token = begun.access_token.expose();
+        assert_eq!(decode_header(token).unwrap().kid.as_ref(), Some(&signs.kid));
+        let key = DecodingKey::from_jwk(published.find(&signs.kid).expect("it is published")).unwrap();
+        let mut only_signature = Validation::new(jsonwebtoken::Algorithm::ES256);
+        (only_signature.validate_exp, only_signature.validate_aud) = (false, false);
+        decode::<Value>(token, &key, &only_signature).unwrap();
+        // The next key is the same one after a restart.
+        world.restart().await;
+    }
+}
+
+#[tokio::test]
+async fn a_next_key_that_was_missing_in_the_file_stays_the_same_from_then_on() {
+    let mut world = World::new(SessionRules { enabled: true, ..SessionRules::default() });
+    let whole = world.mint().states();
+    let mut file: Value = serde_json::from_slice(&std::fs::read(world.key_file()).unwrap()).unwrap();
+    file["keys"].as_array_mut().unwrap().truncate(1);
+    std::fs::write(world.key_file(), file.to_string()).unwrap();
+    Mint::check(&world.key_file()).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(world.key_file()).unwrap(),
+        file.to_string(),
+        "a check changes nothing"
+    );
+
+    world.restart().await;
+    let given = world.mint().states();
+    assert_eq!((given.len(), &given[0].kid), (2, &whole[0].kid));
+    assert_ne!(given[1].kid, whole[1].kid);
+    world.restart().await;
+    assert_eq!(world.mint().states()[1].kid, given[1].kid);
 }

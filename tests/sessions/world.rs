@@ -1,6 +1,7 @@
 //! Sessions as the daemon puts them together, but for the clock and the wallets.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -118,7 +119,7 @@ impl World {
         let service = PublicKey::of_service(&SigningKey::from_secret(keys.secret_key()).verifying_key());
         let kept: Arc<dyn Store> = store.clone();
         let events = Events::new(kept, Arc::new(Sealer::new(keys, 8)));
-        let file = self.folder.path().join("access-keys.json");
+        let file = self.key_file();
         let rules = AccessRules { lifetime: Duration::from_secs(60), ..AccessRules::default() };
         let mint = Mint::open(&file, &rules, service, "npub1test", self.rules.max_lifetime, clock.clone());
         let mint = Arc::new(mint.unwrap());
@@ -137,6 +138,10 @@ impl World {
         assert!(lifecycle.drained(std::future::pending()).await);
         store.close().await;
         self.start();
+    }
+
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.folder.path().join("access-keys.json")
     }
 
     pub(crate) fn sessions(&self) -> &Arc<Sessions> {

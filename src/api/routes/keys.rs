@@ -11,8 +11,8 @@ use crate::api::body::Asker;
 use crate::api::envelope::{ApiError, ok};
 use crate::session::SigningKeyState;
 
-/// RFC 7517 §5 fixes the form of this answer: no envelope. A new key is told at once, and signs at once, so
-/// copies do not stay for long.
+/// RFC 7517 §5 fixes the form of this answer: no envelope. A key is in it long before it signs, but for one case:
+/// a second rotation right after the first. So copies do not stay for long.
 pub(in crate::api) async fn jwks(State(api): State<Api>) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "max-age=60")];
     (headers, Json(api.mint.jwks()))
@@ -34,6 +34,7 @@ fn told(key: &SigningKeyState) -> Value {
     json!({
         "kid": key.kid,
         "alg": key.algorithm,
+        "state": key.state,
         "created_at": key.created_at,
         "retired_at": key.retired_at,
     })

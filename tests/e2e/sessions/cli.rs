@@ -214,11 +214,14 @@ async fn keys_are_listed_and_rotated() {
     let member = Member::of(&daemon).await;
     let old = parts(member.access_token()).0["kid"].clone();
     assert_eq!(json(&daemon, &["keys", "list"]).await["keys"][0]["kid"], old);
+    let next = json(&daemon, &["keys", "list"]).await["keys"][1]["kid"].clone();
     let new = json(&daemon, &["keys", "rotate"]).await["key"]["kid"].clone();
+    assert_eq!(new, next);
     let listed = run(&daemon, &["keys", "list"]).await.stdout;
     let listed: Vec<_> = listed.lines().collect();
     assert!(listed[0].starts_with(new.as_str().unwrap()) && listed[0].ends_with("signs"), "{listed:?}");
-    assert!(listed[1].starts_with(old.as_str().unwrap()) && listed[1].contains("signed until"), "{listed:?}");
+    assert!(listed[1].ends_with("next"), "{listed:?}");
+    assert!(listed[2].starts_with(old.as_str().unwrap()) && listed[2].contains("retired 2"), "{listed:?}");
     assert_eq!(run(&daemon, &["keys", "rotate"]).await.stdout.lines().count(), 1);
 }
 
@@ -278,5 +281,5 @@ async fn where_sessions_are_off_the_command_says_how_to_switch_them_on() {
         let ended = run(&daemon, args).await;
         assert!(ended.code == 64 && ended.stderr.contains("sessions.enabled"), "{args:?}: {ended:?}");
     }
-    assert_eq!(json(&daemon, &["keys", "list"]).await["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(json(&daemon, &["keys", "list"]).await["keys"].as_array().unwrap().len(), 2);
 }

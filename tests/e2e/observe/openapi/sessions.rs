@@ -115,8 +115,8 @@ impl Contract {
         let keys = self.send(rest, Method::GET, path, path, None).await.json();
         assert_eq!(
             keys["keys"].as_array().unwrap().len(),
-            3,
-            "the new one, the one before, the service's own"
+            4,
+            "the one that signs, the next, the one before, the service's own"
         );
     }
 

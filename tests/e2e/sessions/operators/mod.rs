@@ -70,23 +70,26 @@ async fn sessions_of_a_user_come_page_by_page_the_latest_first_with_how_they_end
 }
 
 #[tokio::test]
-async fn a_rotated_key_signs_at_once_is_published_and_the_one_before_still_verifies() {
+async fn a_rotated_key_was_published_signs_at_once_and_the_one_before_still_verifies() {
     let relay = TestRelay::start().await;
     let daemon = daemon(&relay).await;
     let member = Member::of(&daemon).await;
     let rest = daemon.rest();
     let old = parts(member.access_token()).0["kid"].clone();
+    let known = rest.get("/.well-known/jwks.json").await.json();
     let new = rest.post("/keys/rotate", json!({})).await.data()["key"].clone();
     assert_eq!((&new["alg"], &new["retired_at"]), (&json!("ES256"), &Value::Null));
+    assert_eq!((&known["keys"][0]["kid"], &known["keys"][1]["kid"]), (&old, &new["kid"]));
     assert_ne!(new["kid"], old);
 
     let keys = list(&rest, "/keys", "keys").await;
-    assert_eq!(column(&keys, "kid"), [&new["kid"], &old]);
-    assert_eq!((&keys[0]["retired_at"], keys[1]["retired_at"].is_string()), (&Value::Null, true));
+    assert_eq!(column(&keys, "kid"), [&new["kid"], &keys[1]["kid"], &old]);
+    assert_eq!(column(&keys, "state"), ["signs", "next", "retired"]);
+    assert_eq!((&keys[0]["retired_at"], keys[2]["retired_at"].is_string()), (&Value::Null, true));
     let jwks = rest.get("/.well-known/jwks.json").await;
     assert_eq!(jwks.header("content-type"), Some("application/jwk-set+json"));
     let jwks = jwks.json();
-    for kid in [&new["kid"], &old] {
+    for kid in column(&keys, "kid") {
         let published = jwks["keys"].as_array().unwrap().iter().filter(|key| &key["kid"] == kid);
         assert_eq!(published.count(), 1, "{jwks}");
     }
