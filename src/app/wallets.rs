@@ -8,18 +8,29 @@ use crate::clock::SharedClock;
 use crate::config::Wallets;
 use crate::wallet::WalletProvider;
 use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
+use crate::wallet::thirdweb::Thirdweb;
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
     wallets: &Wallets,
     auth: &Arc<Auth>,
+    thirdweb: Option<&Arc<Thirdweb>>,
     clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    if let Some(thirdweb) = thirdweb {
+        providers.push(Arc::clone(thirdweb) as _);
+    }
     for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
         if let Some(rules) = rules {
             providers.push(Arc::new(ParaSessions::new(dialect, rules, rules.keys()?, Arc::clone(clock))?));
         }
     }
     Ok(providers)
+}
+
+/// thirdweb's tokens, which are also issued, with sessions or without.
+pub(super) fn thirdweb(wallets: &Wallets, clock: &SharedClock) -> Result<Option<Arc<Thirdweb>>, StartError> {
+    let Some(rules) = &wallets.thirdweb else { return Ok(None) };
+    Ok(Some(Arc::new(Thirdweb::new(rules, rules.admin_key()?, Arc::clone(clock)))))
 }

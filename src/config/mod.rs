@@ -27,7 +27,7 @@ pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
 pub use session::{AccessRules, Checks, ForwardRules, SessionRules};
 pub use token::ApiToken;
-pub use wallets::{ApiKeyError, ParaApiKeys, ParaSessionRules, Wallets};
+pub use wallets::{AdminKeyError, ApiKeyError, ParaApiKeys, ParaSessionRules, ThirdwebRules, Wallets};
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
 /// What the daemon runs with. Secrets in it print as `[REDACTED]`.

@@ -5,6 +5,8 @@
 
 pub mod para_session;
 
+pub mod thirdweb;
+
 use std::fmt;
 
 use async_trait::async_trait;

@@ -5,5 +5,6 @@ mod oracle;
 #[path = "../support/para_api.rs"]
 mod para_api;
 mod para_session;
+mod thirdweb;
 mod wire;
 mod wycheproof;
