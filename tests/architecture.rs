@@ -56,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "lifecycle",
             "metrics",
             "access",
+            "ethereum",
             "auth",
             "events",
             "session",

@@ -7,5 +7,6 @@ pub mod handshake_url;
 pub mod message;
 pub mod para_session;
 pub mod relay_frame;
+pub mod thirdweb;
 pub mod token;
 pub mod ws_command;

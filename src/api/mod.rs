@@ -32,6 +32,7 @@ use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::session::{Mint, Rotation, Sessions};
+use crate::wallet::thirdweb::Thirdweb;
 use crate::webhook::Webhooks;
 use guard::Guard;
 use room::Room;
@@ -58,6 +59,8 @@ pub struct Services {
     pub webhooks: Webhooks,
     /// Users and sessions. `None`: they are off.
     pub sessions: Option<Arc<Sessions>>,
+    /// Tokens of thirdweb. `None`: they are off.
+    pub thirdweb: Option<Arc<Thirdweb>>,
     /// Access tokens.
     pub mint: Arc<Mint>,
     /// … and the keys that sign them.
@@ -69,6 +72,7 @@ struct Parts {
     auth: Arc<Auth>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
+    thirdweb: Option<Arc<Thirdweb>>,
     mint: Arc<Mint>,
     rotation: Arc<Rotation>,
     forward: ForwardRules,
@@ -95,12 +99,13 @@ pub fn serve(
     sockets: Sockets,
     lifecycle: &Lifecycle,
 ) {
-    let Services { auth, webhooks, sessions, mint, rotation } = services;
+    let Services { auth, webhooks, sessions, thirdweb, mint, rotation } = services;
     let metrics = auth.metrics();
     let api = Api(Arc::new(Parts {
         auth,
         webhooks,
         sessions,
+        thirdweb,
         mint,
         rotation,
         forward: forward.clone(),

@@ -76,7 +76,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
         Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
     });
-    let thirdweb = wallets::thirdweb(&config.wallets, &clock)?;
+    let thirdweb = wallets::thirdweb(config, &clock)?;
     let parts = Parts {
         events,
         identity,
@@ -103,7 +103,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         }
         None => None,
     };
-    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, mint, rotation };
+    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, thirdweb, mint, rotation };
     api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
     lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));

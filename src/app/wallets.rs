@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
 use crate::clock::SharedClock;
-use crate::config::Wallets;
+use crate::config::{Config, Wallets};
 use crate::wallet::WalletProvider;
 use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
 use crate::wallet::thirdweb::Thirdweb;
@@ -30,7 +30,8 @@ pub(super) fn providers(
 }
 
 /// thirdweb's tokens, which are also issued, with sessions or without.
-pub(super) fn thirdweb(wallets: &Wallets, clock: &SharedClock) -> Result<Option<Arc<Thirdweb>>, StartError> {
-    let Some(rules) = &wallets.thirdweb else { return Ok(None) };
-    Ok(Some(Arc::new(Thirdweb::new(rules, rules.admin_key()?, Arc::clone(clock)))))
+pub(super) fn thirdweb(config: &Config, clock: &SharedClock) -> Result<Option<Arc<Thirdweb>>, StartError> {
+    let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
+    let max_lifetime = config.tokens.max_issued_lifetime;
+    Ok(Some(Arc::new(Thirdweb::new(rules, rules.admin_key()?, max_lifetime, Arc::clone(clock)))))
 }

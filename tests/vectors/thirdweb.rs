@@ -1,9 +1,12 @@
 //! Tokens made by the thirdweb packages, versions 5 and 4, and forged ones, with the verdict of a strict verifier.
 
-use portico::ethereum::Address;
-use portico::wallet::thirdweb::{Policy, Refusal, Verified, verify};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portico::ethereum::{Address, SigningKey};
+use portico::wallet::thirdweb::{Inexact, NewToken, Policy, Refusal, Verified, issue, verify};
+use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct File {
@@ -112,4 +115,110 @@ fn leeway_is_for_clocks_that_run_ahead_and_not_for_the_end() {
     assert!(verify(&early.token, &policy, early.now).is_ok());
     assert_eq!(verify(&early.token, &policy, early.now - 1), Err(Refusal::IssuedInFuture));
     assert_eq!(verify(&early.token, &policy, 1_800_086_400), Err(Refusal::Expired));
+}
+
+fn admin() -> SigningKey {
+    SigningKey::parse(&"11".repeat(32)).unwrap()
+}
+
+fn payload(token: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()
+}
+
+/// What a token says, said anew by us.
+fn reissued(token: &Token) -> String {
+    let Verified { claims, owner, .. } = token.judge().unwrap();
+    let time = |name: &str| claims[name].as_u64().unwrap();
+    let new = NewToken {
+        domain: claims["aud"].as_str().unwrap(),
+        owner,
+        now: time("iat"),
+        lifetime_secs: time("exp") - time("iat"),
+        id: claims["jti"].as_str().unwrap(),
+        context: claims.get("ctx"),
+    };
+    issue(&admin(), &new).unwrap()
+}
+
+#[test]
+fn a_token_made_here_equals_the_real_packages_byte_for_byte() {
+    for name in ["v5_random_jti", "v5_encodeJWT_no_ctx", "v5_domain_with_port", "crafted_baseline"] {
+        let theirs = named(name);
+        assert_eq!(reissued(&theirs), theirs.token, "{name}");
+    }
+}
+
+/// Its verifier hashes what JavaScript makes of the payload.
+#[test]
+fn a_context_is_written_as_javascript_writes_it() {
+    for name in [
+        "v5_ctx_nested",
+        "v5_ctx_unicode",
+        "v5_ctx_numbers",
+        "v5_ctx_bigint",
+        "v5_ctx_primitive_string",
+        "v5_ctx_array",
+    ] {
+        let theirs = named(name);
+        let text = String::from_utf8(payload(&theirs.token)).unwrap();
+        let (_, context) = text.split_once("\"ctx\":").unwrap();
+        let (context, _) = context.split_once(",\"exp\":18").unwrap();
+        let ours = String::from_utf8(payload(&reissued(&theirs))).unwrap();
+        let sorted = ours.split_once("\"ctx\":").unwrap().1.split_once(",\"exp\":18").unwrap().0;
+        let letters = |text: &str| {
+            let mut letters: Vec<char> = text.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        assert_eq!(letters(sorted), letters(context), "{name}: {sorted} and {context} differ in order alone");
+    }
+}
+
+#[test]
+fn a_context_that_javascript_would_change_is_not_issued() {
+    let context = json!({ "wei": 9_007_199_254_740_993_u64 });
+    let owner = admin().address();
+    let new = NewToken { domain: "d", owner, now: 1, lifetime_secs: 1, id: "j", context: Some(&context) };
+    assert_eq!(issue(&admin(), &new), Err(Inexact));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_judged_without_a_panic(text in "\\PC{0,200}") {
+        let header = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";
+        let policy = Policy { domain: "d".into(), admins: vec![admin().address()], leeway_secs: 0 };
+        let encoded = URL_SAFE_NO_PAD.encode(&text);
+        let signature = URL_SAFE_NO_PAD.encode(admin().sign(text.as_bytes()));
+        let signed = format!("{header}.{encoded}.{signature}");
+        for token in [text.clone(), format!("{header}.{text}"), signed] {
+            prop_assert!(verify(&token, &policy, 1).is_err());
+        }
+    }
+
+    #[test]
+    fn whatever_is_issued_holds_until_its_end_and_not_with_a_bit_changed(
+        domain in "[a-z0-9.:-]{1,40}",
+        id in any::<String>(),
+        context in proptest::option::of(any::<(String, i32, f64)>()),
+        lifetime_secs in 1..1_000_000_u64,
+        bit in any::<prop::sample::Index>(),
+    ) {
+        const NOW: u64 = 1_800_000_000;
+        let context = context.map(|(text, int, float)| json!({ "text": text, "ints": [int], "float": float }));
+        let owner = SigningKey::parse(&"22".repeat(32)).unwrap().address();
+        let new = NewToken { domain: &domain, owner, now: NOW, lifetime_secs, id: &id, context: context.as_ref() };
+        let token = issue(&admin(), &new).unwrap();
+        let policy = Policy { domain: domain.clone(), admins: vec![admin().address()], leeway_secs: 0 };
+        let verified = verify(&token, &policy, NOW + lifetime_secs - 1).unwrap();
+        prop_assert_eq!((verified.owner, &verified.claims["jti"]), (owner, &json!(id)));
+        prop_assert_eq!(verify(&token, &policy, NOW + lifetime_secs), Err(Refusal::Expired));
+
+        let mut bytes = token.into_bytes();
+        let bit = bit.index(bytes.len() * 7);
+        bytes[bit / 7] ^= 1 << (bit % 7);
+        if let Ok(altered) = verify(std::str::from_utf8(&bytes).unwrap(), &policy, NOW) {
+            // Capitals of the signature's hex digits, and nothing that was signed.
+            prop_assert_eq!(altered.id, verified.id);
+        }
+    }
 }
