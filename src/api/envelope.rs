@@ -11,7 +11,7 @@ use crate::auth::AuthError;
 use crate::metrics::Limit;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
-use crate::wallet::thirdweb::IssueError;
+use crate::wallet::thirdweb::{IssueError, SignInError};
 
 /// An answer that went well, with status 200.
 pub(super) fn ok(data: impl Serialize) -> Response {
@@ -234,6 +234,22 @@ impl From<IssueError> for ApiError {
                 Self::new(StatusCode::BAD_REQUEST, refusal.code(), error.to_string())
             }
             _ => Self::bad_request(error.to_string()),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Chain => Self::bad_request(error.to_string()),
+            SignInError::Refused(refusal) => {
+                Self::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+            }
+            SignInError::TooMany { retry_after } => {
+                Self::limit_reached(Limit::OpenPayloads, error.to_string(), Some(retry_after))
+            }
+            SignInError::Issue(error) => error.into(),
+            SignInError::Store(error) => error.into(),
         }
     }
 }

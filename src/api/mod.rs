@@ -32,7 +32,7 @@ use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::session::{Mint, Rotation, Sessions};
-use crate::wallet::thirdweb::Thirdweb;
+use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
 use guard::Guard;
 use room::Room;
@@ -59,8 +59,8 @@ pub struct Services {
     pub webhooks: Webhooks,
     /// Users and sessions. `None`: they are off.
     pub sessions: Option<Arc<Sessions>>,
-    /// Tokens of thirdweb. `None`: they are off.
-    pub thirdweb: Option<Arc<Thirdweb>>,
+    /// Tokens of thirdweb, and who gets them. `None`: they are off.
+    pub thirdweb: Option<Arc<SignIn>>,
     /// Access tokens.
     pub mint: Arc<Mint>,
     /// … and the keys that sign them.
@@ -72,7 +72,7 @@ struct Parts {
     auth: Arc<Auth>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
-    thirdweb: Option<Arc<Thirdweb>>,
+    thirdweb: Option<Arc<SignIn>>,
     mint: Arc<Mint>,
     rotation: Arc<Rotation>,
     forward: ForwardRules,

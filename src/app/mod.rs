@@ -76,7 +76,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
         Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
     });
-    let thirdweb = wallets::thirdweb(config, &clock)?;
+    let thirdweb = wallets::thirdweb(config, &store, &clock)?;
     let parts = Parts {
         events,
         identity,

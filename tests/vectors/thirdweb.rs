@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portico::clock::Timestamp;
 use portico::ethereum::{Address, SigningKey};
+use portico::wallet::thirdweb::{Expected, Payload, SignInRefusal};
 use portico::wallet::thirdweb::{Inexact, NewToken, Policy, Refusal, Verified, issue, verify};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -12,6 +14,20 @@ use serde_json::{Value, json};
 struct File {
     jwt: Vec<Token>,
     jwt_v4: Vec<Token>,
+    login: Vec<Login>,
+    login_v4: Vec<Login>,
+}
+
+/// A payload of a user, signed, and what the service is set to.
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+    options: Value,
+    now: u64,
+    payload: Value,
+    message: Option<String>,
+    signature: String,
+    strict: String,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +48,7 @@ fn file() -> File {
 }
 
 fn tokens() -> impl Iterator<Item = Token> {
-    let File { jwt, jwt_v4 } = file();
+    let File { jwt, jwt_v4, .. } = file();
     assert_eq!((jwt.len(), jwt_v4.len()), (77, 13), "none is left out");
     jwt.into_iter().chain(jwt_v4)
 }
@@ -220,5 +236,86 @@ proptest! {
             // Capitals of the signature's hex digits, and nothing that was signed.
             prop_assert_eq!(altered.id, verified.id);
         }
+    }
+}
+
+fn logins() -> Vec<Login> {
+    let File { login, login_v4, .. } = file();
+    assert_eq!((login.len(), login_v4.len()), (16, 5), "none is left out");
+    login.into_iter().chain(login_v4).collect()
+}
+
+impl Login {
+    /// Version 5 has the settings of a login apart, version 4 beside the domain.
+    fn expected(&self) -> Expected {
+        let set = |name: &str| self.options.get(name).or_else(|| self.options.get("login")?.get(name));
+        let text = |name| set(name).map(|value| value.as_str().unwrap().to_owned());
+        let statement = "Please ensure that the domain above matches the URL of the current website.";
+        Expected {
+            domain: text("domain").unwrap(),
+            uri: text("uri"),
+            statement: text("statement").unwrap_or(statement.into()),
+            version: text("version").unwrap_or("1".into()),
+            chain_ids: text("chainId").into_iter().map(|chain| chain.parse().unwrap()).collect(),
+            resources: set("resources")
+                .map_or(Vec::new(), |set| serde_json::from_value(set.clone()).unwrap()),
+            leeway_secs: 0,
+        }
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        serde_json::from_value(self.payload.clone()).ok()
+    }
+
+    fn judge(&self) -> Result<Address, SignInRefusal> {
+        let payload = self.payload().ok_or(SignInRefusal::Malformed)?;
+        payload.verify(&self.signature, &self.expected(), Timestamp::from_secs(self.now))
+    }
+}
+
+#[test]
+fn every_signed_payload_gets_its_verdict() {
+    for login in logins() {
+        let verdict = login.judge();
+        match login.strict.as_str() {
+            "either" => {}
+            strict => assert_eq!(verdict.is_ok(), strict == "accept", "{}: {verdict:?}", login.name),
+        }
+    }
+}
+
+#[test]
+fn the_text_is_the_real_packages_byte_for_byte() {
+    let mut compared = 0;
+    for login in logins() {
+        if let (Some(payload), Some(message)) = (login.payload(), &login.message) {
+            assert_eq!(&payload.message(), message, "{}", login.name);
+            compared += 1;
+        }
+        // What came is what goes back: nothing is added, nothing is lost.
+        if let Some(payload) = login.payload() {
+            assert_eq!(serde_json::to_value(payload).unwrap(), login.payload, "{}", login.name);
+        }
+    }
+    assert_eq!(compared, 14);
+}
+
+#[test]
+fn each_payload_that_is_refused_is_so_for_its_own_reason() {
+    let logins = logins();
+    for (name, reason) in [
+        ("chain_1_expired", SignInRefusal::Expired),
+        ("not_yet_valid", SignInRefusal::NotYetValid),
+        ("wrong_domain", SignInRefusal::Foreign("domain")),
+        ("address_swapped", SignInRefusal::Signature),
+        ("expiration_extended", SignInRefusal::Signature),
+        ("missing_required_resource", SignInRefusal::Foreign("resources")),
+        ("statement_mismatch", SignInRefusal::Foreign("uri")),
+        ("nonce_newline_injection", SignInRefusal::Malformed),
+        ("v4_login_expired", SignInRefusal::Expired),
+        ("v4_login_address_swapped", SignInRefusal::Signature),
+    ] {
+        let login = logins.iter().find(|login| login.name == name).unwrap();
+        assert_eq!(login.judge(), Err(reason), "{name}");
     }
 }

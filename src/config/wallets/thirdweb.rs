@@ -26,6 +26,21 @@ pub struct ThirdwebRules {
     /// How long an issued token holds, unless whoever asks says. Default 3 days.
     #[serde(with = "humantime_serde")]
     pub token_lifetime: Duration,
+    /// Sign-in: what users read in their wallet. Default: thirdweb's own words.
+    pub statement: String,
+    /// Where users log in. Default: the domain.
+    pub uri: Option<String>,
+    /// The version of the text that they sign. Default 1.
+    pub version: String,
+    /// Chains that they may sign for; the first if none is asked for. Default: any, and none.
+    pub chain_ids: Vec<u64>,
+    /// What they agree to besides. Default: nothing.
+    pub resources: Vec<String>,
+    /// How long they may take to sign. Default 10 minutes.
+    #[serde(with = "humantime_serde")]
+    pub payload_lifetime: Duration,
+    /// Payloads that wait to be signed. Default 100,000.
+    pub max_open_payloads: usize,
 }
 
 impl Default for ThirdwebRules {
@@ -36,6 +51,13 @@ impl Default for ThirdwebRules {
             admin_key_file: None,
             leeway: Duration::from_secs(60),
             token_lifetime: Duration::from_secs(3 * 24 * 3600),
+            statement: "Please ensure that the domain above matches the URL of the current website.".into(),
+            uri: None,
+            version: "1".into(),
+            chain_ids: Vec::new(),
+            resources: Vec::new(),
+            payload_lifetime: Duration::from_secs(10 * 60),
+            max_open_payloads: 100_000,
         }
     }
 }
@@ -93,8 +115,27 @@ impl ThirdwebRules {
             let reason = "name an admin wallet at least, here or by admin_key_file";
             return Err(("wallets.thirdweb.admin_addresses", reason.into()));
         }
-        if self.token_lifetime < SHORTEST {
-            return Err(("wallets.thirdweb.token_lifetime", "must be at least 1s".into()));
+        for (key, time) in [
+            ("wallets.thirdweb.token_lifetime", self.token_lifetime),
+            ("wallets.thirdweb.payload_lifetime", self.payload_lifetime),
+        ] {
+            if time < SHORTEST {
+                return Err((key, "must be at least 1s".into()));
+            }
+        }
+        if self.max_open_payloads == 0 {
+            return Err(("wallets.thirdweb.max_open_payloads", "must be at least 1".into()));
+        }
+        let is_line = |text: &String| !text.is_empty() && !text.chars().any(char::is_control);
+        for (key, holds) in [
+            ("wallets.thirdweb.statement", is_line(&self.statement)),
+            ("wallets.thirdweb.uri", self.uri.iter().all(is_line)),
+            ("wallets.thirdweb.version", is_line(&self.version)),
+            ("wallets.thirdweb.resources", self.resources.iter().all(is_line)),
+        ] {
+            if !holds {
+                return Err((key, "must be one line each, and not empty".into()));
+            }
         }
         Ok(())
     }

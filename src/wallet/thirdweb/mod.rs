@@ -1,11 +1,13 @@
 //! thirdweb's tokens as a wallet provider: an admin wallet vouches for the address of a user.
 //!
 //! `token.rs` is what it takes to believe one, `issue.rs` makes them; both are pure. With the key of an admin wallet,
-//! [`Thirdweb`] issues them too.
+//! [`Thirdweb`] issues them too, and [`SignIn`] to whoever signs a text (`payload.rs`).
 
 mod issue;
 mod json;
+mod payload;
 mod refusal;
+mod sign_in;
 mod token;
 
 use std::time::Duration;
@@ -16,7 +18,9 @@ use serde_json::Value;
 
 pub use issue::{NewToken, issue};
 pub use json::Inexact;
+pub use payload::{Expected, Payload, SignInRefusal};
 pub use refusal::Refusal;
+pub use sign_in::{SignIn, SignInError};
 pub use token::{Policy, Verified, verify};
 
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider};

@@ -1,4 +1,4 @@
 //! Wallets other than Portal's: both layers with the credentials of each provider.
 
 mod para_session;
-mod thirdweb;
+pub(crate) mod thirdweb;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portico::config::files::create_secret;
 use portico::ethereum::{Address, SigningKey};
-use portico::wallet::thirdweb::{NewToken, issue};
+use portico::wallet::thirdweb::{NewToken, Payload, issue};
 use serde_json::{Value, json};
 
 use crate::sessions::SESSIONS;
@@ -18,7 +18,8 @@ use crate::support::rest::{Rest, refused};
 const DOMAIN: &str = "app.example";
 const HOUR: u64 = 3600;
 
-fn key(byte: u8) -> SigningKey {
+/// A key of somebody.
+pub(crate) fn key(byte: u8) -> SigningKey {
     SigningKey::parse(&hex::encode([byte; 32])).unwrap()
 }
 
@@ -52,11 +53,20 @@ fn believing() -> Plan {
 }
 
 /// A daemon that issues tokens itself.
-fn issuing(more: &str) -> Plan {
-    let plan = Daemon::offline();
+pub(crate) fn issuing(more: &str) -> Plan {
+    with_issuing(Daemon::offline(), more)
+}
+
+/// The same of a daemon on relays.
+pub(crate) fn with_issuing(plan: Plan, more: &str) -> Plan {
     create_secret(&plan.folder().join("admin.key"), &"11".repeat(32)).unwrap();
     let section = format!("[wallets.thirdweb]\ndomain = \"{DOMAIN}\"\nadmin_key_file = \"admin.key\"\n");
     plan.with_config(&format!("{SESSIONS}{section}{more}"))
+}
+
+/// Under the text that is offered.
+pub(crate) fn signature(by: &SigningKey, offered: &Value) -> String {
+    by.sign(offered["message"].as_str().unwrap().as_bytes())
 }
 
 async fn log_in(rest: &Rest, credential: &str) -> Value {
@@ -227,4 +237,88 @@ async fn the_key_of_the_admin_wallet_is_private_and_never_shown() {
     std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (_, told) = plan.refusal().await;
     assert!(told.contains("admin.key") && told.contains("chmod 600"), "{told}");
+}
+
+/// What somebody is given to sign, and their signature.
+async fn signed(rest: &Rest, by: &SigningKey) -> Value {
+    let offered = rest.post("/thirdweb/payload", json!({ "address": by.address() })).await;
+    assert_eq!(offered.status.as_u16(), 201, "{offered:?}");
+    let offered = offered.data();
+    json!({ "payload": offered["payload"], "signature": signature(by, &offered) })
+}
+
+#[tokio::test]
+async fn whoever_signs_the_text_gets_a_token_and_a_session_once() {
+    let daemon = issuing("chain_ids = [1, 10]\nuri = \"https://app.example/login\"\n").start().await;
+    let rest = daemon.rest();
+    let user = key(0x22);
+    let signed = signed(&rest, &user).await;
+    assert_eq!((&signed["payload"]["chain_id"], &signed["payload"]["domain"]), (&json!("1"), &json!(DOMAIN)));
+    let answer = rest.post("/thirdweb/login", signed.clone()).await.data();
+    let credential = answer["token"].as_str().unwrap();
+    assert_eq!(answer["login"]["user"]["auth_identifier"], user.address().to_string());
+    let checked = rest.post("/auth/verify", both(&answer["login"], credential)).await.data();
+    assert_eq!(checked["user"], answer["login"]["user"]);
+    assert_eq!(rest.post("/thirdweb/login", signed).await.refusal(), refused(401, "unknown_nonce"));
+
+    let other = json!({ "address": user.address(), "chain_id": 5 });
+    assert_eq!(rest.post("/thirdweb/payload", other).await.refusal(), refused(400, "bad_request"));
+    let ten = json!({ "address": user.address(), "chain_id": "10" });
+    assert_eq!(rest.post("/thirdweb/payload", ten).await.data()["payload"]["chain_id"], "10");
+}
+
+#[tokio::test]
+async fn a_text_that_is_altered_or_was_never_offered_is_worth_nothing_and_uses_nothing_up() {
+    let daemon = issuing("").start().await;
+    let rest = daemon.rest();
+    let user = key(0x22);
+    let good = signed(&rest, &user).await;
+    let resigned = |field: &str, value: &str| {
+        let mut altered = good.clone();
+        altered["payload"][field] = json!(value);
+        let payload: Payload = serde_json::from_value(altered["payload"].clone()).unwrap();
+        altered["signature"] = json!(user.sign(payload.message().as_bytes()));
+        altered
+    };
+    let mut stolen = good.clone();
+    stolen["payload"]["address"] = json!(key(0x33).address());
+    for (altered, code) in [
+        (stolen, "invalid_signature"),
+        (resigned("nonce", "0x01"), "unknown_nonce"),
+        (resigned("expiration_time", "2099-01-01T00:00:00.000Z"), "unknown_nonce"),
+        (resigned("domain", "evil.example"), "foreign_payload"),
+        (resigned("statement", "Send all your money"), "foreign_payload"),
+        (resigned("nonce", "1\nIssued At: 1970-01-01T00:00:00Z"), "malformed_payload"),
+        (resigned("expiration_time", "2020-01-01T00:00:00.000Z"), "payload_expired"),
+    ] {
+        assert_eq!(rest.post("/thirdweb/login", altered).await.refusal(), refused(401, code), "{code}");
+    }
+    rest.post("/thirdweb/login", good).await.data();
+}
+
+#[tokio::test]
+async fn a_text_that_was_used_stays_used_and_one_that_waits_waits_on_after_a_restart() {
+    let mut daemon = issuing("").start().await;
+    let rest = daemon.rest();
+    let (used, waiting) = (signed(&rest, &key(0x22)).await, signed(&rest, &key(0x22)).await);
+    rest.post("/thirdweb/login", used.clone()).await.data();
+    daemon.kill_9().await;
+    let daemon = daemon.restart().await;
+    let rest = daemon.rest();
+    assert_eq!(rest.post("/thirdweb/login", used).await.refusal(), refused(401, "unknown_nonce"));
+    rest.post("/thirdweb/login", waiting).await.data();
+}
+
+#[tokio::test]
+async fn a_disabled_user_who_signs_gets_no_token() {
+    let daemon = issuing("").start().await;
+    let rest = daemon.rest();
+    let first = signed(&rest, &key(0x22)).await;
+    let login = rest.post("/thirdweb/login", first).await.data()["login"].clone();
+    let user = format!("/users/{}", login["user"]["id"].as_str().unwrap());
+    rest.patch(&user, json!({ "disabled": true })).await.data();
+    let again = signed(&rest, &key(0x22)).await;
+    let answer = rest.post("/thirdweb/login", again).await;
+    assert_eq!(answer.refusal(), refused(403, "user_disabled"));
+    assert!(!answer.text.contains("eyJ"), "{answer:?}");
 }
