@@ -10,8 +10,9 @@
 //! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
-//! | [`wallet`] | what a wallet provider is, and those that need no more | `config`, `outbound`, `clock` |
-//! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access` |
+//! | [`ethereum`] | pure: addresses, and what their keys have signed | |
+//! | [`wallet`] | what a wallet provider is, and those that need no more | `ethereum`, `token`, `config`, `store`, `outbound`, `clock` |
+//! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access`, `ethereum` |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |
 //! | [`store`] | what outlives the process | `metrics` |
@@ -47,6 +48,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod ethereum;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;

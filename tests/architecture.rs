@@ -11,12 +11,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("protocol", &[]),
     ("access", &["token"]),
+    ("ethereum", &[]),
     ("lifecycle", &[]),
     ("client", &[]),
     ("metrics", &[]),
     ("outbound", &["address"]),
-    ("wallet", &["clock", "token", "protocol", "access", "config", "outbound", "metrics", "store"]),
-    ("config", &["address", "clock", "token", "protocol", "access"]),
+    (
+        "wallet",
+        &["clock", "token", "protocol", "access", "ethereum", "config", "outbound", "metrics", "store"],
+    ),
+    ("config", &["address", "clock", "token", "protocol", "access", "ethereum"]),
     ("relay", &["address", "clock", "token", "protocol"]),
     ("store", &["address", "clock", "token", "protocol", "metrics"]),
     ("events", &["address", "clock", "token", "protocol", "store"]),
@@ -52,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "lifecycle",
             "metrics",
             "access",
+            "ethereum",
             "auth",
             "events",
             "session",
@@ -63,7 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.
-const PURE: &[&str] = &["token", "protocol", "access"];
+const PURE: &[&str] = &["token", "protocol", "access", "ethereum"];
 const IMPURE: &[&str] =
     &["std::time::SystemTime", "std::fs", "std::net", "tokio::", "thread_rng", "OsRng", "rand::random"];
 

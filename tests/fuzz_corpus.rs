@@ -32,6 +32,11 @@ fn the_corpus_of_access_tokens_holds() {
 }
 
 #[test]
+fn the_corpus_of_thirdweb_tokens_holds() {
+    replay("thirdweb", portico_fuzz::thirdweb::run);
+}
+
+#[test]
 fn the_corpus_of_handshake_urls_holds() {
     replay("handshake_url", portico_fuzz::handshake_url::run);
 }

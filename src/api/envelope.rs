@@ -11,6 +11,7 @@ use crate::auth::AuthError;
 use crate::metrics::Limit;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
+use crate::wallet::thirdweb::{IssueError, SignInError};
 
 /// An answer that went well, with status 200.
 pub(super) fn ok(data: impl Serialize) -> Response {
@@ -221,6 +222,34 @@ impl From<SessionError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
             _ => Self::internal().caused_by(error),
+        }
+    }
+}
+
+impl From<IssueError> for ApiError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::NoKey => Self::new(StatusCode::NOT_FOUND, "no_admin_key", error.to_string()),
+            IssueError::Refused(refusal) => {
+                Self::new(StatusCode::BAD_REQUEST, refusal.code(), error.to_string())
+            }
+            _ => Self::bad_request(error.to_string()),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Chain => Self::bad_request(error.to_string()),
+            SignInError::Refused(refusal) => {
+                Self::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+            }
+            SignInError::TooMany { retry_after } => {
+                Self::limit_reached(Limit::OpenPayloads, error.to_string(), Some(retry_after))
+            }
+            SignInError::Issue(error) => error.into(),
+            SignInError::Store(error) => error.into(),
         }
     }
 }

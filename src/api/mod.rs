@@ -33,6 +33,7 @@ use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::session::{Mint, Rotation, Sessions};
+use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
 use guard::Guard;
 use room::Room;
@@ -59,6 +60,8 @@ pub struct Services {
     pub webhooks: Webhooks,
     /// Users and sessions. `None`: they are off.
     pub sessions: Option<Arc<Sessions>>,
+    /// Tokens of thirdweb, and who gets them. `None`: they are off.
+    pub thirdweb: Option<Arc<SignIn>>,
     /// Access tokens.
     pub mint: Arc<Mint>,
     /// … and the keys that sign them.
@@ -70,6 +73,7 @@ struct Parts {
     auth: Arc<Auth>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
+    thirdweb: Option<Arc<SignIn>>,
     mint: Arc<Mint>,
     rotation: Arc<Rotation>,
     forward: ForwardRules,
@@ -96,12 +100,13 @@ pub fn serve(
     sockets: Sockets,
     lifecycle: &Lifecycle,
 ) {
-    let Services { auth, webhooks, sessions, mint, rotation } = services;
+    let Services { auth, webhooks, sessions, thirdweb, mint, rotation } = services;
     let metrics = auth.metrics();
     let api = Api(Arc::new(Parts {
         auth,
         webhooks,
         sessions,
+        thirdweb,
         mint,
         rotation,
         forward: forward.clone(),

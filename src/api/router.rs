@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, on};
 use super::body::read_off;
 use super::envelope::ApiError;
 use super::routes::{
-    audit, auth, events, forward, jwt, keys, lookup, meta, oauth, relays, sessions, users, webhooks,
+    audit, auth, events, forward, jwt, keys, lookup, meta, oauth, relays, sessions, thirdweb, users, webhooks,
 };
 use super::{Api, door, openapi, ws};
 
@@ -48,6 +48,8 @@ fn quick() -> Routes {
         .post("/auth/verify", sessions::verify)
         .post("/auth/refresh", sessions::refresh)
         .post("/auth/logout", sessions::logout)
+        .post("/thirdweb/payload", thirdweb::payload)
+        .post("/thirdweb/login", thirdweb::login)
         .get("/auth/forward", forward::forward)
         .any("/auth/envoy/", forward::envoy)
         .any("/auth/envoy/{*path}", forward::envoy)

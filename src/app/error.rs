@@ -7,7 +7,7 @@ use crate::api::ListenError;
 use crate::config::files::UnsafeFolder;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
-use crate::config::{ApiKeyError, WebhookSecretError};
+use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
 use crate::session::KeyFileError;
 use crate::store::StoreError;
 
@@ -34,6 +34,9 @@ pub enum StartError {
     /// The API key of a wallet provider.
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),
+    /// The key that issues thirdweb tokens.
+    #[error(transparent)]
+    AdminKey(#[from] AdminKeyError),
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] FolderError),

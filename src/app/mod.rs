@@ -76,6 +76,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
         Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
     });
+    let thirdweb = wallets::thirdweb(config, &store, &clock)?;
     let parts = Parts {
         events,
         identity,
@@ -97,12 +98,12 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let auth = Auth::start(parts, opening, signals)?;
     let sessions = match book {
         Some(book) => {
-            let providers = wallets::providers(&config.wallets, &auth, &clock)?;
+            let providers = wallets::providers(&config.wallets, &auth, thirdweb.as_ref(), &clock)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,
     };
-    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, mint, rotation };
+    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, thirdweb, mint, rotation };
     api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
     lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));

@@ -5,19 +5,25 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
 use crate::clock::SharedClock;
-use crate::config::Wallets;
+use crate::config::{Config, Wallets};
+use crate::store::Store;
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
 use crate::wallet::nip98::Nip98Wallets;
 use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
+use crate::wallet::thirdweb::{SignIn, Thirdweb};
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
     wallets: &Wallets,
     auth: &Arc<Auth>,
+    thirdweb: Option<&Arc<SignIn>>,
     clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    if let Some(thirdweb) = thirdweb {
+        providers.push(Arc::clone(&thirdweb.tokens) as _);
+    }
     for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
         if let Some(rules) = rules {
             providers.push(Arc::new(ParaSessions::new(dialect, rules, rules.keys()?, Arc::clone(clock))?));
@@ -33,4 +39,16 @@ pub(super) fn providers(
         providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(clock))));
     }
     Ok(providers)
+}
+
+/// thirdweb's tokens, which are also issued, with sessions or without.
+pub(super) fn thirdweb(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &SharedClock,
+) -> Result<Option<Arc<SignIn>>, StartError> {
+    let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
+    let max_lifetime = config.tokens.max_issued_lifetime;
+    let tokens = Arc::new(Thirdweb::new(rules, rules.admin_key()?, max_lifetime, Arc::clone(clock)));
+    Ok(Some(Arc::new(SignIn::new(tokens, rules, store.clone(), Arc::clone(clock)))))
 }

@@ -45,6 +45,9 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     for rules in config.wallets.exported_sessions() {
         rules.keys().map_err(Failure::usage)?;
     }
+    if let Some(thirdweb) = &config.wallets.thirdweb {
+        thirdweb.admin_key().map_err(Failure::usage)?;
+    }
     if let Some(proof) = config.service.subkey_proof_file.as_ref().filter(|path| !path.is_file()) {
         return Err(Failure::usage(format!(
             "service.subkey_proof_file: there is no file {}",

@@ -28,7 +28,8 @@ pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
 pub use session::{AccessRules, Checks, ForwardRules, SessionRules};
 pub use token::ApiToken;
 pub use wallets::{
-    ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules, Wallets, WebUrl,
+    AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,
+    ThirdwebRules, Wallets, WebUrl,
 };
 pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 

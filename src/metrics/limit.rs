@@ -67,6 +67,8 @@ limits! {
     LoginsPerWallet = "logins_per_wallet",
     /// `sessions.max_refreshes_per_wallet`.
     RefreshesPerWallet = "refreshes_per_wallet",
+    /// `wallets.thirdweb.max_open_payloads`.
+    OpenPayloads = "open_payloads",
     /// Keys of access tokens.
     SigningKeys = "signing_keys",
     /// Refusals that the audit tells of.

@@ -9,6 +9,7 @@ mod id;
 mod live;
 mod model;
 mod outbox;
+mod sign_ins;
 pub mod sqlite;
 
 pub use accounts::{
@@ -22,6 +23,7 @@ pub use model::{
     Recovered, RelayChange, Revocation, Scan, StoredEvent, WalletLogin,
 };
 pub use outbox::{Attempt, Delivery, DeliveryState, Outbox, Undelivered};
+pub use sign_ins::{SignIns, TextDigest};
 
 use async_trait::async_trait;
 use nostr_sdk::PublicKey;
@@ -58,7 +60,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The persistent state of the service.
 #[async_trait]
-pub trait Store: Outbox + Accounts {
+pub trait Store: Outbox + Accounts + SignIns {
     /// Opens a handshake and its stream.
     async fn open_handshake(&self, handshake: &Handshake) -> Result<()>;
 

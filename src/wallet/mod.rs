@@ -7,6 +7,8 @@ pub mod jwks;
 pub mod nip98;
 pub mod para_session;
 
+pub mod thirdweb;
+
 use std::fmt;
 
 use async_trait::async_trait;

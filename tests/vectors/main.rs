@@ -7,5 +7,6 @@ mod oracle;
 mod para_api;
 mod para_jwt;
 mod para_session;
+mod thirdweb;
 mod wire;
 mod wycheproof;

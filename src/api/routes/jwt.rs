@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use nostr_sdk::PublicKey;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
+use super::thirdweb;
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
@@ -21,12 +23,14 @@ use crate::session::{Actor, NewServiceToken};
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
 pub(in crate::api) struct NewToken {
-    target_key: String,
-    duration_hours: i64,
+    target_key: Option<String>,
+    duration_hours: Option<i64>,
     #[serde(default)]
     format: Format,
     audience: Option<String>,
     scope: Option<String>,
+    #[serde(flatten)]
+    thirdweb: thirdweb::NewToken,
 }
 
 /// What kind of token.
@@ -38,6 +42,8 @@ enum Format {
     Portal,
     /// A standard JWT (RFC 9068), which any JOSE library verifies by `/.well-known/jwks.json`.
     Jwt,
+    /// As thirdweb's server makes them, under the key of an admin wallet.
+    Thirdweb,
 }
 
 pub(in crate::api) async fn issue(
@@ -49,19 +55,33 @@ pub(in crate::api) async fn issue(
 
 /// Issues a token; the same over HTTP and WebSocket.
 pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, ApiError> {
-    let target = public_key("target_key", &new.target_key)?;
-    // Zero and what does not fit are refused by the service, which knows the limit.
-    let hours = u64::try_from(new.duration_hours).unwrap_or(0);
-    let lifetime = Duration::from_secs(hours.saturating_mul(3600));
+    if new.format != Format::Jwt && (new.audience.is_some() || new.scope.is_some()) {
+        return Err(ApiError::bad_request("audience, scope: only with \"format\": \"jwt\""));
+    }
     let token = match new.format {
-        Format::Jwt => issue_jwt(api, new, target.to_hex(), lifetime)?,
-        Format::Portal if new.audience.is_some() || new.scope.is_some() => {
-            return Err(ApiError::bad_request("audience, scope: only with \"format\": \"jwt\""));
-        }
-        Format::Portal => api.auth.issue(target, lifetime)?,
+        Format::Jwt => issue_jwt(api, new, new.target()?.to_hex(), new.lifetime()?)?,
+        Format::Portal => api.auth.issue(new.target()?, new.lifetime()?)?,
+        Format::Thirdweb => api.issue_thirdweb(&new.thirdweb, new.duration_hours.map(hours))?,
     };
     api.metrics.api.tokens_issued.inc();
     Ok(token)
+}
+
+impl NewToken {
+    fn target(&self) -> Result<PublicKey, ApiError> {
+        let target =
+            self.target_key.as_ref().ok_or_else(|| ApiError::bad_request("target_key: is missing"))?;
+        public_key("target_key", target)
+    }
+
+    fn lifetime(&self) -> Result<Duration, ApiError> {
+        self.duration_hours.map(hours).ok_or_else(|| ApiError::bad_request("duration_hours: is missing"))
+    }
+}
+
+/// Zero and what does not fit are refused by the service, which knows the limit.
+fn hours(hours: i64) -> Duration {
+    Duration::from_secs(u64::try_from(hours).unwrap_or(0).saturating_mul(3600))
 }
 
 fn issue_jwt(api: &Api, new: &NewToken, target_key: String, lifetime: Duration) -> Result<String, ApiError> {

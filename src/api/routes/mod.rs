@@ -13,5 +13,6 @@ mod page;
 pub(super) mod questions;
 pub(super) mod relays;
 pub(super) mod sessions;
+pub(super) mod thirdweb;
 pub(super) mod users;
 pub(super) mod webhooks;

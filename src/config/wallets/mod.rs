@@ -3,6 +3,7 @@
 mod jwks;
 mod nip98;
 mod para_session;
+mod thirdweb;
 mod web_url;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use jwks::{Jwks, JwtAlgorithm, Para};
 pub use nip98::Nip98;
 pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
+pub use thirdweb::{AdminKeyError, ThirdwebRules};
 pub use web_url::{NotAWebUrl, WebUrl};
 
 /// `[wallets]`.
@@ -18,6 +20,9 @@ pub use web_url::{NotAWebUrl, WebUrl};
 pub struct Wallets {
     /// The provider of a credential that comes without one. Default `portal`.
     pub default: String,
+    /// `[wallets.thirdweb]`: tokens of thirdweb.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thirdweb: Option<ThirdwebRules>,
     /// `[wallets.jwks]`: an issuer of JWTs that publishes its keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Jwks>,
@@ -39,6 +44,7 @@ impl Default for Wallets {
     fn default() -> Self {
         Self {
             default: "portal".into(),
+            thirdweb: None,
             jwks: None,
             para: None,
             para_session: None,
@@ -52,6 +58,7 @@ impl Wallets {
     /// The providers that are on, Portal's first.
     pub fn names(&self) -> Vec<&str> {
         let sections = [
+            ("thirdweb", self.thirdweb.is_some()),
             ("jwks", self.jwks.is_some()),
             ("para", self.para.is_some()),
             ("para_session", self.para_session.is_some()),
@@ -72,6 +79,7 @@ impl Wallets {
     /// # Errors
     /// The key, and what is wrong with its value.
     pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
+        self.thirdweb.as_ref().map_or(Ok(()), ThirdwebRules::check)?;
         self.jwks.as_ref().map_or(Ok(()), Jwks::check)?;
         self.para.as_ref().map_or(Ok(()), Para::check)?;
         self.nip98.as_ref().map_or(Ok(()), Nip98::check)?;

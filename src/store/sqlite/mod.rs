@@ -23,6 +23,7 @@ mod relays;
 mod revocations;
 mod scans;
 mod sessions;
+mod sign_ins;
 mod streams;
 mod users;
 mod wallets;

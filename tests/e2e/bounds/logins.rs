@@ -8,6 +8,7 @@ use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
 use crate::support::soon;
+use crate::wallets::thirdweb::{issuing, key, signature};
 
 #[tokio::test]
 async fn callers_who_open_too_much_wait_for_the_next_deadline_and_what_is_open_goes_on() {
@@ -204,4 +205,18 @@ async fn genuine_messages_beyond_the_inbox_wait_and_none_is_lost() {
     }
     assert_eq!(daemon.events(&stream, 200).await.len(), 200);
     assert!(reached(&daemon, "inbox").await >= 1.0);
+}
+
+#[tokio::test]
+async fn payloads_beyond_the_bound_are_refused_until_one_is_signed() {
+    let daemon = issuing("max_open_payloads = 1\n").start().await;
+    let rest = daemon.rest();
+    let user = key(0x22);
+    let offer = async || rest.post("/thirdweb/payload", json!({ "address": user.address() })).await;
+    let offered = offer().await.data();
+    assert_told_to_wait(&offer().await, 600);
+    assert_eq!(reached(&daemon, "open_payloads").await, 1.0);
+    let signed = json!({ "payload": offered["payload"], "signature": signature(&user, &offered) });
+    rest.post("/thirdweb/login", signed).await.data();
+    offer().await.data();
 }

@@ -32,10 +32,11 @@ fn every_bound_is_documented_with_its_default_and_no_other() {
     known.sort_unstable();
     assert_eq!(documented, known);
 
-    let readme = include_str!("../../../README.md");
+    // A section that is off without its keys is commented out.
+    let readme = include_str!("../../../README.md").replace("\n# ", "\n");
     for row in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
-        let (section, key) = cells[1].split_once('.').unwrap();
+        let (section, key) = cells[1].rsplit_once('.').unwrap();
         let toml = readme.split_once(&format!("\n[{section}]")).unwrap().1;
         let line = toml.lines().find(|line| line.starts_with(&format!("{key} = "))).expect(key);
         let default = line.split_once(" = ").unwrap().1.split_whitespace().next().unwrap();

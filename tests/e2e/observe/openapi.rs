@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: what it promises is what a daemon does.
 
 mod sessions;
+mod wallets;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 use crate::support::rest::{Answer, Rest};
+use crate::wallets::thirdweb::with_issuing;
 
 const AT: &str = "http://portico/openapi.json";
 
@@ -95,7 +97,8 @@ fn escaped(part: &str) -> String {
 #[tokio::test]
 async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_not() {
     let relay = TestRelay::start().await;
-    let daemon = with_sessions(&relay).with_tcp().start_subscribed(&[&relay]).await;
+    let plan = with_issuing(with_sessions(&relay), "").with_tcp();
+    let daemon = plan.start_subscribed(&[&relay]).await;
     let (rest, mut api) = (daemon.rest(), Contract::of(&daemon).await);
     let us = daemon.public_key().await;
     for path in
@@ -119,6 +122,7 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
     let events = "/events/{stream_id}";
     let told = api.send(&rest, Method::GET, events, &format!("/events/{stream}"), None).await.data();
     assert_eq!(told["events"].as_array().unwrap().len(), 2);
+    api.thirdweb(&rest).await;
     api.sessions(&rest, &token, &told["events"][1]["login"]["user"]).await;
     let who = json!({ "main_key": phone.key(), "subkeys": [] });
     for bad in [false, true] {

@@ -4,3 +4,4 @@ mod jwks;
 mod nip98;
 mod para;
 mod para_session;
+pub(crate) mod thirdweb;

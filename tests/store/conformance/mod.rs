@@ -9,6 +9,7 @@ pub(crate) mod logins;
 pub(crate) mod outbox;
 pub(crate) mod scans;
 pub(crate) mod sessions;
+pub(crate) mod sign_ins;
 pub(crate) mod streams;
 pub(crate) mod wallets;
 
@@ -82,6 +83,11 @@ macro_rules! conformance {
                 a_session_is_active_until_it_expires_or_is_ended,
                 a_purge_takes_old_sessions_and_their_streams_only_with_them,
                 a_purge_takes_any_number_of_sessions,
+            }
+            sign_ins {
+                a_text_serves_once_and_only_if_it_was_offered,
+                of_a_hundred_who_sign_a_text_one_is_let_in,
+                what_has_expired_makes_room,
             }
             history {
                 the_last_change_of_a_relay_holds_until_it_is_forgotten,

@@ -1,0 +1,142 @@
+//! `[wallets.thirdweb]`: which tokens of thirdweb are believed, and how they are issued.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::value::magic::RelativePathBuf;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::config::files::{self, SecretFileError};
+use crate::ethereum::{Address, NotAKey, SigningKey};
+
+/// `[wallets.thirdweb]`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThirdwebRules {
+    /// The domain that tokens are made for (`aud`), letter by letter. There is no default.
+    pub domain: String,
+    /// The admin wallets whose tokens are believed, besides that of `admin_key_file`.
+    pub admin_addresses: Vec<Address>,
+    /// Holds the key of an admin wallet, 64 hex digits: with it tokens are issued.
+    #[serde(deserialize_with = "relative")]
+    pub admin_key_file: Option<PathBuf>,
+    /// How far ahead `nbf` and `iat` may lie. Default 60 seconds.
+    #[serde(with = "humantime_serde")]
+    pub leeway: Duration,
+    /// How long an issued token holds, unless whoever asks says. Default 3 days.
+    #[serde(with = "humantime_serde")]
+    pub token_lifetime: Duration,
+    /// Sign-in: what users read in their wallet. Default: thirdweb's own words.
+    pub statement: String,
+    /// Where users log in. Default: the domain.
+    pub uri: Option<String>,
+    /// The version of the text that they sign. Default 1.
+    pub version: String,
+    /// Chains that they may sign for; the first if none is asked for. Default: any, and none.
+    pub chain_ids: Vec<u64>,
+    /// What they agree to besides. Default: nothing.
+    pub resources: Vec<String>,
+    /// How long they may take to sign. Default 10 minutes.
+    #[serde(with = "humantime_serde")]
+    pub payload_lifetime: Duration,
+    /// Payloads that wait to be signed. Default 100,000.
+    pub max_open_payloads: usize,
+}
+
+impl Default for ThirdwebRules {
+    fn default() -> Self {
+        Self {
+            domain: String::new(),
+            admin_addresses: Vec::new(),
+            admin_key_file: None,
+            leeway: Duration::from_secs(60),
+            token_lifetime: Duration::from_secs(3 * 24 * 3600),
+            statement: "Please ensure that the domain above matches the URL of the current website.".into(),
+            uri: None,
+            version: "1".into(),
+            chain_ids: Vec::new(),
+            resources: Vec::new(),
+            payload_lifetime: Duration::from_secs(10 * 60),
+            max_open_payloads: 100_000,
+        }
+    }
+}
+
+/// A path from the folder of the file that names it.
+fn relative<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = Option::<RelativePathBuf>::deserialize(from)?;
+    Ok(path.map(|path| path.relative()))
+}
+
+/// Why there is no key of an admin wallet.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminKeyError {
+    /// The file cannot be read or trusted.
+    #[error("cannot use the thirdweb admin key in {}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SecretFileError,
+    },
+    /// There is no such file.
+    #[error("there is no thirdweb admin key in {}", .0.display())]
+    Missing(PathBuf),
+    /// The file holds something else.
+    #[error("cannot use the thirdweb admin key in {}: {NotAKey}", .0.display())]
+    Malformed(PathBuf),
+}
+
+impl ThirdwebRules {
+    /// The key of the admin wallet, if there is to be one.
+    ///
+    /// # Errors
+    /// [`AdminKeyError`].
+    pub fn admin_key(&self) -> Result<Option<SigningKey>, AdminKeyError> {
+        let Some(path) = &self.admin_key_file else { return Ok(None) };
+        let read =
+            files::read_secret(path).map_err(|error| AdminKeyError::File { path: path.clone(), error })?;
+        let text = read.ok_or_else(|| AdminKeyError::Missing(path.clone()))?;
+        SigningKey::parse(&text).map(Some).map_err(|_| AdminKeyError::Malformed(path.clone()))
+    }
+
+    /// What is wrong with the section: the key, and the reason.
+    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
+        /// Tokens tell the time in whole seconds.
+        const SHORTEST: Duration = Duration::from_secs(1);
+
+        if self.domain.is_empty() || !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err((
+                "wallets.thirdweb.domain",
+                "must be the domain of your app, like \"example.com\"".into(),
+            ));
+        }
+        if self.admin_addresses.is_empty() && self.admin_key_file.is_none() {
+            let reason = "name an admin wallet at least, here or by admin_key_file";
+            return Err(("wallets.thirdweb.admin_addresses", reason.into()));
+        }
+        for (key, time) in [
+            ("wallets.thirdweb.token_lifetime", self.token_lifetime),
+            ("wallets.thirdweb.payload_lifetime", self.payload_lifetime),
+        ] {
+            if time < SHORTEST {
+                return Err((key, "must be at least 1s".into()));
+            }
+        }
+        if self.max_open_payloads == 0 {
+            return Err(("wallets.thirdweb.max_open_payloads", "must be at least 1".into()));
+        }
+        let is_line = |text: &String| !text.is_empty() && !text.chars().any(char::is_control);
+        for (key, holds) in [
+            ("wallets.thirdweb.statement", is_line(&self.statement)),
+            ("wallets.thirdweb.uri", self.uri.iter().all(is_line)),
+            ("wallets.thirdweb.version", is_line(&self.version)),
+            ("wallets.thirdweb.resources", self.resources.iter().all(is_line)),
+        ] {
+            if !holds {
+                return Err((key, "must be one line each, and not empty".into()));
+            }
+        }
+        Ok(())
+    }
+}

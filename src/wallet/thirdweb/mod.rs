@@ -1,0 +1,174 @@
+//! thirdweb's tokens as a wallet provider: an admin wallet vouches for the address of a user.
+//!
+//! `token.rs` is what it takes to believe one, `issue.rs` makes them; both are pure. With the key of an admin wallet,
+//! [`Thirdweb`] issues them too, and [`SignIn`] to whoever signs a text (`payload.rs`).
+
+mod issue;
+mod json;
+mod payload;
+mod refusal;
+mod sign_in;
+mod token;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rand::{Rng, thread_rng};
+use serde_json::Value;
+
+pub use issue::{NewToken, issue};
+pub use json::Inexact;
+pub use payload::{Expected, Payload, SignInRefusal};
+pub use refusal::Refusal;
+pub use sign_in::{SignIn, SignInError};
+pub use token::{Policy, Verified, verify};
+
+use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::ThirdwebRules;
+use crate::ethereum::{Address, SigningKey};
+use crate::token::MAX_TOKEN_BYTES;
+
+/// What callers name it by.
+pub const NAME: &str = "thirdweb";
+
+/// Vouches for wallets that hold a token of an admin wallet, for one domain.
+#[derive(Debug)]
+pub struct Thirdweb {
+    policy: Policy,
+    key: Option<SigningKey>,
+    lifetime: Duration,
+    max_lifetime: Duration,
+    clock: SharedClock,
+}
+
+/// Why there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// There is no key to sign with.
+    #[error("there is no key to issue with: wallets.thirdweb.admin_key_file names one")]
+    NoKey,
+    /// The life that it should have.
+    #[error("duration_hours: must be from 1 to {0}")]
+    Lifetime(u64),
+    /// What it should say besides.
+    #[error("ctx: {0}")]
+    Context(#[from] Inexact),
+    /// The same, in length.
+    #[error("ctx: the token would be larger than {MAX_TOKEN_BYTES} bytes")]
+    TooLarge,
+    /// The token that it should follow is not to be believed.
+    #[error("token: {0}")]
+    Refused(#[from] Refusal),
+}
+
+impl Thirdweb {
+    /// By these rules. The address of our own key counts as an admin's; no token that it signs lives longer than
+    /// `max_lifetime`.
+    pub fn new(
+        rules: &ThirdwebRules,
+        key: Option<SigningKey>,
+        max_lifetime: Duration,
+        clock: SharedClock,
+    ) -> Self {
+        let own = key.as_ref().map(SigningKey::address);
+        let policy = Policy {
+            domain: rules.domain.clone(),
+            admins: rules.admin_addresses.iter().copied().chain(own).collect(),
+            leeway_secs: rules.leeway.as_secs(),
+        };
+        Self { policy, key, lifetime: rules.token_lifetime, max_lifetime, clock }
+    }
+
+    /// Whether there is a key to issue with.
+    ///
+    /// # Errors
+    /// [`IssueError::NoKey`].
+    pub fn can_issue(&self) -> Result<(), IssueError> {
+        self.key().map(drop)
+    }
+
+    /// Issues a token for this wallet, from now on.
+    ///
+    /// # Errors
+    /// Any [`IssueError`] but `Refused`.
+    pub fn issue(
+        &self,
+        owner: Address,
+        lifetime: Option<Duration>,
+        context: Option<&Value>,
+    ) -> Result<String, IssueError> {
+        let key = self.key()?;
+        let lifetime = lifetime.unwrap_or(self.lifetime);
+        if lifetime.is_zero() || lifetime > self.max_lifetime {
+            return Err(IssueError::Lifetime(self.max_lifetime.as_secs() / 3600));
+        }
+        let id = format!("0x{}", hex::encode(thread_rng().r#gen::<[u8; 32]>()));
+        let new = NewToken {
+            domain: &self.policy.domain,
+            owner,
+            now: self.clock.now().secs(),
+            lifetime_secs: lifetime.as_secs(),
+            id: &id,
+            context,
+        };
+        let token = issue(key, &new)?;
+        if token.len() > MAX_TOKEN_BYTES { Err(IssueError::TooLarge) } else { Ok(token) }
+    }
+
+    /// Issues a token that follows one that still holds: for the same wallet, with the same context unless there is
+    /// another.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn refresh(
+        &self,
+        token: &str,
+        lifetime: Option<Duration>,
+        context: Option<&Value>,
+    ) -> Result<String, IssueError> {
+        let old = self.verify(token)?;
+        self.issue(old.owner, lifetime, context.or(old.claims.get("ctx")))
+    }
+
+    fn key(&self) -> Result<&SigningKey, IssueError> {
+        self.key.as_ref().ok_or(IssueError::NoKey)
+    }
+
+    fn verify(&self, token: &str) -> Result<Verified, Refusal> {
+        verify(token, &self.policy, self.clock.now().secs())
+    }
+}
+
+#[async_trait]
+impl WalletProvider for Thirdweb {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError> {
+        Ok(identity(self.verify(credential.text)?))
+    }
+
+    /// Nobody withdraws these tokens: they are made to end soon.
+    fn is_withdrawn(&self, _credential: &[u8; 32]) -> bool {
+        false
+    }
+}
+
+/// The wallet is known by its address in lower case, which has one spelling, and shown as EIP-55 spells it.
+fn identity(token: Verified) -> WalletIdentity {
+    let owner = token.owner;
+    WalletIdentity {
+        provider: NAME.into(),
+        wallet_id: format!("{owner:x}"),
+        auth_method: "ethereum".into(),
+        auth_identifier: owner.to_string(),
+        credential: token.id,
+        expires_at: Timestamp::from_secs(token.expires_at),
+        issued_at: token.issued_at.map(Timestamp::from_secs),
+        target_key: None,
+        wallets: Vec::new(),
+        claims: token.claims,
+    }
+}

@@ -1,0 +1,184 @@
+//! The tokens of thirdweb: a JWT by its looks, whose header says ES256 and whose signature is another, that of a
+//! wallet (EIP-191) over the payload alone.
+//!
+//! What came is hashed, and never what was written anew from it: no two JSON writers agree on every number.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::Refusal;
+use crate::ethereum::{Address, recover};
+use crate::token::MAX_TOKEN_BYTES;
+use crate::token::json::Object;
+
+/// `{"alg":"ES256","typ":"JWT"}`, the first part of every token.
+pub(super) const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";
+
+/// The latest time: up to here JSON readers agree on integers (RFC 8259 §6).
+const MAX_TIME: u64 = (1 << 53) - 1;
+
+/// Which tokens are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// `aud`, letter by letter.
+    pub domain: String,
+    /// Who may issue.
+    pub admins: Vec<Address>,
+    /// How far `nbf` and `iat` may lie ahead, in seconds. `exp` has no leeway.
+    pub leeway_secs: u64,
+}
+
+/// What a token says that is believed. Times are seconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// `iss`: who has signed it.
+    pub issuer: Address,
+    /// `sub`: whose wallet it is.
+    pub owner: Address,
+    /// `exp`: the first second at which it is valid no more.
+    pub expires_at: u64,
+    /// `iat`.
+    pub issued_at: Option<u64>,
+    /// Names the token, whatever alphabet or capitals it was written with: a hash of its signer and what was signed.
+    pub id: [u8; 32],
+    /// All claims.
+    pub claims: Value,
+}
+
+/// The claims that matter. Integers are written as such: a time with a dot or an exponent is refused.
+#[derive(Deserialize)]
+struct Claims<'a> {
+    #[serde(borrow)]
+    iss: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    sub: std::borrow::Cow<'a, str>,
+    aud: Value,
+    exp: u64,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
+    iat: Option<u64>,
+}
+
+/// A time that may be left out, but not be null.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    u64::deserialize(from).map(Some)
+}
+
+/// Whose wallet this token vouches for at `now`, in seconds since the Unix epoch.
+///
+/// # Errors
+/// The first [`Refusal`] that applies.
+pub fn verify(token: &str, policy: &Policy, now: u64) -> Result<Verified, Refusal> {
+    let (payload, signature) = parse(token)?;
+    let claims: Claims<'_> = serde_json::from_slice(&payload).map_err(|_| Refusal::Claims)?;
+    let (issuer, owner) = claims.addresses()?;
+    if !policy.admins.contains(&issuer) {
+        return Err(Refusal::UnknownIssuer);
+    }
+    if recover(&payload, &signature) != Some(issuer) {
+        return Err(Refusal::Signature);
+    }
+    if claims.aud.as_str() != Some(&policy.domain) {
+        return Err(Refusal::Audience);
+    }
+    claims.check_times(now, policy.leeway_secs)?;
+    Ok(Verified {
+        issuer,
+        owner,
+        expires_at: claims.exp,
+        issued_at: claims.iat,
+        id: Sha256::new()
+            .chain_update(issuer.as_bytes())
+            .chain_update(Sha256::digest(&payload))
+            .finalize()
+            .into(),
+        claims: serde_json::from_slice(&payload).map_err(|_| Refusal::Malformed)?,
+    })
+}
+
+impl Claims<'_> {
+    fn addresses(&self) -> Result<(Address, Address), Refusal> {
+        let issuer = Address::in_any_case(&self.iss).map_err(|_| Refusal::Claims)?;
+        let owner = Address::in_any_case(&self.sub).map_err(|_| Refusal::Claims)?;
+        Ok((issuer, owner))
+    }
+
+    fn check_times(&self, now: u64, leeway: u64) -> Result<(), Refusal> {
+        if [Some(self.exp), self.nbf, self.iat].into_iter().flatten().any(|time| time > MAX_TIME) {
+            return Err(Refusal::Claims);
+        }
+        let ahead = |time: Option<u64>| time.is_some_and(|time| time > now.saturating_add(leeway));
+        if now >= self.exp {
+            Err(Refusal::Expired)
+        } else if ahead(self.nbf) {
+            Err(Refusal::NotYetValid)
+        } else if ahead(self.iat) {
+            Err(Refusal::IssuedInFuture)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Payload and signature of a token; what they say is not looked at, but that it means the same to every reader.
+fn parse(token: &str) -> Result<(Vec<u8>, String), Refusal> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Refusal::Malformed);
+    }
+    let mut parts = token.split('.');
+    let (Some(header), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Refusal::Malformed);
+    };
+    if header != HEADER {
+        return Err(Refusal::Header);
+    }
+    let payload = decode(payload)?;
+    if !is_compact(&payload) || Object::parse(&payload).is_err() {
+        return Err(Refusal::Malformed);
+    }
+    let signature = String::from_utf8(decode(signature)?).map_err(|_| Refusal::Malformed)?;
+    Ok((payload, signature))
+}
+
+/// Unpadded base64 with the unused bits zero: of version 5 in the alphabet for URLs, of version 4 in the other.
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    let decoded = URL_SAFE_NO_PAD.decode(part).or_else(|_| STANDARD_NO_PAD.decode(part));
+    decoded.map_err(|_| Refusal::Malformed)
+}
+
+/// Whether JSON has no white space but in its strings. thirdweb writes it so, and its own verifier, which hashes
+/// what it writes anew, would refuse any other.
+fn is_compact(json: &[u8]) -> bool {
+    let (mut in_string, mut escaped) = (false, false);
+    json.iter().all(|byte| {
+        let quoted = in_string;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ => {}
+        }
+        quoted || !byte.is_ascii_whitespace()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_counts_where_it_is_not_said() {
+        for compact in [r#"{"a b":"c \" d"}"#, r#"{"a":"\\"}"#, "[1,2]"] {
+            assert!(is_compact(compact.as_bytes()), "{compact}");
+        }
+        for spaced in [r#"{"a": 1}"#, r#"{"a":"\\" }"#, r#"{"a":"\""} "#, "{\n}"] {
+            assert!(!is_compact(spaced.as_bytes()), "{spaced}");
+        }
+    }
+}
