@@ -267,13 +267,25 @@ impl Auth {
         }
         self.has_room_to_revoke()?;
         let mut revoked = Revoked { fresh: false, names: Vec::with_capacity(2) };
-        // Which of the keys that may have signed it did sign it need not be known: the others are nobody's.
-        for signer in self.tokens.signatures.signer_candidates(&token)?.iter() {
-            let digest = revocation_id(&signer.to_xonly_bytes(), &token);
+        for signer in self.may_have_signed(&token).await? {
+            let digest = revocation_id(&signer, &token);
             revoked.fresh |= self.keep_revoked(digest, expires_at).await?;
             revoked.names.push(digest);
         }
         Ok(revoked)
+    }
+
+    /// The key that signed a token, if it is known here; else every one that can have: the others are nobody's.
+    async fn may_have_signed(&self, token: &UnverifiedToken) -> Result<Vec<[u8; 32]>> {
+        let candidates = self.tokens.signatures.signer_candidates(token)?;
+        let ours = self.identity.verifying_key();
+        if candidates.contains(&ours) {
+            return Ok(vec![ours.to_xonly_bytes()]);
+        }
+        Ok(match self.known_among(&candidates).await?[..] {
+            [WalletLogin { signer, .. }] => vec![signer.to_bytes()],
+            _ => candidates.iter().map(VerifyingKey::to_xonly_bytes).collect(),
+        })
     }
 
     /// Whether what this names was revoked.

@@ -159,7 +159,7 @@ impl Stage {
             lookup: LookupRules::default(),
             history: HistoryRules::default(),
             access: AccessRules::default(),
-            sessions: SessionRules::default(),
+            sessions: SessionRules { enabled: true, ..SessionRules::default() },
             wallets: Wallets::default(),
             forward: ForwardRules::default(),
             webhook: None,
