@@ -96,6 +96,9 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
+    if book.is_none() && config.wallets.names().len() > 1 {
+        tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
+    }
     let sessions = match book {
         Some(book) => {
             let providers = wallets::providers(&config.wallets, &auth, thirdweb.as_ref(), &clock)?;

@@ -26,6 +26,7 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
     let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
     let (entries, relay_source) = relays::load(relays_file.as_deref())?;
+    let wallets = check_wallets(raw.wallets, raw.tokens.max_issued_lifetime)?;
     Ok(Config {
         service: check_service(raw.service, overrides)?,
         local: check_local(raw.local, overrides, &data_dir)?,
@@ -40,7 +41,7 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         history: check_history(raw.history)?,
         access: raw.access,
         sessions: raw.sessions,
-        wallets: check_wallets(raw.wallets)?,
+        wallets,
         forward: raw.forward,
         webhook: raw.webhook.check().map_err(|(key, reason)| invalid(key, reason))?,
         log: raw.log,
@@ -95,8 +96,12 @@ fn check_times(raw: &Raw) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check_wallets(mut wallets: Wallets) -> Result<Wallets, ConfigError> {
+fn check_wallets(mut wallets: Wallets, max_issued: Duration) -> Result<Wallets, ConfigError> {
     wallets.check().map_err(|(key, reason)| invalid(key, reason))?;
+    if wallets.thirdweb.as_ref().is_some_and(|thirdweb| thirdweb.token_lifetime > max_issued) {
+        let reason = "must be at most tokens.max_issued_lifetime";
+        return Err(invalid("wallets.thirdweb.token_lifetime", reason));
+    }
     let names = wallets.names();
     if names.contains(&wallets.default.as_str()) {
         return Ok(wallets);

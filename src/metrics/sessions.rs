@@ -22,8 +22,9 @@ impl Sessions {
             ),
             checks: families.counters(
                 "portico_session_checks_total",
-                "Questions about sessions, by what was asked; result is ok or the code of the refusal.",
-                &["at", "result"],
+                "Questions about sessions, by what was asked and whose wallet was meant; result is ok or the code of the \
+                 refusal.",
+                &["at", "provider", "result"],
             ),
             ended: families.counters(
                 "portico_sessions_revoked_total",
@@ -39,13 +40,13 @@ impl Sessions {
     }
 
     /// Somebody was let in: `verify`, `forward`, `refresh`, `introspect`.
-    pub fn passed(&self, at: &str) {
-        self.checks.with_label_values(&[at, "ok"]).inc();
+    pub fn passed(&self, at: &str, provider: &str) {
+        self.checks.with_label_values(&[at, provider, "ok"]).inc();
     }
 
     /// Somebody was not, there or at `login`.
-    pub fn refused(&self, at: &str, code: &str) {
-        self.checks.with_label_values(&[at, code]).inc();
+    pub fn refused(&self, at: &str, provider: &str, code: &str) {
+        self.checks.with_label_values(&[at, provider, code]).inc();
     }
 
     /// A session was ended.

@@ -56,12 +56,12 @@ impl Actor {
     pub(super) fn refusal(
         &self,
         kind: AuditKind,
-        provider: Option<&str>,
+        provider: &str,
         reason: &Reason,
         at: Timestamp,
     ) -> AuditDraft {
         let draft = AuditDraft {
-            provider: provider.map(str::to_owned),
+            provider: Some(provider.to_owned()),
             reason: Some(reason.code().to_owned()),
             ..self.did(kind, at)
         };

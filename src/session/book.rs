@@ -120,9 +120,8 @@ impl Book {
 
     /// A login over the relays was refused, though its wallet has approved: counted, and told in the audit.
     pub async fn refused_at_login(&self, wallet: &WalletIdentity, reason: &Reason, actor: &Actor) {
-        self.metrics.sessions.refused("login", reason.code());
-        let provider = Some(wallet.provider.as_str());
-        let draft = actor.refusal(AuditKind::LoginRefused, provider, reason, self.clock.now());
+        self.metrics.sessions.refused("login", &wallet.provider, reason.code());
+        let draft = actor.refusal(AuditKind::LoginRefused, &wallet.provider, reason, self.clock.now());
         let draft = AuditDraft { wallet_id: Some(wallet.wallet_id.clone()), ..draft };
         if let Err(error) = self.accounts.record_audit(&[draft]).await {
             tracing::warn!(%error, "a refusal is missing in the audit");

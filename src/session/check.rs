@@ -50,18 +50,25 @@ impl Sessions {
             Err(SessionError::Refused(reason @ Reason::SessionMismatch(_))) => {
                 self.refused(at, AuditKind::SessionMismatch, reason, offered.provider, actor);
             }
-            _ => self.count(at, checked.as_ref().err()),
+            _ => self.count(at, &checked, offered.provider),
         }
         checked
     }
 
     /// Counts an answer.
-    pub(super) fn count(&self, at: &'static str, error: Option<&SessionError>) {
-        match error {
-            None => self.book.metrics.sessions.passed(at),
-            Some(SessionError::Refused(reason)) => self.book.metrics.sessions.refused(at, reason.code()),
-            Some(_) => {}
+    pub(super) fn count(&self, at: &'static str, checked: &Result<Checked>, provider: Option<&str>) {
+        let metrics = &self.book.metrics.sessions;
+        match checked {
+            Ok(checked) => metrics.passed(at, &checked.user.provider),
+            Err(SessionError::Refused(reason)) => metrics.refused(at, self.meant(provider), reason.code()),
+            Err(_) => {}
         }
+    }
+
+    /// The provider that a caller means. What a caller calls it by is nobody's word for it.
+    pub(super) fn meant(&self, provider: Option<&str>) -> &str {
+        let meant = self.providers.get(provider.unwrap_or(&self.default_provider));
+        meant.map_or("unknown", |provider| provider.name())
     }
 
     /// Everything but whether the access token has run out.
@@ -109,7 +116,7 @@ impl Sessions {
         Ok(Examined { checked: Checked { user, session, claims, wallet }, is_stale })
     }
 
-    /// The session that the token names, else the one that this credential began or carried on.
+    /// The session that the token names, else that of the wallet.
     pub(super) async fn session_of(
         &self,
         claims: Option<&Claims>,
@@ -119,17 +126,31 @@ impl Sessions {
             (Some(claims), _) => {
                 let id = claims.sid.as_deref().and_then(|sid| sid.parse().ok());
                 let id = id.ok_or(Reason::InvalidToken(AccessError::MalformedClaims))?;
-                self.book.session(id).await?
+                // One that was dropped with its user, or because it ended long ago.
+                self.book.session(id).await?.ok_or(Reason::SessionRevoked)?
             }
-            (None, Some(wallet)) => {
-                self.book.accounts.session_of_credential(&wallet.credential).await?.map(Arc::new)
-            }
-            (None, None) => None,
+            (None, Some(wallet)) => self.session_of_wallet(wallet).await?,
+            (None, None) => return Err(Reason::NoSession.into()),
         };
-        // One that was dropped with its user, or because it ended long ago.
-        let session = session.ok_or(Reason::SessionRevoked)?;
         let user = self.book.user(session.user).await?.ok_or(Reason::SessionRevoked)?;
         Ok((user, session))
+    }
+
+    /// The latest session that this credential began or carried on last, ended or not; where there is none, as a
+    /// wallet may show a new one each time, the latest of the wallet that goes on.
+    async fn session_of_wallet(&self, wallet: &WalletIdentity) -> Result<Arc<Session>> {
+        /// As many as may go on and be older than some that have ended.
+        const LATEST: usize = 100;
+
+        let accounts = &self.book.accounts;
+        if let Some(session) = accounts.session_of_credential(&wallet.credential).await? {
+            return Ok(Arc::new(session));
+        }
+        let user = accounts.user_of_wallet(&wallet.provider, &wallet.wallet_id).await?;
+        let user = user.ok_or(Reason::NoSession)?;
+        let (now, latest) = (self.book.clock.now(), accounts.sessions_of(user.id, None, LATEST).await?);
+        let goes_on = |one: &Session| one.ended.is_none() && one.expires_at > now;
+        Ok(Arc::new(latest.into_iter().find(goes_on).ok_or(Reason::NoSession)?))
     }
 
     /// Whether the credential behind a session was revoked, where it is not shown.

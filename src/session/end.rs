@@ -13,7 +13,7 @@ impl Sessions {
     pub async fn logout(self: &Arc<Self>, offered: Offered<'_>, all: bool, actor: Actor) -> Result<usize> {
         let (user, session) = match self.shown(offered).await {
             // It has gone with its user, or long ago.
-            Err(SessionError::Refused(Reason::SessionRevoked)) => return Ok(0),
+            Err(SessionError::Refused(Reason::SessionRevoked | Reason::NoSession)) => return Ok(0),
             shown => shown?,
         };
         let (which, reason) = if all {

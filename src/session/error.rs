@@ -34,6 +34,9 @@ pub enum Reason {
     /// The token and the credential are of different wallets.
     #[error("the access token and the wallet's credential do not belong together")]
     SessionMismatch(Box<Mismatch>),
+    /// There is a wallet, but nobody has logged in with it, or what was begun is gone.
+    #[error("there is no session: log in")]
+    NoSession,
     /// The session was ended.
     #[error("the session was ended")]
     SessionRevoked,
@@ -73,6 +76,7 @@ impl Reason {
             Self::TokenExpired { .. } => "token_expired",
             Self::SessionExpired => "session_expired",
             Self::SessionMismatch(_) => "session_mismatch",
+            Self::NoSession => "no_session",
             Self::SessionRevoked => "session_revoked",
             Self::UserDisabled => "user_disabled",
             Self::Credential { code, .. } => code,

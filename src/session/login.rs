@@ -71,10 +71,9 @@ impl Sessions {
         provider: Option<&str>,
         actor: &Actor,
     ) {
-        self.book.metrics.sessions.refused(at, reason.code());
-        // What a caller calls it by is nobody's word for it unless there is such a provider.
-        let provider = self.providers.get(provider.unwrap_or(&self.default_provider));
-        let draft = actor.refusal(kind, provider.map(|one| one.name()), reason, self.book.clock.now());
+        let provider = self.meant(provider);
+        self.book.metrics.sessions.refused(at, provider, reason.code());
+        let draft = actor.refusal(kind, provider, reason, self.book.clock.now());
         self.trail.add(draft);
     }
 }

@@ -30,7 +30,7 @@ impl Sessions {
                 self.refused("refresh", kind, reason, provider, actor);
             }
             Err(_) => {}
-            Ok(_) => self.book.metrics.sessions.passed("refresh"),
+            Ok(renewed) => self.book.metrics.sessions.passed("refresh", &renewed.user.provider),
         }
         renewed
     }

@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 const MAX_NAME: usize = 512;
 
 /// Whose wallet it is, as its provider has verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WalletIdentity {
     /// The provider's name.
     pub provider: String,
@@ -32,12 +32,14 @@ pub struct WalletIdentity {
     /// What the user is known by there.
     pub auth_identifier: String,
     /// A hash that names the credential, and that none of its other spellings changes.
+    #[serde(skip)]
     pub credential: [u8; 32],
     /// Up to when the credential holds.
     pub expires_at: Timestamp,
     /// When the credential was issued, if it says.
     pub issued_at: Option<Timestamp>,
     /// The key that the claim `target_key` names for programs written after the Portal wallet.
+    #[serde(skip)]
     pub target_key: Option<String>,
     /// Further wallets of the same user.
     pub wallets: Vec<FurtherWallet>,

@@ -109,7 +109,13 @@ pub(in crate::api) async fn verify(
     let checked = api.sessions()?.check("verify", offered, &actor).await?;
     let user = Member::from(&*checked.user);
     let session = OpenSession::from(&*checked.session);
-    Ok(ok(json!({ "active": true, "user": user, "session": session, "claims": checked.claims.as_deref() })))
+    Ok(ok(json!({
+        "active": true,
+        "user": user,
+        "session": session,
+        "claims": checked.claims.as_deref(),
+        "wallet": checked.wallet,
+    })))
 }
 
 pub(in crate::api) async fn refresh(

@@ -25,8 +25,10 @@ impl Mapping {
 
     /// Whom the claims are of. A claim that is named and not there is not made up.
     pub(super) fn owner(&self, claims: &Value) -> Result<Owner, JwtError> {
-        // OpenID Connect Core §5.1: false is the issuer's word that anybody could have typed the address.
-        if self.auth_identifier == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+        // OpenID Connect Core §5.1: anything but true is the issuer's word that anybody could have typed the
+        // address. Some issuers write it as text.
+        let is_verified = |claim: &Value| *claim == Value::Bool(true) || claim == "true";
+        if self.auth_identifier == "email" && !claims.get("email_verified").is_none_or(is_verified) {
             return Err(JwtError::UnverifiedIdentifier);
         }
         let auth_method = self.auth_method.as_ref().map(|name| text(claims, name)).transpose()?;

@@ -95,6 +95,6 @@ async fn a_flood_of_refusals_does_not_fill_the_audit_and_each_is_counted() {
         }
     };
     soon("the audit to be full", flood).await;
-    let counted = "portico_session_checks_total{at=\"login\",result=\"malformed_token\"}";
+    let counted = "portico_session_checks_total{at=\"login\",provider=\"portal\",result=\"malformed_token\"}";
     assert_eq!(daemon.metric(counted).await, f64::from(refusals as u32));
 }
