@@ -101,7 +101,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     }
     let sessions = match book {
         Some(book) => {
-            let providers = wallets::providers(&config.wallets, &auth, thirdweb.as_ref(), &clock)?;
+            let providers = wallets::providers(&config.wallets, &auth, thirdweb.as_ref(), &store, &clock)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,

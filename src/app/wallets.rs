@@ -18,6 +18,7 @@ pub(super) fn providers(
     wallets: &Wallets,
     auth: &Arc<Auth>,
     thirdweb: Option<&Arc<SignIn>>,
+    store: &Arc<dyn Store>,
     clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
@@ -36,7 +37,7 @@ pub(super) fn providers(
         providers.push(Arc::new(JwksWallets::of_para(rules, Arc::clone(clock))?));
     }
     if let Some(rules) = &wallets.nip98 {
-        providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(clock))));
+        providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(store), Arc::clone(clock))));
     }
     Ok(providers)
 }

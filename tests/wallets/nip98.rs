@@ -1,8 +1,12 @@
 //! Signed requests: each once, for the request that it came with, and just now.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use nostr_sdk::Keys;
 use portico::clock::Timestamp;
 use portico::config::Nip98;
+use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::wallet::nip98::Nip98Wallets;
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider, WebRequest};
 use proptest::prelude::*;
@@ -15,9 +19,38 @@ const START: u64 = 1_800_000_000;
 const URL: &str = "https://app.example/v1/me?x=1";
 const REQUEST: WebRequest<'_> = WebRequest { method: "GET", target: "/v1/me?x=1", body: None };
 
-fn provider(clock: &std::sync::Arc<Hands>) -> Nip98Wallets {
-    let rules: Nip98 = serde_json::from_value(json!({ "public_url": "https://app.example" })).unwrap();
-    Nip98Wallets::new(&rules, clock.clone())
+/// What remembers, and is gone with the test.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn provider(&self, clock: &Arc<Hands>) -> Nip98Wallets {
+        let rules: Nip98 = serde_json::from_value(json!({ "public_url": "https://app.example" })).unwrap();
+        let store = SqliteStore::open(&self.0.path().join("db"), SqliteOptions::default()).unwrap();
+        Nip98Wallets::new(&rules, Arc::new(store), clock.clone())
+    }
+}
+
+/// A provider with a disk of its own.
+struct Alone {
+    provider: Nip98Wallets,
+    _disk: Disk,
+}
+
+impl Deref for Alone {
+    type Target = Nip98Wallets;
+
+    fn deref(&self) -> &Nip98Wallets {
+        &self.provider
+    }
+}
+
+fn provider(clock: &Arc<Hands>) -> Alone {
+    let disk = Disk::new();
+    Alone { provider: disk.provider(clock), _disk: disk }
 }
 
 async fn shown(
@@ -38,6 +71,17 @@ async fn whoever_signs_the_request_is_known_by_their_key_for_as_long_as_a_sessio
     assert_eq!(identity.target_key.as_deref(), Some(&*identity.wallet_id));
     // A clock that runs ahead makes no session longer.
     assert_eq!(identity.expires_at, Timestamp::from_secs(START + 12 * 3600));
+}
+
+#[tokio::test]
+async fn a_header_by_a_clock_that_runs_ahead_is_worth_nothing_after_a_restart_either() {
+    let (disk, clock, keys) = (Disk::new(), Hands::at(START), Keys::generate());
+    for ahead in [0, 1, 30, 59] {
+        let text = signed::at(START + ahead, &keys, "GET", URL, None);
+        shown(&disk.provider(&clock), &text, REQUEST).await.unwrap();
+        let again = shown(&disk.provider(&clock), &text, REQUEST).await;
+        assert_eq!(code(again), "already_used", "{ahead} seconds ahead");
+    }
 }
 
 #[tokio::test]

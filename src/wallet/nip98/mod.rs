@@ -1,18 +1,19 @@
 //! Nostr keys that sign each request (NIP-98): the credential is the value of the `Authorization` header.
 //!
 //! `event.rs` judges an event against the request that it came with, `seen.rs` knows which came before. An event
-//! holds for one question: whoever shows it twice is refused.
+//! holds for one question: whoever shows it twice is refused, a restart between or not.
 
 mod error;
 mod event;
 mod seen;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use nostr_sdk::ToBech32;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 pub use error::Nip98Error;
 pub use event::{Policy, SignedRequest};
@@ -20,6 +21,7 @@ pub use event::{Policy, SignedRequest};
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::Nip98;
+use crate::store::{Revocation, Store};
 use seen::{Novelty, Seen};
 
 /// What callers name it by.
@@ -31,17 +33,41 @@ pub struct Nip98Wallets {
     policy: Policy,
     session: Duration,
     clock: SharedClock,
-    /// What was shown before that is not remembered.
+    /// What was signed before that may have been shown to a process before this one.
     since: Timestamp,
+    store: Arc<dyn Store>,
     seen: Mutex<Seen>,
 }
 
 impl Nip98Wallets {
     /// Those that sign requests to this web app.
-    pub fn new(rules: &Nip98, clock: SharedClock) -> Self {
+    pub fn new(rules: &Nip98, store: Arc<dyn Store>, clock: SharedClock) -> Self {
         let policy = Policy { public_url: rules.public_url.clone(), window: rules.window };
         let since = Timestamp::from_secs(clock.now().secs());
-        Self { policy, session: rules.session, clock, since, seen: Mutex::default() }
+        Self { policy, session: rules.session, clock, since, store, seen: Mutex::default() }
+    }
+
+    /// Whether an event is shown for the first time, which it is not any more.
+    async fn is_new(&self, signed: &SignedRequest, now: Timestamp) -> Result<bool, CredentialError> {
+        // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
+        let keep = self.policy.window * 2 + Duration::from_secs(1);
+        let novelty = self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(signed.id, now, keep);
+        match novelty {
+            Novelty::Known => return Ok(false),
+            Novelty::NoRoom => {
+                let message = "more signed requests came at once than can be remembered";
+                return Err(CredentialError::Unavailable(message.into()));
+            }
+            // It is older than the next process, which will refuse it for that.
+            Novelty::New if signed.signed_at.secs() < now.secs() => return Ok(true),
+            Novelty::New => {}
+        }
+        let shown = Revocation {
+            digest: Sha256::new().chain_update("nip98\0").chain_update(signed.id).finalize().into(),
+            expires_at: now.plus(keep),
+        };
+        let kept = self.store.revoke(&shown, now).await;
+        kept.map_err(|error| CredentialError::Unavailable(error.to_string()))
     }
 }
 
@@ -58,15 +84,8 @@ impl WalletProvider for Nip98Wallets {
         if signed.signed_at < self.since {
             return Err(Nip98Error::OutsideWindow.into());
         }
-        // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
-        let keep = self.policy.window * 2 + Duration::from_secs(1);
-        match self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(signed.id, now, keep) {
-            Novelty::New => {}
-            Novelty::Known => return Err(Nip98Error::AlreadyUsed.into()),
-            Novelty::NoRoom => {
-                let message = "more signed requests came at once than can be remembered";
-                return Err(CredentialError::Unavailable(message.into()));
-            }
+        if !self.is_new(&signed, now).await? {
+            return Err(Nip98Error::AlreadyUsed.into());
         }
         let key = signed.user.to_hex();
         Ok(WalletIdentity {
