@@ -62,6 +62,11 @@ fn the_corpus_of_relay_frames_holds() {
 }
 
 #[test]
+fn the_corpus_of_sign_ins_holds() {
+    replay("sign_in", portico_fuzz::sign_in::run);
+}
+
+#[test]
 fn the_corpus_of_exported_sessions_holds() {
     replay("para_session", portico_fuzz::para_session::run);
 }

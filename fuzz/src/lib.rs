@@ -9,6 +9,7 @@ pub mod message;
 pub mod nip98;
 pub mod para_session;
 pub mod relay_frame;
+pub mod sign_in;
 pub mod thirdweb;
 pub mod token;
 pub mod ws_command;

@@ -85,7 +85,15 @@ mod tests {
 
     #[test]
     fn an_address_that_anybody_could_have_typed_names_nobody() {
-        let claims = json!({ "sub": "user", "email": "ceo@b.example", "email_verified": false });
-        assert_eq!(mapping("sub", None).owner(&claims), Err(JwtError::UnverifiedIdentifier));
+        let owner = |verified: Value| {
+            let claims = json!({ "sub": "user", "email": "ceo@b.example", "email_verified": verified });
+            mapping("sub", None).owner(&claims)
+        };
+        for no in [json!(false), json!("false"), json!("no"), json!(0), json!(1), json!(null), json!([])] {
+            assert_eq!(owner(no.clone()), Err(JwtError::UnverifiedIdentifier), "{no}");
+        }
+        for yes in [json!(true), json!("true")] {
+            assert!(owner(yes.clone()).is_ok(), "{yes}");
+        }
     }
 }

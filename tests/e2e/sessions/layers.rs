@@ -160,6 +160,39 @@ async fn a_fresh_credential_of_the_same_wallet_carries_the_session_on() {
 }
 
 #[tokio::test]
+async fn a_credential_that_a_newer_one_has_followed_still_finds_the_session() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    let service = nostr_sdk::PublicKey::parse(&daemon.public_key().await).unwrap();
+    let newer = member.phone.token(&service, now(), 20 * 24 * 3600);
+    let carried_on = json!({ "access_token": member.access_token(), "credential": newer });
+    rest.post("/auth/refresh", carried_on).await.data();
+    let older = json!({ "credential": member.credential });
+    let renewed = rest.post("/auth/refresh", older.clone()).await.data();
+    assert_eq!(renewed["session"]["id"], member.session());
+    assert_eq!(rest.post("/auth/logout", older.clone()).await.data(), json!({ "revoked": 1 }));
+    assert_eq!(rest.post("/auth/verify", member.both()).await.refusal(), refused(401, "session_revoked"));
+    assert_eq!(rest.post("/auth/refresh", older).await.refusal(), refused(401, "session_revoked"));
+}
+
+#[tokio::test]
+async fn a_credential_whose_session_was_ended_does_not_go_on_in_another_one() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let rest = daemon.rest();
+    let service = nostr_sdk::PublicKey::parse(&daemon.public_key().await).unwrap();
+    let elsewhere = member.phone.token(&service, now(), 3_000);
+    rest.post("/auth/login", json!({ "credential": elsewhere })).await.data();
+    rest.post("/auth/logout", json!({ "credential": member.credential })).await.data();
+    let alone = json!({ "credential": member.credential });
+    assert_eq!(rest.post("/auth/refresh", alone).await.refusal(), refused(401, "session_revoked"));
+    rest.post("/auth/refresh", json!({ "credential": elsewhere })).await.data();
+}
+
+#[tokio::test]
 async fn where_the_operator_says_so_one_layer_is_enough_but_two_must_still_agree() {
     let relay = TestRelay::start().await;
     let config = format!("{SESSIONS}checks = \"access_token\"\n");
