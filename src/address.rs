@@ -5,6 +5,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
+/// The address that a URL names itself, without a look-up.
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(ip) => Some(ip.into()),
+        Host::Ipv6(ip) => Some(ip.into()),
+    }
+}
+
 /// Is this an address of the public internet?
 ///
 /// By the special-purpose registries of IANA (RFC 6890): whatever is private, shared, local to host

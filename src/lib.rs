@@ -12,6 +12,7 @@
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed | |
 //! | [`wallet`] | what a wallet provider is, and those that need no more | `ethereum`, `token`, `config`, `store`, `outbound`, `clock` |
+//! | [`outbound`] | the one way out to web servers that others name | |
 //! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access`, `ethereum` |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |

@@ -1,7 +1,7 @@
 //! The one way out to web servers that others name: certificates are checked, redirects not followed, proxies not
 //! used, private addresses refused unless they are allowed, and no body is read beyond its bound.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ impl Outbound {
 
     /// The resolver is not asked about addresses that stand in the URL themselves.
     fn check(&self, url: &Url) -> Result<(), OutboundError> {
-        let literal = literal(url);
+        let literal = address::literal(url);
         if !self.allow_private && literal.is_some_and(|ip| !address::is_public(ip)) {
             return Err(OutboundError::Private);
         }
@@ -106,11 +106,6 @@ impl Outbound {
         }
         Err(OutboundError::Insecure)
     }
-}
-
-/// The address that a URL names itself, without a look-up.
-pub fn literal(url: &Url) -> Option<IpAddr> {
-    url.host_str()?.trim_matches(['[', ']']).parse().ok()
 }
 
 /// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead to the

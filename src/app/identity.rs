@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nostr_sdk::Keys;
+use nostr_sdk::{Keys, PublicKey};
 
 use super::error::StartError;
 use super::folder::{self, DataFolder};
@@ -25,14 +25,14 @@ pub(super) fn load(
     Ok((keys, identity))
 }
 
-/// Checks what a service that runs on a subkey shows for itself.
+/// Checks what a service that runs on a subkey shows for itself. Returns the key that it is known by.
 ///
 /// # Errors
 /// [`StartError::Proof`].
-pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Result<(), StartError> {
+pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Result<PublicKey, StartError> {
     match &service.subkey_proof_file {
-        None => Ok(()),
-        Some(path) => subkey(keys.clone(), path.clone(), clock).map(drop),
+        None => Ok(keys.public_key()),
+        Some(path) => subkey(keys.clone(), path.clone(), clock).map(|identity| identity.main_key()),
     }
 }
 

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::{Auth, AuthError, Result};
+use crate::address;
 use crate::config::LookupRules;
-use crate::outbound::{self, Outbound};
+use crate::outbound::Outbound;
 use crate::relay::Outcome;
 
 /// The largest NIP-05 document that is read, in bytes.
@@ -69,7 +70,7 @@ impl Lookup {
     async fn document(&self, address: &Nip05Address) -> Option<Value> {
         let _place = self.places.acquire().await.ok()?;
         let mut url = address.url().clone();
-        if self.rules.allow_private && outbound::literal(&url).is_some_and(|ip| ip.is_loopback()) {
+        if self.rules.allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
             url.set_scheme("http").ok()?;
         }
         let request = self.http.client().get(url).build().ok()?;

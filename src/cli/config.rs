@@ -1,6 +1,6 @@
 //! `portico config`: what the daemon would run with.
 
-use nostr_sdk::{Keys, ToBech32};
+use nostr_sdk::{PublicKey, ToBech32};
 use serde_json::json;
 
 use super::terminal::{say, text};
@@ -30,10 +30,8 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         eprintln!("portico: {variable}: {}", config::UNUSED);
     }
     let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
-    if let Some(keys) = &keys {
-        app::check_identity(&config.service, keys, &SystemClock).map_err(Failure::usage)?;
-    }
-    let issuer = access_issuer(&config, keys.as_ref());
+    let known_by = keys.as_ref().map(|keys| app::check_identity(&config.service, keys, &SystemClock));
+    let issuer = access_issuer(&config, known_by.transpose().map_err(Failure::usage)?);
     let public_key =
         keys.map_or_else(|| "(made at the first start)".into(), |keys| keys.public_key().to_hex());
     if config.local.listen.is_some() {
@@ -67,8 +65,8 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
 }
 
 /// Who makes access tokens: by the service's key, which there may not be yet, unless the configuration says so.
-fn access_issuer(config: &Config, keys: Option<&Keys>) -> String {
-    let npub = keys.map(|keys| keys.public_key().to_bech32().unwrap_or_else(|never| match never {}));
+fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
+    let npub = service.map(|key| key.to_bech32().unwrap_or_else(|never| match never {}));
     let default = || format!("nostr:{}", npub.as_deref().unwrap_or("npub1…"));
     config.access.issuer.clone().unwrap_or_else(default)
 }

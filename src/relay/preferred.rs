@@ -2,8 +2,6 @@
 //!
 //! Pure: addresses behind names are checked when they are resolved, in `dial`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use nostr_sdk::prelude::{RelayUrl, Url};
 use url::Host;
 
@@ -39,20 +37,12 @@ pub(super) fn is_acceptable(url: &RelayUrl, allow_private: bool) -> bool {
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        _ => literal(url).is_some_and(|ip| ip.is_loopback()),
+        _ => address::literal(url).is_some_and(|ip| ip.is_loopback()),
     }
 }
 
 fn is_private_literal(url: &Url) -> bool {
-    literal(url).is_some_and(|ip| !address::is_public(ip))
-}
-
-fn literal(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Domain(_) => None,
-        Host::Ipv4(ip) => Some(IpAddr::V4(Ipv4Addr::from(ip.octets()))),
-        Host::Ipv6(ip) => Some(IpAddr::V6(Ipv6Addr::from(ip.octets()))),
-    }
+    address::literal(url).is_some_and(|ip| !address::is_public(ip))
 }
 
 #[cfg(test)]

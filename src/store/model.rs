@@ -153,12 +153,13 @@ pub enum RelayChange {
     Removed,
 }
 
-/// A token that was revoked, by a hash of who signed what.
+/// Something signed that does not hold any more, by a hash of who signed what: a token that was revoked, a signed
+/// request that was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// SHA-256 of the signer's key and the SHA-256 of the signing input.
+    /// Of a token in Portal's form, the SHA-256 of the signer's key and the SHA-256 of the signing input.
     pub digest: [u8; 32],
-    /// When the token would have expired; after that the revocation is of no more use.
+    /// When it would have expired; after that the revocation is of no more use.
     pub expires_at: Timestamp,
 }
 

@@ -96,16 +96,26 @@ fn signed(peer: Peer, headers: &HeaderMap) -> Option<&str> {
     text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("nostr ")).then_some(text)
 }
 
+fn offered<'a>(
+    access_token: &'a Option<String>,
+    text: &'a Option<String>,
+    provider: &'a Option<String>,
+    request: &'a Option<Object<UserRequest>>,
+) -> Offered<'a> {
+    Offered {
+        access_token: access_token.as_deref(),
+        credential: text.as_deref().map(|text| credential(text, request.as_ref())),
+        provider: provider.as_deref(),
+    }
+}
+
 pub(in crate::api) async fn verify(
     State(api): State<Api>,
     Asker(actor): Asker,
     JsonBody(shown): JsonBody<Shown>,
 ) -> Result<Response, ApiError> {
-    let offered = Offered {
-        access_token: shown.access_token.as_deref(),
-        credential: shown.credential.as_deref().map(|text| credential(text, shown.request.as_ref())),
-        provider: shown.provider.as_deref(),
-    };
+    let Shown { access_token, credential, provider, request } = &shown;
+    let offered = offered(access_token, credential, provider, request);
     let checked = api.sessions()?.check("verify", offered, &actor).await?;
     let user = Member::from(&*checked.user);
     let session = OpenSession::from(&*checked.session);
@@ -135,12 +145,9 @@ pub(in crate::api) async fn logout(
     Asker(actor): Asker,
     JsonBody(logout): JsonBody<Logout>,
 ) -> Result<Response, ApiError> {
-    let offered = Offered {
-        access_token: logout.access_token.as_deref(),
-        credential: logout.credential.as_deref().map(|text| credential(text, logout.request.as_ref())),
-        provider: logout.provider.as_deref(),
-    };
-    let revoked = api.sessions()?.logout(offered, logout.all, actor).await?;
+    let Logout { access_token, credential, provider, request, all } = &logout;
+    let offered = offered(access_token, credential, provider, request);
+    let revoked = api.sessions()?.logout(offered, *all, actor).await?;
     Ok(ok(json!({ "revoked": revoked })))
 }
 

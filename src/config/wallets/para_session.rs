@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
+use crate::address;
 use crate::config::files;
 
 /// How sessions that were exported are checked. Both sections have this shape.
@@ -147,11 +148,6 @@ impl ParaSessionRules {
     }
 }
 
-/// The address that a URL names itself.
-fn literal(url: &Url) -> Option<std::net::IpAddr> {
-    url.host_str()?.trim_matches(['[', ']']).parse().ok()
-}
-
 /// Paths are put behind it, so it has no query of its own.
 fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
@@ -165,7 +161,7 @@ fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if allow_private && literal(&url).is_some_and(|ip| ip.is_loopback()) => Ok(()),
+        "http" if allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) => Ok(()),
         _ => Err("must be https (at a loopback address, http will do with allow_private = true)".into()),
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
+use crate::address;
+
 /// `https`, or at loopback `http`, where [`WebUrl::check`] allows it. Holds neither user nor password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(Url);
@@ -35,8 +37,7 @@ impl WebUrl {
     /// # Errors
     /// [`NotAWebUrl::Insecure`].
     pub fn check(&self, allow_private: bool) -> Result<(), NotAWebUrl> {
-        let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let is_loopback = address::literal(&self.0).is_some_and(|ip| ip.is_loopback());
         let may_be_plain = allow_private && is_loopback;
         if self.0.scheme() == "https" || may_be_plain { Ok(()) } else { Err(NotAWebUrl::Insecure) }
     }
