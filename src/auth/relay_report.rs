@@ -3,7 +3,7 @@
 use nostr_sdk::RelayUrl;
 use serde::Serialize;
 
-use crate::relay::{Counters, Origin, RelayHealth, RelayState};
+use crate::relay::{Counters, LinkError, Origin, RelayHealth, RelayState};
 
 /// How a relay is doing, for operators.
 #[derive(Debug, Clone, Serialize)]
@@ -17,8 +17,16 @@ pub struct RelayReport {
     pub state: &'static str,
     /// What went wrong last, until it is ready again.
     pub last_error: Option<String>,
+    /// The same, as a code for programs.
+    pub last_error_code: Option<&'static str>,
+    /// What it last had to say for people (`NOTICE`), shortened.
+    pub last_notice: Option<String>,
     /// How long the last ping took to be answered, in milliseconds.
     pub latency_ms: Option<f64>,
+    /// How often it closed our subscription, or did not confirm it.
+    pub closed: u64,
+    /// Its notices.
+    pub notices: u64,
     /// Events sent, repetitions included.
     pub sent: u64,
     /// Events that it said it took.
@@ -46,7 +54,9 @@ impl RelayReport {
             RelayState::Ready => "ready",
         };
         Self {
-            last_error: health.last_error.map(|error| error.to_string()),
+            last_error: health.last_error.as_ref().map(ToString::to_string),
+            last_error_code: health.last_error.as_ref().map(LinkError::code),
+            last_notice: health.last_notice,
             // Whole microseconds: more digits would only look exact.
             latency_ms: health.latency.map(|time| (time.as_micros() as f64) / 1000.0),
             ..Self::new(&health.url, origin, state, health.counters)
@@ -64,7 +74,11 @@ impl RelayReport {
             origin,
             state,
             last_error: None,
+            last_error_code: None,
+            last_notice: None,
             latency_ms: None,
+            closed: counters.closed,
+            notices: counters.notices,
             sent: counters.sent,
             accepted: counters.accepted,
             refused: counters.refused,

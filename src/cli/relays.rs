@@ -108,6 +108,9 @@ async fn list(args: &List) -> CommandResult {
             relay["forged"],
             plain(relay["last_error"].as_str().unwrap_or_default()),
         );
+        if let Some(notice) = relay["last_notice"].as_str().filter(|notice| !notice.is_empty()) {
+            say!("  its last notice: {}", plain(notice));
+        }
     }
     Ok(Exit::Success)
 }

@@ -41,7 +41,31 @@ pub enum LinkError {
     /// It kept sending events that were forged, or that nobody had subscribed to; it is left alone for a while.
     #[error("it sends forged events, or what nobody asked for")]
     Hostile,
-    /// The relay closed the subscription. Its reason, shortened, for people.
-    #[error("the relay refused the subscription: {0}")]
-    SubscriptionRefused(String),
+    /// The relay closed the subscription. Its reason, shortened, for people; it may be empty.
+    #[error("the relay closed the subscription: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
+    SubscriptionClosed(String),
+    /// The relay did not confirm the subscription, and said something else in place of that: its notice, shortened,
+    /// for people.
+    #[error("the relay did not confirm the subscription; its last notice: {0}")]
+    Unconfirmed(String),
+}
+
+impl LinkError {
+    /// A code, for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoHost => "no_host",
+            Self::Unresolved => "unresolved",
+            Self::PrivateAddress => "private_address",
+            Self::Unreachable(_) => "unreachable",
+            Self::Tls => "no_tls",
+            Self::NotWebSocket(_) => "not_websocket",
+            Self::Protocol => "websocket_protocol",
+            Self::TimedOut => "timed_out",
+            Self::Lost => "lost",
+            Self::Hostile => "hostile",
+            Self::SubscriptionClosed(_) => "subscription_closed",
+            Self::Unconfirmed(_) => "unconfirmed",
+        }
+    }
 }

@@ -1,59 +1,149 @@
-//! What kind of message a relay sent, told from the first bytes of the frame (NIP-01, NIP-42).
+//! What a relay sent, read from the outside of the frame (NIP-01, NIP-42).
 //!
-//! Pure. Sniffing allocates nothing and reads at most two short strings, so it can run on the network
-//! loop whatever a stranger sends; parsing proper happens elsewhere.
+//! Pure and lenient: relays differ in how many elements they send and of which type, and a frame that can be
+//! understood counts whatever follows. At most a few KiB of a frame are looked at, so this can run on the network
+//! loop whatever a stranger sends; events are parsed elsewhere.
+
+use std::borrow::Cow;
 
 use nostr_sdk::prelude::Event;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// A frame by its outside. Subscription ids and event ids are as they stand between the quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// No element that is read is longer, in bytes; a longer text is cut.
+const MAX_ELEMENT: usize = 4 * 1024;
+
+/// A frame by its outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
     /// `["EVENT", <subscription>, {…}]`
-    Event { subscription: &'a str },
+    Event { subscription: Cow<'a, str> },
     /// `["EOSE", <subscription>]`
-    Eose { subscription: &'a str },
-    /// `["CLOSED", <subscription>, <reason>]`
-    Closed { subscription: &'a str },
+    Eose { subscription: Cow<'a, str> },
+    /// `["CLOSED", <subscription>, <reason>]`. `None`: it does not name a subscription.
+    Closed { subscription: Option<Cow<'a, str>>, reason: Cow<'a, str> },
     /// `["OK", <event id>, true|false, <reason>]`
-    Ok { id: &'a str },
+    Ok { id: Cow<'a, str>, accepted: bool, reason: Cow<'a, str> },
     /// `["AUTH", <challenge>]`
-    Auth,
+    Auth { challenge: Cow<'a, str> },
     /// `["NOTICE", <text>]`
-    Notice,
+    Notice { text: Cow<'a, str> },
     /// Anything else, well-formed or not.
     Unknown,
 }
 
 /// Look at the start of a frame. That the rest is well-formed is not promised.
 pub(super) fn sniff(frame: &str) -> Frame<'_> {
-    let Some((kind, rest)) = frame.trim_ascii_start().strip_prefix('[').and_then(string) else {
-        return Frame::Unknown;
+    let mut elements = match frame.trim_ascii_start().strip_prefix('[') {
+        Some(rest) => Elements { rest, is_first: true },
+        None => return Frame::Unknown,
     };
-    let argument = rest.trim_ascii_start().strip_prefix(',').and_then(string).map(|(argument, _)| argument);
-    match (kind, argument) {
-        ("EVENT", Some(subscription)) => Frame::Event { subscription },
-        ("EOSE", Some(subscription)) => Frame::Eose { subscription },
-        ("CLOSED", Some(subscription)) => Frame::Closed { subscription },
-        ("OK", Some(id)) => Frame::Ok { id },
-        ("AUTH", Some(_)) => Frame::Auth,
-        ("NOTICE", _) => Frame::Notice,
-        _ => Frame::Unknown,
+    read(&mut elements).unwrap_or(Frame::Unknown)
+}
+
+fn read<'a>(elements: &mut Elements<'a>) -> Option<Frame<'a>> {
+    Some(match &*elements.next()?.name()? {
+        "EVENT" => Frame::Event { subscription: elements.next()?.name()? },
+        "EOSE" => Frame::Eose { subscription: elements.next()?.name()? },
+        "CLOSED" => {
+            let subscription = elements.next();
+            // A name of any length is somebody's; no name at all may mean every subscription.
+            let is_named = matches!(subscription, Some(Element::Text(_) | Element::LongText(_)));
+            let name = subscription.and_then(Element::name);
+            let subscription = if is_named { Some(name.unwrap_or_default()) } else { None };
+            Frame::Closed { subscription, reason: words(elements) }
+        }
+        "OK" => {
+            let id = elements.next()?.name()?;
+            let accepted = match elements.next()? {
+                Element::Other("true") => true,
+                Element::Other("false") => false,
+                _ => return None,
+            };
+            Frame::Ok { id, accepted, reason: words(elements) }
+        }
+        "AUTH" => Frame::Auth { challenge: elements.next()?.name()? },
+        "NOTICE" => Frame::Notice { text: words(elements) },
+        _ => return None,
+    })
+}
+
+/// The next element, for people; empty if there is none, or `null`.
+fn words<'a>(elements: &mut Elements<'a>) -> Cow<'a, str> {
+    match elements.next() {
+        Some(Element::Text(text)) => text,
+        Some(Element::LongText(text)) => Cow::Borrowed(text),
+        None | Some(Element::Other("null")) => Cow::Borrowed(""),
+        Some(Element::Other(text)) => Cow::Borrowed(text),
     }
 }
 
-/// The JSON string `text` starts with, after white space, and what follows it. Not unescaped: what we
-/// compare it with has no escapes.
-fn string(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_ascii_start().strip_prefix('"')?;
+/// The elements of an array, as far as they can be told apart without parsing everything.
+struct Elements<'a> {
+    rest: &'a str,
+    is_first: bool,
+}
+
+enum Element<'a> {
+    Text(Cow<'a, str>),
+    /// The beginning of a text that is too long, or has no end. Escapes are as they stand.
+    LongText(&'a str),
+    /// As it stands; of an object or an array the beginning.
+    Other(&'a str),
+}
+
+impl<'a> Element<'a> {
+    fn name(self) -> Option<Cow<'a, str>> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
+        let mut rest = std::mem::take(&mut self.rest).trim_ascii_start();
+        if !std::mem::take(&mut self.is_first) {
+            rest = rest.strip_prefix(',')?.trim_ascii_start();
+        }
+        // After an element whose end is not looked for there are no others.
+        let text = rest.strip_prefix('"');
+        let head = beginning(text.unwrap_or(rest));
+        if text.is_none() {
+            let is_nested = head.starts_with(['[', '{']);
+            let end = if is_nested { None } else { head.find([',', ']']) };
+            self.rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
+            let value = end.and_then(|end| head.get(..end)).unwrap_or(head).trim_ascii_end();
+            return (!value.is_empty()).then_some(Element::Other(value));
+        }
+        let Some((inside, _)) = end_of_text(head).and_then(|end| head.split_at_checked(end)) else {
+            return Some(Element::LongText(head));
+        };
+        self.rest = text.and_then(|text| text.get(inside.len() + 1..)).unwrap_or_default();
+        Some(Element::Text(unescaped(inside)))
+    }
+}
+
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_ELEMENT)).unwrap_or_default()
+}
+
+/// Where the quote is that ends a text.
+fn end_of_text(text: &str) -> Option<usize> {
     let mut escaped = false;
-    let end = text.bytes().position(|byte| {
+    text.bytes().position(|byte| {
         let ends = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         ends
-    })?;
-    Some((text.get(..end)?, text.get(end + 1..)?))
+    })
+}
+
+/// What stands between the quotes of a text, as it is meant; as it stands, if that is not well-formed.
+fn unescaped(inside: &str) -> Cow<'_, str> {
+    if !inside.contains('\\') {
+        return Cow::Borrowed(inside);
+    }
+    serde_json::from_str(&format!("\"{inside}\"")).map_or(Cow::Borrowed(inside), Cow::Owned)
 }
 
 /// The event of an `EVENT` frame; nothing about it is verified. `None`: the frame is malformed.
@@ -67,17 +157,26 @@ pub(super) fn event(frame: &str) -> Option<Event> {
 mod tests {
     use super::*;
 
+    fn event_of(subscription: &str) -> Frame<'_> {
+        Frame::Event { subscription: subscription.into() }
+    }
+
+    fn closed<'a>(subscription: Option<&'a str>, reason: &'a str) -> Frame<'a> {
+        Frame::Closed { subscription: subscription.map(Cow::Borrowed), reason: reason.into() }
+    }
+
+    fn verdict(accepted: bool, reason: &str) -> Frame<'_> {
+        Frame::Ok { id: "00ff".into(), accepted, reason: reason.into() }
+    }
+
     #[test]
     fn frames_are_told_apart_by_their_start() {
         let table = [
-            (r#"["EVENT","sub",{"id":"#, Frame::Event { subscription: "sub" }),
-            (" [ \"EVENT\" ,\n\"sub\" , {} ]", Frame::Event { subscription: "sub" }),
-            (r#"["EOSE","sub"]"#, Frame::Eose { subscription: "sub" }),
-            (r#"["CLOSED","sub","error: x"]"#, Frame::Closed { subscription: "sub" }),
-            (r#"["OK","00ff",true,""]"#, Frame::Ok { id: "00ff" }),
-            (r#"["AUTH","challenge"]"#, Frame::Auth),
-            (r#"["NOTICE","hello"]"#, Frame::Notice),
-            (r#"["EVENT","a\"b",{}]"#, Frame::Event { subscription: r#"a\"b"# }),
+            (r#"["EVENT","sub",{"id":"#, event_of("sub")),
+            (" [ \"EVENT\" ,\n\"sub\" , {} ]", event_of("sub")),
+            (r#"["EVENT","a\"b",{}]"#, event_of(r#"a"b"#)),
+            (r#"["EOSE","sub"]"#, Frame::Eose { subscription: "sub".into() }),
+            (r#"["AUTH","challenge"]"#, Frame::Auth { challenge: "challenge".into() }),
             (r#"["EVENT",5,{}]"#, Frame::Unknown),
             (r#"["EVENT"]"#, Frame::Unknown),
             (r#"["EVENT","unterminated"#, Frame::Unknown),
@@ -85,10 +184,61 @@ mod tests {
             (r#"{"EVENT":"sub"}"#, Frame::Unknown),
             ("", Frame::Unknown),
             ("[", Frame::Unknown),
+            ("[,]", Frame::Unknown),
             ("\"", Frame::Unknown),
         ];
         for (frame, expected) in table {
             assert_eq!(sniff(frame), expected, "{frame}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_understood_counts_whatever_follows() {
+        let eose = || Frame::Eose { subscription: "sub".into() };
+        let notice = |text| Frame::Notice { text: Cow::Borrowed(text) };
+        let table = [
+            (r#"["CLOSED","sub","error: x"]"#, closed(Some("sub"), "error: x")),
+            (r#"["CLOSED","sub","error: x",1,null]"#, closed(Some("sub"), "error: x")),
+            (r#"["CLOSED","sub"]"#, closed(Some("sub"), "")),
+            (r#"["CLOSED","sub""#, closed(Some("sub"), "")),
+            (r#"["CLOSED","sub",null]"#, closed(Some("sub"), "")),
+            (r#"["CLOSED","sub",-1.5e3]"#, closed(Some("sub"), "-1.5e3")),
+            (r#"["CLOSED","sub",false , 3]"#, closed(Some("sub"), "false")),
+            (r#"["CLOSED","sub",{"code":1}]"#, closed(Some("sub"), r#"{"code":1}]"#)),
+            (r#"["CLOSED","s\u0075b","\u0065rror: x"]"#, closed(Some("sub"), "error: x")),
+            (r#"["\u0043LOSED" , "sub" ]"#, closed(Some("sub"), "")),
+            (r#"["CLOSED"]"#, closed(None, "")),
+            (r#"["CLOSED",null,"error: x"]"#, closed(None, "error: x")),
+            (r#"["CLOSED","","x"]"#, closed(Some(""), "x")),
+            (r#"["EOSE","sub",null]"#, eose()),
+            (r#"["EOSE","s\u0075b"]"#, eose()),
+            (r#"["EOSE"]"#, Frame::Unknown),
+            (r#"["OK","00ff",true]"#, verdict(true, "")),
+            (r#"["OK","00ff",false,null]"#, verdict(false, "")),
+            (r#"[ "OK" , "00ff" , true , "x" , 1 ]"#, verdict(true, "x")),
+            (r#"["OK","00ff"]"#, Frame::Unknown),
+            (r#"["OK","00ff",null,""]"#, Frame::Unknown),
+            (r#"["NOTICE"]"#, notice("")),
+            (r#"["NOTICE",null]"#, notice("")),
+            (r#"["NOTICE",500]"#, notice("500")),
+            (r#"["NOTICE","a","b"]"#, notice("a")),
+            (r#"["NOTICE","lone \ud800"]"#, notice(r"lone \ud800")),
+        ];
+        for (frame, expected) in table {
+            assert_eq!(sniff(frame), expected, "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_read_as_far_as_anybody_wants_to_know() {
+        for filler in ["x", "ö", r"\u0041", r"\\"] {
+            let long = filler.repeat(200_000);
+            let frame = format!(r#"["CLOSED","sub","auth-required: {long}"]"#);
+            let Frame::Closed { subscription, reason } = sniff(&frame) else { panic!("{filler}") };
+            assert_eq!(subscription.as_deref(), Some("sub"));
+            assert!(reason.starts_with("auth-required: ") && reason.len() <= MAX_ELEMENT);
+            let frame = format!(r#"["CLOSED","{long}"]"#);
+            assert_eq!(sniff(&frame), closed(Some(""), ""), "it is another subscription than any of ours");
         }
     }
 
@@ -107,10 +257,9 @@ mod tests {
         }
 
         #[test]
-        fn any_subscription_id_is_found_as_it_was_written(id in "\\PC{0,40}") {
+        fn any_subscription_id_is_found_as_it_is_meant(id in "\\PC{0,40}") {
             let frame = serde_json::json!(["EOSE", id]).to_string();
-            let quoted = serde_json::json!(id).to_string();
-            proptest::prop_assert_eq!(sniff(&frame), Frame::Eose { subscription: &quoted[1..quoted.len() - 1] });
+            proptest::prop_assert_eq!(sniff(&frame), Frame::Eose { subscription: id.into() });
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct RelayHealth {
     pub latency: Option<Duration>,
     /// What went wrong last; cleared when it becomes ready.
     pub last_error: Option<LinkError>,
+    /// What it last had to say (`NOTICE`), shortened, for people.
+    pub last_notice: Option<String>,
     /// What has passed since it was added.
     pub counters: Counters,
     /// Event frames that wait to be looked at.
@@ -88,6 +90,10 @@ counters! {
     accepted,
     /// Events it refused, for now or for good.
     refused,
+    /// How often it has closed our subscription, or would not confirm it.
+    closed,
+    /// `NOTICE` messages.
+    notices,
     /// Event frames of our subscription.
     received,
     /// Events dropped because nobody here was interested in them.
@@ -137,6 +143,9 @@ pub(super) struct Status {
     /// When it came to this state.
     pub(super) since: Timestamp,
     pub(super) last_error: Option<LinkError>,
+    pub(super) last_notice: Option<String>,
+    /// When a notice last went into the log.
+    notice_logged: Option<Instant>,
     pub(super) latency: Option<Duration>,
     /// When the ping that waits for its answer went out.
     pinged: Option<Instant>,
@@ -148,6 +157,8 @@ impl Health {
             state: RelayState::Connecting,
             since: now,
             last_error: None,
+            last_notice: None,
+            notice_logged: None,
             latency: None,
             pinged: None,
         };
@@ -173,6 +184,21 @@ impl Health {
     /// Something went wrong.
     pub(super) fn failed(&self, error: LinkError) {
         self.lock().last_error = Some(error);
+    }
+
+    /// It had something to say. `true`: that is for the log, where it may write now and then.
+    pub(super) fn noticed(&self, text: &str) -> bool {
+        const LOGGED_EVERY: Duration = Duration::from_secs(60);
+
+        self.tally.notices.up();
+        let mut status = self.lock();
+        status.last_notice = Some(text.to_owned());
+        let now = Instant::now();
+        let is_due = status.notice_logged.is_none_or(|logged| now - logged >= LOGGED_EVERY);
+        if is_due {
+            status.notice_logged = Some(now);
+        }
+        is_due
     }
 
     /// A ping went out.

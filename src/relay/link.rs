@@ -246,6 +246,7 @@ impl Link {
             ready_since: (status.state == RelayState::Ready).then_some(status.since),
             latency: status.latency,
             last_error: status.last_error,
+            last_notice: status.last_notice,
             counters: self.tap.health.tally.read(),
             queued: self.tap.queued(),
         }

@@ -1,6 +1,6 @@
 //! One connection to one relay: keeping the subscription open, and hearing what is not an event.
 
-use nostr_sdk::prelude::{EventId, JsonUtil, MachineReadablePrefix, RelayMessage};
+use nostr_sdk::prelude::{EventId, MachineReadablePrefix};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -61,13 +61,23 @@ impl Link {
                 tracing::info!(relay = %self.spec.url, "ready");
             }
             // While nothing is heard from a relay nothing is said to it: the answer would be lost.
-            Step::Ask | Step::Wait => {
+            Step::Ask | Step::Wait | Step::Doubt => {
                 *ready = None;
                 self.close_lane();
                 self.enter(RelayState::Subscribing);
+                if step == Step::Doubt {
+                    self.tap.health.tally.closed.up();
+                    let notice = self.tap.health.status().last_notice.unwrap_or_default();
+                    let error = LinkError::Unconfirmed(notice);
+                    tracing::warn!(relay = %self.spec.url, %error, "asking again");
+                    self.tap.health.failed(error);
+                }
                 if step == Step::Ask && !self.subscribe() {
                     subscription.closed(false, Instant::now());
                 }
+            }
+            Step::Check => {
+                self.subscribe();
             }
             Step::Recover => {
                 tracing::warn!(relay = %self.spec.url, "frames were dropped; asking and publishing again");
@@ -83,34 +93,37 @@ impl Link {
         subscription: &mut Subscription,
         inbox: &mpsc::Sender<Signal>,
     ) -> Step {
-        let frame = match control {
+        let now = Instant::now();
+        match control {
             Control::Authenticated => {
                 // What was refused for want of a login may be taken now.
                 self.refill();
-                return subscription.authenticated(Instant::now());
+                subscription.authenticated(now)
             }
-            Control::Frame(frame) => frame,
-        };
-        match RelayMessage::from_json(frame.as_str()) {
-            Ok(RelayMessage::EndOfStoredEvents(_)) => subscription.eose(),
-            Ok(RelayMessage::Closed { message, .. }) => {
-                let reason = shortened(&message);
-                tracing::warn!(relay = %self.spec.url, %reason, "the relay closed the subscription");
-                self.tap.health.failed(LinkError::SubscriptionRefused(reason));
-                let prefix = MachineReadablePrefix::parse(&message);
-                subscription.closed(prefix == Some(MachineReadablePrefix::AuthRequired), Instant::now())
+            // Where we do not subscribe there is no subscription to end.
+            Control::Eose | Control::Closed(_) if !self.spec.read => Step::Stay,
+            Control::Eose => subscription.eose(now),
+            Control::Closed(reason) => {
+                let for_login =
+                    MachineReadablePrefix::parse(&reason) == Some(MachineReadablePrefix::AuthRequired);
+                let step = subscription.closed(for_login, now);
+                if step != Step::Stay {
+                    self.tap.health.tally.closed.up();
+                    let error = LinkError::SubscriptionClosed(reason);
+                    tracing::warn!(relay = %self.spec.url, %error, "asking again");
+                    self.tap.health.failed(error);
+                }
+                step
             }
-            Ok(RelayMessage::Ok { event_id, status, message }) => {
-                self.hear_verdict(event_id, status, &message, inbox).await;
+            Control::Verdict { id, accepted, reason } => {
+                self.hear_verdict(id, accepted, &reason, inbox).await;
                 Step::Stay
             }
-            Ok(RelayMessage::Notice(text)) => {
-                tracing::debug!(relay = %self.spec.url, text = %shortened(&text), "notice");
-                Step::Stay
-            }
-            _ => {
-                self.tap.health.tally.garbage.up();
-                Step::Stay
+            Control::Notice(text) => {
+                if self.tap.health.noticed(&text) {
+                    tracing::info!(relay = %self.spec.url, notice = text, "the relay sent a notice");
+                }
+                subscription.noticed(now)
             }
         }
     }
@@ -126,7 +139,7 @@ impl Link {
         }
         if let Some((_, waiting)) = self.verdicts.remove(&id) {
             // Whoever waited may have given up.
-            let _ = waiting.send((accepted, shortened(reason)));
+            let _ = waiting.send((accepted, reason.to_owned()));
         }
         if accepted || refusal == Refusal::Later {
             return;
@@ -137,7 +150,7 @@ impl Link {
             let signal = Signal::Refused {
                 event_id: id,
                 relay: self.spec.url.clone(),
-                reason: shortened(reason),
+                reason: reason.to_owned(),
                 too_old: refusal == Refusal::TooOld,
             };
             // Closed: everything stops.

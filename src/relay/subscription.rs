@@ -2,6 +2,11 @@
 //!
 //! nostr-sdk's own re-subscription compares whole seconds and so forgets one after a quick reconnect, and it
 //! gives up for good on most `CLOSED` messages. This neither forgets nor gives up.
+//!
+//! A `NOTICE` is for people, and some relays send nothing else where they refuse a subscription or end it. So a
+//! notice raises a doubt. In place of an `EOSE` it means that the subscription is not open. Later on it makes us
+//! ask again, which keeps an open subscription as it is (NIP-01), and a relay that has sent `EOSE` before has to
+//! send it again.
 
 use std::time::Duration;
 
@@ -15,6 +20,12 @@ const RECOVER_AFTER: Duration = Duration::from_secs(1);
 /// … and do so at most once per this time.
 const RECOVER_EVERY: Duration = Duration::from_secs(10);
 
+/// After a notice, wait so long for others before asking whether the subscription is still open …
+const CHECK_AFTER: Duration = Duration::from_secs(1);
+
+/// … and do so at most once per this time.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -26,6 +37,10 @@ pub(super) enum Step {
     Ready,
     /// The subscription is closed, for a while.
     Wait,
+    /// The relay said something, but not that the subscription is open: take it for closed, for a while.
+    Doubt,
+    /// Send the `REQ` again: the relay may have closed the subscription.
+    Check,
     /// Send the `REQ` again and publish again what is open: frames were dropped.
     Recover,
 }
@@ -35,59 +50,116 @@ pub(super) struct Subscription {
     retry: Duration,
     eose_timeout: Duration,
     phase: Phase,
-    /// `CLOSED` messages since it was last open.
+    /// How often it was closed, without being open for long in between.
     closed: u32,
-    authenticated: bool,
+    /// The relay sends `EOSE`.
+    confirms: bool,
+    login: Login,
     recovered: Option<Instant>,
+    checked: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum Phase {
-    Asked { until: Instant },
-    Open { recover: Option<Instant> },
+    Asked(Question),
+    Open { since: Instant, recover: Option<Instant>, check: Option<Check> },
     Closed { until: Instant, for_login: bool },
+}
+
+/// A `REQ` that is not answered.
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    /// Silence until then counts as an answer.
+    until: Instant,
+    /// The relay was not silent.
+    noticed: bool,
+}
+
+/// Is an open subscription still open?
+#[derive(Debug, Clone, Copy)]
+enum Check {
+    Due(Instant),
+    Asked(Question),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Login {
+    None,
+    /// The relay accepted it (NIP-42).
+    Accepted,
+    /// … and what it refused for want of it was asked again since.
+    Used,
 }
 
 impl Subscription {
     /// On a new connection; the first step is to ask.
     pub(super) fn new(retry: Duration, eose_timeout: Duration, now: Instant) -> (Self, Step) {
-        let phase = Phase::Asked { until: now + eose_timeout };
-        let new = Self { retry, eose_timeout, phase, closed: 0, authenticated: false, recovered: None };
+        let new = Self {
+            retry,
+            eose_timeout,
+            phase: Phase::Asked(Question { until: now + eose_timeout, noticed: false }),
+            closed: 0,
+            confirms: false,
+            login: Login::None,
+            recovered: None,
+            checked: None,
+        };
         (new, Step::Ask)
     }
 
     /// The relay has sent all it had stored.
-    pub(super) fn eose(&mut self) -> Step {
-        if !matches!(self.phase, Phase::Asked { .. }) {
-            return Step::Stay;
+    pub(super) fn eose(&mut self, now: Instant) -> Step {
+        match &mut self.phase {
+            Phase::Asked(_) => {
+                self.confirms = true;
+                self.open(now)
+            }
+            Phase::Open { check: check @ Some(Check::Asked(_)), .. } => {
+                *check = None;
+                Step::Stay
+            }
+            Phase::Open { .. } | Phase::Closed { .. } => Step::Stay,
         }
-        self.closed = 0;
-        self.phase = Phase::Open { recover: None };
-        Step::Ready
     }
 
     /// The relay closed it, or it could not be asked for. `for_login`: because we are not logged in.
     pub(super) fn closed(&mut self, for_login: bool, now: Instant) -> Step {
-        self.closed = self.closed.saturating_add(1);
+        if matches!(self.phase, Phase::Closed { .. }) {
+            return Step::Stay;
+        }
         // The login was accepted between the question and this answer to it.
-        if for_login && self.authenticated && self.closed == 1 {
+        if for_login && self.login == Login::Accepted {
+            self.login = Login::Used;
             return self.ask(now);
         }
-        self.phase = Phase::Closed { until: now + backoff::delay(self.retry, self.closed), for_login };
+        self.wait(for_login, now);
         Step::Wait
     }
 
     /// The relay accepted our login (NIP-42).
     pub(super) fn authenticated(&mut self, now: Instant) -> Step {
-        self.authenticated = true;
+        self.login = Login::Accepted;
         if matches!(self.phase, Phase::Closed { for_login: true, .. }) { self.ask(now) } else { Step::Stay }
+    }
+
+    /// The relay said something for people.
+    pub(super) fn noticed(&mut self, now: Instant) -> Step {
+        match &mut self.phase {
+            Phase::Asked(question) | Phase::Open { check: Some(Check::Asked(question)), .. } => {
+                question.noticed = true;
+            }
+            Phase::Open { check: check @ None, .. } => {
+                *check = Some(Check::Due(after(self.checked, CHECK_EVERY, now + CHECK_AFTER)));
+            }
+            Phase::Open { .. } | Phase::Closed { .. } => {}
+        }
+        Step::Stay
     }
 
     /// Frames of this relay were dropped.
     pub(super) fn lost(&mut self, now: Instant) -> Step {
-        if let Phase::Open { recover: recover @ None } = &mut self.phase {
-            let allowed = self.recovered.map(|last| last + RECOVER_EVERY);
-            *recover = Some(allowed.map_or(now + RECOVER_AFTER, |allowed| allowed.max(now + RECOVER_AFTER)));
+        if let Phase::Open { recover: recover @ None, .. } = &mut self.phase {
+            *recover = Some(after(self.recovered, RECOVER_EVERY, now + RECOVER_AFTER));
         }
         Step::Stay
     }
@@ -95,29 +167,80 @@ impl Subscription {
     /// When to call [`Subscription::due`], unless something happens before.
     pub(super) fn next(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Asked { until } | Phase::Closed { until, .. } => Some(until),
-            Phase::Open { recover } => recover,
+            Phase::Asked(Question { until, .. }) | Phase::Closed { until, .. } => Some(until),
+            Phase::Open { recover, check, .. } => [recover, check.map(Check::at)].into_iter().flatten().min(),
         }
     }
 
     /// The moment [`Subscription::next`] named has come.
     pub(super) fn due(&mut self, now: Instant) -> Step {
-        match self.phase {
+        match &mut self.phase {
+            Phase::Asked(question) if question.noticed => self.doubt(now),
             // Not all relays send EOSE, and it was not refused.
-            Phase::Asked { .. } => self.eose(),
+            Phase::Asked(_) => self.open(now),
             Phase::Closed { .. } => self.ask(now),
-            Phase::Open { .. } => {
+            Phase::Open { check: Some(check), .. } if check.at() <= now => match *check {
+                Check::Due(_) => {
+                    self.checked = Some(now);
+                    *check = Check::Asked(Question { until: now + self.eose_timeout, noticed: false });
+                    Step::Check
+                }
+                Check::Asked(question) if question.noticed || self.confirms => self.doubt(now),
+                Check::Asked(_) => {
+                    self.keep_open();
+                    Step::Stay
+                }
+            },
+            Phase::Open { recover, .. } => {
                 self.recovered = Some(now);
-                self.phase = Phase::Open { recover: None };
+                *recover = None;
                 Step::Recover
             }
         }
     }
 
     fn ask(&mut self, now: Instant) -> Step {
-        self.phase = Phase::Asked { until: now + self.eose_timeout };
+        self.phase = Phase::Asked(Question { until: now + self.eose_timeout, noticed: false });
         Step::Ask
     }
+
+    fn open(&mut self, now: Instant) -> Step {
+        self.phase = Phase::Open { since: now, recover: None, check: None };
+        Step::Ready
+    }
+
+    fn keep_open(&mut self) {
+        if let Phase::Open { check, .. } = &mut self.phase {
+            *check = None;
+        }
+    }
+
+    fn doubt(&mut self, now: Instant) -> Step {
+        self.wait(false, now);
+        Step::Doubt
+    }
+
+    fn wait(&mut self, for_login: bool, now: Instant) {
+        // A relay that opens it and closes it again and again is asked less and less often.
+        if matches!(self.phase, Phase::Open { since, .. } if now - since >= backoff::LONGEST) {
+            self.closed = 0;
+        }
+        self.closed = self.closed.saturating_add(1);
+        self.phase = Phase::Closed { until: now + backoff::delay(self.retry, self.closed), for_login };
+    }
+}
+
+impl Check {
+    fn at(self) -> Instant {
+        match self {
+            Self::Due(at) | Self::Asked(Question { until: at, .. }) => at,
+        }
+    }
+}
+
+/// The moment `soon`, or later, so long after the `last` time.
+fn after(last: Option<Instant>, interval: Duration, soon: Instant) -> Instant {
+    last.map_or(soon, |last| soon.max(last + interval))
 }
 
 #[cfg(test)]
@@ -136,9 +259,9 @@ mod tests {
 
     #[test]
     fn it_is_ready_at_eose_and_only_once() {
-        let (mut subscription, _) = asked();
-        assert_eq!(subscription.eose(), Step::Ready);
-        assert_eq!(subscription.eose(), Step::Stay);
+        let (mut subscription, now) = asked();
+        assert_eq!(subscription.eose(now), Step::Ready);
+        assert_eq!(subscription.eose(now), Step::Stay);
         assert_eq!(subscription.next(), None);
     }
 
@@ -155,7 +278,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..8 {
             assert_eq!(subscription.closed(false, now), Step::Wait);
-            assert_eq!(subscription.eose(), Step::Stay, "an EOSE that comes too late opens nothing");
+            assert_eq!(subscription.eose(now), Step::Stay, "an EOSE that comes too late opens nothing");
             let next = subscription.next().unwrap();
             waits.push((next - now).as_secs());
             now = next;
@@ -165,11 +288,80 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_that_opens_and_closes_it_again_and_again_is_asked_less_and_less_often() {
+        let (mut subscription, mut now) = asked();
+        let mut waits = Vec::new();
+        for held in [1, 1, 1, 1, 60, 1] {
+            assert_eq!(subscription.eose(now), Step::Ready);
+            now += Duration::from_secs(held);
+            assert_eq!(subscription.closed(false, now), Step::Wait);
+            assert_eq!(subscription.closed(false, now), Step::Stay, "closed is closed");
+            let next = subscription.next().unwrap();
+            waits.push((next - now).as_secs());
+            now = next;
+            assert_eq!(subscription.due(now), Step::Ask);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 1, 2]);
+    }
+
+    #[test]
+    fn a_notice_in_place_of_eose_is_no_readiness_and_it_asks_again_less_and_less_often() {
+        let (mut subscription, mut now) = asked();
+        for wait in [1, 2, 4] {
+            assert_eq!(subscription.noticed(now), Step::Stay);
+            now = subscription.next().unwrap();
+            assert_eq!(subscription.due(now), Step::Doubt);
+            let next = subscription.next().unwrap();
+            assert_eq!((next - now).as_secs(), wait);
+            now = next;
+            assert_eq!(subscription.due(now), Step::Ask);
+        }
+        assert_eq!(subscription.noticed(now), Step::Stay);
+        assert_eq!(subscription.eose(now), Step::Ready, "an EOSE removes the doubt");
+    }
+
+    #[test]
+    fn a_relay_that_greets_with_a_notice_and_knows_no_eose_is_ready_at_the_second_question() {
+        let (mut subscription, now) = asked();
+        subscription.noticed(now);
+        let until = subscription.next().unwrap();
+        assert_eq!(subscription.due(until), Step::Doubt);
+        let now = subscription.next().unwrap();
+        assert_eq!(subscription.due(now), Step::Ask);
+        assert_eq!(subscription.due(now + EOSE), Step::Ready);
+        subscription.noticed(now + EOSE);
+        let now = subscription.next().unwrap();
+        assert_eq!(subscription.due(now), Step::Check);
+        assert_eq!(subscription.due(now + EOSE), Step::Stay, "silence is its way to say yes");
+        assert_eq!(subscription.next(), None);
+    }
+
+    #[test]
+    fn after_a_notice_an_open_subscription_has_to_be_confirmed_at_most_once_a_minute() {
+        let (mut subscription, now) = asked();
+        subscription.eose(now);
+        subscription.noticed(now);
+        subscription.noticed(now);
+        let first = subscription.next().unwrap();
+        assert_eq!(first, now + CHECK_AFTER);
+        assert_eq!(subscription.due(first), Step::Check);
+        assert_eq!(subscription.eose(first), Step::Stay);
+        assert_eq!(subscription.next(), None);
+
+        subscription.noticed(first);
+        let second = subscription.next().unwrap();
+        assert_eq!(second, first + CHECK_EVERY);
+        assert_eq!(subscription.due(second), Step::Check);
+        assert_eq!(subscription.due(second + EOSE), Step::Doubt, "it confirmed before and does not now");
+        assert_eq!(subscription.next(), Some(second + EOSE + RETRY));
+    }
+
+    #[test]
     fn closed_for_want_of_a_login_it_asks_again_at_once_when_logged_in() {
         let (mut subscription, now) = asked();
         assert_eq!(subscription.closed(true, now), Step::Wait);
         assert_eq!(subscription.authenticated(now), Step::Ask);
-        assert_eq!(subscription.eose(), Step::Ready);
+        assert_eq!(subscription.eose(now), Step::Ready);
         assert_eq!(subscription.closed(true, now), Step::Ask);
         assert_eq!(subscription.closed(true, now), Step::Wait, "but does not spin");
     }
@@ -177,7 +369,7 @@ mod tests {
     #[test]
     fn losses_are_made_up_for_but_a_flood_does_not_make_us_flood() {
         let (mut subscription, now) = asked();
-        subscription.eose();
+        subscription.eose(now);
         subscription.lost(now);
         subscription.lost(now);
         let first = subscription.next().unwrap();

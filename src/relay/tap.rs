@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nostr_sdk::prelude::{JsonUtil, RelayMessage, RelayUrl};
+use nostr_sdk::prelude::{EventId, JsonUtil, RelayMessage, RelayUrl};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -16,15 +16,13 @@ use super::asks::Asks;
 use super::budget::{Budget, Waste};
 use super::frame::{self, Frame};
 use super::health::Health;
+use super::listen::shortened;
 
 /// The id of our one long-lived subscription on each connection.
 pub(super) const SUBSCRIPTION: &str = "portico";
 
 /// No event we subscribe to has a longer frame, in bytes.
 const MAX_EVENT: usize = 128 * 1024;
-
-/// No other frame we listen to is longer, in bytes.
-const MAX_CONTROL: usize = 4 * 1024;
 
 /// How many control frames of one connection wait to be handled before more are dropped.
 const CONTROL_QUEUE: usize = 1024;
@@ -60,8 +58,14 @@ pub(super) struct Session {
 /// Something other than an event happened on a connection.
 #[derive(Debug)]
 pub(super) enum Control {
-    /// The relay sent this: `OK`, `EOSE` or `CLOSED` for us, or `NOTICE`. Not parsed yet.
-    Frame(Utf8Bytes),
+    /// The relay has sent all it had stored for our subscription.
+    Eose,
+    /// It has closed our subscription. Its reason, shortened, for people.
+    Closed(String),
+    /// It has taken an event, or refused it. Its reason, shortened, for people.
+    Verdict { id: EventId, accepted: bool, reason: String },
+    /// It has something to say. Shortened, for people.
+    Notice(String),
     /// The relay accepted our login (NIP-42).
     Authenticated,
 }
@@ -141,8 +145,8 @@ impl Tap {
     }
 
     /// Take a frame that is ours; give back what is nostr-sdk's. `login` is the id of the event by which
-    /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or parses
-    /// more than a short frame.
+    /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or reads more
+    /// than the beginning of a frame, and what is kept of one that is no event is short.
     pub(super) fn sort(
         &self,
         text: Utf8Bytes,
@@ -151,52 +155,54 @@ impl Tap {
     ) -> Option<Utf8Bytes> {
         let tally = &self.health.tally;
         match frame::sniff(&text) {
-            Frame::Event { subscription: SUBSCRIPTION } if text.len() <= MAX_EVENT => {
+            Frame::Event { .. } if text.len() > MAX_EVENT => self.garbage(),
+            Frame::Event { subscription } if subscription == SUBSCRIPTION => {
                 tally.received.up();
-                if self.events.try_send(text).is_err() {
+                if self.events.try_send(text.clone()).is_err() {
                     self.lose();
                 }
             }
-            Frame::Event { subscription } if text.len() <= MAX_EVENT => {
-                if !self.asks.event(subscription, &text) {
+            Frame::Event { subscription } => {
+                if !self.asks.event(&subscription, &text) {
                     self.garbage();
                 }
             }
-            _ if text.len() > MAX_CONTROL => self.garbage(),
-            Frame::Eose { subscription } | Frame::Closed { subscription } if subscription != SUBSCRIPTION => {
-                self.asks.end(subscription);
+            Frame::Eose { subscription } if subscription == SUBSCRIPTION => {
+                self.control(controls, Control::Eose);
             }
-            Frame::Auth => {
+            Frame::Closed { subscription, reason }
+                if subscription.as_ref().is_none_or(|subscription| subscription == SUBSCRIPTION) =>
+            {
+                self.control(controls, Control::Closed(shortened(&reason)));
+            }
+            Frame::Eose { subscription } | Frame::Closed { subscription: Some(subscription), .. } => {
+                self.asks.end(&subscription);
+            }
+            Frame::Auth { challenge } => {
                 // A relay that asks all the time would have us sign all the time.
                 if self.budget.rest_until(Instant::now()).is_some() {
                     self.garbage();
                     return None;
                 }
                 self.charge(Waste::Login);
-                return self.proper(text);
+                return Some(RelayMessage::auth(challenge).as_json().into());
             }
-            Frame::Ok { id } if login == Some(id) => {
-                let text = self.proper(text)?;
-                if matches!(RelayMessage::from_json(text.as_str()), Ok(RelayMessage::Ok { status: true, .. }))
-                {
-                    self.control(controls, Control::Authenticated);
+            Frame::Ok { id, accepted, reason } => match EventId::from_hex(&id) {
+                Ok(event) if login == Some(&*id) => {
+                    if accepted {
+                        self.control(controls, Control::Authenticated);
+                    }
+                    return Some(RelayMessage::ok(event, accepted, reason).as_json().into());
                 }
-                return Some(text);
-            }
-            Frame::Eose { .. } | Frame::Closed { .. } | Frame::Ok { .. } | Frame::Notice => {
-                self.control(controls, Control::Frame(text));
-            }
-            Frame::Event { .. } | Frame::Unknown => self.garbage(),
+                Ok(id) => {
+                    let reason = shortened(&reason);
+                    self.control(controls, Control::Verdict { id, accepted, reason });
+                }
+                Err(_) => self.garbage(),
+            },
+            Frame::Notice { text } => self.control(controls, Control::Notice(shortened(&text))),
+            Frame::Closed { subscription: None, .. } | Frame::Unknown => self.garbage(),
         }
-        None
-    }
-
-    /// A short frame, if nostr-sdk will be able to parse it.
-    fn proper(&self, text: Utf8Bytes) -> Option<Utf8Bytes> {
-        if RelayMessage::from_json(text.as_str()).is_ok() {
-            return Some(text);
-        }
-        self.garbage();
         None
     }
 
@@ -258,6 +264,7 @@ mod tests {
             r#"["EOSE","portico"]"#,
             r#"["CLOSED","portico","error: x"]"#,
             r#"["NOTICE","x"]"#,
+            &format!(r#"["OK","{}",true]"#, "b".repeat(64)),
             r#"["OK","bbbb",true,""]"#,
             r#"["COUNT","x",{"count":1}]"#,
             "garbage",
@@ -269,11 +276,46 @@ mod tests {
     #[tokio::test]
     async fn garbage_that_looks_like_nip_42_does_not_reach_the_log_of_the_sdk() {
         let bench = bench(8);
-        let long = format!(r#"["AUTH","{}"]"#, "x".repeat(MAX_CONTROL));
+        let long = format!(r#"["AUTH","{}"]"#, "x".repeat(5000));
         for frame in [r#"["AUTH","unterminated]"#, &long, &format!(r#"["OK","{LOGIN}",garbage"#)] {
             assert!(!bench.passes(frame), "{frame}");
         }
         assert_eq!(bench.tap.health.tally.garbage.get(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_passes_to_the_sdk_is_written_as_it_can_read_it() {
+        let bench = bench(8);
+        for frame in [
+            r#"["AUTH","challenge"]"#,
+            r#"["AUTH","challenge",null,"#,
+            &format!(r#"["OK","{LOGIN}",true]"#),
+            &format!(r#" [ "OK","{LOGIN}",false,null]"#),
+        ] {
+            let passed = bench.tap.sort(frame.into(), &bench.controls, Some(LOGIN)).unwrap();
+            assert!(RelayMessage::from_json(passed.as_str()).is_ok(), "{frame}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_another_is_not() {
+        let mut bench = bench(8);
+        let huge = format!(r#"["CLOSED","portico","error: {}"]"#, "x".repeat(500_000));
+        for (frame, reason) in [
+            (r#"["CLOSED","portico"]"#, ""),
+            (r#"["CLOSED","portico",null]"#, ""),
+            (r#"["CLOSED","portic\u006f",7,8]"#, "7"),
+            (r#"["CLOSED"]"#, ""),
+            (&huge, "error: xxx"),
+        ] {
+            assert!(!bench.passes(frame));
+            let Ok(Control::Closed(told)) = bench.session.controls.try_recv() else { panic!("{frame}") };
+            assert!(told.starts_with(reason) && told.len() <= 200, "{told}");
+        }
+        for frame in [r#"["CLOSED","ask-7"]"#, r#"["CLOSED","Portico","x"]"#, r#"["CLOSED","",null]"#] {
+            assert!(!bench.passes(frame));
+            assert!(bench.session.controls.try_recv().is_err(), "{frame}");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod asking;
 mod bench;
+mod doubts;
 mod hostile;
 mod publishing;
 mod receiving;

@@ -63,7 +63,7 @@ async fn garbage_and_frames_nobody_asked_for_do_no_harm() {
         r#"["EOSE"]"#.to_owned(),
         format!(r#"["EVENT","another",{}]"#, unasked.as_json()),
         format!(r#"["EVENT","{{sub}}",{}]"#, "[".repeat(100_000)),
-        format!(r#"["NOTICE","{}"]"#, "x".repeat(100_000)),
+        format!(r#"["AUTH","{}"]"#, "x".repeat(100_000)),
     ];
     for frame in &frames {
         relay.inject(frame);

@@ -165,7 +165,18 @@ impl TestRelay {
     pub(crate) fn send_closed(&self, reason: &str) {
         for client in self.shared.lock().clients.values_mut() {
             for (id, _) in client.subscriptions.drain() {
-                let _ = client.outgoing.send(text(&RelayMessage::closed(id, reason)));
+                let frame = self.shared.faults.spell(&RelayMessage::closed(id, reason)).expect("a frame");
+                let _ = client.outgoing.send(Message::text(frame));
+            }
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// Close every subscription, by this frame as it is, but for `{sub}`, which becomes the subscription's id.
+    pub(crate) fn close_by(&self, frame: &str) {
+        for client in self.shared.lock().clients.values_mut() {
+            for (id, _) in client.subscriptions.drain() {
+                let _ = client.outgoing.send(Message::text(frame.replace("{sub}", id.as_str())));
             }
         }
         self.shared.changed.send_replace(());
@@ -313,8 +324,8 @@ impl Shared {
             let mut state = self.lock();
             let answers = self.answer(&mut state, client, message);
             if let Some(client) = state.clients.get(&client) {
-                for answer in &answers {
-                    let _ = client.outgoing.send(text(answer));
+                for frame in answers.iter().filter_map(|answer| self.faults.spell(answer)) {
+                    let _ = client.outgoing.send(Message::text(frame));
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::prelude::{
     ClientMessage, Event, EventBuilder, Filter, JsonUtil, Keys, Kind, MachineReadablePrefix, PublicKey,
-    RelayMessage, RelayUrl, SubscriptionId,
+    RelayUrl, SubscriptionId,
 };
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -14,20 +14,37 @@ use tokio_tungstenite::tungstenite::Message;
 use super::Problem;
 use crate::relay::dial::{Socket, dial};
 use crate::relay::error::LinkError;
+use crate::relay::frame::{self, Frame};
 use crate::relay::listen::shortened;
+
+/// What the relay sent. Reasons and notices are shortened.
+enum Said {
+    Event(Box<Event>),
+    Eose(String),
+    Closed(Option<String>, String),
+    Verdict { id: String, accepted: bool, reason: String },
+    Notice(String),
+}
 
 pub(super) struct Caller {
     socket: Socket,
     relay: RelayUrl,
     keys: Keys,
     has_logged_in: bool,
+    last_notice: Option<String>,
 }
 
 impl Caller {
     pub(super) async fn connect(relay: &RelayUrl, patience: Duration) -> Result<Self, Problem> {
         let dialled = tokio::time::timeout(patience, dial(relay.into(), false)).await;
         let socket = dialled.unwrap_or(Err(LinkError::TimedOut))?;
-        Ok(Self { socket, relay: relay.clone(), keys: Keys::generate(), has_logged_in: false })
+        Ok(Self {
+            socket,
+            relay: relay.clone(),
+            keys: Keys::generate(),
+            has_logged_in: false,
+            last_notice: None,
+        })
     }
 
     pub(super) fn public_key(&self) -> PublicKey {
@@ -47,15 +64,24 @@ impl Caller {
         self.ask(&id, &filter).await?;
         loop {
             match self.hear().await? {
-                RelayMessage::EndOfStoredEvents(confirmed) if *confirmed == id => return Ok(begun.elapsed()),
-                RelayMessage::Closed { message, .. } if !wants_login(&message) => {
-                    return Err(Problem::SubscriptionRefused(shortened(&message)));
+                Said::Eose(subscription) if subscription == id.as_str() => return Ok(begun.elapsed()),
+                Said::Closed(subscription, reason)
+                    if subscription.as_ref().is_none_or(|closed| closed == id.as_str())
+                        && !wants_login(&reason) =>
+                {
+                    return Err(Problem::SubscriptionRefused(reason));
                 }
                 // Our login was taken: what was refused for want of it may be asked again.
-                RelayMessage::Ok { status: true, .. } => self.ask(&id, &filter).await?,
+                Said::Verdict { accepted: true, .. } => self.ask(&id, &filter).await?,
+                Said::Notice(text) => self.last_notice = Some(text),
                 _ => {}
             }
         }
+    }
+
+    /// What the relay said for people.
+    pub(super) fn last_notice(&self) -> Option<&str> {
+        self.last_notice.as_deref()
     }
 
     /// Publishes, and goes on listening; returns only when that has failed. (Some relays send no `OK` for
@@ -70,11 +96,9 @@ impl Caller {
     async fn try_publish(&mut self, event: &Event) -> Result<std::convert::Infallible, Problem> {
         self.say(&ClientMessage::event(event.clone())).await?;
         loop {
-            if let RelayMessage::Ok { event_id, status, message } = self.hear().await? {
-                match (event_id == event.id, status) {
-                    (true, false) if !wants_login(&message) => {
-                        return Err(Problem::EventRefused(shortened(&message)));
-                    }
+            if let Said::Verdict { id, accepted, reason } = self.hear().await? {
+                match (id == event.id.to_hex(), accepted) {
+                    (true, false) if !wants_login(&reason) => return Err(Problem::EventRefused(reason)),
                     (false, true) => self.say(&ClientMessage::event(event.clone())).await?,
                     _ => {}
                 }
@@ -85,7 +109,7 @@ impl Caller {
     /// Resolves when this very event has come.
     pub(super) async fn expect(&mut self, event: &Event) -> Result<(), Problem> {
         loop {
-            if let RelayMessage::Event { event: arrived, .. } = self.hear().await?
+            if let Said::Event(arrived) = self.hear().await?
                 && arrived.id == event.id
             {
                 return if *arrived == *event { Ok(()) } else { Err(Problem::Forged) };
@@ -103,15 +127,29 @@ impl Caller {
     }
 
     /// The next message; what asks for a login is answered on the way.
-    async fn hear(&mut self) -> Result<RelayMessage<'static>, Problem> {
+    async fn hear(&mut self) -> Result<Said, Problem> {
         loop {
             let frame = self.socket.next().await.and_then(Result::ok).ok_or(Problem::HungUp)?;
             let Message::Text(text) = frame else { continue };
-            match RelayMessage::from_json(text.as_str()) {
-                Ok(RelayMessage::Auth { challenge }) => self.log_in(&challenge).await?,
-                Ok(message) => return Ok(message),
-                Err(_) => {}
-            }
+            return Ok(match frame::sniff(&text) {
+                Frame::Auth { challenge } => {
+                    self.log_in(&challenge).await?;
+                    continue;
+                }
+                Frame::Event { .. } => match frame::event(&text) {
+                    Some(event) => Said::Event(Box::new(event)),
+                    None => continue,
+                },
+                Frame::Eose { subscription } => Said::Eose(subscription.into_owned()),
+                Frame::Closed { subscription, reason } => {
+                    Said::Closed(subscription.map(Cow::into_owned), shortened(&reason))
+                }
+                Frame::Ok { id, accepted, reason } => {
+                    Said::Verdict { id: id.to_ascii_lowercase(), accepted, reason: shortened(&reason) }
+                }
+                Frame::Notice { text } => Said::Notice(shortened(&text)),
+                Frame::Unknown => continue,
+            });
         }
     }
 

@@ -49,13 +49,16 @@ pub enum Problem {
     #[error("it closed the connection")]
     HungUp,
     /// A subscription was refused, for this reason.
-    #[error("it refused the subscription: {0}")]
+    #[error("it refused the subscription: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
     SubscriptionRefused(String),
+    /// A subscription was not confirmed, and the relay said this for people in place of that.
+    #[error("it did not confirm the subscription; its last notice: {0}")]
+    NoticeInstead(String),
     /// A subscription was not confirmed.
     #[error("it did not answer a subscription in time")]
     NoAnswer,
     /// The event was refused, for this reason.
-    #[error("it refused an ephemeral event: {0}")]
+    #[error("it refused an ephemeral event: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
     EventRefused(String),
     /// The event did not arrive.
     #[error("it did not forward an ephemeral event in time")]
@@ -93,7 +96,9 @@ impl Checkup {
 
         let subscribed = tokio::time::timeout(patience, wallet.subscribe(kind::AUTH_CHALLENGE)).await;
         self.asked_for_login = wallet.has_logged_in();
-        self.subscribed_in = Some(subscribed.unwrap_or(Err(Problem::NoAnswer))?);
+        let silence =
+            || wallet.last_notice().map_or(Problem::NoAnswer, |text| Problem::NoticeInstead(text.into()));
+        self.subscribed_in = Some(subscribed.unwrap_or_else(|_| Err(silence()))?);
 
         let mut service = Caller::connect(relay, patience).await?;
         let event = EventBuilder::new(kind::AUTH_CHALLENGE, "portico relays check")

@@ -1,5 +1,8 @@
 //! What a relay can be ordered to do wrong.
 
+use nostr_sdk::prelude::{JsonUtil, RelayMessage};
+use serde_json::json;
+
 use super::TestRelay;
 
 /// What a [`TestRelay`] does otherwise than it should.
@@ -12,6 +15,8 @@ pub(crate) struct Faults {
     pub(super) refuses_older_than: Option<u64>,
     pub(super) keeps_ephemeral: bool,
     pub(super) information: Option<&'static str>,
+    terse: bool,
+    instead_of_eose: Option<&'static str>,
 }
 
 impl Faults {
@@ -55,6 +60,33 @@ impl Faults {
     pub(crate) fn tells(mut self, information: &'static str) -> Self {
         self.information = Some(information);
         self
+    }
+
+    /// `OK` and `CLOSED` without their last element.
+    pub(crate) fn terse(mut self) -> Self {
+        self.terse = true;
+        self
+    }
+
+    /// This frame in place of `EOSE`, `{sub}` being the subscription; an empty one: nothing.
+    pub(crate) fn instead_of_eose(mut self, frame: &'static str) -> Self {
+        self.instead_of_eose = Some(frame);
+        self
+    }
+
+    /// The frame by which it says this; `None`: it does not.
+    pub(super) fn spell(&self, message: &RelayMessage<'_>) -> Option<String> {
+        match (message, self.instead_of_eose) {
+            (RelayMessage::EndOfStoredEvents(_), Some("")) => None,
+            (RelayMessage::EndOfStoredEvents(id), Some(frame)) => Some(frame.replace("{sub}", id.as_str())),
+            (RelayMessage::Ok { event_id, status, .. }, _) if self.terse => {
+                Some(json!(["OK", event_id, status]).to_string())
+            }
+            (RelayMessage::Closed { subscription_id, .. }, _) if self.terse => {
+                Some(json!(["CLOSED", subscription_id]).to_string())
+            }
+            _ => Some(message.as_json()),
+        }
     }
 
     /// Start a relay with these faults.

@@ -1,0 +1,131 @@
+//! A relay that may not hold our subscription is not ready, and is asked again.
+
+use std::time::Duration;
+
+use nostr_sdk::prelude::Event;
+use portico::clock::Timestamp;
+use portico::relay::{LinkError, RelayOptions, RelayState};
+
+use crate::bench::{Bench, options, soon};
+use crate::support::relay::TestRelay;
+
+#[tokio::test]
+async fn a_subscription_that_a_relay_ends_in_whatever_shape_is_opened_again() {
+    let relay = TestRelay::start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    let huge = format!(r#"["CLOSED","{{sub}}","error: {}"]"#, "x".repeat(100_000));
+    for (frame, times) in [
+        (r#"["CLOSED","{sub}"]"#, 1),
+        (r#"["CLOSED","{sub}",null]"#, 2),
+        (r#"["CLOSED","{sub}",42]"#, 3),
+        (r#"["CLOSED","{sub}","error: x",{"more":[1]},2]"#, 4),
+        (" [ \"CLOSED\" ,\r\n \"\\u0070ortico\" ] ", 5),
+        (r#"["CLOSED"]"#, 6),
+        (&huge, 7),
+    ] {
+        relay.close_by(frame);
+        relay.until_subscribed(1).await;
+        let event = bench.response(frame);
+        relay.publish(&event);
+        assert_eq!(bench.event().await, event, "after {frame:.80}");
+        assert_eq!(bench.health(&relay).counters.closed, times);
+    }
+    assert_eq!(relay.state().connections_seen, 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_has_ended_the_subscription_is_not_ready_and_its_reason_is_told_without_control_characters()
+ {
+    let relay = TestRelay::start().await;
+    // So long a back-off that it is still waiting when it is looked at.
+    let options = RelayOptions { retry: Duration::from_secs(1000), ..options([relay.url()]) };
+    let bench = Bench::with(options, |_: &Event| true).await;
+    soon("a ready relay", bench.relays.ready()).await;
+    relay.close_by(&format!(r#"["CLOSED","{{sub}}","error: a\n\u001b[31m{}"]"#, "b".repeat(50_000)));
+    bench.until(&relay, "not ready", |health| health.state == RelayState::Subscribing).await;
+    let Some(LinkError::SubscriptionClosed(reason)) = bench.health(&relay).last_error else {
+        panic!("{:?}", bench.health(&relay))
+    };
+    assert!(reason.starts_with("error: a") && reason.len() <= 200, "{reason}");
+    assert!(!reason.contains(char::is_control), "{reason}");
+}
+
+#[tokio::test]
+async fn the_end_of_somebody_elses_subscription_is_nothing_to_ours() {
+    let relay = TestRelay::start().await;
+    let mut bench = Bench::ready(&[&relay]).await;
+    for frame in [r#"["CLOSED","ask-99","error: x"]"#, r#"["CLOSED","PORTICO"]"#, r#"["CLOSED",""]"#] {
+        relay.inject(frame);
+    }
+    let event = bench.response("after");
+    relay.publish(&event);
+    assert_eq!(bench.event().await, event);
+    assert_eq!((bench.health(&relay).counters.closed, relay.state().reqs_seen), (0, 1));
+}
+
+#[tokio::test]
+async fn a_relay_that_sends_a_notice_in_place_of_eose_is_not_ready_and_is_asked_again() {
+    let relay = TestRelay::with().instead_of_eose(r#"["NOTICE","ERROR: bad req"]"#).start().await;
+    // Long enough for the notice to come before, on a machine busy with other things.
+    let options = RelayOptions { eose_timeout: Duration::from_secs(1), ..options([relay.url()]) };
+    let bench = Bench::with(options, |_: &Event| true).await;
+    bench.until(&relay, "doubts", |health| health.counters.closed == 2).await;
+    relay.until("another question", |state| state.reqs_seen == 3).await;
+    let health = bench.health(&relay);
+    assert_eq!((health.state, health.ready_since), (RelayState::Subscribing, None));
+    assert_eq!(health.last_error, Some(LinkError::Unconfirmed("ERROR: bad req".into())));
+    assert_eq!(health.last_notice.as_deref(), Some("ERROR: bad req"));
+    assert!(health.counters.notices >= 2, "{health:?}");
+    assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)), "it never was");
+}
+
+#[tokio::test]
+async fn a_relay_that_sends_neither_eose_nor_a_notice_is_taken_for_ready() {
+    let relay = TestRelay::with().instead_of_eose("").start().await;
+    let options = RelayOptions { eose_timeout: Duration::from_millis(20), ..options([relay.url()]) };
+    let mut bench = Bench::with(options, |_: &Event| true).await;
+    soon("a ready relay", bench.relays.ready()).await;
+    let event = bench.response("hello");
+    relay.publish(&event);
+    assert_eq!(bench.event().await, event);
+}
+
+#[tokio::test]
+async fn a_notice_later_on_makes_it_ask_whether_the_subscription_is_still_open() {
+    let relay = TestRelay::start().await;
+    let bench = Bench::ready(&[&relay]).await;
+    // The relay forgets the subscription, and says so in a notice alone.
+    relay.close_by(r#"["NOTICE","closed: too many subscriptions"]"#);
+    relay.until_subscribed(1).await;
+    assert_eq!(bench.health(&relay).last_notice.as_deref(), Some("closed: too many subscriptions"));
+    assert_eq!(relay.state().reqs_seen, 2);
+}
+
+#[tokio::test]
+async fn an_answer_without_its_last_element_counts() {
+    let relay = TestRelay::with().terse().start().await;
+    let bench = Bench::ready(&[&relay]).await;
+    bench.relays.publish(bench.challenge());
+    bench.until(&relay, "an OK", |health| health.counters.accepted == 1).await;
+    for (frame, accepted, refused) in [
+        (format!(r#"["OK","{}",true,null]"#, "a".repeat(64)), 2, 0),
+        (format!(r#"["OK","{}",false]"#, "B".repeat(64)), 2, 1),
+        (format!(r#"["OK","{}",true,"{}",7]"#, "a".repeat(64), "x".repeat(9000)), 3, 1),
+    ] {
+        relay.inject(&frame);
+        bench
+            .until(&relay, &format!("{frame:.90}"), |health| {
+                (health.counters.accepted, health.counters.refused) == (accepted, refused)
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn it_logs_in_where_a_relay_answers_with_as_little_as_it_can() {
+    let relay = TestRelay::with().terse().requires_auth().start().await;
+    let options = RelayOptions { retry: Duration::from_millis(100), ..options([relay.url()]) };
+    let bench = Bench::with(options, |_: &Event| true).await;
+    soon("a ready relay", bench.relays.ready()).await;
+    assert_eq!(relay.state().logins, 1);
+}
