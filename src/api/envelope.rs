@@ -184,7 +184,7 @@ impl From<Refused> for ApiError {
     fn from(reason: Refused) -> Self {
         let status = match reason {
             Refused::NoAccessToken | Refused::NoCredential => StatusCode::BAD_REQUEST,
-            Refused::UserDisabled => StatusCode::FORBIDDEN,
+            Refused::UserDisabled | Refused::UserNotListed => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,
         };
         let detail = match &reason {
@@ -203,6 +203,7 @@ impl From<SessionError> for ApiError {
             SessionError::BadRequest(message) => Self::bad_request(message),
             SessionError::NoSuchUser => Self::no_such_user(),
             SessionError::NoSuchSession => Self::no_such_session(),
+            SessionError::UserExists(_) => Self::new(StatusCode::CONFLICT, "user_exists", error.to_string()),
             SessionError::Changed => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", error.to_string())
             }

@@ -56,6 +56,7 @@ fn quick() -> Routes {
         .post("/oauth/introspect", oauth::introspect)
         .post("/oauth/revoke", oauth::revoke)
         .get("/users", users::list)
+        .post("/users", users::invite)
         .get("/users/{id}", users::show)
         .patch("/users/{id}", users::change)
         .delete("/users/{id}", users::delete)

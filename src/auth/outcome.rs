@@ -102,6 +102,7 @@ fn identity_of(outcome: &EventBody) -> Result<WalletIdentity, TokenError> {
 fn refusal(challenge: &OpenChallenge, reason: &Reason) -> EventBody {
     match reason {
         Reason::UserDisabled => failure(challenge, FailureCode::UserDisabled, None),
+        Reason::UserNotListed => failure(challenge, FailureCode::UserNotListed, None),
         _ => failure(challenge, FailureCode::SessionTokenInvalid, Some(TokenError::TokenExpired)),
     }
 }

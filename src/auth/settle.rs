@@ -39,7 +39,9 @@ impl Auth {
         };
         self.forget_challenge(challenge);
         if let Some((stored, outcome)) = kept {
-            if let Some(login) = login {
+            // An approval that was refused taught the store nothing either.
+            let approved = matches!(outcome, EventBody::AuthenticateKey { .. });
+            if let Some(login) = login.filter(|_| approved) {
                 self.tokens.learn_signer(login);
             }
             let (word, reason) = summary(&outcome);

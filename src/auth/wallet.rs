@@ -13,7 +13,7 @@ use super::{Auth, AuthError, TokenType};
 use crate::clock::Timestamp;
 use crate::events::Session;
 use crate::token::{TokenError, UnverifiedToken};
-use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
 
 /// What callers name Portal's wallets by.
 pub const NAME: &str = "portal";
@@ -58,6 +58,10 @@ impl WalletProvider for PortalWallets {
         let identity = identity(&verified.session, credential.text).map_err(|error| why(error.into()))?;
         self.verified.insert(digest, Arc::new((verified.session, identity.clone())));
         Ok(identity)
+    }
+
+    fn wallet_named(&self, name: &str) -> Result<String, &'static str> {
+        nostr_key(name)
     }
 
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {

@@ -25,7 +25,7 @@ pub use load::{Overrides, load};
 pub use log::{Log, LogFormat, NoSuchFilter};
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
-pub use session::{AccessRules, Checks, ForwardRules, SessionRules};
+pub use session::{AccessRules, Checks, ForwardRules, SessionRules, SignUp};
 pub use token::ApiToken;
 pub use wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,

@@ -53,12 +53,24 @@ pub enum Checks {
     Credential,
 }
 
+/// Whose first login makes a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    /// Every wallet's.
+    Open,
+    /// Nobody's: only users who exist may log in, and operators invite them.
+    Listed,
+}
+
 /// `[sessions]`: users, and what a login begins.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionRules {
     /// Whether there are any. Default false.
     pub enabled: bool,
+    /// Whose first login makes a user. Default open.
+    pub sign_up: SignUp,
     /// What a check asks for. Default both.
     pub checks: Checks,
     /// How long a session goes on, unless the wallet's credential ends before. Default 30 days.
@@ -79,6 +91,7 @@ impl Default for SessionRules {
     fn default() -> Self {
         Self {
             enabled: false,
+            sign_up: SignUp::Open,
             checks: Checks::Both,
             max_lifetime: Duration::from_secs(30 * 24 * 3600),
             max_per_user: 50,

@@ -113,6 +113,8 @@ pub enum FailureCode {
     Cancelled,
     /// The wallet approved, but the operator keeps its user out.
     UserDisabled,
+    /// The wallet approved, but only listed users are let in, and it has none.
+    UserNotListed,
     /// The user has been asked too often (on a login URL, where the daemon itself would ask).
     TooManyRequests,
 }
@@ -126,6 +128,7 @@ impl FailureCode {
             Self::SessionTokenInvalid => "session_token_invalid",
             Self::Cancelled => "cancelled",
             Self::UserDisabled => "user_disabled",
+            Self::UserNotListed => "user_not_listed",
             Self::TooManyRequests => "too_many_requests",
         }
     }
@@ -138,6 +141,7 @@ impl FailureCode {
             Self::SessionTokenInvalid => "the wallet approved with a session token that does not verify",
             Self::Cancelled => "cancelled",
             Self::UserDisabled => "this user is disabled",
+            Self::UserNotListed => "this wallet is not on the list of users",
             Self::TooManyRequests => "this user has too many requests open, or was asked too often",
         }
     }

@@ -118,21 +118,20 @@ impl Sessions {
 #[derive(Debug)]
 pub(super) struct Trail {
     sender: mpsc::Sender<AuditDraft>,
-    refusals: Budget,
     mismatches: Budget,
     book: Arc<Book>,
 }
 
 /// How many came in a minute.
 #[derive(Debug, Default)]
-struct Budget {
+pub(super) struct Budget {
     minute: AtomicU64,
     came: AtomicU64,
 }
 
 impl Budget {
     /// Whether there is room for one more.
-    fn take(&self, at: Timestamp) -> bool {
+    pub(super) fn take(&self, at: Timestamp) -> bool {
         let minute = at.secs() / 60;
         if self.minute.swap(minute, Ordering::Relaxed) != minute {
             self.came.store(0, Ordering::Relaxed);
@@ -145,14 +144,13 @@ impl Trail {
     pub(super) fn start(book: &Arc<Book>, lifecycle: &Lifecycle) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         lifecycle.spawn(write(receiver, Arc::clone(book), lifecycle.clone()));
-        let (refusals, mismatches) = (Budget::default(), Budget::default());
-        Self { sender, refusals, mismatches, book: Arc::clone(book) }
+        Self { sender, mismatches: Budget::default(), book: Arc::clone(book) }
     }
 
     pub(super) fn add(&self, draft: AuditDraft) {
         let budget = match draft.kind {
             AuditKind::SessionMismatch => &self.mismatches,
-            _ => &self.refusals,
+            _ => &self.book.refusals,
         };
         if !budget.take(draft.at) || self.sender.try_send(draft).is_err() {
             self.book.metrics.limits.reached(Limit::AuditedRefusals);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rand::{Rng, thread_rng};
 
-use super::audit::Actor;
+use super::audit::{Actor, Budget};
 use super::mint::Mint;
 use super::{Reason, Result, SessionError};
 use crate::clock::{SharedClock, Timestamp};
-use crate::config::SessionRules;
+use crate::config::{SessionRules, SignUp};
 use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
 use crate::metrics::{Limit, Metrics};
 use crate::protocol::SessionToken;
@@ -30,6 +30,8 @@ pub struct Book {
     pub(super) rules: SessionRules,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
+    /// Refusals that the audit has room for.
+    pub(super) refusals: Budget,
     users: Live<UserId, User>,
     sessions: Live<StreamId, Session>,
 }
@@ -54,23 +56,22 @@ impl Book {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (users, sessions) = (Live::new(LIVE), Live::new(LIVE));
-        Self { accounts, events, mint, rules, clock, metrics, users, sessions }
+        let refusals = Budget::default();
+        Self { accounts, events, mint, rules, clock, metrics, refusals, users, sessions }
     }
 
     /// A login with this wallet, as it would be now. Should the user change before the store keeps it, that
     /// refuses it as a conflict, and the login is to be prepared anew.
     ///
     /// # Errors
-    /// [`Reason::UserDisabled`], [`Reason::SessionExpired`], or what the store says.
+    /// [`Reason::UserDisabled`], [`Reason::UserNotListed`], [`Reason::SessionExpired`], or what the store says.
     pub async fn prepare(&self, wallet: &WalletIdentity, actor: &Actor) -> Result<Prepared> {
         let now = self.clock.now();
         if wallet.expires_at <= now {
             return Err(Reason::SessionExpired.into());
         }
         let known = self.accounts.user_of_wallet(&wallet.provider, &wallet.wallet_id).await?;
-        if known.as_ref().is_some_and(|user| user.disabled) {
-            return Err(Reason::UserDisabled.into());
-        }
+        self.admits(known.as_ref())?;
         let known_as = known.as_ref().map(|user| user.revision);
         let user = as_of(wallet, known, now);
         let session = Session {
@@ -98,6 +99,15 @@ impl Book {
         Ok(Prepared { new, logged_in })
     }
 
+    /// Whether a wallet may begin a session here; `user` is the one that it has.
+    pub(super) fn admits(&self, user: Option<&User>) -> Result<(), Reason> {
+        match user {
+            Some(user) if user.disabled => Err(Reason::UserDisabled),
+            None if self.rules.sign_up == SignUp::Listed => Err(Reason::UserNotListed),
+            _ => Ok(()),
+        }
+    }
+
     /// The store has kept a login: from now on it is known here, and told.
     pub fn begun(&self, new: &NewSession, begun: &Begun) {
         let NewSession { user, session, .. } = new;
@@ -122,6 +132,9 @@ impl Book {
     pub async fn refused_at_login(&self, wallet: &WalletIdentity, reason: &Reason, actor: &Actor) {
         self.metrics.sessions.refused("login", &wallet.provider, reason.code());
         let draft = actor.refusal(AuditKind::LoginRefused, &wallet.provider, reason, self.clock.now());
+        if !self.refusals.take(draft.at) {
+            return self.metrics.limits.reached(Limit::AuditedRefusals);
+        }
         let draft = AuditDraft { wallet_id: Some(wallet.wallet_id.clone()), ..draft };
         if let Err(error) = self.accounts.record_audit(&[draft]).await {
             tracing::warn!(%error, "a refusal is missing in the audit");

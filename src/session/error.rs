@@ -43,6 +43,9 @@ pub enum Reason {
     /// The operator keeps the user out.
     #[error("this user is disabled")]
     UserDisabled,
+    /// Only listed users are let in, and the wallet has none.
+    #[error("this wallet is not on the list of users: an operator must invite it first")]
+    UserNotListed,
     /// The wallet's credential does not hold.
     #[error("credential: {message}")]
     Credential {
@@ -79,6 +82,7 @@ impl Reason {
             Self::NoSession => "no_session",
             Self::SessionRevoked => "session_revoked",
             Self::UserDisabled => "user_disabled",
+            Self::UserNotListed => "user_not_listed",
             Self::Credential { code, .. } => code,
         }
     }
@@ -97,6 +101,9 @@ pub enum SessionError {
     /// There is no such user.
     #[error("there is no such user")]
     NoSuchUser,
+    /// The wallet has a user already.
+    #[error("this wallet already has a user: {0}")]
+    UserExists(UserId),
     /// There is no such session.
     #[error("there is no such session")]
     NoSuchSession,

@@ -3,7 +3,7 @@
 //! A wallet's credential proves who holds a key; a session says what that person is here. [`Sessions`] begins one
 //! for a credential that its provider vouches for (`login.rs`), checks that token and credential belong together
 //! and still hold (`check.rs`), renews tokens (`refresh.rs`), ends sessions (`end.rs`) and lets operators see to
-//! users (`users.rs`). What it shares with `auth`, where a login over the relays begins a session in the very
+//! users (`users.rs`), also before their first login (`invite.rs`). What it shares with `auth`, where a login over the relays begins a session in the very
 //! transaction that stores its outcome, is the [`Book`]. Tokens are made by the [`Mint`], which is there without
 //! sessions, too.
 
@@ -12,6 +12,7 @@ mod book;
 mod check;
 mod end;
 mod error;
+mod invite;
 mod key_file;
 mod login;
 mod mint;
@@ -28,6 +29,7 @@ pub use audit::{Actor, AuditPage};
 pub use book::{Book, Prepared, until_undisturbed};
 pub use check::{Checked, Offered};
 pub use error::{Reason, Result, SessionError};
+pub use invite::Invitation;
 pub use key_file::KeyFileError;
 pub use mint::{Mint, NewServiceToken, SigningKeyState};
 pub use rotation::Rotation;

@@ -58,10 +58,10 @@ impl Sessions {
         self.book.accounts.user(id).await?.ok_or(SessionError::NoSuchUser)
     }
 
-    /// Whether the operator keeps out the user with this wallet.
+    /// Whether this wallet is kept out: its user is disabled, or it has none and only listed users are let in.
     pub async fn is_kept_out(&self, provider: &str, wallet_id: &str) -> Result<bool> {
         let user = self.book.accounts.user_of_wallet(provider, wallet_id).await?;
-        Ok(user.is_some_and(|user| user.disabled))
+        Ok(self.book.admits(user.as_ref()).is_err())
     }
 
     /// At most `limit` users behind `after`.
@@ -161,7 +161,7 @@ impl Sessions {
 }
 
 impl UserChange {
-    fn checked(mut self) -> Result<Self> {
+    pub(super) fn checked(mut self) -> Result<Self> {
         for (field, text) in [("username", &self.username), ("email", &self.email)] {
             if let Some(Some(text)) = text
                 && (text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control))
@@ -185,7 +185,7 @@ impl UserChange {
         Ok(self)
     }
 
-    fn applied_to(&self, user: &User) -> User {
+    pub(super) fn applied_to(&self, user: &User) -> User {
         let mut user = user.clone();
         if let Some(username) = &self.username {
             user.username.clone_from(username);
@@ -213,7 +213,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// What was changed, before and after, as JSON.
-fn difference(before: &User, after: &User) -> String {
+pub(super) fn difference(before: &User, after: &User) -> String {
     let told = |user: &User| {
         let User { username, email, roles, permissions, disabled, .. } = user;
         [

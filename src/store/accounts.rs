@@ -38,9 +38,9 @@ pub struct User {
     pub disabled: bool,
     /// Grows by one with each change.
     pub revision: Revision,
-    /// When the user first logged in.
+    /// When the user first logged in, or was invited.
     pub created_at: Timestamp,
-    /// When the user logged in last.
+    /// When the user logged in last; without a login so far, `created_at`.
     pub last_login: Timestamp,
     /// How often.
     pub logins: u64,
@@ -158,6 +158,8 @@ audit_kinds! {
     SessionMismatch = "session_mismatch",
     /// Sessions were ended.
     SessionsRevoked = "sessions_revoked",
+    /// An operator added a user who had not logged in.
+    UserInvited = "user_invited",
     /// An operator changed a user.
     UserChanged = "user_changed",
     /// An operator deleted a user.
@@ -231,6 +233,10 @@ pub trait Accounts: fmt::Debug + Send + Sync {
 
     /// At most `limit` users behind `after`, in the order of their ids.
     async fn users(&self, filter: &UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
+
+    /// Adds a user who has not logged in. [`StoreError::Conflict`](super::StoreError): the wallet has a user
+    /// already, and nothing was done.
+    async fn add_user(&self, user: &User, audit: &AuditDraft) -> Result<()>;
 
     /// Puts `user` in the place of the revision before it, and ends all sessions of the user if `ends` tells
     /// why. `None`: the user is not of that revision (any more), and nothing was done. What logins count stays

@@ -12,6 +12,7 @@ pub mod thirdweb;
 use std::fmt;
 
 use async_trait::async_trait;
+use nostr_sdk::PublicKey;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -118,8 +119,34 @@ pub trait WalletProvider: fmt::Debug + Send + Sync {
     /// Whose credential this is, if it holds now.
     async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError>;
 
+    /// The wallet that an operator names before it has logged in, as [`WalletIdentity::wallet_id`] will name it.
+    ///
+    /// # Errors
+    /// What is expected instead: no wallet of this provider is called that.
+    fn wallet_named(&self, name: &str) -> Result<String, &'static str> {
+        Ok(name.to_owned())
+    }
+
     /// Whether a credential that was named once ([`WalletIdentity::credential`]) has been withdrawn since.
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
+}
+
+/// The wallet of a Nostr key that is written as hex or npub.
+///
+/// # Errors
+/// What is expected instead.
+pub fn nostr_key(name: &str) -> Result<String, &'static str> {
+    let key = PublicKey::parse(name).ok().filter(|key| key.xonly().is_ok());
+    key.map(|key| key.to_hex()).ok_or("a public key (64 hex digits or npub1…)")
+}
+
+/// Whether a wallet may be called that: its name goes into headers, and is visible ASCII.
+pub fn is_wallet_id(name: &str) -> bool {
+    fits(name) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn fits(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME
 }
 
 impl WalletIdentity {
@@ -128,10 +155,9 @@ impl WalletIdentity {
     /// # Errors
     /// [`CredentialError::Rejected`] with `unusable_identity`.
     pub fn checked(self) -> Result<Self, CredentialError> {
-        let fits = |name: &str| !name.is_empty() && name.len() <= MAX_NAME;
-        let is_visible = |name: &String| fits(name) && name.bytes().all(|byte| byte.is_ascii_graphic());
         let is_text = |name: &String| fits(name) && !name.chars().any(char::is_control);
-        let named = [&self.provider, &self.wallet_id, &self.auth_method].into_iter().all(is_visible);
+        let named =
+            [&self.provider, &self.wallet_id, &self.auth_method].into_iter().all(|name| is_wallet_id(name));
         if named && is_text(&self.auth_identifier) {
             return Ok(self);
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use portico::config::SessionRules;
-use portico::session::{Actor, Offered, Rotation, UserChange, UserId};
+use portico::config::{SessionRules, SignUp};
+use portico::session::{Actor, Invitation, Offered, Rotation, UserChange, UserId};
 use portico::wallet::Credential as Proof;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -53,6 +53,10 @@ enum Step {
         wallet: usize,
         role: bool,
     },
+    Invite {
+        wallet: usize,
+        role: bool,
+    },
     Delete {
         wallet: usize,
     },
@@ -77,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (wallet.clone(), any::<bool>())
             .prop_map(|(wallet, disabled)| Step::Disable { wallet, disabled }),
         1 => (wallet.clone(), any::<bool>()).prop_map(|(wallet, role)| Step::ChangeRoles { wallet, role }),
+        3 => (wallet.clone(), any::<bool>()).prop_map(|(wallet, role)| Step::Invite { wallet, role }),
         1 => wallet.prop_map(|wallet| Step::Delete { wallet }),
         1 => index.prop_map(|credential| Step::Withdraw { credential }),
         5 => (1..TOKEN_LIFE + 20).prop_map(|secs| Step::Advance { secs }),
@@ -188,6 +193,7 @@ impl Model {
 struct Run {
     world: World,
     model: Model,
+    sign_up: SignUp,
 }
 
 fn actor() -> Actor {
@@ -261,6 +267,18 @@ impl Run {
                     self.model.users[wallet].role = role;
                 }
             }
+            Step::Invite { wallet, role } => {
+                let roles = if role { vec!["admin".to_owned()] } else { Vec::new() };
+                let (wallet_id, provider) = (wallet.to_string(), None);
+                let (username, email, permissions) = (None, None, Vec::new());
+                let invitation = Invitation { wallet_id, provider, username, email, roles, permissions };
+                let invited = sessions.invite(invitation, actor()).await;
+                let user = &mut self.model.users[wallet];
+                prop_assert_eq!(invited.is_ok(), user.id.is_none(), "{:?}", invited.err());
+                if let Ok(invited) = invited {
+                    (user.id, user.role) = (Some(invited.id), role);
+                }
+            }
             Step::Delete { wallet } => {
                 if let Some(id) = self.model.users[wallet].id {
                     sessions.delete_user(id, None, actor()).await.unwrap();
@@ -291,10 +309,14 @@ impl Run {
         let now = self.world.now();
         let Credential { ref text, wallet, .. } = self.model.credentials[credential];
         let begun = self.world.sessions().login(None, Proof::alone(text), actor()).await;
-        let expected = self.model.holds(credential, now) && !self.model.users[wallet].disabled;
+        let user = &self.model.users[wallet];
+        let is_welcome = self.sign_up == SignUp::Open || user.id.is_some();
+        let expected = self.model.holds(credential, now) && !user.disabled && is_welcome;
         prop_assert_eq!(begun.is_ok(), expected, "{:?}", begun.err());
         if let Ok(begun) = begun {
-            self.model.users[wallet].id = Some(begun.user.id);
+            let user = &mut self.model.users[wallet];
+            prop_assert_eq!(user.id.get_or_insert(begun.user.id), &begun.user.id);
+            prop_assert_eq!(begun.user.roles.is_empty(), !user.role);
             self.model.begin(credential, begun.access_token.expose().to_owned(), now);
         }
         Ok(())
@@ -332,18 +354,21 @@ proptest! {
     #[test]
     fn no_sequence_lets_in_a_pair_that_does_not_match_is_revoked_or_has_run_out(
         steps in proptest::collection::vec(step(), 1..24),
+        listed in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
+            let sign_up = if listed { SignUp::Listed } else { SignUp::Open };
             let rules = SessionRules {
                 enabled: true,
+                sign_up,
                 max_lifetime: Duration::from_secs(LONGEST),
                 max_per_user: MOST,
                 max_logins_per_wallet: 1_000,
                 max_refreshes_per_wallet: 1_000,
                 ..SessionRules::default()
             };
-            let mut run = Run { world: World::new(rules), model: Model::default() };
+            let mut run = Run { world: World::new(rules), model: Model::default(), sign_up };
             for step in steps {
                 run.take(step).await?;
                 run.check().await?;

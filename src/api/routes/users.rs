@@ -1,7 +1,7 @@
 //! Users, for operators.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::api::body::{Asker, JsonBody, PathParam, QueryParam};
 use crate::api::envelope::{ApiError, ok};
 use crate::clock::Timestamp;
 use crate::events::Member;
-use crate::session::{Session, User, UserChange, UserFilter, UserId};
+use crate::session::{Invitation, Session, User, UserChange, UserFilter, UserId};
 
 /// A user as operators see them.
 #[derive(Serialize)]
@@ -21,7 +21,8 @@ struct Seen {
     member: Member,
     disabled: bool,
     created_at: Timestamp,
-    last_login: Timestamp,
+    /// `null` as long as there was none.
+    last_login: Option<Timestamp>,
     logins: u64,
 }
 
@@ -31,7 +32,7 @@ impl From<&User> for Seen {
             member: Member::from(user),
             disabled: user.disabled,
             created_at: user.created_at,
-            last_login: user.last_login,
+            last_login: (user.logins > 0).then_some(user.last_login),
             logins: user.logins,
         }
     }
@@ -65,6 +66,20 @@ pub(in crate::api) async fn list(
     let found = api.sessions()?.users(&filter, after, page::limit(limit)?).await?;
     let users: Vec<_> = found.users.iter().map(Seen::from).collect();
     Ok(ok(json!({ "users": users, "next_cursor": found.next })))
+}
+
+pub(in crate::api) async fn invite(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(invitation): JsonBody<Invitation>,
+) -> Result<Response, ApiError> {
+    let user = api.sessions()?.invite(invitation, actor).await?;
+    let mut response = tagged(&user);
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("/users/{}", user.id)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
 }
 
 pub(in crate::api) async fn show(

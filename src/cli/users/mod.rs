@@ -1,5 +1,6 @@
 //! `portico users`: who has logged in here, and what they may do.
 
+mod invite;
 mod set;
 
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ pub(super) enum Command {
     List(Listing),
     /// Show one user
     Show(About),
+    /// Add a user before the wallet's first login, with roles
+    Invite(invite::Args),
     /// Change a user: name, address, roles, permissions, whether they are let in
     Set(set::Args),
     /// Delete a user, and end all of their sessions; who logs in again is a new user
@@ -67,6 +70,7 @@ pub(super) async fn run(command: Command) -> CommandResult {
     match command {
         Command::List(args) => list(&args).await,
         Command::Show(About { who, json }) => show(&who.target.get(&who.path().await?).await?["user"], json),
+        Command::Invite(args) => invite::run(&args).await,
         Command::Set(args) => set::run(&args).await,
         Command::Delete(Delete { about: About { who, json }, .. }) => {
             show(&who.target.delete(&who.path().await?, &json!({})).await?, json)

@@ -99,6 +99,16 @@ impl Accounts for SqliteStore {
         self.readers.read(move |db| users::list(db, &filter, after, limit)).await
     }
 
+    async fn add_user(&self, user: &User, audit: &AuditDraft) -> Result<()> {
+        let (user, audit) = (user.clone(), audit.clone());
+        self.writer
+            .write(move |db| {
+                users::insert(db, &user)?;
+                audit::record(db, &audit)
+            })
+            .await
+    }
+
     async fn change_user(
         &self,
         user: &User,

@@ -102,7 +102,8 @@ pub(super) fn delete(db: &Connection, id: UserId) -> Result<()> {
     Ok(())
 }
 
-fn insert(db: &Connection, user: &User) -> Result<()> {
+/// Adds a user as they are. [`StoreError::Conflict`]: the wallet has a user already.
+pub(super) fn insert(db: &Connection, user: &User) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO users (id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
              permissions, disabled, revision, created_at, last_login, logins)

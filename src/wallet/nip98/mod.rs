@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub use error::Nip98Error;
 pub use event::{Policy, SignedRequest};
 
-use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use super::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::Nip98;
 use crate::store::{Revocation, Store};
@@ -101,6 +101,10 @@ impl WalletProvider for Nip98Wallets {
             target_key: Some(key),
             wallets: Vec::new(),
         })
+    }
+
+    fn wallet_named(&self, name: &str) -> Result<String, &'static str> {
+        nostr_key(name)
     }
 
     /// An event is good for one question, and nobody takes it back.

@@ -150,6 +150,13 @@ impl WalletProvider for Thirdweb {
         Ok(identity(self.verify(credential.text)?))
     }
 
+    fn wallet_named(&self, name: &str) -> Result<String, &'static str> {
+        let address: Address = name
+            .parse()
+            .map_err(|_| "an address: 0x and 40 hex digits, in lower case or as EIP-55 spells it")?;
+        Ok(format!("{address:x}"))
+    }
+
     /// Nobody withdraws these tokens: they are made to end soon.
     fn is_withdrawn(&self, _credential: &[u8; 32]) -> bool {
         false

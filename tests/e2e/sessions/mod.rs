@@ -7,6 +7,7 @@ mod layers;
 mod login;
 mod oauth;
 mod operators;
+mod sign_up;
 
 use crate::support::daemon::{Daemon, Plan};
 use crate::support::relay::TestRelay;

@@ -202,3 +202,19 @@ pub(crate) async fn a_purge_takes_old_audit_records_and_no_number_is_given_twice
     store.record_audit(&old[..1]).await.unwrap();
     assert_eq!(records(store, &AuditFilter::default()).await[0].number, 2_502);
 }
+
+pub(crate) async fn a_user_is_added_once_and_the_first_login_finds_them(store: &dyn Store) {
+    let invited = User { logins: 0, ..person(1) };
+    let audit = audit(AuditKind::UserInvited, user_id(1), 50);
+    store.add_user(&invited, &audit).await.unwrap();
+    assert_eq!(store.user(user_id(1)).await.unwrap(), Some(invited.clone()));
+    let twin = User { id: user_id(2), roles: vec![], ..invited.clone() };
+    let begun_elsewhere = login(1, &User { id: user_id(3), ..person(1) }, None);
+    for _ in 0..2 {
+        assert_eq!(store.add_user(&twin, &audit).await.unwrap_err(), StoreError::Conflict);
+        assert_eq!(store.begin_session(&begun_elsewhere).await.unwrap_err(), StoreError::Conflict);
+    }
+    assert_eq!(audited(store).await, [audit], "what was refused is not in it");
+    store.begin_session(&login(1, &invited, Some(1))).await.unwrap();
+    assert_eq!(store.user(user_id(1)).await.unwrap(), Some(person(1)));
+}

@@ -58,6 +58,7 @@ macro_rules! conformance {
                 of_a_hundred_changes_at_once_one_goes_through,
                 a_user_who_is_kept_out_loses_every_session_with_the_change,
                 two_users_never_have_one_wallet,
+                a_user_is_added_once_and_the_first_login_finds_them,
                 of_a_deleted_user_only_the_streams_and_the_audit_stay,
                 users_are_found_by_every_part_of_a_filter_in_pages,
                 the_audit_is_found_by_every_part_of_a_filter_in_pages,

@@ -92,6 +92,11 @@ impl Contract {
             let answer = self.send(&read, Method::PATCH, path, &filled, Some(change.clone())).await;
             assert_eq!(answer.status, status);
         }
+        let invitation = json!({ "wallet_id": "3b".repeat(32), "roles": ["admin"], "username": "eve" });
+        for status in [201, 409] {
+            let answer = self.send(rest, Method::POST, "/users", "/users", Some(invitation.clone())).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+        }
         self.send(rest, Method::GET, "/users", "/users?role=admin&limit=1", None).await.data();
         let (path, filled) = ("/users/{id}/sessions", format!("/users/{user}/sessions"));
         assert_eq!(

@@ -1,0 +1,109 @@
+//! Users whom an operator adds before their wallet has logged in.
+
+use std::sync::Arc;
+
+use rand::{Rng, thread_rng};
+use serde::Deserialize;
+
+use super::audit::Actor;
+use super::book::until_undisturbed;
+use super::users::{UserChange, difference};
+use super::{Result, SessionError, Sessions};
+use crate::store::{AuditKind, StoreError, User, UserId};
+use crate::wallet::is_wallet_id;
+
+/// How a user proves to own the wallet, as long as they have not.
+const UNPROVEN: &str = "invited";
+
+/// Whom an operator invites, and as what.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// The wallet.
+    pub wallet_id: String,
+    /// Whose wallet it is; the default provider's if it is left out.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// The name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Permissions.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+impl Sessions {
+    /// Adds a user with this wallet, who has not logged in yet. Their first login finds them as they are then.
+    pub async fn invite(self: &Arc<Self>, invitation: Invitation, actor: Actor) -> Result<User> {
+        let invited = self.invited(invitation)?;
+        let sessions = Arc::clone(self);
+        self.to_the_end(async move { until_undisturbed(|| sessions.add(&invited, &actor)).await }).await
+    }
+
+    fn invited(&self, invitation: Invitation) -> Result<User> {
+        let Invitation { wallet_id, provider, username, email, roles, permissions } = invitation;
+        let name = provider.unwrap_or_else(|| self.default_provider.clone());
+        let Some(provider) = self.providers.get(&name) else {
+            let known = self.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("provider: unknown provider {name:?}; available: {known}");
+            return Err(SessionError::BadRequest(message));
+        };
+        let unusable =
+            |what| SessionError::BadRequest(format!("wallet_id: a wallet of {name} must be {what}"));
+        let wallet_id = provider.wallet_named(&wallet_id).map_err(unusable)?;
+        if !is_wallet_id(&wallet_id) {
+            return Err(unusable("up to 512 visible ASCII characters"));
+        }
+        let now = self.book.clock.now();
+        let nobody = User {
+            id: UserId::new(now, thread_rng().r#gen()),
+            provider: name,
+            auth_method: UNPROVEN.into(),
+            auth_identifier: wallet_id.clone(),
+            wallet_id,
+            username: None,
+            email: None,
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            disabled: false,
+            revision: 1,
+            created_at: now,
+            last_login: now,
+            logins: 0,
+        };
+        let given = UserChange {
+            username: username.map(Some),
+            email: email.map(Some),
+            roles: Some(roles),
+            permissions: Some(permissions),
+            disabled: None,
+        };
+        Ok(given.checked()?.applied_to(&nobody))
+    }
+
+    async fn add(&self, user: &User, actor: &Actor) -> Result<User> {
+        let accounts = &self.book.accounts;
+        let mut audit = actor.about(AuditKind::UserInvited, user, user.created_at);
+        let plain = User { username: None, email: None, roles: vec![], permissions: vec![], ..user.clone() };
+        audit.detail = Some(difference(&plain, user));
+        match accounts.add_user(user, &audit).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => {
+                let known = accounts.user_of_wallet(&user.provider, &user.wallet_id).await?;
+                // Nobody: they were deleted since, and the wallet is free again.
+                return Err(
+                    known.map_or(StoreError::Conflict.into(), |known| SessionError::UserExists(known.id))
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!(user_id = %user.id, provider = user.provider, "user invited");
+        Ok(user.clone())
+    }
+}
