@@ -12,7 +12,9 @@
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed | |
 //! | [`wallet`] | what a wallet provider is, and those that need no more | `ethereum`, `token`, `config`, `store`, `outbound`, `clock` |
-//! | [`outbound`] | the one way out to web servers that others name | |
+//! | [`shown`] | a URL without what may be secret in it | |
+//! | [`tls`] | whom we trust when we connect | |
+//! | [`outbound`] | the one way out to web servers that others name | `tls` |
 //! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access`, `ethereum` |
 //! | [`relay`] | connections to relays, verified events in, publications out | |
 //! | [`metrics`] | what is counted, and the names of all bounds | |
@@ -59,7 +61,9 @@ pub mod outbound;
 pub mod protocol;
 pub mod relay;
 pub mod session;
+pub mod shown;
 pub mod store;
+pub mod tls;
 pub mod token;
 pub mod wallet;
 pub mod webhook;

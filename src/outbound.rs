@@ -10,6 +10,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Request, StatusCode, Url};
 
 use crate::address;
+use crate::tls::{Tls, TlsFault};
 
 /// Why there is no answer. None of them says what was asked: a URL may hold a secret.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum OutboundError {
     /// The answer is larger than its bound.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// No secure connection.
+    #[error("no secure connection: {0}")]
+    Tls(TlsFault),
     /// No connection, no answer, or not in time.
     #[error("{0}")]
     Failed(reqwest::Error),
@@ -30,7 +34,7 @@ pub enum OutboundError {
 
 impl From<reqwest::Error> for OutboundError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Failed(error.without_url())
+        TlsFault::of(&error).map_or_else(|| Self::Failed(error.without_url()), Self::Tls)
     }
 }
 
@@ -58,15 +62,12 @@ impl Outbound {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn new(timeout: Duration, allow_private: bool) -> reqwest::Result<Self> {
-        let http = Client::builder()
-            // A hostile server would lead us where it likes.
-            .redirect(reqwest::redirect::Policy::none())
+    pub fn new(timeout: Duration, allow_private: bool, tls: &Tls) -> reqwest::Result<Self> {
+        let http = tls
+            .http()
             .https_only(!allow_private)
             .timeout(timeout)
             .dns_resolver(Arc::new(PublicResolver { allow_private }))
-            .no_proxy()
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, allow_private })
     }
@@ -132,7 +133,9 @@ mod tests {
     use super::*;
 
     fn check(url: &str, allow_private: bool) -> Result<(), OutboundError> {
-        Outbound::new(Duration::from_secs(1), allow_private).unwrap().check(&Url::parse(url).unwrap())
+        Outbound::new(Duration::from_secs(1), allow_private, &Tls::default())
+            .unwrap()
+            .check(&Url::parse(url).unwrap())
     }
 
     #[test]

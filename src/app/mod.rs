@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
 use crate::session::{Book, Mint, Rotation, Sessions};
+use crate::shown;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
@@ -84,6 +85,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         limits: config.auth.clone(),
         rules: config.tokens.clone(),
         lookup: config.lookup.clone(),
+        tls: config.tls.clone(),
         history: config.history.clone(),
         delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
@@ -101,7 +103,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     }
     let sessions = match book {
         Some(book) => {
-            let providers = wallets::providers(&config.wallets, &auth, thirdweb.as_ref(), &store, &clock)?;
+            let providers = wallets::providers(config, &auth, thirdweb.as_ref(), &store, &clock)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,
@@ -220,6 +222,7 @@ fn webhooks(
     let parts = webhook::Parts {
         webhook: webhook.clone(),
         secret: webhook.secret.load()?,
+        tls: config.tls.clone(),
         events: events.clone(),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(metrics),
@@ -238,12 +241,13 @@ async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result
         max_preferred_per_user: rules.max_preferred_per_user,
         inbox: rules.inbox,
         queue_per_relay: rules.queue_per_relay,
+        tls: config.tls.clone(),
         ..RelayOptions::new(keys, kinds)
     })
 }
 
 fn log(changes: &RelayChanges) {
     let RelayChanges { added, removed, changed } = changes;
-    let list = |urls: &[RelayUrl]| urls.iter().map(RelayUrl::as_str).collect::<Vec<_>>().join(" ");
+    let list = |urls: &[RelayUrl]| urls.iter().map(shown::relay).collect::<Vec<_>>().join(" ");
     tracing::info!(added = list(added), removed = list(removed), changed = list(changed), "reloaded");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
 use crate::clock::SharedClock;
-use crate::config::{Config, Wallets};
+use crate::config::Config;
 use crate::store::Store;
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
@@ -15,26 +15,28 @@ use crate::wallet::thirdweb::{SignIn, Thirdweb};
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
-    wallets: &Wallets,
+    config: &Config,
     auth: &Arc<Auth>,
     thirdweb: Option<&Arc<SignIn>>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
+    let (wallets, tls) = (&config.wallets, &config.tls);
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
     if let Some(thirdweb) = thirdweb {
         providers.push(Arc::clone(&thirdweb.tokens) as _);
     }
     for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
         if let Some(rules) = rules {
-            providers.push(Arc::new(ParaSessions::new(dialect, rules, rules.keys()?, Arc::clone(clock))?));
+            let sessions = ParaSessions::new(dialect, rules, rules.keys()?, tls, Arc::clone(clock))?;
+            providers.push(Arc::new(sessions));
         }
     }
     if let Some(rules) = &wallets.jwks {
-        providers.push(Arc::new(JwksWallets::of_issuer(rules, Arc::clone(clock))?));
+        providers.push(Arc::new(JwksWallets::of_issuer(rules, tls, Arc::clone(clock))?));
     }
     if let Some(rules) = &wallets.para {
-        providers.push(Arc::new(JwksWallets::of_para(rules, Arc::clone(clock))?));
+        providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(clock))?));
     }
     if let Some(rules) = &wallets.nip98 {
         providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(store), Arc::clone(clock))));

@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use super::manager;
 use crate::auth::Auth;
 use crate::relay::{Origin, RelayHealth, RelayState, Relays};
+use crate::shown;
 
 /// Tells the operator when no relay can be reached, and when one can again.
 pub(super) async fn alarm(relays: Relays) {
@@ -24,7 +25,13 @@ pub(super) async fn alarm(relays: Relays) {
             let error = |relay: &RelayHealth| relay.last_error.as_ref().map(ToString::to_string);
             let trouble: Vec<_> = list
                 .iter()
-                .map(|relay| format!("{}: {}", relay.url, error(relay).unwrap_or_else(|| "no answer".into())))
+                .map(|relay| {
+                    format!(
+                        "{}: {}",
+                        shown::relay(&relay.url),
+                        error(relay).unwrap_or_else(|| "no answer".into())
+                    )
+                })
                 .collect();
             tracing::warn!(relays = list.len(), ?trouble, "no relay can be reached: nobody can log in now");
         }

@@ -38,7 +38,7 @@ pub enum AuthError {
     #[error("{0}")]
     Relay(#[from] crate::relay::RelayError),
     /// A relay that is to be removed is none of the operator's.
-    #[error("no such relay: {0} is neither in relays.toml nor was it added")]
+    #[error("no such relay: {} is neither in relays.toml nor was it added", crate::shown::relay(.0))]
     NoSuchRelay(RelayUrl),
     /// There is no relay that a URL could name to wallets, ready or not: it would never work.
     #[error(

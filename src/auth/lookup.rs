@@ -13,6 +13,7 @@ use crate::address;
 use crate::config::LookupRules;
 use crate::outbound::Outbound;
 use crate::relay::Outcome;
+use crate::tls::Tls;
 
 /// The largest NIP-05 document that is read, in bytes.
 const MAX_DOCUMENT: usize = 256 * 1024;
@@ -57,8 +58,8 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) fn new(rules: LookupRules) -> reqwest::Result<Self> {
-        let http = Outbound::new(rules.timeout, rules.allow_private)?;
+    pub(super) fn new(rules: LookupRules, tls: &Tls) -> reqwest::Result<Self> {
+        let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
         Ok(Self { rules, http, places: Semaphore::new(MAX_LOOKUPS) })
     }
 
@@ -74,7 +75,13 @@ impl Lookup {
             url.set_scheme("http").ok()?;
         }
         let request = self.http.client().get(url).build().ok()?;
-        let answer = self.http.send(request, MAX_DOCUMENT).await.ok()?;
+        let answer = match self.http.send(request, MAX_DOCUMENT).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::debug!(host = address.url().host_str(), %error, "no NIP-05 document");
+                return None;
+            }
+        };
         if !answer.status.is_success() {
             return None;
         }

@@ -57,6 +57,7 @@ use crate::metrics::Metrics;
 use crate::relay::Relays;
 use crate::session::Book;
 use crate::store::Store;
+use crate::tls::Tls;
 use lookup::Lookup;
 use prompts::Prompts;
 use registry::Registry;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub rules: TokenRules,
     /// `[lookup]`.
     pub lookup: LookupRules,
+    /// Whom to trust when looking up.
+    pub tls: Tls,
     /// `[history]`.
     pub history: HistoryRules,
     /// How long a delivery to the webhook may wait, and keep its stream from being dropped.

@@ -1,10 +1,13 @@
 //! What the service knows when somebody asks how it is doing.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
+use std::time::Duration;
 
 use super::Auth;
 use crate::metrics::{Limit, Reading};
 use crate::relay::{Counters, Origin, RelayHealth, RelayState};
+use crate::shown;
 
 /// What all relays that wallets name are called together: a stranger's URL is no label.
 const PREFERRED: &str = "preferred";
@@ -43,6 +46,8 @@ impl Auth {
         let (mut all, displaced) = self.relays.preferred_in_all();
         counters(reading, PREFERRED, &all);
         let mut preferred = Gauges::default();
+        // Relays that differ in what is not shown share a label.
+        let mut own = BTreeMap::<String, (Counters, Gauges, Option<Duration>)>::new();
         for relay in self.relays.list() {
             let gauges = Gauges::of(&relay);
             if relay.origin == Origin::Preferred {
@@ -50,10 +55,16 @@ impl Auth {
                 continue;
             }
             all += relay.counters;
-            counters(reading, relay.url.as_str(), &relay.counters);
-            gauges.read_into(reading, relay.url.as_str());
-            if let Some(latency) = relay.latency {
-                let (labels, help) = ([("relay", relay.url.as_str())], "How long its last ping took.");
+            let (counters, sum, latency) = own.entry(shown::relay(&relay.url)).or_default();
+            *counters += relay.counters;
+            *sum += gauges;
+            *latency = relay.latency.max(*latency);
+        }
+        for (relay, (counted, gauges, latency)) in &own {
+            counters(reading, relay, counted);
+            gauges.read_into(reading, relay);
+            if let Some(latency) = latency {
+                let (labels, help) = ([("relay", relay.as_str())], "How long its last ping took.");
                 reading.gauge("portico_relay_latency_seconds", help, &labels, latency.as_secs_f64());
             }
         }

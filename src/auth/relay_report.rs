@@ -4,11 +4,12 @@ use nostr_sdk::RelayUrl;
 use serde::Serialize;
 
 use crate::relay::{Counters, LinkError, Origin, RelayHealth, RelayState};
+use crate::shown;
 
 /// How a relay is doing, for operators.
 #[derive(Debug, Clone, Serialize)]
 pub struct RelayReport {
-    /// Where it is.
+    /// Where it is, without what may be secret in its URL.
     pub relay: String,
     /// `configured`, `added` at run time, or `preferred` by a wallet.
     pub origin: &'static str,
@@ -70,7 +71,7 @@ impl RelayReport {
 
     fn new(url: &RelayUrl, origin: &'static str, state: &'static str, counters: Counters) -> Self {
         Self {
-            relay: url.to_string(),
+            relay: shown::relay(url),
             origin,
             state,
             last_error: None,

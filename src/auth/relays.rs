@@ -13,6 +13,7 @@ use super::{Auth, AuthError, Result};
 use crate::config::RelayEntry;
 use crate::metrics::Limit;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
+use crate::shown;
 use crate::store::{RelayChange, Store, StoreError};
 
 impl Auth {
@@ -81,7 +82,7 @@ impl Auth {
             None => self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?,
         }
         self.relays.add(entry.map_or_else(|| RelaySpec::read_write(url.clone()), spec)).await?;
-        tracing::info!(relay = %url, "relay added");
+        tracing::info!(relay = %shown::relay(&url), "relay added");
         Ok(url)
     }
 
@@ -95,7 +96,7 @@ impl Auth {
             return Err(AuthError::NoSuchRelay(url));
         }
         self.relays.remove(&url).await?;
-        tracing::info!(relay = %url, "relay removed");
+        tracing::info!(relay = %shown::relay(&url), "relay removed");
         self.warn_if_nobody_can_log_in();
         Ok(url)
     }
@@ -123,24 +124,27 @@ pub async fn operator_relays(
 ) -> std::result::Result<Vec<RelaySpec>, StoreError> {
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
     for (name, change) in store.relay_changes().await? {
-        let Ok(url) = RelayUrl::parse(&name) else { continue };
+        let Some(url) = RelayUrl::parse(&name).ok().filter(is_plain) else {
+            tracing::warn!(relay = %shown::url(&name), "not in use: relay URLs must hold no user and no password");
+            continue;
+        };
         match (change, find(listed, &url)) {
             (RelayChange::Added, None) => {
-                tracing::info!(relay = %url, "in use beside those of relays.toml: it was added at run time");
+                tracing::info!(relay = %shown::relay(&url), "in use beside those of relays.toml: it was added at run time");
                 relays.push(RelaySpec::read_write(url));
             }
             (RelayChange::Removed, Some(_)) => {
                 tracing::warn!(
-                    relay = %url,
+                    relay = %shown::relay(&url),
                     "not in use though relays.toml lists it: it was removed at run time \
-                     (`portico relays add {url}` brings it back)"
+                     (`portico relays add` brings it back)"
                 );
                 relays.retain(|relay| relay.url != url);
             }
             // It does no harm if the store cannot be written: the next start or reload tries again.
             (RelayChange::Added, Some(_)) | (RelayChange::Removed, None) => {
                 if let Err(error) = store.forget_relay_change(&name).await {
-                    tracing::warn!(relay = %url, %error, "a change at run time cannot be forgotten yet");
+                    tracing::warn!(relay = %shown::relay(&url), %error, "a change at run time cannot be forgotten yet");
                 }
             }
         }
@@ -162,8 +166,9 @@ fn parse(text: &str) -> Result<RelayUrl> {
 
     let url = RelayUrl::parse(text).ok().filter(|url| text.len() <= MAX_URL && is_plain(url));
     let url = url.ok_or_else(|| {
-        let shown: String = text.chars().take(80).collect();
-        AuthError::BadRequest(format!("relay: {shown:?} is not a ws:// or wss:// URL of a relay"))
+        let shown: String = shown::url(text).chars().take(80).collect();
+        let reason = "is not a ws:// or wss:// URL of a relay, without user, password and fragment";
+        AuthError::BadRequest(format!("relay: {shown:?} {reason}"))
     })?;
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.

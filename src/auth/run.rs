@@ -42,7 +42,7 @@ impl Auth {
         let auth = Arc::new(Self {
             identity: parts.identity,
             nip05_names: parts.nip05_names,
-            lookup: Lookup::new(parts.lookup)?,
+            lookup: Lookup::new(parts.lookup, &parts.tls)?,
             tokens: Tokens::new(&parts.rules, opening.revocations),
             limits: parts.limits,
             history: parts.history,

@@ -8,6 +8,7 @@ use super::{CommandResult, Exit, Failure};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{self, AccessRules, Config, Overrides, Webhook, key};
+use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -73,7 +74,7 @@ fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
 
 /// What is in force, without secrets.
 fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
-    let relays: Vec<String> = config.relays.iter().map(|relay| relay.url.to_string()).collect();
+    let relays: Vec<String> = config.relays.iter().map(|relay| shown::relay(&relay.url)).collect();
     json!({
         "config": config.file.as_ref().map_or("(defaults)".into(), |path| path.display().to_string()),
         "data_dir": config.data_dir,
@@ -105,6 +106,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
         "tokens": config.tokens,
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
+        "tls": { "ca_file": config.tls.ca_file() },
         "history": config.history,
         "access": AccessRules {
             issuer: Some(issuer.to_owned()),

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::client::Target;
 use super::terminal::{plain, say, text};
 use super::{CommandResult, Exit, Failure};
-use crate::config::{self, Overrides};
+use crate::config::{self, Config, Overrides};
 use crate::relay::{self, Checkup, Information, InformationError};
+use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -51,8 +52,8 @@ pub(super) struct Change {
 )]
 pub(super) struct Check {
     /// The relays [default: those of `portico serve`]
-    #[arg(value_name = "URL", value_parser = config::relay_url)]
-    relays: Vec<RelayUrl>,
+    #[arg(value_name = "URL")]
+    relays: Vec<String>,
     /// Configuration file [default: as for `portico serve`]
     #[arg(long, value_name = "FILE", env = "PORTICO_CONFIG")]
     config: Option<PathBuf>,
@@ -116,8 +117,16 @@ async fn list(args: &List) -> CommandResult {
 }
 
 async fn check(args: Check) -> CommandResult {
-    let relays = if args.relays.is_empty() { configured(args.config, args.file)? } else { args.relays };
-    let checkups = join_all(relays.iter().map(|url| relay::check(url, args.timeout))).await;
+    let overrides = Overrides { config: args.config, relays: args.file, ..Overrides::default() };
+    let (relays, tls) = if args.relays.is_empty() {
+        let config = config::load(&overrides).map_err(Failure::usage)?;
+        (configured(&config), config.tls)
+    } else {
+        // Not by the parser of arguments, which would repeat a URL with a password in it.
+        let relays = args.relays.iter().map(|url| config::relay_url(url)).collect::<Result<_, _>>();
+        (relays.map_err(Failure::usage)?, config::load_tls(&overrides).map_err(Failure::usage)?)
+    };
+    let checkups = join_all(relays.iter().map(|url| relay::check(url, args.timeout, &tls))).await;
     if args.json {
         say!("{:#}", json!(checkups));
     } else {
@@ -128,16 +137,14 @@ async fn check(args: Check) -> CommandResult {
 }
 
 /// The relays that `portico serve` would start with.
-fn configured(config: Option<PathBuf>, relays: Option<PathBuf>) -> Result<Vec<RelayUrl>, Failure> {
-    let overrides = Overrides { config, relays, ..Overrides::default() };
-    let config = config::load(&overrides).map_err(Failure::usage)?;
+fn configured(config: &Config) -> Vec<RelayUrl> {
     let none = if config.relays.is_empty() { ", which lists none" } else { "" };
     eprintln!("Relays: {}{none}", config.relay_source);
-    Ok(config.relays.into_iter().map(|relay| relay.url).collect())
+    config.relays.iter().map(|relay| relay.url.clone()).collect()
 }
 
 fn show(checkup: &Checkup) {
-    say!("{}", checkup.relay);
+    say!("{}", shown::relay(&checkup.relay));
     let line = |name: &str, value: String| say!("  {name:<12} {}", plain(&value));
     let timed = |name: &str, time: Option<Duration>| {
         if let Some(time) = time {
@@ -190,6 +197,7 @@ fn describe(information: &Information) -> String {
 fn duration(text: &str) -> Result<Duration, &'static str> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("it must be at least 1ms"),
+        Ok(time) if time > Duration::from_secs(3600) => Err("it must be at most 1h"),
         parsed => parsed.map_err(|_| "write it like 10s or 1m"),
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::raw::{HistoryRules, Raw, RawLocal, RawService};
-use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, Wallets, relays, session};
+use super::raw::{HistoryRules, Raw, RawLocal, RawService, RawTls};
+use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, Wallets, bounds, relays, session};
+use crate::tls::Tls;
 
 pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
-    check_counts(&raw)?;
-    check_times(&raw)?;
+    bounds::check(&raw)?;
     session::check(&raw.access, &raw.sessions, &raw.forward).map_err(|(key, reason)| invalid(key, reason))?;
     if let Err(error) = raw.log.filter() {
         return Err(invalid("log.level", error.to_string()));
@@ -38,6 +38,7 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         relay_source,
         relay_rules: raw.relays,
         lookup: raw.lookup,
+        tls: check_tls(raw.tls)?,
         history: check_history(raw.history)?,
         access: raw.access,
         sessions: raw.sessions,
@@ -48,52 +49,9 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
     })
 }
 
-/// Of what is counted, none at all would be of no use.
-fn check_counts(raw: &Raw) -> Result<(), ConfigError> {
-    let (local, auth, relays) = (&raw.local, &raw.auth, &raw.relays);
-    for (key, count) in [
-        ("local.max_connections", local.max_connections),
-        ("local.max_connections_per_peer", local.max_connections_per_peer),
-        ("local.max_followers", local.max_followers),
-        ("local.max_followed_per_connection", local.max_followed_per_connection),
-        ("local.websocket_queue", local.websocket_queue),
-        ("auth.max_open", auth.max_open),
-        ("auth.max_scans_per_url", auth.max_scans_per_url),
-        ("auth.max_streams_per_token", auth.max_streams_per_token),
-        ("auth.max_open_per_user", auth.max_open_per_user),
-        ("auth.max_prompts_per_user", auth.max_prompts_per_user),
-        ("tokens.signature_cache", raw.tokens.signature_cache),
-        ("relays.inbox", relays.inbox),
-        ("relays.queue_per_relay", relays.queue_per_relay),
-    ] {
-        if count == 0 {
-            return Err(invalid(key, "must be at least 1"));
-        }
-    }
-    Ok(())
-}
-
-/// What lasts no time at all is over before it can be used. Events and tokens tell the time in whole seconds.
-fn check_times(raw: &Raw) -> Result<(), ConfigError> {
-    const MOMENT: Duration = Duration::from_millis(1);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    let (auth, tokens) = (&raw.auth, &raw.tokens);
-    for (key, time, least) in [
-        ("local.request_timeout", raw.local.request_timeout, MOMENT),
-        ("auth.handshake_ttl", auth.handshake_ttl, SECOND),
-        ("auth.challenge_ttl", auth.challenge_ttl, SECOND),
-        ("auth.prompt_window", auth.prompt_window, SECOND),
-        ("auth.max_event_age", auth.max_event_age, SECOND),
-        ("tokens.max_wallet_lifetime", tokens.max_wallet_lifetime, SECOND),
-        ("tokens.max_issued_lifetime", tokens.max_issued_lifetime, SECOND),
-        ("lookup.timeout", raw.lookup.timeout, MOMENT),
-    ] {
-        if time < least {
-            return Err(invalid(key, format!("must be at least {}", humantime::format_duration(least))));
-        }
-    }
-    Ok(())
+pub(super) fn check_tls(raw: RawTls) -> Result<Tls, ConfigError> {
+    let Some(path) = raw.ca_file else { return Ok(Tls::default()) };
+    Tls::with_ca_file(&path.relative()).map_err(|error| invalid("tls.ca_file", error.to_string()))
 }
 
 fn check_wallets(mut wallets: Wallets, max_issued: Duration) -> Result<Wallets, ConfigError> {
@@ -220,6 +178,6 @@ fn homeless(key: &'static str, flag: &str) -> ConfigError {
     invalid(key, format!("there is no HOME to put it under: set it, or give {flag}"))
 }
 
-fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
+pub(super) fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { key, reason: reason.into(), place: String::new() }
 }

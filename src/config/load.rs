@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Format, Toml};
 
-use super::check::{check, xdg};
+use super::check::{check, check_tls, xdg};
 use super::error::{in_toml, place};
 use super::raw::Raw;
 use super::{Config, ConfigError, environment, files};
+use crate::tls::Tls;
 
 /// What the command line says. It also reads the `PORTICO_…` variables of the same names.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -47,11 +48,25 @@ const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
 /// # Errors
 /// [`ConfigError`]: names the key, and the file or variable that it stands in.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
+    let (raw, file, layers) = read(overrides)?;
+    check(raw, file, overrides).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
+}
+
+/// `[tls]` alone, for commands that need nothing else of the configuration.
+///
+/// # Errors
+/// [`ConfigError`], as of [`load`].
+pub fn load_tls(overrides: &Overrides) -> Result<Tls, ConfigError> {
+    let (raw, _, layers) = read(overrides)?;
+    check_tls(raw.tls).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
+}
+
+fn read(overrides: &Overrides) -> Result<(Raw, Option<PathBuf>, Figment), ConfigError> {
     let file = config_file(overrides.config.as_deref());
     let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
     let layers = written.merge(environment::layer());
     let raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
-    check(raw, file, overrides).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
+    Ok((raw, file, layers))
 }
 
 fn config_file(named: Option<&Path>) -> Option<PathBuf> {

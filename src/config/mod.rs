@@ -1,5 +1,6 @@
 //! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
 
+mod bounds;
 mod check;
 mod environment;
 mod error;
@@ -18,10 +19,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::tls::Tls;
 pub use check::default_socket;
 pub use environment::{UNUSED, unused as unused_variables};
 pub use error::ConfigError;
-pub use load::{Overrides, load};
+pub use load::{Overrides, load, load_tls};
 pub use log::{Log, LogFormat, NoSuchFilter};
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
@@ -56,6 +58,8 @@ pub struct Config {
     pub relay_rules: RelayRules,
     /// `[lookup]`: profiles and NIP-05 names.
     pub lookup: LookupRules,
+    /// `[tls]`: whom we trust when we connect.
+    pub tls: Tls,
     /// `[history]`: how long what has happened is kept.
     pub history: HistoryRules,
     /// `[access]`: access tokens and their keys.

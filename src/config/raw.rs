@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) tokens: TokenRules,
     pub(super) relays: RelayRules,
     pub(super) lookup: LookupRules,
+    pub(super) tls: RawTls,
     pub(super) history: HistoryRules,
     pub(super) access: AccessRules,
     pub(super) sessions: SessionRules,
@@ -39,6 +40,13 @@ pub(super) struct RawService {
     pub(super) key_file: Option<RelativePathBuf>,
     pub(super) subkey_proof_file: Option<RelativePathBuf>,
     pub(super) nip05_names: Option<Vec<String>>,
+}
+
+/// `[tls]`: whom we trust when we connect.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) ca_file: Option<RelativePathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::error::in_toml;
+use crate::shown;
 
 /// The file that comes with the source, built in for when there is none.
 const DEFAULT: &str = include_str!("../../relays.toml");
@@ -88,16 +89,26 @@ pub(super) fn load(named: Option<&Path>) -> Result<(Vec<RelayEntry>, RelaySource
 }
 
 /// This is not the address of a relay.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a relay URL like wss://relay.example")]
-pub struct NotARelay(String);
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotARelay {
+    /// It is no URL of a WebSocket.
+    #[error("{0:?} is not a relay URL like wss://relay.example")]
+    Malformed(String),
+    /// It names a user or a password. Everybody who logs in would learn it.
+    #[error("{0:?}: a relay URL must hold no user and no password")]
+    Credentials(String),
+}
 
 /// The address of a relay, as people write it.
 ///
 /// # Errors
 /// [`NotARelay`]: it is none.
 pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
-    RelayUrl::parse(text).map_err(|_| NotARelay(text.into()))
+    let shown = || shown::url(text).into_owned();
+    let relay = RelayUrl::parse(text).map_err(|_| NotARelay::Malformed(shown()))?;
+    let url: &nostr_sdk::Url = (&relay).into();
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    if is_bare { Ok(relay) } else { Err(NotARelay::Credentials(shown())) }
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
@@ -107,10 +118,10 @@ fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
     for entry in file.relay {
         let url = relay_url(&entry.url).map_err(|error| invalid(error.to_string()))?;
         if relays.iter().any(|known| known.url == url) {
-            return Err(invalid(format!("{url} is listed twice")));
+            return Err(invalid(format!("{} is listed twice", shown::relay(&url))));
         }
         if !entry.read && !entry.write {
-            return Err(invalid(format!("{url} is neither read nor written: remove it")));
+            return Err(invalid(format!("{} is neither read nor written: remove it", shown::relay(&url))));
         }
         relays.push(RelayEntry { url, read: entry.read, write: entry.write });
     }
@@ -134,6 +145,22 @@ mod tests {
     fn read_and_write_default_to_true() {
         let relays = parsed("[[relay]]\nurl = \"ws://127.0.0.1:7000\"\n").unwrap();
         assert!(relays[0].read && relays[0].write);
+    }
+
+    #[test]
+    fn a_relay_with_a_user_is_refused_and_its_password_is_not_repeated() {
+        for url in [
+            "ws://user:hunter2@host",
+            "wss://hunter2@host/path",
+            "wss://:hunter2@host",
+            "https://user:hunter2@host",
+            "wss://user:hunter2@ho st",
+            "user:hunter2@host",
+        ] {
+            let error = parsed(&format!("[[relay]]\nurl = \"{url}\"")).unwrap_err();
+            assert!(error.contains("[redacted]@") && !error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(parsed("[[relay]]\nurl = \"wss://host/?key=hunter2\"").unwrap().len(), 1);
     }
 
     #[test]

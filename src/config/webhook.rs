@@ -10,6 +10,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::files::{self, MIN_SECRET, SecretFileError};
+use crate::shown;
 
 /// `[webhook]`: the receiver of every event.
 #[derive(Debug, Clone)]
@@ -52,10 +53,7 @@ impl WebhookUrl {
 
 impl fmt::Display for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        shown.set_query(None);
-        shown.fmt(f)?;
-        if self.0.query().is_some() { f.write_str("?[redacted]") } else { Ok(()) }
+        f.write_str(&shown::url(self.0.as_str()))
     }
 }
 
@@ -129,16 +127,16 @@ pub(super) struct RawWebhook {
     url: Option<String>,
     secret: Option<SecretString>,
     secret_file: Option<RelativePathBuf>,
-    max_concurrent: usize,
-    max_waiting: u64,
+    pub(super) max_concurrent: usize,
+    pub(super) max_waiting: u64,
     #[serde(with = "humantime_serde")]
-    timeout: Duration,
+    pub(super) timeout: Duration,
     #[serde(with = "humantime_serde")]
-    first_retry: Duration,
+    pub(super) first_retry: Duration,
     #[serde(with = "humantime_serde")]
-    longest_retry: Duration,
+    pub(super) longest_retry: Duration,
     #[serde(with = "humantime_serde")]
-    give_up_after: Duration,
+    pub(super) give_up_after: Duration,
 }
 
 impl Default for RawWebhook {

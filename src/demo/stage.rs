@@ -19,6 +19,7 @@ use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
     RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
 };
+use crate::tls::Tls;
 
 /// The visitor asks the same simulated user again and again; that user does not mind.
 const MAX_PROMPTS: usize = 10_000;
@@ -157,6 +158,7 @@ impl Stage {
             relay_source: RelaySource::BuiltIn,
             relay_rules: RelayRules::default(),
             lookup: LookupRules::default(),
+            tls: Tls::default(),
             history: HistoryRules::default(),
             access: AccessRules::default(),
             sessions: SessionRules { enabled: true, ..SessionRules::default() },

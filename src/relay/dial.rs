@@ -10,11 +10,12 @@ use nostr_sdk::prelude::Url;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use url::Host;
 
 use super::error::LinkError;
 use crate::address;
+use crate::tls::{Tls, TlsFault};
 
 /// A connection to a relay.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -31,7 +32,7 @@ const MAX_ADDRESSES: usize = 8;
 /// Connect to a relay. With `public_only`, only if all its addresses are of the public internet; it is the
 /// addresses checked here that are connected to, so a name that resolves otherwise a moment later gains
 /// nothing.
-pub(super) async fn dial(url: &Url, public_only: bool) -> Result<Socket, LinkError> {
+pub(super) async fn dial(url: &Url, public_only: bool, tls: &Tls) -> Result<Socket, LinkError> {
     let addresses = resolve(url).await?;
     if public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
         return Err(LinkError::PrivateAddress);
@@ -41,7 +42,9 @@ pub(super) async fn dial(url: &Url, public_only: bool) -> Result<Socket, LinkErr
     let _ = stream.set_nodelay(true);
     let config =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-    let handshake = tokio_tungstenite::client_async_tls_with_config(url.as_str(), stream, Some(config), None);
+    let connector = (url.scheme() == "wss").then(|| Connector::Rustls(tls.client()));
+    let handshake =
+        tokio_tungstenite::client_async_tls_with_config(url.as_str(), stream, Some(config), connector);
     // Boxed: the future of a TLS handshake is large.
     let (socket, _) = Box::pin(handshake).await.map_err(|error| explain(&error))?;
     Ok(socket)
@@ -83,10 +86,11 @@ async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 
 /// What a failed handshake was about.
 fn explain(error: &WsError) -> LinkError {
+    if let Some(fault) = TlsFault::of(error) {
+        return LinkError::Tls(fault);
+    }
     match error {
-        WsError::Tls(_) => LinkError::Tls,
-        // rustls reports its errors so.
-        WsError::Io(error) if error.kind() == io::ErrorKind::InvalidData => LinkError::Tls,
+        WsError::Tls(_) => LinkError::Tls(TlsFault::Failed),
         WsError::Io(error) => LinkError::Unreachable(error.kind()),
         WsError::Http(response) => LinkError::NotWebSocket(response.status().as_u16()),
         _ => LinkError::Protocol,
@@ -99,7 +103,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     async fn failure(url: &str, public_only: bool) -> LinkError {
-        dial(&url.parse().unwrap(), public_only).await.unwrap_err()
+        dial(&url.parse().unwrap(), public_only, &Tls::default()).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -134,7 +138,7 @@ mod tests {
                 let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
             }
         });
-        assert_eq!(failure(&format!("wss://{address}"), false).await, LinkError::Tls);
+        assert_eq!(failure(&format!("wss://{address}"), false).await, LinkError::Tls(TlsFault::NotTls));
         assert_eq!(failure(&format!("ws://{address}"), false).await, LinkError::NotWebSocket(404));
     }
 }

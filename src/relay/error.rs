@@ -1,5 +1,7 @@
 //! What can go wrong on the way to a relay.
 
+use crate::tls::TlsFault;
+
 /// Why the set of relays could not be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
@@ -23,9 +25,9 @@ pub enum LinkError {
     /// No TCP connection.
     #[error("no connection: {0}")]
     Unreachable(std::io::ErrorKind),
-    /// No TLS: the certificate is not valid for the name, or this is no TLS server.
-    #[error("no secure connection")]
-    Tls,
+    /// No TLS.
+    #[error("no secure connection: {0}")]
+    Tls(TlsFault),
     /// An HTTP server, but not one that speaks WebSocket there. The HTTP status.
     #[error("no WebSocket there: HTTP status {0}")]
     NotWebSocket(u16),
@@ -58,7 +60,7 @@ impl LinkError {
             Self::Unresolved => "unresolved",
             Self::PrivateAddress => "private_address",
             Self::Unreachable(_) => "unreachable",
-            Self::Tls => "no_tls",
+            Self::Tls(fault) => fault.code(),
             Self::NotWebSocket(_) => "not_websocket",
             Self::Protocol => "websocket_protocol",
             Self::TimedOut => "timed_out",

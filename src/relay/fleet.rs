@@ -17,6 +17,7 @@ use super::preferred;
 use super::signal::Signal;
 use super::tap::Tap;
 use super::transport::Taps;
+use crate::shown;
 
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -212,7 +213,7 @@ impl Fleet {
             let status = link.tap.health.status();
             let unreachable = status.state == RelayState::Connecting && now.since(status.since) >= PATIENCE;
             if unreachable || now.since(link.last_used()) >= IDLE {
-                tracing::debug!(relay = %link.spec.url, "dropping a preferred relay");
+                tracing::debug!(relay = %shown::relay(&link.spec.url), "dropping a preferred relay");
                 self.drop_link(link).await;
             }
         }

@@ -181,9 +181,12 @@ impl Health {
         }
     }
 
-    /// Something went wrong.
-    pub(super) fn failed(&self, error: LinkError) {
-        self.lock().last_error = Some(error);
+    /// Something went wrong. `true`: it is not what went wrong before.
+    pub(super) fn failed(&self, error: LinkError) -> bool {
+        let mut status = self.lock();
+        let is_new = status.last_error.as_ref() != Some(&error);
+        status.last_error = Some(error);
+        is_new
     }
 
     /// It had something to say. `true`: that is for the log, where it may write now and then.

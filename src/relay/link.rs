@@ -22,6 +22,7 @@ use super::signal::Signal;
 use super::tap::{SUBSCRIPTION, Session, Tap};
 use super::tasks::Tasks;
 use crate::clock::{SharedClock, Timestamp};
+use crate::shown;
 
 /// nostr-sdk's queue to a relay holds 1024 messages; we keep it short, so that what is urgent is not stuck
 /// behind what is not.
@@ -86,14 +87,14 @@ impl Link {
     ) {
         let mut pauses = Pauses::default();
         while let Some(session) = sessions.recv().await {
-            tracing::info!(relay = %self.spec.url, "connected");
+            tracing::info!(relay = %shown::relay(&self.spec.url), "connected");
             self.enter(RelayState::Subscribing);
             let hostile = tokio::select! {
                 () = self.listen(session, &inbox) => false,
                 () = self.speak() => false,
                 () = self.turns_hostile() => true,
             };
-            tracing::info!(relay = %self.spec.url, "disconnected");
+            tracing::info!(relay = %shown::relay(&self.spec.url), "disconnected");
             self.close_lane();
             self.verdicts.clear();
             self.tap.asks.end_all();

@@ -13,6 +13,7 @@ use super::refusal::{self, Refusal};
 use super::signal::Signal;
 use super::subscription::{Step, Subscription};
 use super::tap::{Control, Session};
+use crate::shown;
 
 /// Longer texts of relays are cut before anybody reads them, in characters.
 const MAX_REASON: usize = 200;
@@ -58,7 +59,7 @@ impl Link {
                 self.tap.settled();
                 self.enter(RelayState::Ready);
                 self.open_lane();
-                tracing::info!(relay = %self.spec.url, "ready");
+                tracing::info!(relay = %shown::relay(&self.spec.url), "ready");
             }
             // While nothing is heard from a relay nothing is said to it: the answer would be lost.
             Step::Ask | Step::Wait | Step::Doubt => {
@@ -69,7 +70,7 @@ impl Link {
                     self.tap.health.tally.closed.up();
                     let notice = self.tap.health.status().last_notice.unwrap_or_default();
                     let error = LinkError::Unconfirmed(notice);
-                    tracing::warn!(relay = %self.spec.url, %error, "asking again");
+                    tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
                     self.tap.health.failed(error);
                 }
                 if step == Step::Ask && !self.subscribe() {
@@ -80,7 +81,7 @@ impl Link {
                 self.subscribe();
             }
             Step::Recover => {
-                tracing::warn!(relay = %self.spec.url, "frames were dropped; asking and publishing again");
+                tracing::warn!(relay = %shown::relay(&self.spec.url), "frames were dropped; asking and publishing again");
                 self.subscribe();
                 self.refill();
             }
@@ -110,7 +111,7 @@ impl Link {
                 if step != Step::Stay {
                     self.tap.health.tally.closed.up();
                     let error = LinkError::SubscriptionClosed(reason);
-                    tracing::warn!(relay = %self.spec.url, %error, "asking again");
+                    tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
                     self.tap.health.failed(error);
                 }
                 step
@@ -121,7 +122,7 @@ impl Link {
             }
             Control::Notice(text) => {
                 if self.tap.health.noticed(&text) {
-                    tracing::info!(relay = %self.spec.url, notice = text, "the relay sent a notice");
+                    tracing::info!(relay = %shown::relay(&self.spec.url), notice = text, "the relay sent a notice");
                 }
                 subscription.noticed(now)
             }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use nostr_sdk::prelude::{Keys, Kind, PublicKey, RelayUrl};
 
+use crate::tls::Tls;
+
 /// A relay the operator chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySpec {
@@ -65,6 +67,8 @@ pub struct RelayOptions {
     pub connect_timeout: Duration,
     /// How long to wait for EOSE before a silent relay is taken for subscribed. Default: 5 s.
     pub eose_timeout: Duration,
+    /// Whom to trust on `wss`. Default: the built-in roots and the operating system's.
+    pub tls: Tls,
     /// How far back a subscription reaches, for relays that buffer. Default: 10 minutes.
     pub overlap: Duration,
 }
@@ -87,6 +91,7 @@ impl RelayOptions {
             pause: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             eose_timeout: Duration::from_secs(5),
+            tls: Tls::default(),
             overlap: Duration::from_secs(600),
         }
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::error::LinkError;
 use super::health::RelayState;
 use super::link::Link;
+use crate::shown;
 
 /// No pause is more times as long as the first.
 const LONGEST: u32 = 60;
@@ -41,13 +42,13 @@ impl Link {
             if others > 0 || !self.is_general() {
                 return;
             }
-            tracing::warn!(relay = %self.spec.url, "the only relay is hostile: {}", LinkError::Hostile);
+            tracing::warn!(relay = %shown::relay(&self.spec.url), "the only relay is hostile: {}", LinkError::Hostile);
         }
     }
 
     /// Hang up and stay away.
     pub(super) async fn pause(&self, pause: Duration) {
-        tracing::warn!(relay = %self.spec.url, ?pause, "left alone for a while: {}", LinkError::Hostile);
+        tracing::warn!(relay = %shown::relay(&self.spec.url), ?pause, "left alone for a while: {}", LinkError::Hostile);
         self.disconnect();
         self.tap.health.failed(LinkError::Hostile);
         self.enter(RelayState::Paused);

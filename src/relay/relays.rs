@@ -57,8 +57,12 @@ impl Relays {
         let (inbox, signals) = mpsc::channel(options.inbox.max(1));
         let (wanted, wishes) = mpsc::channel(MAX_WANTED);
         let taps: Taps = Arc::new(DashMap::new());
-        let transport =
-            Transport { taps: Arc::clone(&taps), timeout: options.connect_timeout, retry: options.retry };
+        let transport = Transport {
+            taps: Arc::clone(&taps),
+            timeout: options.connect_timeout,
+            retry: options.retry,
+            tls: options.tls.clone(),
+        };
         let pool = RelayPool::builder().websocket_transport(transport).build();
         pool.state().set_signer(options.keys.clone()).await;
 

@@ -14,6 +14,8 @@ use super::dial::dial;
 use super::error::LinkError;
 use super::tap::Tap;
 use super::wire;
+use crate::shown;
+use crate::tls::Tls;
 
 /// The taps of all relays, by URL.
 pub(super) type Taps = Arc<DashMap<Url, Arc<Tap>>>;
@@ -24,6 +26,7 @@ pub(super) struct Transport {
     pub(super) taps: Taps,
     pub(super) timeout: Duration,
     pub(super) retry: Duration,
+    pub(super) tls: Tls,
 }
 
 impl Transport {
@@ -33,12 +36,16 @@ impl Transport {
         let wait = backoff::delay(self.retry, tap.attempt());
         let wait = backoff::jitter(wait, &mut rand::thread_rng());
         tokio::time::sleep(wait).await;
-        let dialed = tokio::time::timeout(self.timeout, dial(url, tap.public_only)).await;
+        let dialed = tokio::time::timeout(self.timeout, dial(url, tap.public_only, &self.tls)).await;
         match dialed.unwrap_or(Err(LinkError::TimedOut)) {
             Ok(socket) => Ok(wire::split(socket, tap)),
             Err(error) => {
-                tracing::debug!(relay = %tap.url, %error, "no connection");
-                tap.health.failed(error.clone());
+                // The same trouble again is no news, and a stranger's relay none at all.
+                if tap.health.failed(error.clone()) && !tap.public_only {
+                    tracing::warn!(relay = %shown::relay(&tap.url), code = error.code(), %error, "no connection");
+                } else {
+                    tracing::debug!(relay = %shown::relay(&tap.url), code = error.code(), %error, "no connection");
+                }
                 Err(error)
             }
         }

@@ -26,6 +26,7 @@ use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Metrics, Reading};
 use crate::store::{Outbox, Result};
+use crate::tls::Tls;
 use receiver::Receiver;
 use worker::Worker;
 
@@ -54,6 +55,8 @@ pub struct Parts {
     pub webhook: Webhook,
     /// Signs every request.
     pub secret: SecretString,
+    /// Whom to trust.
+    pub tls: Tls,
     /// Where the events are read, and heard of.
     pub events: Events,
     /// Runs the deliveries.
@@ -81,10 +84,10 @@ impl Webhooks {
     /// # Errors
     /// The HTTP client could not be made.
     pub fn start(outbox: Arc<dyn Outbox>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
-        let Parts { webhook, secret, events, lifecycle, metrics } = parts;
+        let Parts { webhook, secret, tls, events, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
         let webhooks = Self { enabled: true, max_waiting, ..Self::off(outbox, clock) };
-        let receiver = Receiver::new(&webhook, &secret)?;
+        let receiver = Receiver::new(&webhook, &secret, &tls)?;
         let worker = Worker::new(&webhooks, webhook.rules, receiver, events, lifecycle.clone(), metrics);
         lifecycle.run("webhooks", worker.run());
         lifecycle.run("webhook backlog", webhooks.clone().count());

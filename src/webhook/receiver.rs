@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response};
 use secrecy::SecretString;
 use url::Url;
 
 use super::signature::Signer;
 use crate::config::Webhook;
 use crate::store::Delivery;
+use crate::tls::{Tls, TlsFault};
 
 /// How much of an answer is read, in bytes, so that its connection can be used again; nobody looks at it.
 const MAX_ANSWER: usize = 4 * 1024;
@@ -38,7 +39,9 @@ pub(super) enum Failure {
     Status(u16),
     /// It did not answer in time.
     TimedOut,
-    /// There was no connection, or no trust in its certificate.
+    /// There was no secure connection.
+    Tls(TlsFault),
+    /// There was no connection.
     Unreachable,
     /// The connection broke, or what came was not HTTP.
     Broken,
@@ -60,6 +63,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Status(status) => write!(f, "http_{status}"),
             Self::TimedOut => f.write_str("timed_out"),
+            Self::Tls(fault) => f.write_str(fault.code()),
             Self::Unreachable => f.write_str("unreachable"),
             Self::Broken => f.write_str("broken"),
             Self::StoreUnavailable => f.write_str("store_unavailable"),
@@ -78,14 +82,9 @@ pub(super) struct Receiver {
 impl Receiver {
     /// # Errors
     /// The HTTP client could not be made.
-    pub(super) fn new(webhook: &Webhook, secret: &SecretString) -> reqwest::Result<Self> {
-        let http = Client::builder()
-            // Somebody else's URL in an answer is no place for a session token.
-            .redirect(redirect::Policy::none())
-            .timeout(webhook.rules.timeout)
-            .no_proxy()
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+    pub(super) fn new(webhook: &Webhook, secret: &SecretString, tls: &Tls) -> reqwest::Result<Self> {
+        // It follows no redirect: somebody else's URL in an answer is no place for a session token.
+        let http = tls.http().timeout(webhook.rules.timeout).build()?;
         Ok(Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(secret) })
     }
 
@@ -135,7 +134,9 @@ async fn drain(response: &mut Response) -> reqwest::Result<()> {
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
+    if let Some(fault) = TlsFault::of(error) {
+        Failure::Tls(fault)
+    } else if error.is_timeout() {
         Failure::TimedOut
     } else if error.is_connect() {
         Failure::Unreachable

@@ -13,7 +13,7 @@ use crate::support::relay::TestRelay;
 const ALLOW_PRIVATE: &str = "[lookup]\nallow_private = true\ntimeout = \"3s\"\n";
 
 /// A web server that has one document, whatever it is asked for.
-async fn web_server(status: &'static str, document: String) -> SocketAddr {
+pub(crate) async fn web_server(status: &'static str, document: String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

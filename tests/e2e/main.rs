@@ -15,5 +15,7 @@ mod relays;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod tokens;
+mod told;
 mod wallets;

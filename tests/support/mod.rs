@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no suite needs all of it")]
 
 pub(crate) mod beginning;
+pub(crate) mod ca;
 pub(crate) mod daemon;
 pub(crate) mod issuer;
 pub(crate) mod para_api;

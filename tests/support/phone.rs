@@ -15,9 +15,10 @@ use rand::rngs::OsRng;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ca::Ca;
 use super::{now, soon};
 
 /// What a wallet app gives its tokens: 168 hours.
@@ -36,6 +37,8 @@ pub(crate) struct Phone {
     heard: mpsc::UnboundedSender<Event>,
     seen: HashSet<EventId>,
     prompts: HashSet<String>,
+    /// Whom it trusts on `wss`, if it is not as all do.
+    connector: Option<Connector>,
 }
 
 /// A connection to a relay, which ends with this.
@@ -83,7 +86,13 @@ impl Phone {
         let (heard, events) = mpsc::unbounded_channel();
         let sealer = Sealer::new(keys.clone(), 8);
         let (seen, prompts) = (HashSet::new(), HashSet::new());
-        Self { keys, sealer, proof, lines: Vec::new(), events, heard, seen, prompts }
+        Self { keys, sealer, proof, lines: Vec::new(), events, heard, seen, prompts, connector: None }
+    }
+
+    /// … which trusts this authority.
+    pub(crate) fn trusting(mut self, ca: &Ca) -> Self {
+        self.connector = Some(ca.connector());
+        self
     }
 
     /// The wallet's keys.
@@ -110,7 +119,9 @@ impl Phone {
     pub(crate) async fn connect(&mut self, relay: &RelayUrl) {
         let keys = self.proof.iter().map(|proof| proof.main_key).chain([self.key()]);
         let filter = Filter::new().kinds([kind::AUTH_CHALLENGE, kind::SUBKEY_PROOF]).pubkeys(keys);
-        let (socket, _) = soon("the phone's connection", connect_async(relay.to_string())).await.unwrap();
+        let connector = self.connector.clone();
+        let connecting = connect_async_tls_with_config(relay.to_string(), None, true, connector);
+        let (socket, _) = soon("the phone's connection", connecting).await.unwrap();
         let (mut sink, mut stream) = socket.split();
         let request = ClientMessage::req(SubscriptionId::new("phone"), filter);
         sink.send(Message::text(request.as_json())).await.unwrap();

@@ -112,6 +112,11 @@ impl TestRelay {
         format!("ws://{}", self.address).parse().expect("a relay URL")
     }
 
+    /// The same, for what stands in front of it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What it has seen.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.shared.lock()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portico::clock::SystemClock;
 use portico::config::{ParaApiKeys, ParaSessionRules};
+use portico::tls::Tls;
 use portico::wallet::para_session::{CAPSULE, Dialect, ExportedSession, PARA, ParaSessions};
 use portico::wallet::{Credential, CredentialError, WalletProvider};
 use proptest::prelude::*;
@@ -77,7 +78,7 @@ async fn provider(dialect: &'static Dialect, refuse_signers: bool) -> (ParaApi, 
         session: Duration::from_secs(3600),
     };
     let keys = ParaApiKeys { public: API_KEY.into(), secret: SECRET_KEY.into() };
-    let provider = ParaSessions::new(dialect, &rules, keys, Arc::new(SystemClock)).unwrap();
+    let provider = ParaSessions::new(dialect, &rules, keys, &Tls::default(), Arc::new(SystemClock)).unwrap();
     (api, provider)
 }
 

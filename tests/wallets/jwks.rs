@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portico::clock::Timestamp;
 use portico::config::Jwks;
+use portico::tls::Tls;
 use portico::wallet::jwks::JwksWallets;
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 use proptest::prelude::*;
@@ -35,7 +36,7 @@ impl World {
         rules.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let rules: Jwks = serde_json::from_value(rules).unwrap();
         let clock = Hands::at(START);
-        let provider = Arc::new(JwksWallets::of_issuer(&rules, clock.clone()).unwrap());
+        let provider = Arc::new(JwksWallets::of_issuer(&rules, &Tls::default(), clock.clone()).unwrap());
         Self { issuer, provider, clock }
     }
 

@@ -5,6 +5,7 @@ mod operator;
 mod receiver;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 
 use serde_json::{Value, json};
 use support::beginning::{Member, asked_to_log_in};

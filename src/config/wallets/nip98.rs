@@ -37,7 +37,9 @@ impl Nip98 {
 
         let url = Url::parse(&self.public_url).ok();
         let is_bare = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.has_host();
-        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+        let is_web = |url: &Url| {
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+        };
         if !url.is_some_and(|url| is_bare(&url) && is_web(&url)) || self.public_url.ends_with('/') {
             let reason = "must be like https://app.example, without a slash at its end";
             return Err(("wallets.nip98.public_url", reason.into()));

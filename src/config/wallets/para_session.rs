@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::address;
 use crate::config::files;
+use crate::shown;
 
 /// How sessions that were exported are checked. Both sections have this shape.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -150,7 +151,7 @@ impl ParaSessionRules {
 
 /// Paths are put behind it, so it has no query of its own.
 fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("{:?} is not a URL: {error}", shown::url(text)))?;
     let plain = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()

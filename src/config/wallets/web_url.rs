@@ -7,8 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
 use crate::address;
+use crate::shown;
 
-/// `https`, or at loopback `http`, where [`WebUrl::check`] allows it. Holds neither user nor password.
+/// `https`, or at loopback `http`, where [`WebUrl::check`] allows it. Holds neither user nor password. Prints without
+/// its query, which may hold a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(Url);
 
@@ -60,13 +62,13 @@ impl FromStr for WebUrl {
 
 impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&shown::url(self.0.as_str()))
     }
 }
 
 impl fmt::Debug for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_str().fmt(f)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -93,6 +95,9 @@ mod tests {
         assert_eq!(parse("login.example/keys"), Err(NotAWebUrl::Malformed));
         assert_eq!(parse("file:///etc/passwd"), Err(NotAWebUrl::Malformed));
         assert_eq!(parse("https://me:secret@login.example/"), Err(NotAWebUrl::Credentials));
+        let secret = parse("https://login.example/keys?key=hunter2#hunter2").unwrap();
+        let shown = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).unwrap());
+        assert!(shown.contains("/keys?[redacted]") && !shown.contains("hunter2"), "{shown}");
         let plain = parse("http://login.example/keys").unwrap();
         assert_eq!(plain.check(true), Err(NotAWebUrl::Insecure));
         for local in ["http://127.0.0.1:1/", "http://[::1]/"] {

@@ -16,6 +16,7 @@ use crate::relay::dial::{Socket, dial};
 use crate::relay::error::LinkError;
 use crate::relay::frame::{self, Frame};
 use crate::relay::listen::shortened;
+use crate::tls::Tls;
 
 /// What the relay sent. Reasons and notices are shortened.
 enum Said {
@@ -35,8 +36,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) async fn connect(relay: &RelayUrl, patience: Duration) -> Result<Self, Problem> {
-        let dialled = tokio::time::timeout(patience, dial(relay.into(), false)).await;
+    pub(super) async fn connect(relay: &RelayUrl, patience: Duration, tls: &Tls) -> Result<Self, Problem> {
+        let dialled = tokio::time::timeout(patience, dial(relay.into(), false, tls)).await;
         let socket = dialled.unwrap_or(Err(LinkError::TimedOut))?;
         Ok(Self {
             socket,

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use nostr_sdk::nips::nip11::RelayInformationDocument;
 use nostr_sdk::prelude::{RelayUrl, Url};
 use reqwest::header::{ACCEPT, HeaderValue};
-use reqwest::redirect;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::relay::listen::shortened;
+use crate::tls::Tls;
 
 /// The largest document that is read, in bytes.
 const MAX_DOCUMENT: usize = 64 * 1024;
+
+/// Larger numbers with a decimal point are not exact.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What matters here of a relay's information document. It is what the relay says, and nothing more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,9 +24,9 @@ pub struct Information {
     /// What it runs, with the version.
     pub software: Option<String>,
     /// Subscriptions on one connection. One is enough here.
-    pub max_subscriptions: Option<i32>,
+    pub max_subscriptions: Option<u64>,
     /// The largest message that it reads, in bytes. The largest of ours have about 4 KiB.
-    pub max_message_length: Option<i32>,
+    pub max_message_length: Option<u64>,
     /// How much older than now an event may be, in seconds.
     pub created_at_lower_limit: Option<u64>,
     /// It wants a login (NIP-42), which it gets.
@@ -31,7 +34,7 @@ pub struct Information {
     /// It wants to be paid by whoever publishes: wallets have to have paid.
     pub payment_required: bool,
     /// The proof of work that it wants (NIP-13), in bits. None is done here.
-    pub min_pow_difficulty: Option<i32>,
+    pub min_pow_difficulty: Option<u64>,
 }
 
 /// Why there is no information.
@@ -49,18 +52,16 @@ pub enum InformationError {
 }
 
 /// Asks the relay at the same address over HTTP.
-pub(super) async fn fetch(relay: &RelayUrl, patience: Duration) -> Result<Information, InformationError> {
+pub(super) async fn fetch(
+    relay: &RelayUrl,
+    patience: Duration,
+    tls: &Tls,
+) -> Result<Information, InformationError> {
     let unavailable = |_| InformationError::Unavailable;
     let mut url = Url::from(relay.clone());
     let scheme = if url.scheme() == "wss" { "https" } else { "http" };
     url.set_scheme(scheme).map_err(|()| InformationError::Unavailable)?;
-    let http = reqwest::Client::builder()
-        .redirect(redirect::Policy::none())
-        .timeout(patience)
-        .no_proxy()
-        .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(unavailable)?;
+    let http = tls.http().timeout(patience).build().map_err(unavailable)?;
     let asked = http.get(url).header(ACCEPT, HeaderValue::from_static("application/nostr+json"));
     let answer = asked.send().await.and_then(reqwest::Response::error_for_status);
     let mut answer = answer.map_err(unavailable)?;
@@ -74,20 +75,48 @@ pub(super) async fn fetch(relay: &RelayUrl, patience: Duration) -> Result<Inform
     read(&document).ok_or(InformationError::Malformed)
 }
 
+/// Reads each field for itself: one that makes no sense leaves the others as they are.
 fn read(document: &[u8]) -> Option<Information> {
-    let document: RelayInformationDocument = serde_json::from_slice(document).ok()?;
-    let limits = document.limitation.unwrap_or_default();
-    let software = [document.software, document.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let text = String::from_utf8_lossy(document);
+    let document: Map<String, Value> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    let none = Map::new();
+    let limits = document.get("limitation").and_then(Value::as_object).unwrap_or(&none);
+    let software: Vec<_> =
+        ["software", "version"].iter().filter_map(|key| words(document.get(*key))).collect();
     Some(Information {
-        name: document.name.map(|name| shortened(&name)),
-        software: (!software.is_empty()).then(|| shortened(&software)),
-        max_subscriptions: limits.max_subscriptions,
-        max_message_length: limits.max_message_length,
-        created_at_lower_limit: limits.created_at_lower_limit.map(|limit| limit.as_secs()),
-        auth_required: limits.auth_required.unwrap_or(false),
-        payment_required: limits.payment_required.unwrap_or(false),
-        min_pow_difficulty: limits.min_pow_difficulty.filter(|bits| *bits > 0),
+        name: words(document.get("name")).map(|name| shortened(&name)),
+        software: (!software.is_empty()).then(|| shortened(&software.join(" "))),
+        max_subscriptions: number(limits.get("max_subscriptions")),
+        max_message_length: number(limits.get("max_message_length")),
+        created_at_lower_limit: number(limits.get("created_at_lower_limit")),
+        auth_required: yes(limits.get("auth_required")),
+        payment_required: yes(limits.get("payment_required")),
+        min_pow_difficulty: number(limits.get("min_pow_difficulty")).filter(|bits| *bits > 0),
     })
+}
+
+fn words(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A whole number that is not negative, however it is written.
+fn number(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    let text = value.as_str().and_then(|text| text.trim().parse().ok());
+    let whole = |number: &f64| number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(number);
+    value.as_u64().or(text).or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
+}
+
+fn yes(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(yes)) => *yes,
+        Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
+        other => number(other) == Some(1),
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +138,39 @@ mod tests {
         assert_eq!(read(document), Some(expected));
         assert_eq!(read(b"{}"), Some(Information::default()));
         assert_eq!(read(b"<html>"), None);
+    }
+
+    #[test]
+    fn what_can_be_read_is_read_whatever_stands_beside_it() {
+        let limits =
+            |limits: &str| read(format!(r#"{{"name":"r","limitation":{limits}}}"#).as_bytes()).unwrap();
+        for (text, expected) in [
+            (r#"{"max_message_length":65536.0}"#, Some(65_536)),
+            (r#"{"max_message_length":"65536"}"#, Some(65_536)),
+            (r#"{"max_message_length":6.5536e4,"max_subscriptions":[]}"#, Some(65_536)),
+            (r#"{"max_message_length":99999999999}"#, Some(99_999_999_999)),
+            (r#"{"max_message_length":-1}"#, None),
+            (r#"{"max_message_length":0.5}"#, None),
+            (r#"{"max_message_length":1e300}"#, None),
+            (r#"{"max_message_length":null}"#, None),
+            ("[]", None),
+            ("null", None),
+        ] {
+            let found = limits(text);
+            assert_eq!((found.name.as_deref(), found.max_message_length), (Some("r"), expected), "{text}");
+        }
+        assert!(limits(r#"{"auth_required":"true","payment_required":1}"#).auth_required);
+        assert!(!limits(r#"{"auth_required":"no","payment_required":null}"#).auth_required);
+        for document in [
+            &br#"{"name":"r","supported_nips":["1",11],"limitation":{"max_subscriptions":20}}"#[..],
+            br#"{"name":"r","supported_nips":{},"fees":7,"pubkey":[],"limitation":{"max_subscriptions":"20"}}"#,
+            b"\xef\xbb\xbf{\"name\":\"r\",\"description\":\"\xff\",\"limitation\":{\"max_subscriptions\":20}}",
+            br#"{"name":"r","software":["x"],"version":null,"limitation":{"max_subscriptions":20}}"#,
+        ] {
+            let found = read(document).unwrap();
+            assert_eq!((found.name.as_deref(), found.max_subscriptions), (Some("r"), Some(20)));
+        }
+        assert_eq!(read(br#"{"software":"x","version":2}"#).unwrap().software.as_deref(), Some("x 2"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use super::error::LinkError;
 use crate::protocol::kind;
+use crate::shown;
+use crate::tls::Tls;
 use caller::Caller;
 pub use information::{Information, InformationError};
 
@@ -19,6 +21,7 @@ pub use information::{Information, InformationError};
 #[derive(Debug, Clone, Serialize)]
 pub struct Checkup {
     /// Where it is.
+    #[serde(serialize_with = "shown_url")]
     pub relay: RelayUrl,
     /// From a name to an open WebSocket.
     #[serde(rename = "connect_ms", serialize_with = "milliseconds")]
@@ -37,6 +40,8 @@ pub struct Checkup {
     /// Why logins would not go through; `None` if they would.
     #[serde(serialize_with = "as_text")]
     pub problem: Option<Problem>,
+    /// The same, as a code for programs.
+    pub problem_code: Option<&'static str>,
 }
 
 /// Why a relay is not fit for logins.
@@ -68,8 +73,24 @@ pub enum Problem {
     Forged,
 }
 
+impl Problem {
+    /// A code, for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Link(error) => error.code(),
+            Self::HungUp => "lost",
+            Self::SubscriptionRefused(_) => "subscription_closed",
+            Self::NoticeInstead(_) => "unconfirmed",
+            Self::NoAnswer => "no_answer",
+            Self::EventRefused(_) => "event_refused",
+            Self::NotForwarded => "not_forwarded",
+            Self::Forged => "forged",
+        }
+    }
+}
+
 /// Tries a relay. Each step may take up to `patience`.
-pub async fn check(relay: &RelayUrl, patience: Duration) -> Checkup {
+pub async fn check(relay: &RelayUrl, patience: Duration, tls: &Tls) -> Checkup {
     let mut checkup = Checkup {
         relay: relay.clone(),
         connected_in: None,
@@ -78,10 +99,12 @@ pub async fn check(relay: &RelayUrl, patience: Duration) -> Checkup {
         asked_for_login: false,
         information: Err(InformationError::NotReached),
         problem: None,
+        problem_code: None,
     };
     let (information, problem) =
-        tokio::join!(information::fetch(relay, patience), checkup.run(relay, patience));
+        tokio::join!(information::fetch(relay, patience, tls), checkup.run(relay, patience, tls));
     checkup.problem = problem.err();
+    checkup.problem_code = checkup.problem.as_ref().map(Problem::code);
     if information.is_ok() || checkup.connected_in.is_some() {
         checkup.information = information;
     }
@@ -89,9 +112,9 @@ pub async fn check(relay: &RelayUrl, patience: Duration) -> Checkup {
 }
 
 impl Checkup {
-    async fn run(&mut self, relay: &RelayUrl, patience: Duration) -> Result<(), Problem> {
+    async fn run(&mut self, relay: &RelayUrl, patience: Duration, tls: &Tls) -> Result<(), Problem> {
         let begun = Instant::now();
-        let mut wallet = Caller::connect(relay, patience).await?;
+        let mut wallet = Caller::connect(relay, patience, tls).await?;
         self.connected_in = Some(begun.elapsed());
 
         let subscribed = tokio::time::timeout(patience, wallet.subscribe(kind::AUTH_CHALLENGE)).await;
@@ -100,7 +123,7 @@ impl Checkup {
             || wallet.last_notice().map_or(Problem::NoAnswer, |text| Problem::NoticeInstead(text.into()));
         self.subscribed_in = Some(subscribed.unwrap_or_else(|_| Err(silence()))?);
 
-        let mut service = Caller::connect(relay, patience).await?;
+        let mut service = Caller::connect(relay, patience, tls).await?;
         let event = EventBuilder::new(kind::AUTH_CHALLENGE, "portico relays check")
             .tag(Tag::public_key(wallet.public_key()))
             .sign_with_keys(&Keys::generate())
@@ -118,6 +141,10 @@ impl Checkup {
         self.forwarded_in = Some(begun.elapsed());
         Ok(())
     }
+}
+
+fn shown_url<S: Serializer>(relay: &RelayUrl, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown::relay(relay))
 }
 
 fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -28,6 +28,7 @@ use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
 use crate::clock::SharedClock;
 use crate::config::{Jwks, JwtAlgorithm, Para};
 use crate::outbound::Outbound;
+use crate::tls::Tls;
 use mapping::Mapping;
 use source::{KeySource, NoKey};
 
@@ -44,9 +45,9 @@ impl JwksWallets {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn of_issuer(rules: &Jwks, clock: SharedClock) -> reqwest::Result<Self> {
+    pub fn of_issuer(rules: &Jwks, tls: &Tls, clock: SharedClock) -> reqwest::Result<Self> {
         let Jwks { jwks_url, algorithms, max_stale, timeout, allow_private, .. } = rules;
-        let outbound = Outbound::new(*timeout, *allow_private)?;
+        let outbound = Outbound::new(*timeout, *allow_private, tls)?;
         let keys = KeySource::new("jwks", jwks_url, algorithms, *max_stale, outbound, Arc::clone(&clock));
         Ok(Self { policy: Policy::of_issuer(rules), keys: Arc::new(keys), clock })
     }
@@ -55,9 +56,9 @@ impl JwksWallets {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn of_para(rules: &Para, clock: SharedClock) -> reqwest::Result<Self> {
+    pub fn of_para(rules: &Para, tls: &Tls, clock: SharedClock) -> reqwest::Result<Self> {
         let Para { jwks_url, max_stale, timeout, allow_private, .. } = rules;
-        let outbound = Outbound::new(*timeout, *allow_private)?;
+        let outbound = Outbound::new(*timeout, *allow_private, tls)?;
         let algorithms = [JwtAlgorithm::RS256];
         let keys = KeySource::new("para", jwks_url, &algorithms, *max_stale, outbound, Arc::clone(&clock));
         Ok(Self { policy: Policy::of_para(rules), keys: Arc::new(keys), clock })

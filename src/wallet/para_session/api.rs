@@ -13,6 +13,7 @@ use super::breaker::Breaker;
 use crate::clock::SharedClock;
 use crate::config::{ParaApiKeys, ParaSessionRules};
 use crate::outbound::Outbound;
+use crate::tls::Tls;
 use crate::wallet::CredentialError;
 
 /// No answer of the three is longer.
@@ -87,9 +88,10 @@ impl Api {
         dialect: &'static Dialect,
         rules: &ParaSessionRules,
         keys: ParaApiKeys,
+        tls: &Tls,
         clock: SharedClock,
     ) -> reqwest::Result<Self> {
-        let http = Outbound::new(rules.timeout, rules.allow_private)?;
+        let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
         let base = rules.base_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         Ok(Self { dialect, http, base, keys, breaker: Breaker::default(), clock })
     }

@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use super::{Credential, CredentialError, FurtherWallet, WalletIdentity, WalletProvider};
 use crate::clock::SharedClock;
 use crate::config::{ParaApiKeys, ParaSessionRules};
+use crate::tls::Tls;
 use api::{Api, Identifier};
 pub use api::{CAPSULE, Dialect, PARA};
 use known::Known;
@@ -63,11 +64,12 @@ impl ParaSessions {
         dialect: &'static Dialect,
         rules: &ParaSessionRules,
         keys: ParaApiKeys,
+        tls: &Tls,
         clock: SharedClock,
     ) -> reqwest::Result<Self> {
         Ok(Self {
             dialect,
-            api: Api::new(dialect, rules, keys, Arc::clone(&clock))?,
+            api: Api::new(dialect, rules, keys, tls, Arc::clone(&clock))?,
             partner_id: rules.partner_id.clone(),
             refuse_signers: rules.refuse_signers,
             lifetime: rules.session,

@@ -1,0 +1,279 @@
+//! Whom we trust when we connect: the one place that sets up TLS for every outgoing connection.
+//!
+//! A server's certificate has to chain to a root that is built in (Mozilla's), to one of the operating system's, or
+//! to one of the operator's own (`tls.ca_file`).
+
+use std::error::Error;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore};
+
+/// No file of certificates is larger, in bytes: the bundles of operating systems have a quarter of it.
+const MAX_CA_FILE: u64 = 1024 * 1024;
+
+/// TLS for outgoing connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls {
+    client: Arc<ClientConfig>,
+    ca_file: Option<PathBuf>,
+}
+
+/// Why a file of certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaFileError {
+    /// The operating system said no.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// There is no certificate in it.
+    #[error("{} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    Empty(PathBuf),
+    /// One of its certificates cannot be read.
+    #[error("certificate {number} in {} is malformed: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Which one, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Why there is no secure connection to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// The certificate was valid once.
+    #[error("the server's certificate has expired")]
+    Expired,
+    /// The certificate will be valid later.
+    #[error("the server's certificate is not valid yet")]
+    NotYetValid,
+    /// The certificate is for another host.
+    #[error("the server's certificate is for another name")]
+    WrongName,
+    /// The certificate does not chain to any root that is trusted here.
+    #[error("the server's certificate was issued by an unknown CA (tls.ca_file can name one)")]
+    UnknownIssuer,
+    /// The certificate is bad in another way.
+    #[error("the server's certificate is not acceptable")]
+    BadCertificate,
+    /// The server knows TLS 1.1 at most.
+    #[error("the server supports neither TLS 1.2 nor TLS 1.3")]
+    OldVersion,
+    /// What the server sent is not TLS.
+    #[error("the server does not speak TLS")]
+    NotTls,
+    /// Client and server did not agree.
+    #[error("the TLS handshake failed")]
+    Failed,
+}
+
+impl TlsFault {
+    /// A code, for programs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "tls_certificate_expired",
+            Self::NotYetValid => "tls_certificate_not_yet_valid",
+            Self::WrongName => "tls_certificate_wrong_name",
+            Self::UnknownIssuer => "tls_unknown_issuer",
+            Self::BadCertificate => "tls_bad_certificate",
+            Self::OldVersion => "tls_old_version",
+            Self::NotTls => "tls_not_spoken",
+            Self::Failed => "tls_failed",
+        }
+    }
+
+    /// What was wrong with TLS, if that is what an error is about.
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                return Some(Self::of_rustls(error));
+            }
+            // The source of an error of the operating system's is that of what it wraps, which is left out.
+            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+        }
+        None
+    }
+
+    fn of_rustls(error: &rustls::Error) -> Self {
+        use CertificateError as Certificate;
+        match error {
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
+                Certificate::Expired | Certificate::ExpiredContext { .. } => Self::Expired,
+                Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => Self::NotYetValid,
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => Self::WrongName,
+                Certificate::UnknownIssuer => Self::UnknownIssuer,
+                _ => Self::BadCertificate,
+            },
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            ) => Self::OldVersion,
+            rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => Self::WrongName,
+            rustls::Error::InvalidMessage(_) => Self::NotTls,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl Tls {
+    /// Trusts the roots of this file, too: one certificate in PEM, or several.
+    ///
+    /// # Errors
+    /// [`CaFileError`].
+    pub fn with_ca_file(path: &Path) -> Result<Self, CaFileError> {
+        let mut roots = common_roots();
+        add_own(&mut roots, path)?;
+        Ok(Self { client: client(roots), ca_file: Some(path.to_owned()) })
+    }
+
+    /// The file with the operator's own roots, if there is one.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// For connections that are made by hand.
+    pub fn client(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.client)
+    }
+
+    /// An HTTP client that is only where it was sent: it uses no proxy and follows no redirect.
+    pub fn http(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .use_preconfigured_tls(ClientConfig::clone(&self.client))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
+    }
+}
+
+/// The roots that are built in, and the operating system's.
+impl Default for Tls {
+    fn default() -> Self {
+        static COMMON: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| client(common_roots()));
+        Self { client: Arc::clone(&COMMON), ca_file: None }
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("ca_file", &self.ca_file).finish_non_exhaustive()
+    }
+}
+
+fn common_roots() -> RootCertStore {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    // What is missing or malformed there leaves the others: containers often have none at all.
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::debug!(%error, "some roots of the operating system cannot be used");
+    }
+    roots.add_parsable_certificates(system.certs);
+    roots
+}
+
+fn add_own(roots: &mut RootCertStore, path: &Path) -> Result<(), CaFileError> {
+    let pem = read(path).map_err(|error| CaFileError::Unreadable { path: path.to_owned(), error })?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        count += 1;
+        let malformed =
+            |reason: String| CaFileError::Malformed { path: path.to_owned(), number: count, reason };
+        let certificate = certificate.map_err(|error| malformed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| malformed(error.to_string()))?;
+    }
+    if count == 0 { Err(CaFileError::Empty(path.to_owned())) } else { Ok(()) }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Without waiting: the open of a named pipe would not return until somebody writes to it.
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut pem = Vec::new();
+    file.take(MAX_CA_FILE + 1).read_to_end(&mut pem)?;
+    if pem.len() as u64 > MAX_CA_FILE {
+        return Err(io::Error::other(format!("it is larger than {MAX_CA_FILE} bytes")));
+    }
+    Ok(pem)
+}
+
+fn client(roots: RootCertStore) -> Arc<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .unwrap_or_else(|_| unreachable!("ring has ciphers for TLS 1.2 and 1.3"));
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &[u8]) -> Result<Tls, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, text).unwrap();
+        Tls::with_ca_file(&path).map_err(|error| error.to_string())
+    }
+
+    fn ca(name: &str) -> String {
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    }
+
+    #[test]
+    fn a_file_with_one_certificate_or_several_is_taken_whatever_stands_around_them() {
+        loaded(ca("a").as_bytes()).unwrap();
+        loaded(format!("Our roots\n{}\n# the other\r\n{}", ca("a"), ca("b")).as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_bad_file_is_told_with_what_is_wrong_with_it() {
+        let cut = ca("a").replace("-----END CERTIFICATE-----", "");
+        let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let second = format!("{}{nonsense}", ca("a"));
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        for (text, word) in [
+            (&b""[..], "holds no certificate"),
+            (b"\x30\x82\x01\x0a", "holds no certificate"),
+            (key.as_bytes(), "holds no certificate"),
+            (cut.as_bytes(), "certificate 1 in"),
+            (nonsense.as_bytes(), "certificate 1 in"),
+            (second.as_bytes(), "certificate 2 in"),
+            (&vec![b' '; 1024 * 1024 + 1], "larger than 1048576 bytes"),
+        ] {
+            let error = loaded(text).unwrap_err();
+            assert!(error.contains(word) && error.contains("ca.pem"), "{error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path(), &folder.path().join("nowhere.pem")] {
+            assert!(matches!(Tls::with_ca_file(path), Err(CaFileError::Unreadable { .. })));
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_is_found_inside_other_errors() {
+        let inside = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, inside));
+        assert_eq!(TlsFault::of(&wrapped), Some(TlsFault::UnknownIssuer));
+        assert_eq!(TlsFault::of(&io::Error::other("x")), None);
+    }
+}

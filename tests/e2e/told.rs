@@ -1,0 +1,132 @@
+//! What is told of relays, and what is kept from everybody: secrets in their URLs.
+
+use serde_json::json;
+
+use crate::support::daemon::Daemon;
+use crate::support::program::{finished, portico};
+use crate::support::relay::TestRelay;
+use crate::support::soon;
+
+#[tokio::test]
+async fn what_a_relay_has_against_us_is_told_in_relays_metrics_and_log() {
+    let relay = TestRelay::with().instead_of_eose(r#"["NOTICE","ERROR: bad req"]"#).start().await;
+    let daemon = Daemon::on(&[&relay]).start().await;
+    daemon.until_logged("ERROR: bad req").await;
+    daemon.until_logged("did not confirm the subscription").await;
+    let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
+    assert_eq!((&told["state"], &told["last_error_code"]), (&json!("subscribing"), &json!("unconfirmed")));
+    assert_eq!(told["last_notice"], "ERROR: bad req");
+    assert!(told["closed"].as_u64().unwrap() >= 1 && told["notices"].as_u64().unwrap() >= 1, "{told}");
+    assert_eq!(daemon.rest().get("/ready").await.status.as_u16(), 503);
+    let series = format!("portico_relay_closed_subscriptions_total{{relay=\"{}\"}}", relay.url());
+    assert!(daemon.metric(&series).await >= 1.0);
+
+    let mut check = portico(daemon.folder());
+    check.args(["relays", "check", "--json", "--timeout", "1s", &relay.url().to_string()]);
+    let found = finished(check).await;
+    assert!(found.code == 1 && found.stdout.contains("ERROR: bad req"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_relay_that_closes_the_subscription_without_a_word_is_left_for_not_ready() {
+    let relay = TestRelay::with().terse().start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    relay.close_by(r#"["CLOSED","{sub}"]"#);
+    daemon.until_logged("the relay closed the subscription: it gave no reason").await;
+    relay.until_subscribed(1).await;
+    let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
+    assert_eq!(told["closed"], 1);
+    assert_eq!(relay.state().reqs_seen, 2);
+}
+
+#[tokio::test]
+async fn a_secret_in_the_query_of_a_relay_is_for_those_who_connect_and_for_nobody_else() {
+    let relay = TestRelay::start().await;
+    let plan = Daemon::on(&[]);
+    let list = format!("[[relay]]\nurl = \"{}/?key=hunter2\"\n", relay.url());
+    std::fs::write(plan.folder().join("relays.toml"), list).unwrap();
+    let daemon = plan.with_env("PORTICO_LOG__LEVEL", "debug").start().await;
+    relay.until_subscribed(1).await;
+    let added = format!("{}/?key=hunter2&n=2", relay.url());
+    daemon.rest().post("/relays", json!({ "relay": added })).await.data();
+    relay.until_subscribed(2).await;
+    let (url, _) = daemon.rest().login(json!({})).await;
+    assert!(url.contains("hunter2"), "the wallet has to connect: {url}");
+
+    let relays = daemon.rest().get("/relays").await.text;
+    assert!(relays.contains("?[redacted]"), "{relays}");
+    let metrics = daemon.rest().get("/metrics").await.text;
+    let ready = format!("portico_relay_connections_total{{relay=\"{}/?[redacted]\"}} 2", relay.url());
+    assert!(metrics.contains(&ready), "both under one label: {metrics}");
+    let mut check = portico(daemon.folder());
+    check.args(["config", "check", "--relays", "relays.toml", "--data-dir", "data"]);
+    let checked = finished(check).await;
+    assert!(checked.stdout.contains("?[redacted]"), "{checked:?}");
+    let mut check = portico(daemon.folder());
+    check.args(["relays", "check", "--json", "--relays", "relays.toml"]);
+    let checkup = finished(check).await;
+    assert_eq!(checkup.code, 0, "{checkup:?}");
+    for text in [relays, metrics, daemon.log(), format!("{checked:?}{checkup:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_with_a_password_is_refused_wherever_it_is_named_and_the_password_is_not_repeated() {
+    const URL: &str = "ws://user:hunter2@127.0.0.1:9";
+    let plan = Daemon::offline();
+    std::fs::write(plan.folder().join("secret.toml"), format!("[[relay]]\nurl = \"{URL}\"\n")).unwrap();
+    for args in [
+        &["serve", "--relays", "secret.toml", "--data-dir", "other"][..],
+        &["config", "check", "--relays", "secret.toml"],
+        &["relays", "check", "--relays", "secret.toml"],
+        &["relays", "check", URL],
+    ] {
+        let mut command = portico(plan.folder());
+        command.args(args);
+        let ended = soon("a refusal", finished(command)).await;
+        assert_eq!(ended.code, 64, "{ended:?}");
+        assert!(ended.stderr.contains("no user and no password"), "{ended:?}");
+        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+    }
+    let daemon = plan.start().await;
+    let answer = daemon.rest().post("/relays", json!({ "relay": URL })).await;
+    assert_eq!(answer.status.as_u16(), 400);
+    assert!(!answer.text.contains("hunter2") && !daemon.log().contains("hunter2"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_number_beyond_its_bound_is_refused_with_key_and_bound_and_every_largest_one_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, value, key, bound) in [
+        ("PORTICO_RELAYS__INBOX", "9223372036854775807", "relays.inbox", "1000000"),
+        ("PORTICO_RELAYS__INBOX", "18446744073709551615", "relays.inbox", "1000000"),
+        ("PORTICO_LOCAL__MAX_CONNECTIONS", "9223372036854775807", "local.max_connections", "1000000"),
+        ("PORTICO_AUTH__CHALLENGE_TTL", "18446744073709551615s", "auth.challenge_ttl", "36500days"),
+    ] {
+        let mut check = portico(folder.path());
+        check.args(["config", "check"]).env(variable, value);
+        let (code, said) = finished(check).await.into_refusal();
+        assert_eq!(code, 64, "{said}");
+        assert!(said.contains(key) && said.contains(bound) && said.contains(variable), "{said}");
+    }
+    let largest = "[local]\nmax_connections = 1000000\nmax_connections_per_peer = 1000000\nmax_followers = 1000000000\n\
+        max_followed_per_connection = 1000000000\nwebsocket_queue = 1000000\nrequest_timeout = \"1h\"\n\
+        [auth]\nhandshake_ttl = \"36500days\"\nchallenge_ttl = \"36500days\"\nprompt_window = \"36500days\"\n\
+        max_event_age = \"36500days\"\nmax_open = 1000000000\nmax_scans_per_url = 1000000000\n\
+        max_streams_per_token = 1000000000\nmax_open_per_user = 1000000000\nmax_prompts_per_user = 1000000000\n\
+        [tokens]\nleeway = \"36500days\"\nmax_wallet_lifetime = \"36500days\"\nmax_issued_lifetime = \"36500days\"\n\
+        signature_cache = 1000000\nmax_revocations = 1000000000\n\
+        [relays]\nmax_relays = 10000\nmax_preferred_per_user = 1000\nmax_preferred = 10000\ninbox = 1000000\n\
+        queue_per_relay = 1000000\n[lookup]\ntimeout = \"1h\"\n\
+        [history]\nkeep = \"36500days\"\nkeep_audit = \"36500days\"\n\
+        [access]\nmax_service_lifetime = \"36500days\"\nrotate_every = \"36500days\"\n\
+        [sessions]\nenabled = true\nmax_lifetime = \"36500days\"\nmax_per_user = 1000000000\n\
+        max_logins_per_wallet = 1000000000\nmax_refreshes_per_wallet = 1000000000\nwindow = \"36500days\"\n";
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(largest).start_subscribed(&[&relay]).await;
+    let member = crate::support::beginning::Member::of(&daemon).await;
+    assert_eq!(daemon.rest().post("/auth/verify", member.both()).await.data()["active"], true);
+    let issued = json!({ "target_key": daemon.public_key().await, "duration_hours": 876_000 });
+    daemon.rest().post("/jwt/issue", issued).await.data();
+}
