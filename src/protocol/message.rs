@@ -79,16 +79,17 @@ pub struct AuthResponse {
 pub enum AuthStatus {
     /// The user has agreed.
     Approved {
-        /// What the service is allowed; at most 64 of up to 128 bytes.
-        #[serde(default, deserialize_with = "wire::permissions")]
+        /// What the service is allowed; the first 64 texts of up to 128 bytes, as a wallet may know other kinds
+        /// of permissions than we do.
+        #[serde(default, deserialize_with = "wire::granted_permissions")]
         granted_permissions: Vec<String>,
         /// The login token that the wallet issued.
         session_token: SessionToken,
     },
     /// The user has refused.
     Declined {
-        /// Why, for people; cut after 1024 bytes.
-        #[serde(default, deserialize_with = "wire::optional_text_cut_at::<1024, _>")]
+        /// Why, for people; cut after 1024 bytes, absent if it is no text.
+        #[serde(default, deserialize_with = "wire::remark_cut_at::<1024, _>")]
         reason: Option<String>,
     },
 }
@@ -207,6 +208,44 @@ mod tests {
         let AuthStatus::Approved { session_token, .. } = &response.status else { panic!("approved") };
         assert_eq!(session_token.expose(), "s3cret");
         assert!(!format!("{response:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_approval_counts_whatever_else_the_wallet_grants() {
+        let long = "p".repeat(129);
+        let many = vec!["p"; 65];
+        for (granted, read) in [
+            (serde_json::json!(["a", { "payments": { "limit": 5 } }, "b"]), vec!["a", "b"]),
+            (serde_json::json!([null, 7, true, ["a"], "b", long]), vec!["b"]),
+            (serde_json::json!(many), vec!["p"; 64]),
+            (serde_json::json!({ "payments": true }), vec![]),
+            (serde_json::json!("all"), vec![]),
+            (serde_json::json!(null), vec![]),
+        ] {
+            let status = serde_json::json!({
+                "status": "approved", "granted_permissions": granted, "session_token": "t", "colour": "red",
+            });
+            let json = serde_json::json!({ "challenge": "c", "status": status });
+            let response: AuthResponse = serde_json::from_str(&json.to_string()).unwrap();
+            let AuthStatus::Approved { granted_permissions, session_token } = response.status else {
+                panic!("approved")
+            };
+            assert_eq!((granted_permissions, session_token.expose()), (owned(&read), "t"), "{granted}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_counts_whatever_its_reason_looks_like() {
+        for (reason, read) in [(r#""no""#, Some("no")), ("null", None), ("7", None), (r#"{"code":1}"#, None)]
+        {
+            let json = format!(r#"{{"challenge":"c","status":{{"status":"declined","reason":{reason}}}}}"#);
+            let response: AuthResponse = serde_json::from_str(&json).unwrap();
+            assert_eq!(response.status, AuthStatus::Declined { reason: read.map(str::to_owned) }, "{reason}");
+        }
+    }
+
+    fn owned(list: &[&str]) -> Vec<String> {
+        list.iter().map(|one| (*one).to_owned()).collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use nostr_sdk::PublicKey;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// Seconds as a string of decimal digits.
 pub(super) mod seconds {
@@ -53,21 +54,39 @@ pub(super) fn text_cut_at<'de, const MAX: usize, D: Deserializer<'de>>(from: D) 
     Ok(cut(String::deserialize(from)?, MAX))
 }
 
-/// Like [`text_cut_at`], for what may be null.
-pub(super) fn optional_text_cut_at<'de, const MAX: usize, D: Deserializer<'de>>(
+/// Like [`text_cut_at`], for what nothing depends on: anything but a text counts as absent.
+pub(super) fn remark_cut_at<'de, const MAX: usize, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|text| cut(text, MAX)))
+    Ok(text_of(Value::deserialize(from)?).map(|text| cut(text, MAX)))
 }
 
+/// Permissions in one message.
+const MAX_PERMISSIONS: usize = 64;
+
+/// Bytes of one permission.
+const MAX_PERMISSION: usize = 128;
+
 /// A list, empty if it is null, that is refused if it has more than 64 entries or one of more than
-/// 128 bytes: leaving a permission out would change what was asked or granted.
+/// 128 bytes: leaving a permission out would change what was asked.
 pub(super) fn permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let list = Option::<Vec<String>>::deserialize(from)?.unwrap_or_default();
-    if list.len() > 64 || list.iter().any(|permission| permission.len() > 128) {
+    if list.len() > MAX_PERMISSIONS || list.iter().any(|permission| permission.len() > MAX_PERMISSION) {
         return Err(D::Error::custom("too many or too long permissions"));
     }
     Ok(list)
+}
+
+/// Those permissions that can be read: the first 64 texts of up to 128 bytes. Leaving out a permission that nobody
+/// here knows grants nothing, and it is no reason to lose the user's yes.
+pub(super) fn granted_permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let Value::Array(list) = Value::deserialize(from)? else { return Ok(Vec::new()) };
+    let known = list.into_iter().filter_map(text_of).filter(|one| one.len() <= MAX_PERMISSION);
+    Ok(known.take(MAX_PERMISSIONS).collect())
+}
+
+fn text_of(value: Value) -> Option<String> {
+    if let Value::String(text) = value { Some(text) } else { None }
 }
 
 /// A list, empty if it is null, of which the first 32 entries of up to 512 bytes are kept: they are

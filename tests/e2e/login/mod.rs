@@ -1,5 +1,6 @@
 //! Logins as they should be, over every way there is.
 
+mod answers;
 mod crowd;
 mod subkeys;
 mod urls;
