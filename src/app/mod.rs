@@ -221,7 +221,7 @@ fn webhooks(
     let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(outbox, clock)) };
     let parts = webhook::Parts {
         webhook: webhook.clone(),
-        secret: webhook.secret.load()?,
+        keys: webhook.secret.load()?,
         tls: config.tls.clone(),
         events: events.clone(),
         lifecycle: lifecycle.clone(),

@@ -33,7 +33,7 @@ pub use wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,
     ThirdwebRules, Wallets, WebUrl,
 };
-pub use webhook::{Webhook, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
+pub use webhook::{Webhook, WebhookKeys, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
 /// What the daemon runs with. Secrets in it print as `[REDACTED]`.
 #[derive(Debug, Clone)]

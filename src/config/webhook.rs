@@ -4,13 +4,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use figment::value::magic::RelativePathBuf;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use super::files::{self, MIN_SECRET, SecretFileError};
 use crate::shown;
+
+/// What begins a secret in the form of Standard Webhooks; base64 of the key follows.
+const STANDARD_PREFIX: &str = "whsec_";
 
 /// `[webhook]`: the receiver of every event.
 #[derive(Debug, Clone)]
@@ -99,14 +104,54 @@ pub enum WebhookSecretError {
     /// It can be guessed.
     #[error("webhook.secret: must be at least {MIN_SECRET} bytes long")]
     TooShort,
+    /// It has the prefix of Standard Webhooks, but no key behind it.
+    #[error("webhook.secret: whsec_ must be followed by base64 with padding, of at least {MIN_SECRET} bytes")]
+    NotBase64,
+}
+
+/// The keys that sign a delivery.
+#[derive(Clone)]
+pub struct WebhookKeys {
+    /// The text of the secret: the key of `x-portal-signature`.
+    pub text: SecretString,
+    /// The key of `webhook-signature` (Standard Webhooks): the bytes that `whsec_…` encodes, else the text.
+    pub standard: SecretSlice<u8>,
+}
+
+/// Never what they are.
+impl fmt::Debug for WebhookKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookKeys([redacted])")
+    }
+}
+
+impl WebhookKeys {
+    /// The keys of this secret.
+    ///
+    /// # Errors
+    /// [`WebhookSecretError::TooShort`], [`WebhookSecretError::NotBase64`].
+    pub fn of(text: SecretString) -> Result<Self, WebhookSecretError> {
+        let standard = match text.expose_secret().strip_prefix(STANDARD_PREFIX) {
+            Some(encoded) => STANDARD.decode(encoded).map_err(|_| WebhookSecretError::NotBase64)?,
+            None => text.expose_secret().as_bytes().to_vec(),
+        };
+        let standard = SecretSlice::from(standard);
+        if standard.expose_secret().len() >= MIN_SECRET {
+            Ok(Self { text, standard })
+        } else if text.expose_secret().starts_with(STANDARD_PREFIX) {
+            Err(WebhookSecretError::NotBase64)
+        } else {
+            Err(WebhookSecretError::TooShort)
+        }
+    }
 }
 
 impl WebhookSecret {
-    /// The secret itself.
+    /// The keys that it stands for.
     ///
     /// # Errors
     /// [`WebhookSecretError`].
-    pub fn load(&self) -> Result<SecretString, WebhookSecretError> {
+    pub fn load(&self) -> Result<WebhookKeys, WebhookSecretError> {
         let secret = match self {
             Self::Given(secret) => secret.clone(),
             Self::File(path) => match files::read_secret(path) {
@@ -115,8 +160,7 @@ impl WebhookSecret {
                 Err(error) => return Err(WebhookSecretError::File { path: path.clone(), error }),
             },
         };
-        let long_enough = secret.expose_secret().len() >= MIN_SECRET;
-        if long_enough { Ok(secret) } else { Err(WebhookSecretError::TooShort) }
+        WebhookKeys::of(secret)
     }
 }
 
@@ -173,10 +217,15 @@ impl RawWebhook {
             (None, Some(_)) => return Err(("webhook.url", "is missing, though there is a secret")),
             (None, None) => return Ok(None),
         };
-        if let WebhookSecret::Given(_) = secret
-            && secret.load().is_err()
-        {
-            return Err(("webhook.secret", "must be at least 16 bytes long"));
+        if let WebhookSecret::Given(_) = secret {
+            match secret.load() {
+                Ok(_) => {}
+                Err(WebhookSecretError::NotBase64) => {
+                    let message = "whsec_ must be followed by base64 with padding, of at least 16 bytes";
+                    return Err(("webhook.secret", message));
+                }
+                Err(_) => return Err(("webhook.secret", "must be at least 16 bytes long")),
+            }
         }
         let rules = WebhookRules {
             max_concurrent: self.max_concurrent,
@@ -259,6 +308,12 @@ mod tests {
             (raw("a.example/hook", SECRET), "webhook.url"),
             (raw("https://user:pass@a.example", SECRET), "webhook.url"),
             (raw("https://a.example", "0123456789abcde"), "webhook.secret"),
+            // Not base64, without its padding, of the other alphabet, of 15 bytes, nothing.
+            (raw("https://a.example", "whsec_0123456789abcdef!"), "webhook.secret"),
+            (raw("https://a.example", "whsec_MDEyMzQ1Njc4OWFiY2RlZg"), "webhook.secret"),
+            (raw("https://a.example", "whsec_-_EyMzQ1Njc4OWFiY2RlZg=="), "webhook.secret"),
+            (raw("https://a.example", "whsec_MDEyMzQ1Njc4OWFiY2Rl"), "webhook.secret"),
+            (raw("https://a.example", "whsec_"), "webhook.secret"),
             (both, "webhook.secret"),
             (no_secret, "webhook.secret"),
             (no_url, "webhook.url"),
@@ -284,8 +339,13 @@ mod tests {
         let secret = WebhookSecret::File(path.clone());
         assert!(matches!(secret.load(), Err(WebhookSecretError::Missing(_))));
         files::create_secret(&path, SECRET).unwrap();
-        assert_eq!(secret.load().unwrap().expose_secret(), SECRET);
+        let keys = secret.load().unwrap();
+        assert_eq!((keys.text.expose_secret(), keys.standard.expose_secret()), (SECRET, SECRET.as_bytes()));
         std::fs::write(&path, "short\n").unwrap();
         assert!(matches!(secret.load(), Err(WebhookSecretError::TooShort)));
+        std::fs::write(&path, "whsec_MDEyMzQ1Njc4OWFiY2RlZg==\n").unwrap();
+        assert_eq!(secret.load().unwrap().standard.expose_secret(), SECRET.as_bytes());
+        std::fs::write(&path, "whsec_0123456789abcdef!\n").unwrap();
+        assert!(matches!(secret.load(), Err(WebhookSecretError::NotBase64)));
     }
 }

@@ -14,14 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 pub use crate::store::{Delivery, DeliveryState, StreamId, Undelivered};
 
 use crate::clock::SharedClock;
-use crate::config::Webhook;
+use crate::config::{Webhook, WebhookKeys};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Metrics, Reading};
@@ -53,8 +52,8 @@ pub struct Webhooks {
 pub struct Parts {
     /// `[webhook]`.
     pub webhook: Webhook,
-    /// Signs every request.
-    pub secret: SecretString,
+    /// Sign every request.
+    pub keys: WebhookKeys,
     /// Whom to trust.
     pub tls: Tls,
     /// Where the events are read, and heard of.
@@ -84,10 +83,10 @@ impl Webhooks {
     /// # Errors
     /// The HTTP client could not be made.
     pub fn start(outbox: Arc<dyn Outbox>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
-        let Parts { webhook, secret, tls, events, lifecycle, metrics } = parts;
+        let Parts { webhook, keys, tls, events, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
         let webhooks = Self { enabled: true, max_waiting, ..Self::off(outbox, clock) };
-        let receiver = Receiver::new(&webhook, &secret, &tls)?;
+        let receiver = Receiver::new(&webhook, &keys, &tls)?;
         let worker = Worker::new(&webhooks, webhook.rules, receiver, events, lifecycle.clone(), metrics);
         lifecycle.run("webhooks", worker.run());
         lifecycle.run("webhook backlog", webhooks.clone().count());

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response};
-use secrecy::SecretString;
 use url::Url;
 
 use super::signature::Signer;
-use crate::config::Webhook;
+use crate::clock::Timestamp;
+use crate::config::{Webhook, WebhookKeys};
 use crate::store::Delivery;
 use crate::tls::{Tls, TlsFault};
 
@@ -82,20 +82,24 @@ pub(super) struct Receiver {
 impl Receiver {
     /// # Errors
     /// The HTTP client could not be made.
-    pub(super) fn new(webhook: &Webhook, secret: &SecretString, tls: &Tls) -> reqwest::Result<Self> {
+    pub(super) fn new(webhook: &Webhook, keys: &WebhookKeys, tls: &Tls) -> reqwest::Result<Self> {
         // It follows no redirect: somebody else's URL in an answer is no place for a session token.
         let http = tls.http().timeout(webhook.rules.timeout).build()?;
-        Ok(Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(secret) })
+        Ok(Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(keys) })
     }
 
-    /// Posts the event of a delivery, whose JSON is `body`.
-    pub(super) async fn post(&self, delivery: &Delivery, body: Vec<u8>) -> Answer {
+    /// Posts the event of a delivery, whose JSON is `body`, at `now`.
+    pub(super) async fn post(&self, delivery: &Delivery, body: Vec<u8>, now: Timestamp) -> Answer {
+        let id = format!("{}/{}", delivery.stream, delivery.index);
         let request = self
             .http
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("x-portal-signature", self.signer.sign(&body))
-            .header("x-portico-delivery", format!("{}/{}", delivery.stream, delivery.index))
+            .header("webhook-signature", self.signer.sign_at(&id, now, &body))
+            .header("webhook-timestamp", now.secs())
+            .header("webhook-id", &id)
+            .header("x-portico-delivery", &id)
             .body(body);
         match request.send().await {
             Ok(mut response) => {

@@ -155,7 +155,7 @@ impl Drop for Finish {
 impl Job {
     async fn deliver(&self, delivery: &Delivery) {
         let answer = match self.body(delivery).await {
-            Ok(body) => self.receiver.post(delivery, body).await,
+            Ok(body) => self.receiver.post(delivery, body, self.clock.now()).await,
             Err(StoreError::Unavailable(_)) => {
                 Answer::Failed { failure: Failure::StoreUnavailable, retry_after: None }
             }

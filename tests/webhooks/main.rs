@@ -75,6 +75,20 @@ async fn a_receiver_that_was_down_gets_everything_in_order() {
 }
 
 #[tokio::test]
+async fn each_try_is_signed_with_its_own_time_so_that_an_old_one_cannot_be_replayed() {
+    let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Answers(500)).await);
+    let config = receiver.config().replace("20ms", "1s").replace("50ms", "1s");
+    let daemon = Daemon::on(&[&relay]).with_config(&config).start_subscribed(&[&relay]).await;
+    let before = support::now();
+    something_happens(&daemon).await;
+    // The waits between three tries are 1.5 s at least.
+    let came = receiver.until("a third attempt", |came| came.len() >= 3).await;
+    assert!(came.iter().all(|one| one.id == came[0].id && one.body == came[0].body));
+    let times: Vec<_> = came.iter().map(|one| one.timestamp).collect();
+    assert!(times.is_sorted() && times[0] >= before && times[2] > times[0], "{times:?} from {before}");
+}
+
+#[tokio::test]
 async fn a_daemon_killed_between_event_and_delivery_loses_and_reorders_nothing() {
     let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Hangs).await);
     let mut daemon = daemon(&relay, &receiver).await;

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -39,6 +41,7 @@ pub(crate) enum Mood {
 #[derive(Clone, Debug)]
 pub(crate) struct Came {
     pub(crate) id: String,
+    pub(crate) timestamp: u64,
     pub(crate) body: Value,
 }
 
@@ -129,6 +132,12 @@ async fn answer(
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(&raw);
     assert_eq!(hex::encode(mac.finalize().into_bytes()), header("x-portal-signature"));
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{id}.{timestamp}.").as_bytes());
+    mac.update(&raw);
+    assert_eq!(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())), header("webhook-signature"));
+    assert_eq!(id, header("x-portico-delivery"));
     assert_eq!((head.method, head.uri.path()), (Method::POST, "/hook"));
     assert_eq!(header("content-type"), "application/json");
     assert!(header("user-agent").starts_with("portico/"));
@@ -136,7 +145,7 @@ async fn answer(
     let body: Value = serde_json::from_slice(&raw).unwrap();
     let stream = body["stream_id"].as_str().unwrap().to_owned();
     let mood = *shared.moods.lock().unwrap().get(&stream).unwrap_or(&shared.mood.lock().unwrap());
-    shared.came.send_modify(|came| came.push(Came { id: header("x-portico-delivery"), body }));
+    shared.came.send_modify(|came| came.push(Came { id, timestamp: timestamp.parse().unwrap(), body }));
     let answer = Response::builder();
     let text = |text: String| Full::new(Bytes::from(text));
     Ok(match mood {
