@@ -78,6 +78,8 @@ pub(crate) struct ParaApi {
 
 struct Shared {
     mood: Mutex<Mood>,
+    /// Towards the sessions with these cookies.
+    moods: Mutex<BTreeMap<String, Mood>>,
     /// By their cookies.
     active: Mutex<BTreeMap<String, User>>,
     asked: Mutex<Vec<Asked>>,
@@ -127,7 +129,7 @@ impl ParaApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mood, active, asked) = (Mutex::new(Mood::Honest), Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { mood, active, asked });
+        let shared = Arc::new(Shared { mood, moods: Mutex::default(), active, asked });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -146,6 +148,11 @@ impl ParaApi {
 
     pub(crate) fn now(&self, mood: Mood) {
         *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    /// … when it is asked about the session with this cookie.
+    pub(crate) fn now_towards(&self, cookie: &str, mood: Mood) {
+        self.shared.moods.lock().unwrap().insert(cookie.to_owned(), mood);
     }
 
     /// A user has a session under this cookie from now on.
@@ -196,7 +203,9 @@ async fn answer(
         (_, API_KEY | SECRET_KEY) => (404, json!({})),
         _ => (401, json!({})),
     };
-    let mood = *shared.mood.lock().unwrap();
+    let of_cookie =
+        header("x-capsule-sid").and_then(|cookie| shared.moods.lock().unwrap().get(cookie).copied());
+    let mood = of_cookie.unwrap_or(*shared.mood.lock().unwrap());
     in_a_mood(mood, status, said).await
 }
 

@@ -1,6 +1,7 @@
 //! The provider's API: the three questions that are asked, and nothing believed that it did not say.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode};
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::breaker::Breaker;
+use super::breaker::{Asker, Breaker, Closed, Place};
 use crate::clock::SharedClock;
 use crate::config::{ParaApiKeys, ParaSessionRules};
 use crate::outbound::Outbound;
@@ -45,6 +46,8 @@ pub(super) struct Api {
     base: String,
     keys: ParaApiKeys,
     breaker: Breaker,
+    /// How long an answer may take, and a place for a question.
+    timeout: Duration,
     clock: SharedClock,
 }
 
@@ -93,11 +96,16 @@ impl Api {
     ) -> reqwest::Result<Self> {
         let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
         let base = rules.base_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { dialect, http, base, keys, breaker: Breaker::default(), clock })
+        let timeout = rules.timeout;
+        Ok(Self { dialect, http, base, keys, breaker: Breaker::default(), timeout, clock })
     }
 
     /// Whether a session is active, and whose. `None`: it is not.
-    pub(super) async fn touch(&self, cookie: &SecretString) -> Result<Option<Active>, CredentialError> {
+    pub(super) async fn touch(
+        &self,
+        asker: Asker,
+        cookie: &SecretString,
+    ) -> Result<Option<Active>, CredentialError> {
         let request = self
             .question("/touch?regenerate=false", &self.keys.public)?
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -105,7 +113,7 @@ impl Api {
             .header(CONTENT_LENGTH, 0)
             .header(COOKIE, self.sensitive(cookie)?);
         let touched: Touched =
-            self.ask(request, None).await?.ok_or_else(|| self.unavailable("it says nothing"))?;
+            self.ask(asker, request, None).await?.ok_or_else(|| self.unavailable("it says nothing"))?;
         if !touched.is_authenticated {
             return Ok(None);
         }
@@ -124,18 +132,23 @@ impl Api {
     /// Who the user of an active session is. `None`: it is not active any more.
     pub(super) async fn identifier(
         &self,
+        asker: Asker,
         lookup_id: &SecretString,
     ) -> Result<Option<Identifier>, CredentialError> {
         let body = json!({ "verificationToken": lookup_id.expose_secret() });
         let request = self.question("/sessions/verify", &self.keys.secret)?;
-        self.ask(with_json(request, &body), Some(StatusCode::FORBIDDEN)).await
+        self.ask(asker, with_json(request, &body), Some(StatusCode::FORBIDDEN)).await
     }
 
     /// The wallet with this address. `None`: there is none in our app.
-    pub(super) async fn wallet_of(&self, address: &str) -> Result<Option<String>, CredentialError> {
+    pub(super) async fn wallet_of(
+        &self,
+        asker: Asker,
+        address: &str,
+    ) -> Result<Option<String>, CredentialError> {
         let request = self.question("/wallets/verify", &self.keys.secret)?;
         let request = with_json(request, &json!({ "address": address }));
-        let found: Option<WalletOf> = self.ask(request, Some(StatusCode::NOT_FOUND)).await?;
+        let found: Option<WalletOf> = self.ask(asker, request, Some(StatusCode::NOT_FOUND)).await?;
         Ok(found.map(|found| found.wallet_id))
     }
 
@@ -157,45 +170,53 @@ impl Api {
     /// The answer to a question. `None`: a no, which comes with this status.
     async fn ask<T: DeserializeOwned>(
         &self,
+        asker: Asker,
         request: RequestBuilder,
         no: Option<StatusCode>,
     ) -> Result<Option<T>, CredentialError> {
-        if let Err(rest) = self.breaker.pass(self.clock.now()) {
-            let rest = rest.as_secs_f64().ceil();
-            return Err(self.unavailable(&format!("it has failed again and again, and rests for {rest} s")));
-        }
+        let place = self.breaker.pass(asker, self.clock.now(), self.timeout).await;
+        let place = place.map_err(|closed| self.unavailable(&said_of(closed)))?;
         let request = request.build().map_err(|error| self.unavailable(&error.without_url().to_string()))?;
+        let failed = |place: Place<'_>, why: &str| {
+            place.failed(self.clock.now());
+            self.unavailable(why)
+        };
         let answer = match self.http.send(request, MAX_ANSWER).await {
             Ok(answer) => answer,
-            Err(error) => return Err(self.failed(&error.to_string())),
+            Err(error) => return Err(failed(place, &error.to_string())),
         };
         let status = answer.status;
         if status.is_success() {
-            let read = serde_json::from_slice(&answer.body);
-            let said = read.map_err(|_| self.failed("its answer is not what it should be"))?;
-            self.breaker.answered();
+            let Ok(said) = serde_json::from_slice(&answer.body) else {
+                return Err(failed(place, "its answer is not what it should be"));
+            };
+            place.answered();
             return Ok(Some(said));
         }
         // Of what one session alone may be the reason, the others are not to suffer.
         let is_of_asker = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        let why = format!("it answered {}", status.as_u16());
         if !is_of_asker {
-            return Err(self.failed(&format!("it answered {}", status.as_u16())));
+            return Err(failed(place, &why));
         }
-        self.breaker.answered();
-        if Some(status) == no {
-            return Ok(None);
-        }
-        Err(self.unavailable(&format!("it answered {}", status.as_u16())))
-    }
-
-    /// It is unavailable, and that counts.
-    fn failed(&self, why: &str) -> CredentialError {
-        self.breaker.failed(self.clock.now());
-        self.unavailable(why)
+        place.answered();
+        if Some(status) == no { Ok(None) } else { Err(self.unavailable(&why)) }
     }
 
     fn unavailable(&self, why: &str) -> CredentialError {
         CredentialError::Unavailable(format!("{}: the provider's API: {why}", self.dialect.name))
+    }
+}
+
+/// Why a question is not asked, for people.
+fn said_of(closed: Closed) -> String {
+    match closed {
+        Closed::Rests(rest) => {
+            let rest = rest.as_secs_f64().ceil();
+            format!("it has failed for this session again and again, which rests for {rest} s")
+        }
+        Closed::Tried => "it has failed again and again, and is being tried for another session".into(),
+        Closed::Crowded => "too many questions to it are under way".into(),
     }
 }
 

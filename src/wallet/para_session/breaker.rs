@@ -1,57 +1,169 @@
-//! A provider that fails again and again is left alone for a while.
+//! A provider that fails again and again is left alone for a while: for each session, and for all of them.
+//!
+//! The cookie is the user's own word, and some users can make the provider fail for theirs. So failures count for
+//! the cookie that met them, and only those of several cookies in a row say something of the provider. Even then
+//! the door is narrow, not shut: one question at a time finds out when it is well again.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::clock::Timestamp;
 
-/// Failures in a row after which it is left alone.
-const MOST: u32 = 5;
+/// Failures in a row after which a cookie is left alone, and different cookies after which the door is narrow.
+const MOST: usize = 5;
 
-/// For how long, and how often one question tries it again.
+/// For how long a cookie is left alone, and how often one question tries it again.
 const REST: Duration = Duration::from_secs(10);
 
-/// Counts failures in a row.
-#[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+/// Questions at the same time about sessions that the provider has vouched for before, and as many about others: a
+/// stranger with many cookies takes no place from users.
+const AT_ONCE: usize = 16;
+
+/// Cookies of which failures are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Names a session by its cookie.
+pub(super) type Name = [u8; 32];
+
+/// On behalf of whom the provider is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// The session's name.
+    pub(super) name: Name,
+    /// Whether the provider has vouched for it before.
+    pub(super) is_known: bool,
+}
+
+/// Why a question is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The provider has failed for this session again and again.
+    Rests(Duration),
+    /// It has failed for many, and is being tried by somebody else.
+    Tried,
+    /// Too many questions are under way.
+    Crowded,
+}
+
+/// Counts failures.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: Mutex<State>,
+    known: Semaphore,
+    others: Semaphore,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    failures: u32,
+    /// What the cookies met that failed last.
+    failing: HashMap<Name, Failing>,
+    /// Whose questions have failed since one was answered; at most [`MOST`].
+    in_a_row: HashSet<Name>,
+}
+
+#[derive(Debug, Default)]
+struct Failing {
+    failures: usize,
     rests_until: Option<Timestamp>,
 }
 
+/// A place for a question. What came of it is said with [`Place::answered`] or [`Place::failed`].
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    breaker: &'a Breaker,
+    name: Name,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        let (known, others) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
+        Self { state: Mutex::default(), known, others }
+    }
+}
+
 impl Breaker {
-    /// Whether a question may be asked now; if not, how long none will be. After a rest one goes, and the others
-    /// wait for what comes of it.
-    pub(super) fn pass(&self, now: Timestamp) -> Result<(), Duration> {
+    /// A place for a question, waited for at most this long where there is none.
+    pub(super) async fn pass(
+        &self,
+        asker: Asker,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<Place<'_>, Closed> {
+        self.state().rest(asker.name, now)?;
+        let places = if asker.is_known { &self.known } else { &self.others };
+        let permit = match tokio::time::timeout(patience, places.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) | Err(_) => return Err(Closed::Crowded),
+        };
+        // What holds a place now is the permit of this question among others.
+        let is_alone = places.available_permits() + 1 == AT_ONCE;
         let mut state = self.state();
-        if let Some(until) = state.rests_until {
-            // A clock that was set back must not make it a long rest.
-            if now < until && until.since(now) <= REST {
-                return Err(until.since(now));
-            }
-            state.rests_until = Some(now.plus(REST));
+        if state.is_narrow() && !is_alone {
+            return Err(Closed::Tried);
         }
-        Ok(())
-    }
-
-    /// The provider has answered as it should, whatever it said.
-    pub(super) fn answered(&self) {
-        *self.state() = State::default();
-    }
-
-    /// It has not.
-    pub(super) fn failed(&self, now: Timestamp) {
-        let mut state = self.state();
-        state.failures = state.failures.saturating_add(1);
-        if state.failures >= MOST {
-            state.rests_until = Some(now.plus(REST));
-        }
+        state.try_again(asker.name, now);
+        Ok(Place { breaker: self, name: asker.name, _permit: permit })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// The provider has answered as it should, whatever it said.
+    pub(super) fn answered(self) {
+        let mut state = self.breaker.state();
+        state.failing.remove(&self.name);
+        state.in_a_row.clear();
+    }
+
+    /// It has not.
+    pub(super) fn failed(self, now: Timestamp) {
+        self.breaker.state().failed(self.name, now);
+    }
+}
+
+impl State {
+    fn is_narrow(&self) -> bool {
+        self.in_a_row.len() >= MOST
+    }
+
+    /// How long this cookie is left alone, if it is.
+    fn rest(&self, name: Name, now: Timestamp) -> Result<(), Closed> {
+        match self.failing.get(&name).and_then(|failing| failing.rests_until) {
+            // A clock that was set back must not make it a long rest.
+            Some(until) if now < until && until.since(now) <= REST => Err(Closed::Rests(until.since(now))),
+            _ => Ok(()),
+        }
+    }
+
+    /// After a rest one question goes, and the others of that cookie wait for what comes of it.
+    fn try_again(&mut self, name: Name, now: Timestamp) {
+        if let Some(failing) = self.failing.get_mut(&name).filter(|failing| failing.rests_until.is_some()) {
+            failing.rests_until = Some(now.plus(REST));
+        }
+    }
+
+    fn failed(&mut self, name: Name, now: Timestamp) {
+        if self.failing.len() >= REMEMBERED && !self.failing.contains_key(&name) {
+            self.failing.retain(|_, failing| failing.rests_until.is_some_and(|until| now < until));
+        }
+        // Where so many rest that there is no room, the door is narrow anyway.
+        if self.failing.len() < REMEMBERED || self.failing.contains_key(&name) {
+            let failing = self.failing.entry(name).or_default();
+            failing.failures += 1;
+            if failing.failures >= MOST {
+                failing.rests_until = Some(now.plus(REST));
+            }
+        }
+        if !self.is_narrow() {
+            self.in_a_row.insert(name);
+        }
     }
 }
 
@@ -60,41 +172,105 @@ mod tests {
     use super::*;
 
     const AT: fn(u64) -> Timestamp = Timestamp::from_secs;
+    const PATIENCE: Duration = Duration::from_secs(5);
 
-    fn open_at(now: Timestamp) -> Breaker {
+    fn stranger(number: usize) -> Asker {
+        let mut name = [0; 32];
+        name[..8].copy_from_slice(&number.to_be_bytes());
+        Asker { name, is_known: false }
+    }
+
+    fn user(number: usize) -> Asker {
+        Asker { is_known: true, ..stranger(number) }
+    }
+
+    async fn pass(breaker: &Breaker, asker: Asker, at: u64) -> Result<Place<'_>, Closed> {
+        breaker.pass(asker, AT(at), PATIENCE).await
+    }
+
+    async fn fail(breaker: &Breaker, asker: Asker, at: u64) {
+        pass(breaker, asker, at).await.unwrap().failed(AT(at));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_whose_cookie_fails_again_and_again_shuts_the_door_for_that_cookie_alone() {
         let breaker = Breaker::default();
         for _ in 0..MOST {
-            breaker.pass(now).unwrap();
-            breaker.failed(now);
+            fail(&breaker, stranger(1), 100).await;
         }
-        breaker
-    }
-
-    #[test]
-    fn a_provider_that_is_down_is_not_asked_by_everybody() {
-        let breaker = open_at(AT(100));
-        assert_eq!(breaker.pass(AT(104)), Err(Duration::from_secs(6)));
-        // One tries it, and no second.
-        breaker.pass(AT(110)).unwrap();
-        breaker.pass(AT(110)).unwrap_err();
-        breaker.failed(AT(112));
-        assert_eq!(breaker.pass(AT(121)), Err(Duration::from_secs(1)));
+        let rests = Closed::Rests(Duration::from_secs(6));
+        assert_eq!(pass(&breaker, stranger(1), 104).await.unwrap_err(), rests);
+        // Everybody else goes in, many at a time.
+        let mut places = Vec::new();
+        for number in 2..10 {
+            places.push(pass(&breaker, stranger(number), 104).await.unwrap());
+        }
+        drop(places);
+        // One question tries it, and no second.
+        let tried = pass(&breaker, stranger(1), 110).await.unwrap();
+        pass(&breaker, stranger(1), 110).await.unwrap_err();
+        tried.failed(AT(112));
+        let rests = Closed::Rests(Duration::from_secs(1));
+        assert_eq!(pass(&breaker, stranger(1), 121).await.unwrap_err(), rests);
         // One that never came back does not block the next.
-        breaker.pass(AT(122)).unwrap();
-        breaker.pass(AT(132)).unwrap();
-        breaker.answered();
-        breaker.pass(AT(132)).unwrap();
-        breaker.pass(AT(132)).unwrap();
+        drop(pass(&breaker, stranger(1), 122).await.unwrap());
+        pass(&breaker, stranger(1), 132).await.unwrap().answered();
+        drop(pass(&breaker, stranger(1), 132).await.unwrap());
     }
 
-    #[test]
-    fn only_failures_in_a_row_count_and_a_clock_set_back_does_not_keep_it_shut() {
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_fails_for_many_is_asked_by_one_at_a_time_until_it_answers() {
         let breaker = Breaker::default();
-        for _ in 0..10 * MOST {
-            breaker.failed(AT(1));
-            breaker.answered();
+        for number in 0..MOST {
+            fail(&breaker, stranger(number), 100).await;
         }
-        breaker.pass(AT(1)).unwrap();
-        open_at(AT(1000)).pass(AT(1)).unwrap();
+        let first = pass(&breaker, stranger(7), 100).await.unwrap();
+        assert_eq!(pass(&breaker, stranger(8), 100).await.unwrap_err(), Closed::Tried);
+        // A stranger who has the provider hang holds no place of those whom it has vouched for.
+        let known = pass(&breaker, user(9), 100).await.unwrap();
+        assert_eq!(pass(&breaker, user(10), 100).await.unwrap_err(), Closed::Tried);
+        first.failed(AT(101));
+        assert_eq!(pass(&breaker, user(10), 101).await.unwrap_err(), Closed::Tried);
+        known.answered();
+        let _together =
+            (pass(&breaker, user(9), 101).await.unwrap(), pass(&breaker, user(10), 101).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_with_many_cookies_takes_no_place_from_users() {
+        let breaker = Breaker::default();
+        let mut hanging = Vec::new();
+        for number in 0..AT_ONCE {
+            hanging.push(pass(&breaker, stranger(number), 100).await.unwrap());
+        }
+        assert_eq!(pass(&breaker, stranger(AT_ONCE), 100).await.unwrap_err(), Closed::Crowded);
+        drop(pass(&breaker, user(99), 100).await.unwrap());
+        hanging.pop();
+        drop(pass(&breaker, stranger(AT_ONCE), 100).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_failures_in_a_row_count_and_a_clock_set_back_keeps_nothing_shut() {
+        let breaker = Breaker::default();
+        for round in 0..10 * MOST {
+            fail(&breaker, stranger(round), 1).await;
+            pass(&breaker, stranger(round), 1).await.unwrap().answered();
+        }
+        let _many =
+            (pass(&breaker, stranger(1), 1).await.unwrap(), pass(&breaker, stranger(2), 1).await.unwrap());
+        for _ in 0..MOST {
+            fail(&breaker, user(3), 1000).await;
+        }
+        drop(pass(&breaker, user(3), 1).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_cookies_that_fail_takes_a_bounded_room() {
+        let breaker = Breaker::default();
+        for number in 0..REMEMBERED + 100 {
+            fail(&breaker, stranger(number), 100).await;
+        }
+        assert!(breaker.state().failing.len() <= REMEMBERED);
+        assert_eq!(breaker.state().in_a_row.len(), MOST);
     }
 }

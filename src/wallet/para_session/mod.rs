@@ -26,6 +26,7 @@ use crate::config::{ParaApiKeys, ParaSessionRules};
 use crate::tls::Tls;
 use api::{Api, Identifier};
 pub use api::{CAPSULE, Dialect, PARA};
+use breaker::{Asker, Name};
 use known::Known;
 pub use parse::{EmbeddedWallet, ExportedSession, MAX_SESSION_BYTES, SessionFormatError};
 
@@ -80,8 +81,14 @@ impl ParaSessions {
     }
 
     /// Asks whether a session is active, and who its user is, unless that is known from before.
-    async fn ask(&self, cookie: &SecretString, before: Option<Arc<Word>>) -> Result<Word, CredentialError> {
-        let active = self.api.touch(cookie).await?.ok_or_else(inactive)?;
+    async fn ask(
+        &self,
+        name: Name,
+        cookie: &SecretString,
+        before: Option<Arc<Word>>,
+    ) -> Result<Word, CredentialError> {
+        let asker = Asker { name, is_known: before.is_some() };
+        let active = self.api.touch(asker, cookie).await?.ok_or_else(inactive)?;
         if active.partner_id != self.partner_id {
             return Err(rejected("wrong_partner", "the session is of another app"));
         }
@@ -91,7 +98,7 @@ impl ParaSessions {
         };
         let known_as = match before.as_ref().filter(is_same) {
             Some(word) => word.known_as.clone(),
-            None => self.api.identifier(&active.lookup_id).await?.ok_or_else(inactive)?,
+            None => self.api.identifier(asker, &active.lookup_id).await?.ok_or_else(inactive)?,
         };
         let (user_id, lookup_id, wallets) = (active.user_id, active.lookup_id, active.wallets);
         Ok(Word { user_id, lookup_id, wallets, known_as })
@@ -101,13 +108,16 @@ impl ParaSessions {
     /// that the provider knows it by.
     async fn vouched_for(
         &self,
+        name: Name,
         told: Vec<EmbeddedWallet>,
         word: &Word,
     ) -> Result<Vec<FurtherWallet>, CredentialError> {
+        // Its session is active.
+        let asker = Asker { name, is_known: true };
         let mut vouched = Vec::new();
         for EmbeddedWallet { id, address } in told {
             let Some(kind) = word.wallets.get(&id).cloned() else { continue };
-            let find = async { self.api.wallet_of(&address).await?.ok_or_else(wrong_wallet) };
+            let find = async { self.api.wallet_of(asker, &address).await?.ok_or_else(wrong_wallet) };
             if self.wallets.get_or_insert_async(&address, find).await? != id {
                 return Err(wrong_wallet());
             }
@@ -117,7 +127,7 @@ impl ParaSessions {
     }
 
     /// Names a session by its cookie: how the rest is written changes nothing.
-    fn name_of(&self, cookie: &SecretString) -> [u8; 32] {
+    fn name_of(&self, cookie: &SecretString) -> Name {
         let mut hash = Sha256::new();
         hash.update(self.dialect.name);
         hash.update([0]);
@@ -142,11 +152,11 @@ impl WalletProvider for ParaSessions {
             ));
         }
         let name = self.name_of(&session.cookie);
-        let word = self.known.get(name, |before| self.ask(&session.cookie, before)).await?;
+        let word = self.known.get(name, |before| self.ask(name, &session.cookie, before)).await?;
         if word.user_id != session.user_id {
             return Err(rejected("user_mismatch", "the session is another user's than it says"));
         }
-        let wallets = self.vouched_for(session.wallets, &word).await?;
+        let wallets = self.vouched_for(name, session.wallets, &word).await?;
         let Identifier { auth_type, identifier } = &word.known_as;
         Ok(WalletIdentity {
             provider: self.dialect.name.into(),

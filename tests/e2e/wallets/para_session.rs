@@ -215,6 +215,49 @@ async fn nobody_is_let_in_while_the_provider_fails_and_it_is_soon_left_alone() {
 }
 
 #[tokio::test]
+async fn a_stranger_for_whose_cookie_the_provider_fails_does_not_shut_the_door_for_others() {
+    let api = ParaApi::start().await;
+    let daemon = daemon(&api, "").await;
+    let credential = alice(&api, "s:one");
+    let login = log_in(&daemon, &credential).await.data();
+    let (mallory, bob) = (User::named("mallory"), User::named("bob"));
+    let unavailable = refused(503, "provider_unavailable");
+    for mood in [Mood::Status(429), Mood::Status(500), Mood::Html, Mood::HangsUp] {
+        let cookie = format!("s:{mood:?}");
+        api.log_in(&cookie, &mallory);
+        api.now_towards(&cookie, mood);
+        let before = api.touches();
+        for _ in 0..12 {
+            assert_eq!(log_in(&daemon, &mallory.export(&cookie)).await.refusal(), unavailable, "{mood:?}");
+        }
+        // Nor does the stranger have us ask for ever.
+        assert!((5..=7).contains(&(api.touches() - before)), "{mood:?}: {}", api.touches() - before);
+        daemon.rest().post("/auth/verify", both(&login, &credential)).await.data();
+        let cookie = format!("s:of-bob-{mood:?}");
+        api.log_in(&cookie, &bob);
+        log_in(&daemon, &bob.export(&cookie)).await.data();
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_with_many_such_cookies_does_not_either() {
+    let api = ParaApi::start().await;
+    let daemon = daemon(&api, "").await;
+    let credential = alice(&api, "s:one");
+    let login = log_in(&daemon, &credential).await.data();
+    let (mallory, bob) = (User::named("mallory"), User::named("bob"));
+    for number in 0..20 {
+        let cookie = format!("s:mallory-{number}");
+        api.now_towards(&cookie, Mood::Status(429));
+        let answer = log_in(&daemon, &mallory.export(&cookie)).await;
+        assert_eq!(answer.refusal(), refused(503, "provider_unavailable"));
+    }
+    daemon.rest().post("/auth/verify", both(&login, &credential)).await.data();
+    api.log_in("s:bob", &bob);
+    log_in(&daemon, &bob.export("s:bob")).await.data();
+}
+
+#[tokio::test]
 async fn no_signer_leaves_the_daemon_nor_does_a_secret_come_into_its_log_or_folder() {
     let api = ParaApi::start().await;
     let mut daemon = daemon(&api, "").await;
