@@ -153,7 +153,9 @@ fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -
         streams: kept_since(history.keep),
         deliveries: Timestamp::default(),
         sessions: kept_since(history.keep),
+        users: kept_since(history.keep_users),
         audit: kept_since(history.keep_audit),
+        at: now,
     }
 }
 

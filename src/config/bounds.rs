@@ -111,6 +111,7 @@ fn times(raw: &Raw) -> Vec<Time> {
         some("tokens.max_issued_lifetime", tokens.max_issued_lifetime, SECOND..=LONGEST),
         some("lookup.timeout", raw.lookup.timeout, MOMENT..=PATIENCE),
         some("history.keep", raw.history.keep, Duration::ZERO..=LONGEST),
+        some("history.keep_users", raw.history.keep_users, Duration::ZERO..=LONGEST),
         some("history.keep_audit", raw.history.keep_audit, Duration::ZERO..=LONGEST),
         some("access.lifetime", access.lifetime, Duration::ZERO..=LONGEST),
         some("access.max_service_lifetime", access.max_service_lifetime, Duration::ZERO..=LONGEST),

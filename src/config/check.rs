@@ -72,7 +72,11 @@ fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
     /// Callers who poll, and those who come back after a restart, must still find how a request ended.
     const SHORTEST: Duration = Duration::from_secs(3600);
 
-    for (key, keep) in [("history.keep", raw.keep), ("history.keep_audit", raw.keep_audit)] {
+    for (key, keep) in [
+        ("history.keep", raw.keep),
+        ("history.keep_users", raw.keep_users),
+        ("history.keep_audit", raw.keep_audit),
+    ] {
         if !keep.is_zero() && keep < SHORTEST {
             return Err(invalid(key, "must be at least 1h, or 0s to keep everything"));
         }

@@ -243,6 +243,10 @@ pub struct HistoryRules {
     /// How long a stream and its events, and a session, are kept once they have ended; zero is for good. Default 30 days.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
+    /// How long a user is kept about whom no operator has ever said anything, from the last login on; zero is for
+    /// good. Default 365 days.
+    #[serde(with = "humantime_serde")]
+    pub keep_users: Duration,
     /// How long the audit tells of what was done; zero is for good. Default 365 days.
     #[serde(with = "humantime_serde")]
     pub keep_audit: Duration,
@@ -250,6 +254,8 @@ pub struct HistoryRules {
 
 impl Default for HistoryRules {
     fn default() -> Self {
-        Self { keep: Duration::from_secs(30 * 24 * 3600), keep_audit: Duration::from_secs(365 * 24 * 3600) }
+        const DAY: u64 = 24 * 3600;
+        let year = Duration::from_secs(365 * DAY);
+        Self { keep: Duration::from_secs(30 * DAY), keep_users: year, keep_audit: year }
     }
 }

@@ -162,7 +162,7 @@ audit_kinds! {
     UserInvited = "user_invited",
     /// An operator changed a user.
     UserChanged = "user_changed",
-    /// An operator deleted a user.
+    /// An operator deleted a user, or the daemon one who was not seen for long.
     UserDeleted = "user_deleted",
     /// A new key signs access tokens.
     KeysRotated = "keys_rotated",

@@ -193,6 +193,11 @@ pub struct PurgeBefore {
     /// Sessions that were ended before this, or never and ran out before this. The streams of the latter count as
     /// ended from when they did.
     pub sessions: Timestamp,
+    /// Users who logged in before this and never since, of whom no session is left and whom nobody ever gave a
+    /// name, an address, a role or a permission.
+    pub users: Timestamp,
     /// Audit records from before this.
     pub audit: Timestamp,
+    /// When this is asked: what the audit says of the users that go.
+    pub at: Timestamp,
 }

@@ -94,7 +94,9 @@ pub(crate) fn purge_nothing() -> PurgeBefore {
         streams: at(0),
         deliveries: at(0),
         sessions: at(0),
+        users: at(0),
         audit: at(0),
+        at: at(0),
     }
 }
 

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/0003_history.sql"),
     include_str!("../../../migrations/0004_sessions.sql"),
     include_str!("../../../migrations/0005_sign_ins.sql"),
+    include_str!("../../../migrations/0006_users_forgotten.sql"),
 ];
 
 /// The schema version that this program writes.

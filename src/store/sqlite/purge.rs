@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::sessions;
+use super::{sessions, users};
 use crate::clock::Timestamp;
 use crate::store::{PurgeBefore, Result};
 
@@ -54,6 +54,7 @@ pub(super) fn chunk(db: &Connection, before: &PurgeBefore) -> Result<u64> {
         + drop(CHALLENGES, before.challenges)?
         + drop(STRANGERS, before.strangers)?
         + sessions::purge(db, before.sessions, CHUNK)?
+        + users::purge(db, before.users, CHUNK, before.at)?
         + drop(AUDIT, before.audit)?
         + events as u64
         + drop(STREAMS, before.streams)?)

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::audit;
 use super::columns::{Count, Json};
 use super::conditions::Conditions;
 use crate::clock::Timestamp;
-use crate::store::{Result, Revision, StoreError, User, UserFilter, UserId};
+use crate::store::{AuditDraft, AuditKind, Result, Revision, StoreError, User, UserFilter, UserId};
 
 const SELECT: &str = "SELECT id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
     permissions, disabled, revision, created_at, last_login, logins FROM users";
@@ -103,6 +104,38 @@ pub(super) fn delete(db: &Connection, id: UserId) -> Result<()> {
 }
 
 /// Adds a user as they are. [`StoreError::Conflict`]: the wallet has a user already.
+/// Deletes users who last logged in before `before`, of whom no session is left and about whom no operator has ever
+/// said anything: a first revision is as a login made it. The audit tells of each.
+pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32, at: Timestamp) -> Result<u64> {
+    let gone: Vec<(UserId, String, String)> = db
+        .prepare_cached(
+            "DELETE FROM users WHERE id IN
+             (SELECT id FROM users WHERE revision = 1 AND last_login < ?1 AND logins > 0
+              AND roles = '[]' AND permissions = '[]' AND username IS NULL AND email IS NULL AND NOT disabled
+              AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user = users.id)
+              ORDER BY last_login LIMIT ?2)
+             RETURNING id, provider, wallet_id",
+        )?
+        .query_map(params![before, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let count = gone.len() as u64;
+    for (id, provider, wallet_id) in gone {
+        let told = AuditDraft {
+            at,
+            kind: AuditKind::UserDeleted,
+            user: Some(id),
+            session: None,
+            provider: Some(provider),
+            wallet_id: Some(wallet_id),
+            reason: Some("unused".into()),
+            detail: None,
+            actor: "daemon".into(),
+        };
+        audit::record(db, &told)?;
+    }
+    Ok(count)
+}
+
 pub(super) fn insert(db: &Connection, user: &User) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO users (id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,

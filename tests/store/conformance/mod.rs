@@ -84,6 +84,9 @@ macro_rules! conformance {
                 a_session_is_active_until_it_expires_or_is_ended,
                 a_purge_takes_old_sessions_and_their_streams_only_with_them,
                 a_purge_takes_any_number_of_sessions,
+                a_purge_takes_users_of_throw_away_keys_and_nobody_whom_an_operator_knew,
+                a_purge_takes_any_number_of_users,
+                somebody_who_was_forgotten_logs_in_as_a_new_user,
             }
             sign_ins {
                 a_text_serves_once_and_only_if_it_was_offered,

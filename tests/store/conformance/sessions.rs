@@ -1,5 +1,7 @@
 use futures_util::future::join_all;
-use portico::store::{AuditKind, PurgeBefore, SessionChoice, Store, StreamId};
+use portico::store::{
+    AuditFilter, AuditKind, PurgeBefore, SessionChoice, Store, StoreError, StreamId, User, UserFilter, UserId,
+};
 
 use crate::fixtures::*;
 use crate::people::*;
@@ -172,4 +174,74 @@ pub(crate) async fn a_purge_takes_any_number_of_sessions(store: &dyn Store) {
     store.drop_deliveries(None).await.unwrap();
     let before = PurgeBefore { sessions: at(1_001), streams: at(1_001), ..purge_nothing() };
     assert_eq!(store.purge(&before).await.unwrap(), 3 * 1_101, "sessions, their events, their streams");
+}
+
+/// Somebody whom nobody but their own login knows.
+fn stranger(n: u8) -> User {
+    User { roles: vec![], ..person(n) }
+}
+
+/// Users from before second 101, whose sessions have gone before.
+fn forgotten() -> PurgeBefore {
+    PurgeBefore { sessions: at(1_001), users: at(101), at: at(5_000), ..purge_nothing() }
+}
+
+pub(crate) async fn a_purge_takes_users_of_throw_away_keys_and_nobody_whom_an_operator_knew(
+    store: &dyn Store,
+) {
+    begin(store, 1, &stranger(1)).await;
+    // A role that was given, and one that was taken away again; a name, an address, a permission; kept out.
+    begin(store, 2, &person(2)).await;
+    let named = User { username: Some("Bob".into()), ..stranger(3) };
+    let mailed = User { email: Some("bob@app.example".into()), ..stranger(4) };
+    let permitted = User { permissions: vec!["read".into()], ..stranger(5) };
+    let had_a_role = User { revision: 3, ..stranger(6) };
+    let kept_out = User { disabled: true, ..stranger(7) };
+    for (n, user) in [(3, named), (4, mailed), (5, permitted), (6, had_a_role), (7, kept_out)] {
+        store.add_user(&user, &audit(AuditKind::UserInvited, user.id, 100)).await.unwrap();
+        assert_eq!(user.id, user_id(n));
+    }
+    // Invited, and not seen yet.
+    let invited = User { logins: 0, ..stranger(8) };
+    store.add_user(&invited, &audit(AuditKind::UserInvited, invited.id, 100)).await.unwrap();
+    // Whose session goes on; who was here later.
+    let mut going_on = login(9, &stranger(9), None);
+    going_on.session.expires_at = at(9_000);
+    store.begin_session(&going_on).await.unwrap();
+    let mut later = login(10, &stranger(10), None);
+    (later.session.created_at, later.user.last_login) = (at(101), at(101));
+    store.begin_session(&later).await.unwrap();
+
+    let users = PurgeBefore { sessions: at(0), ..forgotten() };
+    assert_eq!(store.purge(&users).await.unwrap(), 0, "their sessions can still be looked at");
+    store.purge(&forgotten()).await.unwrap();
+    assert_eq!(store.user(user_id(1)).await.unwrap(), None);
+    for n in 2..=10 {
+        assert!(store.user(user_id(n)).await.unwrap().is_some(), "{n}");
+    }
+    let filter = AuditFilter { kind: Some(AuditKind::UserDeleted), ..AuditFilter::default() };
+    let told = store.audit(&filter, None, 9).await.unwrap();
+    let told: Vec<_> = told.iter().map(|record| (record.draft.user, record.draft.at)).collect();
+    assert_eq!(told, [(Some(user_id(1)), at(5_000))]);
+}
+
+pub(crate) async fn a_purge_takes_any_number_of_users(store: &dyn Store) {
+    let added = (0..2_100_u64).map(|n| async move {
+        let user = User { id: UserId::new(at(n), [7; 10]), wallet_id: format!("wallet {n}"), ..stranger(1) };
+        store.add_user(&user, &audit(AuditKind::UserInvited, user.id, 100)).await.unwrap();
+    });
+    join_all(added).await;
+    assert_eq!(store.purge(&forgotten()).await.unwrap(), 2_100);
+    assert_eq!(store.users(&UserFilter::default(), None, 9).await.unwrap(), []);
+}
+
+pub(crate) async fn somebody_who_was_forgotten_logs_in_as_a_new_user(store: &dyn Store) {
+    begin(store, 1, &stranger(1)).await;
+    store.purge(&forgotten()).await.unwrap();
+    // A login that was prepared before is a conflict, and prepared anew.
+    let prepared = store.begin_session(&login(2, &stranger(1), Some(1))).await;
+    assert!(matches!(prepared, Err(StoreError::Conflict)), "{prepared:?}");
+    let again = User { id: user_id(2), ..stranger(1) };
+    begin(store, 2, &again).await;
+    assert_eq!(store.user_of_wallet("portal", "wallet 1").await.unwrap().unwrap().id, user_id(2));
 }
