@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
+use super::sign_in;
 use crate::api::Api;
 use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
@@ -21,6 +22,8 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-auth-provider");
 const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
+/// Where a browser is to come back to once it has signed in, as the value of a parameter.
+const RETURN_TO: HeaderName = HeaderName::from_static("x-auth-return-to");
 /// Why not, for a gateway that shows people different pages.
 const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 
@@ -28,6 +31,8 @@ const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 enum Refusal {
     /// RFC 6750 §3: no token, a bad one, or one that does not reach far enough.
     Challenge { status: StatusCode, challenge: String, code: &'static str },
+    /// The same as 401, to a browser that could sign in and come back.
+    SignIn { challenge: String, code: &'static str, return_to: String, page: Option<String> },
     /// Nobody can say.
     Trouble(ApiError),
 }
@@ -42,7 +47,13 @@ pub(in crate::api) async fn forward(
 ) -> Response {
     let wanted = uri.query().unwrap_or_default();
     let request = user_request::forwarded(&headers);
+    let page = match sign_in::page_in(wanted) {
+        Ok(page) => page,
+        Err(message) => return ApiError::bad_request(message).into_response(),
+    };
+    let return_to = sign_in::return_to(&headers, request.as_ref());
     let checked = let_through(&api, peer, &headers, request, wanted, actor).await;
+    let checked = checked.map_err(|refusal| refusal.to_browser(return_to, page));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -56,7 +67,9 @@ pub(in crate::api) async fn envoy(
     headers: HeaderMap,
 ) -> Response {
     let request = user_request::behind("/auth/envoy", &method, &uri);
+    let return_to = sign_in::return_to(&headers, request.as_ref());
     let checked = let_through(&api, peer, &headers, request, "", actor).await;
+    let checked = checked.map_err(|refusal| refusal.to_browser(return_to, None));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -131,8 +144,9 @@ fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
         let holds = match &*name {
             "role" => has(&user.roles),
             "permission" => has(&user.permissions),
+            name if sign_in::is_page(name) => continue,
             other => {
-                let message = format!("query: {other:?} is neither role nor permission");
+                let message = format!("query: {other:?} is not role, permission or sign_in");
                 return Err(Refusal::Trouble(ApiError::bad_request(message)));
             }
         };
@@ -186,16 +200,36 @@ impl Refusal {
         };
         Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code: reason.code() }
     }
+
+    /// The refusal as a browser gets it that asked for a page, which it could come back to.
+    fn to_browser(self, return_to: Option<String>, page: Option<String>) -> Self {
+        match (self, return_to) {
+            (Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code }, Some(return_to)) => {
+                Self::SignIn { challenge, code, return_to, page }
+            }
+            (refusal, _) => refusal,
+        }
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, challenge, code) = match self {
-            Self::Challenge { status, challenge, code } => (status, challenge, code),
+        let (status, challenge, code, return_to, page) = match self {
+            Self::Challenge { status, challenge, code } => (status, challenge, code, None, None),
+            Self::SignIn { challenge, code, return_to, page } => {
+                let status = if page.is_some() { StatusCode::FOUND } else { StatusCode::UNAUTHORIZED };
+                (status, challenge, code, Some(return_to), page)
+            }
             Self::Trouble(error) => return error.into_response(),
         };
         let mut response = status.into_response();
         let headers = response.headers_mut();
+        if let Some(return_to) = return_to {
+            let location = page.map(|page| (header::LOCATION, sign_in::location(&page, &return_to)));
+            for (name, value) in [Some((RETURN_TO, return_to)), location].into_iter().flatten() {
+                headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
+            }
+        }
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -13,6 +13,7 @@ mod page;
 pub(super) mod questions;
 pub(super) mod relays;
 pub(super) mod sessions;
+mod sign_in;
 pub(super) mod thirdweb;
 pub(super) mod users;
 pub(super) mod webhooks;

@@ -7,7 +7,7 @@ use super::{SESSIONS, daemon};
 use crate::support::beginning::Member;
 use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
-use crate::support::rest::{Answer, Rest};
+use crate::support::rest::{Answer, Rest, refused};
 
 /// A user's request, as a gateway hands it on.
 fn of(rest: &Rest, member: &Member) -> Rest {
@@ -137,4 +137,36 @@ async fn over_tcp_nobody_asks_with_the_users_token_in_the_place_of_the_api_token
     assert_eq!(of(&stranger, &member).get("/auth/forward").await.status.as_u16(), 401);
     let caller = daemon.rest_over_tcp().with("x-wallet-session", &member.credential);
     assert_eq!(caller.get("/auth/forward").await.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn a_browser_is_sent_to_the_page_that_the_gateway_names_and_to_no_other_site() {
+    let relay = TestRelay::start().await;
+    let daemon = daemon(&relay).await;
+    let member = Member::of(&daemon).await;
+    let browser = |target: &str| {
+        let rest = daemon.rest().with("accept", "text/html,*/*;q=0.8");
+        rest.with("x-forwarded-method", "GET").with("x-forwarded-uri", target)
+    };
+    let with_page = "/auth/forward?role=admin&sign_in=/in";
+    for (target, back) in [("/a?x=1&y=2", "%2Fa%3Fx%3D1%26y%3D2"), ("//evil.example", "%2F")] {
+        let sent = browser(target).get(with_page).await;
+        assert_eq!((sent.status.as_u16(), sent.header("x-auth-return-to")), (302, Some(back)));
+        assert_eq!(sent.header("location"), Some(&*format!("/in?return_to={back}")));
+        // Where the gateway names no page, it sees to that itself.
+        let told = browser(target).get("/auth/forward").await;
+        assert_eq!((told.status.as_u16(), told.header("x-auth-return-to")), (401, Some(back)));
+        assert_eq!(told.header("location"), None);
+    }
+    // Who lacks a role is not helped by signing in; programs and forms are not sent to a page.
+    assert_eq!(of(&browser("/a"), &member).get(with_page).await.status.as_u16(), 403);
+    for program in [browser("/a").with("accept", "*/*"), browser("/a").with("x-forwarded-method", "POST")] {
+        let answer = program.get(with_page).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-auth-return-to")), (401, None));
+    }
+    // A page that is no path of the site lets nobody in, whoever they are.
+    for page in ["//evil.example", "https://evil.example", "in", "/a&sign_in=/b"] {
+        let answer = of(&browser("/a"), &member).get(&format!("/auth/forward?sign_in={page}")).await;
+        assert_eq!(answer.refusal(), refused(400, "bad_request"), "{page}");
+    }
 }

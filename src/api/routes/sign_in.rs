@@ -1,0 +1,141 @@
+//! Where a browser is sent to sign in, and where it comes back to. Pure.
+//!
+//! What a browser asked for is its user's word, or that of whoever made the link: nothing of it may lead to another
+//! site.
+
+use axum::http::{HeaderMap, header};
+use url::form_urlencoded;
+
+use crate::wallet::WebRequest;
+
+/// The parameter of the sign-in page that says where to go on.
+const RETURN_TO: &str = "return_to";
+
+/// The parameter of `/auth/forward` that names the sign-in page.
+const SIGN_IN: &str = "sign_in";
+
+/// Longer paths are not worth a header that some proxy has no room for.
+const MAX_TARGET: usize = 2048;
+
+/// The sign-in page that a gateway names; `Err`: it is named twice, or is no path of this site.
+pub(super) fn page_in(query: &str) -> Result<Option<String>, &'static str> {
+    let mut pages = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| is_page(name));
+    match (pages.next(), pages.next()) {
+        (None, _) => Ok(None),
+        (Some((_, page)), None) if is_on_this_site(&page) && !page.contains('#') => Ok(Some(page.into())),
+        _ => Err("query: sign_in must be given once, as a path of your site like /sign-in"),
+    }
+}
+
+/// Whether a parameter names the sign-in page.
+pub(super) fn is_page(name: &str) -> bool {
+    name == SIGN_IN
+}
+
+/// Where a browser that asked for a page is to come back to, percent-encoded. `None`: it was no browser, or not for
+/// a page, or nobody tells for which.
+pub(super) fn return_to(headers: &HeaderMap, request: Option<&WebRequest<'_>>) -> Option<String> {
+    let request = request?;
+    let is_page = matches!(request.method, "GET" | "HEAD") && wants_html(headers);
+    let target = if is_on_this_site(request.target) { request.target } else { "/" };
+    is_page.then(|| form_urlencoded::byte_serialize(target.as_bytes()).collect())
+}
+
+/// The sign-in page with where to come back to, which [`return_to`] gave.
+pub(super) fn location(page: &str, return_to: &str) -> String {
+    let joint = if page.contains('?') { '&' } else { '?' };
+    format!("{page}{joint}{RETURN_TO}={return_to}")
+}
+
+/// Whether a browser stays on its site when it is sent there. It takes `\` for `/`, leaves out tabs and line ends,
+/// and reads what follows two slashes as a host (WHATWG URL).
+fn is_on_this_site(target: &str) -> bool {
+    let is_visible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    is_visible && target.len() <= MAX_TARGET && target.starts_with('/') && !target.starts_with("//")
+}
+
+/// Whether `text/html` is among what is asked for (RFC 9110 §12.5.1): `*/*`, which programs send, is not enough.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.into_iter().any(|value| value.split(',').any(is_html))
+}
+
+fn is_html(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
+    let quality =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("q"));
+    is_html && quality.is_none_or(|(_, weight)| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn returns(method: &str, target: &str, accept: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().unwrap());
+        return_to(&headers, Some(&WebRequest { method, target, body: None }))
+    }
+
+    #[test]
+    fn a_browser_comes_back_to_the_page_that_it_asked_for_query_included() {
+        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        for (target, expected) in [
+            ("/notes?x=1&y=%26#z", "%2Fnotes%3Fx%3D1%26y%3D%2526%23z"),
+            ("/", "%2F"),
+            ("/a/../b//c", "%2Fa%2F..%2Fb%2F%2Fc"),
+        ] {
+            assert_eq!(returns("GET", target, accept).as_deref(), Some(expected), "{target}");
+        }
+        assert_eq!(returns("HEAD", "/", "Text/HTML; level=1; Q=0.5").as_deref(), Some("%2F"));
+    }
+
+    #[test]
+    fn a_program_is_not_sent_to_a_page() {
+        for accept in
+            ["*/*", "application/json", "text/html;q=0", "text/*", "application/xhtml+xml", "text/htmlx"]
+        {
+            assert_eq!(returns("GET", "/", accept), None, "{accept}");
+        }
+        for method in ["POST", "PUT", "get", "OPTIONS"] {
+            assert_eq!(returns(method, "/", "text/html"), None, "{method}");
+        }
+        assert_eq!(return_to(&HeaderMap::new(), None), None);
+    }
+
+    #[test]
+    fn whoever_made_the_link_leads_nobody_to_another_site() {
+        let long = format!("/{}", "x".repeat(MAX_TARGET));
+        for target in [
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "evil.example",
+            "javascript:alert(1)",
+            "",
+            "/\t/evil.example",
+            "/a\r\nSet-Cookie: x",
+            "/é",
+            "/a b",
+            &long,
+        ] {
+            assert_eq!(returns("GET", target, "text/html").as_deref(), Some("%2F"), "{target:?}");
+            let query: String =
+                form_urlencoded::Serializer::new(String::new()).append_pair(SIGN_IN, target).finish();
+            page_in(&query).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_page_is_named_once_and_keeps_its_own_query() {
+        assert_eq!(page_in("role=admin"), Ok(None));
+        assert_eq!(page_in("role=admin&sign_in=/in?a%3D1"), Ok(Some("/in?a=1".into())));
+        page_in("sign_in=/a&sign_in=/b").unwrap_err();
+        page_in("sign_in=/a%23b").unwrap_err();
+        assert_eq!(location("/in", "%2Fx"), "/in?return_to=%2Fx");
+        assert_eq!(location("/in?a=1", "%2Fx"), "/in?a=1&return_to=%2Fx");
+    }
+}
