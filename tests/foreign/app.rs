@@ -1,51 +1,67 @@
-//! The app behind the gateway: it answers with what it was sent.
+//! The apps behind the gateway: other people's web frameworks, which answer with what they were told.
 
-use std::convert::Infallible;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::net::UnixListener;
-use tokio_util::task::AbortOnDropHandle;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
 
+use crate::support::program::command_of;
 use crate::support::rest::Answer;
+use crate::support::soon;
+use crate::verifiers::installed;
 
-/// The app. It stops when it is dropped.
-pub(crate) struct App {
-    _serving: AbortOnDropHandle<()>,
+/// Which app.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum App {
+    /// Express 5, which ignores the case of paths, with the sign-in page of the documentation.
+    Express,
+    /// Python's wsgiref: to WSGI `X_Auth_User` and `X-Auth-User` are one.
+    Wsgi,
 }
 
 impl App {
-    /// An app on this socket, which every user of the machine may speak to.
-    pub(crate) fn on(socket: &Path) -> Self {
-        let listener = UnixListener::bind(socket).unwrap();
-        std::fs::set_permissions(socket, Permissions::from_mode(0o666)).unwrap();
-        let serving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let connection =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(echo));
-                tokio::spawn(connection);
+    pub(crate) const ALL: [Self; 2] = [Self::Express, Self::Wsgi];
+
+    /// Starts it on this socket, which every user of the machine may speak to. It asks Portico at `portico`.
+    pub(crate) async fn start(self, socket: &Path, portico: &Path) -> Child {
+        let (folder, python) = (installed(), installed().join("venv/bin/python"));
+        let mut command = match self {
+            Self::Express => {
+                let mut node = command_of(Path::new("node"), &folder);
+                node.args(["--input-type=module", "--eval", &express(portico)]);
+                node
             }
-        });
-        Self { _serving: AbortOnDropHandle::new(serving) }
+            Self::Wsgi => {
+                let mut command = command_of(&python, &folder);
+                command.args(["-I", "-c", include_str!("apps/wsgi.py")]);
+                command
+            }
+        };
+        command.arg(socket).env("PATH", std::env::var_os("PATH").unwrap());
+        let mut app = command.stderr(std::process::Stdio::inherit()).spawn().expect("see .ci/run");
+        let mut lines = BufReader::new(app.stdout.take().unwrap()).lines();
+        let ready = soon("the app", lines.next_line()).await.unwrap();
+        assert_eq!(ready.as_deref(), Some("ready"), "{self:?}");
+        app
     }
 }
 
-async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers: Vec<_> =
-        head.headers.iter().map(|(name, value)| (name.as_str(), text(value.as_bytes()))).collect();
-    let body = body.collect().await.unwrap().to_bytes();
-    let seen = json!({ "path": head.uri.path(), "headers": headers, "body": text(&body) });
-    Ok(Response::new(Full::new(seen.to_string().into())))
+/// The example of the documentation, before what makes an app of it.
+fn express(portico: &Path) -> String {
+    let example = block("js", "app.get(\"/public/sign-in\"");
+    let theirs = "\"/run/portico.sock\"";
+    assert_eq!(example.matches(theirs).count(), 1, "docs/gateways.md: {theirs}");
+    example.replace(theirs, &format!("{portico:?}")) + include_str!("apps/express.mjs")
+}
+
+/// The one block of docs/gateways.md in this language that contains this.
+pub(crate) fn block(language: &str, contains: &str) -> String {
+    let blocks = include_str!("../../docs/gateways.md").split("\n```");
+    let mut found = blocks.filter(|block| block.starts_with(language) && block.contains(contains));
+    let block = found.next().unwrap_or_else(|| panic!("docs/gateways.md: no {language} with {contains}"));
+    assert!(found.next().is_none(), "docs/gateways.md: one {language} with {contains}");
+    block.split_once('\n').unwrap().1.to_owned() + "\n"
 }
 
 /// What the app saw of a request that reached it.
@@ -54,11 +70,14 @@ pub(crate) fn seen(answer: &Answer) -> Value {
     answer.json()
 }
 
-/// All that the app was told of the user, by any name that a CGI program would take for `X-Auth-…`.
+/// All that the app was told of the user, by any name that a CGI program would take for `X-Auth-…`. What is empty says
+/// nothing.
 pub(crate) fn told_of_user(answer: &Answer) -> Vec<(String, String)> {
-    let headers: Vec<(String, String)> = serde_json::from_value(seen(answer)["headers"].take()).unwrap();
+    let headers = seen(answer)["headers"].take();
     let is_of_user = |name: &str| name.replace(|c: char| !c.is_alphanumeric(), "-").starts_with("x-auth-");
-    let mut told: Vec<_> = headers.into_iter().filter(|(name, _)| is_of_user(name)).collect();
+    let told = headers.as_object().unwrap().iter().filter(|(name, _)| is_of_user(name));
+    let told = told.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+    let mut told: Vec<_> = told.filter(|(_, value)| !value.is_empty()).collect();
     told.sort();
     told
 }

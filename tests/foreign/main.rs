@@ -1,15 +1,38 @@
-//! Portico beside other people's software: nginx in front of an app, and the JOSE libraries of npm and PyPI.
+//! Portico beside other people's software: nginx, Caddy and HAProxy in front of apps on Express and WSGI, the JOSE
+//! libraries of npm and PyPI, and their libraries for webhooks.
 //!
 //! `cargo test` alone leaves this out; `.ci/run` installs what it takes and runs `cargo test --test foreign`.
 
+/// Makes of each function, which takes a gateway, a test for every gateway.
+macro_rules! for_every_gateway {
+    ($($test:ident),+ $(,)?) => {
+        for_every_gateway! { @with nginx Nginx $($test)+ }
+        for_every_gateway! { @with caddy Caddy $($test)+ }
+        for_every_gateway! { @with haproxy Haproxy $($test)+ }
+    };
+    (@with $name:ident $gateway:ident $($test:ident)+) => {
+        mod $name {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::gateways::Gateway::$gateway).await;
+            })+
+        }
+    };
+}
+
 mod app;
 mod forged;
-mod gateway;
+mod gateways;
+mod guarding;
 mod libraries;
-mod nginx;
+mod lies;
+mod paths;
+mod sign_in;
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod verifiers;
+mod webhooks;
 
 use support::daemon::{Daemon, Plan};
 use support::relay::TestRelay;

@@ -51,7 +51,7 @@ pub(crate) async fn pyjwt(publisher: &Publisher, shown: &[Shown]) -> Vec<Verdict
 }
 
 /// Where `.ci/run` installs them.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/foreign");
     assert!(folder.is_dir(), "{}: .ci/run tells what has to be installed there", folder.display());
     folder
