@@ -56,8 +56,8 @@ fn is_on_this_site(target: &str) -> bool {
 
 /// Whether `text/html` is among what is asked for (RFC 9110 §12.5.1): `*/*`, which programs send, is not enough.
 fn wants_html(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.into_iter().any(|value| value.split(',').any(is_html))
+    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(is_html))
 }
 
 fn is_html(range: &str) -> bool {
