@@ -7,7 +7,7 @@ use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::{self, AccessRules, Config, Overrides, Webhook, key};
+use crate::config::{self, AccessRules, Config, Overrides, Webhook, duration, key};
 use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
@@ -95,7 +95,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
             "max_followers": config.local.max_followers,
             "max_followed_per_connection": config.local.max_followed_per_connection,
             "websocket_queue": config.local.websocket_queue,
-            "request_timeout": humantime::format_duration(config.local.request_timeout).to_string(),
+            "request_timeout": duration::show(config.local.request_timeout),
         },
         "nip05_names": config.service.nip05_names,
         "subkey_proof_file": config.service.subkey_proof_file,
@@ -123,7 +123,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
 
 fn webhook(webhook: &Webhook) -> serde_json::Value {
     let Webhook { url, secret, rules } = webhook;
-    let text = |duration| humantime::format_duration(duration).to_string();
+    let text = duration::show;
     json!({
         "url": url.to_string(),
         "secret": secret.to_string(),

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::ConfigError;
 use super::check::invalid;
 use super::raw::Raw;
+use super::{ConfigError, duration};
 
 /// Longer than anything here can mean, and short enough that no time that is worked out overflows: 100 years.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 3600);
@@ -34,7 +34,7 @@ pub(super) fn check(raw: &Raw) -> Result<(), ConfigError> {
     }
     for (key, time, bounds) in times(raw) {
         if let Some(time) = time {
-            within(key, &time, &bounds, |time| shown(*time))?;
+            within(key, &time, &bounds, |time| duration::show(*time))?;
         }
     }
     Ok(())
@@ -53,12 +53,6 @@ fn within<T: PartialOrd>(
     } else {
         Ok(())
     }
-}
-
-fn shown(time: Duration) -> String {
-    // Not in years and months, whose length nobody knows.
-    let days = time.as_secs() / (24 * 3600);
-    if days > 0 { format!("{days}days") } else { humantime::format_duration(time).to_string() }
 }
 
 fn counts(raw: &Raw) -> Vec<Count> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::raw::{HistoryRules, Raw, RawLocal, RawService, RawTls};
+use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
 use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, Wallets, bounds, relays, session};
 use crate::tls::Tls;
 
@@ -119,9 +119,9 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
     Ok(Local {
         socket: socket.unwrap_or_else(default_socket),
         socket_mode,
-        socket_gid: raw.socket_group.map(|group| gid_of(&group)).transpose()?,
-        allow_uids: raw.allow_uids,
-        allow_gids: raw.allow_gids,
+        socket_gid: raw.socket_group.map(|group| gid_of("local.socket_group", &group)).transpose()?,
+        allow_uids: ids(raw.allow_uids, |name| uid_of("local.allow_uids", name))?,
+        allow_gids: ids(raw.allow_gids, |name| gid_of("local.allow_gids", name))?,
         listen,
         allow_remote: raw.allow_remote,
         token,
@@ -151,13 +151,35 @@ fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigErro
     Err(invalid("local.listen", reason))
 }
 
-fn gid_of(group: &str) -> Result<u32, ConfigError> {
+/// The ids of users or groups; `id_of` knows their names.
+fn ids(
+    accounts: Vec<Account>,
+    id_of: impl Fn(&str) -> Result<u32, ConfigError>,
+) -> Result<Vec<u32>, ConfigError> {
+    let id = |account| match account {
+        Account::Id(id) => Ok(id),
+        Account::Name(name) => id_of(&name),
+    };
+    accounts.into_iter().map(id).collect()
+}
+
+fn uid_of(key: &'static str, user: &str) -> Result<u32, ConfigError> {
+    if let Ok(uid) = user.parse() {
+        return Ok(uid);
+    }
+    match nix::unistd::User::from_name(user) {
+        Ok(Some(found)) => Ok(found.uid.as_raw()),
+        _ => Err(invalid(key, format!("there is no user {user:?}"))),
+    }
+}
+
+fn gid_of(key: &'static str, group: &str) -> Result<u32, ConfigError> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);
     }
     match nix::unistd::Group::from_name(group) {
         Ok(Some(found)) => Ok(found.gid.as_raw()),
-        _ => Err(invalid("local.socket_group", format!("there is no group {group:?}"))),
+        _ => Err(invalid(key, format!("there is no group {group:?}"))),
     }
 }
 

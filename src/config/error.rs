@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use figment::Metadata;
 use figment::error::{Actual, Kind};
+use figment::{Metadata, Source};
 
 use super::environment;
 use super::files::SecretFileError;
+use super::mistake::line_of;
 
 /// Why there is no valid configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -66,16 +67,14 @@ impl ConfigError {
 pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
     match metadata.map(|metadata| &metadata.source) {
         None => String::new(),
-        Some(Some(file)) => format!(" (in {file})"),
+        Some(Some(Source::File(path))) => {
+            let line = std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, key));
+            let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+            format!(" (in {}{line})", path.display())
+        }
+        Some(Some(other)) => format!(" (in {other})"),
         Some(None) => format!(" (in the environment, as {})", environment::variable(key)),
     }
-}
-
-/// A mistake in TOML, without the line itself: a secret may stand in it.
-pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let reason = error.message().replace('`', "").replace('\n', ", ");
-    format!("line {}: {reason}", before.matches('\n').count() + 1)
 }
 
 /// `section.key: what is wrong (where)`, the first of several.
@@ -119,13 +118,13 @@ fn shown(found: &Actual) -> String {
 }
 
 /// What a library calls by its name in Rust.
-fn described(wanted: &str) -> &str {
+pub(super) fn described(wanted: &str) -> &str {
     match wanted {
-        "usize" | "u64" | "u32" => "a whole number that is not negative",
-        "a boolean" => "true or false",
+        "usize" | "u64" | "u32" => "a whole number that is not negative, without quotes",
+        "a boolean" => "true or false, without quotes",
         "a string" | "path string" => "text in quotes",
-        "a sequence" => "a list in square brackets",
-        "a duration" => "a time like \"90s\" or \"5m\"",
+        "a sequence" => "a list in square brackets, like [1, 2] or [\"a\", \"b\"]",
+        "a duration" => "a time in quotes, like \"90s\", \"5m\" or \"30days\"",
         section if section.starts_with("struct ") => "a section",
         other => other,
     }

@@ -6,7 +6,8 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 
 use super::check::{check, check_tls, xdg};
-use super::error::{in_toml, place};
+use super::error::place;
+use super::mistake::in_toml;
 use super::raw::Raw;
 use super::{Config, ConfigError, environment, files};
 use crate::tls::Tls;

@@ -2,12 +2,14 @@
 
 mod bounds;
 mod check;
+pub mod duration;
 mod environment;
 mod error;
 pub mod files;
 pub mod key;
 mod load;
 mod log;
+mod mistake;
 mod raw;
 mod relays;
 mod session;

@@ -56,8 +56,8 @@ pub(super) struct RawLocal {
     #[serde(deserialize_with = "digits")]
     pub(super) socket_mode: String,
     pub(super) socket_group: Option<String>,
-    pub(super) allow_uids: Vec<u32>,
-    pub(super) allow_gids: Vec<u32>,
+    pub(super) allow_uids: Vec<Account>,
+    pub(super) allow_gids: Vec<Account>,
     pub(super) listen: Option<String>,
     pub(super) allow_remote: bool,
     pub(super) token: Option<SecretString>,
@@ -69,8 +69,16 @@ pub(super) struct RawLocal {
     pub(super) max_followers: usize,
     pub(super) max_followed_per_connection: usize,
     pub(super) websocket_queue: usize,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub(super) request_timeout: Duration,
+}
+
+/// A user or a group.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "must be a number, or a name in quotes")]
+pub(super) enum Account {
+    Id(u32),
+    Name(String),
 }
 
 /// Digits that are text, though they look like a number in the environment.
@@ -116,10 +124,10 @@ impl Default for RawLocal {
 #[serde(default, deny_unknown_fields)]
 pub struct AuthLimits {
     /// How long a one-time handshake URL can be scanned. Default 5 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub handshake_ttl: Duration,
     /// How long a challenge waits for its answer. Default 5 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub challenge_ttl: Duration,
     /// Handshakes and challenges open at once, in all. Default 200,000.
     pub max_open: usize,
@@ -133,10 +141,10 @@ pub struct AuthLimits {
     /// How often one user is asked within `prompt_window`. Default 10.
     pub max_prompts_per_user: usize,
     /// The window of `max_prompts_per_user`. Default 10 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub prompt_window: Duration,
     /// How far from our own clock the time of a wallet's event may lie. Default 10 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub max_event_age: Duration,
 }
 
@@ -161,13 +169,13 @@ impl Default for AuthLimits {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenRules {
     /// How far ahead a token's `nbf` and `iat` may lie, because phones' clocks do. Default 60 seconds.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub leeway: Duration,
     /// The longest life of a wallet-issued token that is accepted. Default 30 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub max_wallet_lifetime: Duration,
     /// The longest life of a token that is issued. Default 8784 hours (366 days).
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub max_issued_lifetime: Duration,
     /// Verified signatures that are remembered. Default 50,000.
     pub signature_cache: usize,
@@ -224,7 +232,7 @@ impl Default for RelayRules {
 #[serde(default, deny_unknown_fields)]
 pub struct LookupRules {
     /// How long relays and web servers are waited for. Default 5 seconds.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub timeout: Duration,
     /// Whether a NIP-05 domain may lie on a private address, and on plain HTTP at a loopback one. Default false.
     pub allow_private: bool,
@@ -241,14 +249,14 @@ impl Default for LookupRules {
 #[serde(default, deny_unknown_fields)]
 pub struct HistoryRules {
     /// How long a stream and its events, and a session, are kept once they have ended; zero is for good. Default 30 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub keep: Duration,
     /// How long a user is kept about whom no operator has ever said anything, from the last login on; zero is for
     /// good. Default 365 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub keep_users: Duration,
     /// How long the audit tells of what was done; zero is for good. Default 365 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub keep_audit: Duration,
 }
 

@@ -6,7 +6,7 @@ use nostr_sdk::RelayUrl;
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::error::in_toml;
+use super::mistake::in_toml;
 use crate::shown;
 
 /// The file that comes with the source, built in for when there is none.

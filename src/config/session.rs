@@ -18,13 +18,13 @@ pub struct AccessRules {
     /// What signs them. Default ES256.
     pub algorithm: Algorithm,
     /// How long one holds, unless what it rests on ends before. Default 15 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub lifetime: Duration,
     /// The longest life of a JWT that is issued from service to service. Default 30 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub max_service_lifetime: Duration,
     /// How long one key signs; zero: until an operator says so. Default 30 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub rotate_every: Duration,
 }
 
@@ -74,7 +74,7 @@ pub struct SessionRules {
     /// What a check asks for. Default both.
     pub checks: Checks,
     /// How long a session goes on, unless the wallet's credential ends before. Default 30 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub max_lifetime: Duration,
     /// Sessions that a user has at the same time; the oldest beyond these is ended. Default 50.
     pub max_per_user: usize,
@@ -83,7 +83,7 @@ pub struct SessionRules {
     /// Renewals with one wallet within `window`. Default 120.
     pub max_refreshes_per_wallet: usize,
     /// The window of the two. Default 10 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub window: Duration,
 }
 

@@ -173,13 +173,13 @@ pub(super) struct RawWebhook {
     secret_file: Option<RelativePathBuf>,
     pub(super) max_concurrent: usize,
     pub(super) max_waiting: u64,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub(super) timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub(super) first_retry: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub(super) longest_retry: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::duration")]
     pub(super) give_up_after: Duration,
 }
 

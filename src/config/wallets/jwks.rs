@@ -20,7 +20,7 @@ pub struct Jwks {
     #[serde(default = "algorithms")]
     pub algorithms: Vec<JwtAlgorithm>,
     /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
-    #[serde(default = "leeway", with = "humantime_serde")]
+    #[serde(default = "leeway", with = "crate::config::duration")]
     pub leeway: Duration,
     /// Claims that must be there, besides `iss`, `aud`, `exp` and those that name the wallet.
     #[serde(default)]
@@ -35,10 +35,10 @@ pub struct Jwks {
     #[serde(default)]
     pub auth_method: Option<String>,
     /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
-    #[serde(default = "max_stale", with = "humantime_serde")]
+    #[serde(default = "max_stale", with = "crate::config::duration")]
     pub max_stale: Duration,
     /// How long the issuer may take to answer. Default 5 seconds.
-    #[serde(default = "timeout", with = "humantime_serde")]
+    #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
     /// Whether the keys may lie on a private address, and at a loopback one without TLS.
     #[serde(default)]
@@ -55,13 +55,13 @@ pub struct Para {
     #[serde(default = "para_keys")]
     pub jwks_url: WebUrl,
     /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
-    #[serde(default = "leeway", with = "humantime_serde")]
+    #[serde(default = "leeway", with = "crate::config::duration")]
     pub leeway: Duration,
     /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
-    #[serde(default = "max_stale", with = "humantime_serde")]
+    #[serde(default = "max_stale", with = "crate::config::duration")]
     pub max_stale: Duration,
     /// How long Para may take to answer. Default 5 seconds.
-    #[serde(default = "timeout", with = "humantime_serde")]
+    #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
     /// Whether the keys may lie on a private address, and at a loopback one without TLS.
     #[serde(default)]

@@ -12,10 +12,10 @@ pub struct Nip98 {
     /// What stands before path and query in the URLs that users sign, without a slash at its end.
     pub public_url: String,
     /// How far from our own clock the time of an event may lie. Default 60 seconds.
-    #[serde(default = "window", with = "humantime_serde")]
+    #[serde(default = "window", with = "crate::config::duration")]
     pub window: Duration,
     /// How long a session lasts: an event says nothing of that. Default 12 hours.
-    #[serde(default = "session", with = "humantime_serde")]
+    #[serde(default = "session", with = "crate::config::duration")]
     pub session: Duration,
 }
 

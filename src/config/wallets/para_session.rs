@@ -32,16 +32,16 @@ pub struct ParaSessionRules {
     #[serde(default)]
     pub refuse_signers: bool,
     /// How long the provider's word that a session is active is believed. Default 3 seconds.
-    #[serde(default = "cache", with = "humantime_serde")]
+    #[serde(default = "cache", with = "crate::config::duration")]
     pub cache: Duration,
     /// How long the provider is waited for. Default 5 seconds.
-    #[serde(default = "timeout", with = "humantime_serde")]
+    #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
     /// Whether the API may lie on a private address, and on plain HTTP at a loopback one. Default false.
     #[serde(default)]
     pub allow_private: bool,
     /// How long our session may go on; the provider does not tell when its own ends. Default 12 hours.
-    #[serde(default = "session", with = "humantime_serde")]
+    #[serde(default = "session", with = "crate::config::duration")]
     pub session: Duration,
 }
 

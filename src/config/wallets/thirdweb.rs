@@ -21,10 +21,10 @@ pub struct ThirdwebRules {
     #[serde(deserialize_with = "relative")]
     pub admin_key_file: Option<PathBuf>,
     /// How far ahead `nbf` and `iat` may lie. Default 60 seconds.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::config::duration")]
     pub leeway: Duration,
     /// How long an issued token holds, unless whoever asks says. Default 3 days.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::config::duration")]
     pub token_lifetime: Duration,
     /// Sign-in: what users read in their wallet. Default: thirdweb's own words.
     pub statement: String,
@@ -37,7 +37,7 @@ pub struct ThirdwebRules {
     /// What they agree to besides. Default: nothing.
     pub resources: Vec<String>,
     /// How long they may take to sign. Default 10 minutes.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::config::duration")]
     pub payload_lifetime: Duration,
     /// Payloads that wait to be signed. Default 100,000.
     pub max_open_payloads: usize,

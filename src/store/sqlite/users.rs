@@ -103,7 +103,6 @@ pub(super) fn delete(db: &Connection, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Adds a user as they are. [`StoreError::Conflict`]: the wallet has a user already.
 /// Deletes users who last logged in before `before`, of whom no session is left and about whom no operator has ever
 /// said anything: a first revision is as a login made it. The audit tells of each.
 pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32, at: Timestamp) -> Result<u64> {
@@ -136,6 +135,7 @@ pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32, at: Timestam
     Ok(count)
 }
 
+/// Adds a user as they are. [`StoreError::Conflict`]: the wallet has a user already.
 pub(super) fn insert(db: &Connection, user: &User) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO users (id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,

@@ -1,0 +1,75 @@
+//! Durations: read as people write them, and shown as the configuration takes them back.
+
+use std::time::Duration;
+
+use serde::{Deserializer, Serializer};
+
+/// `365days`, `1h 30m`, `250ms`: no unit above the day, as nobody counts the days of a month the same way.
+pub fn show(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(24 * 3600, "day"), (3600, "h"), (60, "m"), (1, "s")];
+    const FRACTIONS: [(u32, &str); 3] = [(1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+
+    let (mut secs, mut nanos) = (duration.as_secs(), duration.subsec_nanos());
+    let mut parts = Vec::new();
+    for (size, unit) in UNITS {
+        let count = secs / size;
+        secs %= size;
+        if count > 0 {
+            let plural = if unit == "day" && count > 1 { "s" } else { "" };
+            parts.push(format!("{count}{unit}{plural}"));
+        }
+    }
+    for (size, unit) in FRACTIONS {
+        let count = nanos / size;
+        nanos %= size;
+        if count > 0 {
+            parts.push(format!("{count}{unit}"));
+        }
+    }
+    if parts.is_empty() { "0s".into() } else { parts.join(" ") }
+}
+
+/// What people write: `90s`, `1h 30m`.
+pub fn parse(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}
+
+pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&show(*duration))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    humantime_serde::deserialize(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_year_is_365_days_and_not_so_many_months() {
+        for (secs, shown) in [
+            (0, "0s"),
+            (90, "1m 30s"),
+            (24 * 3600, "1day"),
+            (30 * 24 * 3600, "30days"),
+            (31 * 24 * 3600, "31days"),
+            (365 * 24 * 3600, "365days"),
+            (366 * 24 * 3600 + 1, "366days 1s"),
+        ] {
+            assert_eq!(show(Duration::from_secs(secs)), shown);
+        }
+        assert_eq!(show(Duration::new(0, 1_500_001)), "1ms 500us 1ns");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(secs in 0..=u64::MAX, small in 0..10_000_000_u64, nanos in 0..1_000_000_000_u32) {
+            for duration in [Duration::new(secs, nanos), Duration::new(small, 0), Duration::new(small, nanos)] {
+                prop_assert_eq!(humantime::parse_duration(&show(duration)), Ok(duration));
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Mistakes in TOML, in words for whoever wrote it. Nothing of a value is repeated that could be a secret.
+
+use super::duration;
+
+/// What is wrong with the text, and in which line.
+pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let number = text.get(..line_start).unwrap_or_default().matches('\n').count() + 1;
+    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let reason = in_line(line).unwrap_or_else(|| said(error.message()));
+    format!("line {number}: {reason}")
+}
+
+/// The line of a key that is named like `section.key`, if it stands in this text.
+pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = toml_edit::ImDocument::parse(text).ok()?;
+    let (mut table, mut start) = (document.as_table() as &dyn toml_edit::TableLike, None);
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let Some((name, item)) = table.get_key_value(part) else { break };
+        start = item.span().or_else(|| name.span()).map(|span| span.start).or(start);
+        match item.as_table_like() {
+            Some(inner) if parts.peek().is_some() => table = inner,
+            _ => break,
+        }
+    }
+    Some(text.get(..start?)?.matches('\n').count() + 1)
+}
+
+/// Mistakes that people make in a line because other formats are written like that.
+fn in_line(line: &str) -> Option<String> {
+    let line = line.trim();
+    if line.starts_with('[') {
+        return (!line.split('#').next()?.trim_end().ends_with(']'))
+            .then(|| "a section is written [name]".into());
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        return Some(match line.split_once(':') {
+            Some((key, _)) if is_key(key) => format!("{}: between key and value stands =, not :", key.trim()),
+            _ => "expected key = value, or a [section]".into(),
+        });
+    };
+    if !is_key(key) {
+        return None;
+    }
+    in_value(value.trim()).map(|reason| format!("{}: {reason}", key.trim()))
+}
+
+fn is_key(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+fn in_value(value: &str) -> Option<String> {
+    if let Some(quote) = value.chars().next().filter(|c| ['"', '\''].contains(c)) {
+        let is_closed = value.len() > 1 && value[1..].contains(quote);
+        return (!is_closed).then(|| format!("the quote {quote} is not closed in this line"));
+    }
+    if let Some(list) = value.strip_prefix('[') {
+        let items = list.split([']', '#']).next()?.split(',');
+        let bare = items.map(str::trim).find(|item| !item.is_empty() && is_bare(item))?;
+        return Some(format!("a text in a list stands in quotes, like [\"…\"]{}", instead(bare)));
+    }
+    let bare = value.split('#').next()?.trim();
+    if bare.is_empty() {
+        return Some("the value is missing".into());
+    }
+    is_bare(bare).then(|| match bare.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "enabled" | "true" => format!("{bare} must be written true, without quotes"),
+        "no" | "off" | "disabled" | "false" => format!("{bare} must be written false, without quotes"),
+        "none" | "null" | "nil" => format!("TOML has no {bare}: leave the key out"),
+        _ if duration::parse(bare).is_some() => format!("a time stands in quotes: \"{bare}\""),
+        _ => "text stands in quotes, like \"…\"".into(),
+    })
+}
+
+/// A time is no secret: it is shown as it must be written.
+fn instead(bare: &str) -> String {
+    if duration::parse(bare).is_some() { format!(": \"{bare}\"") } else { String::new() }
+}
+
+/// Whether a value is of no form that TOML knows.
+fn is_bare(value: &str) -> bool {
+    let is_other = value.starts_with(['"', '\'', '[', '{']);
+    !is_other && format!("value = {value}").parse::<toml::Table>().is_err()
+}
+
+/// The reason of the library, without its quotes; what it found is left out, as it may be a secret.
+fn said(message: &str) -> String {
+    let message = message.replace('`', "").replace('\n', ", ");
+    match message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((_, wanted)) => format!("the value must be {}", super::error::described(wanted)),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(text: &str) -> String {
+        in_toml(text, &toml::from_str::<toml::Table>(text).unwrap_err())
+    }
+
+    #[test]
+    fn what_other_formats_allow_is_answered_with_how_toml_writes_it() {
+        for (line, expected) in [
+            ("enabled = yes", "line 2: enabled: yes must be written true, without quotes"),
+            ("enabled = On  # please", "line 2: enabled: On must be written true, without quotes"),
+            ("enabled = False", "line 2: enabled: False must be written false, without quotes"),
+            ("enabled = off", "line 2: enabled: off must be written false, without quotes"),
+            ("secret = null", "line 2: secret: TOML has no null: leave the key out"),
+            ("keep = 30d", "line 2: keep: a time stands in quotes: \"30d\""),
+            ("keep = 1h 30m", "line 2: keep: a time stands in quotes: \"1h 30m\""),
+            ("keep = 30days", "line 2: keep: a time stands in quotes: \"30days\""),
+            ("listen = 127.0.0.1:3000", "line 2: listen: text stands in quotes, like \"…\""),
+            ("url = https://a.example", "line 2: url: text stands in quotes, like \"…\""),
+            ("hosts = [a.example, \"b\"]", "line 2: hosts: a text in a list stands in quotes, like [\"…\"]"),
+            ("listen = \"127.0.0.1:3000", "line 2: listen: the quote \" is not closed in this line"),
+            ("listen =", "line 2: listen: the value is missing"),
+            ("enabled: true", "line 2: enabled: between key and value stands =, not :"),
+            ("enabled", "line 2: expected key = value, or a [section]"),
+            ("[auth", "line 2: a section is written [name]"),
+            ("local.keep = 5m", "line 2: local.keep: a time stands in quotes: \"5m\""),
+        ] {
+            assert_eq!(explained(&format!("[sessions]\n{line}\nx = 1\n")), expected);
+        }
+    }
+
+    #[test]
+    fn a_mistake_of_another_kind_is_told_as_the_library_does() {
+        let twice = explained("a = 1\na = 2\n");
+        assert!(twice.starts_with("line 2: duplicate key"), "{twice}");
+    }
+
+    #[test]
+    fn a_secret_that_was_written_without_quotes_is_not_repeated() {
+        for secret in
+            ["hunter2", "h=unter2", "12hunter2", "\"hunter2", "[hunter2]", "hunter2]", "[\"hunter2]"]
+        {
+            let error = explained(&format!("token = {secret}\n"));
+            assert!(!error.contains("unter"), "{secret}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_toml_lets_it_stand() {
+        let text = "local.listen = 1\n\n[sessions]\n# enabled\nenabled = 1\n[wallets.jwks]\nissuer = 1\n\
+                    [auth]\nmax = [\n 1,\n]\ninner = { a = 1 }\n";
+        for (key, line) in [
+            ("local.listen", 1),
+            ("sessions.enabled", 5),
+            ("wallets.jwks.issuer", 7),
+            ("auth.max", 9),
+            ("auth.inner.a", 12),
+            ("sessions.nothing", 3),
+        ] {
+            assert_eq!(line_of(text, key), Some(line), "{key}");
+        }
+        assert_eq!(line_of(text, "nothing.here"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, key: String) {
+            if let Err(error) = toml::from_str::<toml::Table>(&text) {
+                let _ = in_toml(&text, &error);
+            }
+            let _ = in_line(&text);
+            let _ = line_of(&text, &key);
+        }
+    }
+}
