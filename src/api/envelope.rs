@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::auth::AuthError;
+use crate::auth::{AuthError, wrapped_token};
 use crate::metrics::Limit;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
@@ -145,6 +145,15 @@ impl ApiError {
 
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a defect; the log says more")
+    }
+
+    /// The same about this token: if it cannot be read, with what stands around it that should not.
+    pub(super) fn about(self, token: &str) -> Self {
+        let is_unreadable = self.code.starts_with("malformed_") || self.detail == Some("malformed_token");
+        match wrapped_token(token).filter(|_| is_unreadable) {
+            Some(what) => Self { message: format!("{}: {what}", self.message), ..self },
+            None => self,
+        }
     }
 
     pub(super) fn because_of(self, limit: Limit) -> Self {

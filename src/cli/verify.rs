@@ -9,7 +9,7 @@ use super::client::Target;
 use super::terminal::{fields, say};
 use super::{CommandResult, Exit, Failure};
 use crate::clock::{Clock, SystemClock};
-use crate::token::{MAX_TOKEN_BYTES, Policy, VerifyingKey, verify};
+use crate::token::{MAX_TOKEN_BYTES, Policy, TokenError, VerifyingKey, verify, wrapped};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -61,8 +61,11 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
         .and_then(|key| VerifyingKey::from_xonly_bytes(key.as_bytes()).ok())
         .ok_or_else(|| Failure::usage("--key: not a public key (64 hex digits or npub1…)"))?;
     let policy = Policy { max_lifetime_secs: Some(args.max_days * 24 * 3600), ..Policy::default() };
-    let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false)
-        .map_err(|error| Failure::new(Exit::No, format!("{error} ({})", error.code())))?;
+    let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false).map_err(|error| {
+        let around = wrapped(token).filter(|_| error == TokenError::MalformedToken);
+        let around = around.map_or_else(String::new, |what| format!(": {what}"));
+        Failure::new(Exit::No, format!("{error}{around} ({})", error.code()))
+    })?;
     let issuer = hex::encode(key.to_xonly_bytes());
     let target = hex::encode(claims.target_key);
     Ok(json!({

@@ -19,6 +19,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod wrapped;
 
 pub use cache::SignatureCache;
 pub use claims::Claims;
@@ -30,3 +31,4 @@ pub use issue::issue;
 pub use jws::{TokenId, UnverifiedToken};
 pub use keys::{InvalidKey, SigningKey, VerifyingKey};
 pub use verify::{Policy, verify};
+pub use wrapped::wrapped;

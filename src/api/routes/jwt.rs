@@ -150,7 +150,8 @@ async fn answer(api: &Api, question: &RawValue) -> Result<VerifiedToken, ApiErro
 /// Verifies a token; the same over HTTP and WebSocket.
 pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Result<VerifiedToken, ApiError> {
     let pubkey = public_key("pubkey", &question.pubkey)?;
-    let verified = api.auth.verify(pubkey, &question.token).await.map_err(ApiError::from);
+    let verified = api.auth.verify(pubkey, &question.token).await;
+    let verified = verified.map_err(|error| ApiError::from(error).about(&question.token));
     api.metrics.api.verified(verified.as_ref().map_or_else(|error| error.code, |_| "ok"));
     verified
 }
@@ -171,7 +172,7 @@ pub(in crate::api) async fn revoke(
 
 /// Revokes a token in Portal's form, and ends the sessions that rest on it. `false`: it was revoked before.
 pub(super) async fn revoke_token(api: &Api, token: &str, actor: &Actor) -> Result<bool, ApiError> {
-    let revoked = api.auth.revoke(token).await?;
+    let revoked = api.auth.revoke(token).await.map_err(|error| ApiError::from(error).about(token))?;
     if let Some(sessions) = &api.sessions {
         for name in revoked.names {
             sessions.credential_revoked(name, actor).await?;

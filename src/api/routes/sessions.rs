@@ -16,7 +16,7 @@ use crate::api::object::Object;
 use crate::api::user_request::{UserRequest, credential};
 use crate::auth::StreamId;
 use crate::events::{Member, OpenSession};
-use crate::session::{Offered, Reason, Sessions};
+use crate::session::{Offered, Reason, SessionError, Sessions};
 use crate::wallet::{Credential, WebRequest};
 
 #[derive(Deserialize)]
@@ -85,7 +85,8 @@ pub(in crate::api) async fn login(
             Credential { text, request: Some(WebRequest { method: "POST", target, body }) }
         }
     };
-    Ok(secret(api.sessions()?.login(new.provider.as_deref(), credential, actor).await?))
+    let begun = api.sessions()?.login(new.provider.as_deref(), credential, actor).await;
+    Ok(secret(begun.map_err(|error| ApiError::from(error).about(credential.text))?))
 }
 
 /// `Authorization: Nostr …`. Over TCP that header holds the API token.
@@ -109,6 +110,15 @@ fn offered<'a>(
     }
 }
 
+/// An error about one of the two layers, with what stands around it that should not.
+fn about(error: SessionError, offered: Offered<'_>) -> ApiError {
+    let text = match error {
+        SessionError::Refused(Reason::InvalidToken(_)) => offered.access_token,
+        _ => offered.credential.map(|credential| credential.text),
+    };
+    ApiError::from(error).about(text.unwrap_or("-"))
+}
+
 pub(in crate::api) async fn verify(
     State(api): State<Api>,
     Asker(actor): Asker,
@@ -116,7 +126,8 @@ pub(in crate::api) async fn verify(
 ) -> Result<Response, ApiError> {
     let Shown { access_token, credential, provider, request } = &shown;
     let offered = offered(access_token, credential, provider, request);
-    let checked = api.sessions()?.check("verify", offered, &actor).await?;
+    let checked =
+        api.sessions()?.check("verify", offered, &actor).await.map_err(|error| about(error, offered))?;
     let user = Member::from(&*checked.user);
     let session = OpenSession::from(&*checked.session);
     Ok(ok(json!({
@@ -136,8 +147,10 @@ pub(in crate::api) async fn refresh(
     let Renewal { access_token, credential: text, provider, request } = renewal;
     let text = text.ok_or(Reason::NoCredential)?;
     let (sessions, credential) = (api.sessions()?, credential(&text, request.as_ref()));
-    let renewed = sessions.refresh(access_token.as_deref(), credential, provider.as_deref(), &actor).await?;
-    Ok(secret(renewed))
+    let provider = provider.as_deref();
+    let offered = Offered { access_token: access_token.as_deref(), credential: Some(credential), provider };
+    let renewed = sessions.refresh(offered.access_token, credential, provider, &actor).await;
+    Ok(secret(renewed.map_err(|error| about(error, offered))?))
 }
 
 pub(in crate::api) async fn logout(
@@ -147,7 +160,8 @@ pub(in crate::api) async fn logout(
 ) -> Result<Response, ApiError> {
     let Logout { access_token, credential, provider, request, all } = &logout;
     let offered = offered(access_token, credential, provider, request);
-    let revoked = api.sessions()?.logout(offered, *all, actor).await?;
+    let revoked =
+        api.sessions()?.logout(offered, *all, actor).await.map_err(|error| about(error, offered))?;
     Ok(ok(json!({ "revoked": revoked })))
 }
 

@@ -89,7 +89,9 @@ impl Api {
         let context = new.ctx.as_ref();
         let issued = match (&new.address, &new.token) {
             (Some(owner), None) => tokens.issue(address(owner)?, lifetime, context)?,
-            (None, Some(token)) => tokens.refresh(token, lifetime, context)?,
+            (None, Some(token)) => tokens
+                .refresh(token, lifetime, context)
+                .map_err(|error| ApiError::from(error).about(token))?,
             _ => return Err(ApiError::bad_request("address, token: give one of them")),
         };
         Ok(issued)
