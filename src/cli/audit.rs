@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{say, text};
+use super::terminal::{Header, say, text};
 use super::{CommandResult, Exit, who};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::session::AuditKind;
@@ -27,9 +27,14 @@ pub(super) struct Args {
     /// Only from then on: a moment like 2026-11-20T18:31:52Z, or how long ago, like 24h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
+    /// Only from before then: as for --since
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     /// How many records at the most, the latest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
+    #[command(flatten)]
+    header: Header,
     /// Print JSON, one record a line
     #[arg(long)]
     json: bool,
@@ -42,13 +47,18 @@ pub(super) async fn run(args: Args) -> CommandResult {
     };
     let session = args.session.map(|id| id.to_string());
     let since = args.since.map(|at| at.to_string());
+    let until = args.until.map(|at| at.to_string());
     let filter = [
         ("user", user.as_deref()),
         ("session", session.as_deref()),
         ("kind", args.kind.as_deref()),
         ("since", since.as_deref()),
+        ("until", until.as_deref()),
     ];
     let records = List { target: &args.target, path: "/audit", entries: "records", filter: &filter };
+    if !args.json {
+        args.header.show(&[("NUMBER", 0), ("TIME", 24), ("KIND", 0), ("BY", 0), ("DETAILS", 0)]);
+    }
     records.each(args.limit, |record| if args.json { say!("{record}") } else { line(record) }).await?;
     Ok(Exit::Success)
 }

@@ -3,15 +3,23 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{say, text};
+use super::terminal::{Header, say, text};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List the keys: the one that signs, the next, and those before
-    List(Args),
+    List(Listing),
     /// Have the next key sign from now on; those before verify until their last token has expired
     Rotate(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Listing {
+    #[command(flatten)]
+    args: Args,
+    #[command(flatten)]
+    header: Header,
 }
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +33,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(command: Command) -> CommandResult {
     let (answer, json) = match command {
-        Command::List(Args { target, json }) => (target.get("/keys").await?, json),
+        Command::List(Listing { args: Args { target, json }, header }) => {
+            let listed = target.get("/keys").await?;
+            if !json {
+                header.show(&[("KEY", 43), ("ALGORITHM", 0), ("MADE", 24), ("STATE", 0)]);
+            }
+            (listed, json)
+        }
         Command::Rotate(Args { target, json }) => (target.post("/keys/rotate", &json!({})).await?, json),
     };
     if json {

@@ -8,7 +8,7 @@ use nostr_sdk::RelayUrl;
 use serde_json::json;
 
 use super::client::Target;
-use super::terminal::{plain, say, text};
+use super::terminal::{Header, plain, say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Config, Overrides};
 use crate::relay::{self, Checkup, Information, InformationError};
@@ -30,6 +30,8 @@ pub(super) enum Command {
 pub(super) struct List {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    header: Header,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -95,6 +97,14 @@ async fn list(args: &List) -> CommandResult {
     if relays.is_empty() {
         eprintln!("No relays: nobody can log in. Add one: portico relays add wss://…");
     }
+    args.header.show(&[
+        ("RELAY", 0),
+        ("ORIGIN", 0),
+        ("STATE", 0),
+        ("LATENCY", 0),
+        ("EVENTS", 0),
+        ("LAST ERROR", 0),
+    ]);
     for relay in relays {
         say!(
             "{}  {}  {}  {}  sent {}, accepted {}, refused {}; received {}, forged {}  {}",

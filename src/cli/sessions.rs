@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{fields, say, text};
+use super::terminal::{Header, fields, say, text};
 use super::who::Who;
 use super::{CommandResult, Exit};
 
@@ -21,6 +21,8 @@ pub(super) enum Command {
 pub(super) struct Listing {
     #[command(flatten)]
     who: Who,
+    #[command(flatten)]
+    header: Header,
     /// Print JSON, one session a line
     #[arg(long)]
     json: bool,
@@ -40,9 +42,12 @@ pub(super) struct Revoke {
 
 pub(super) async fn run(command: Command) -> CommandResult {
     match command {
-        Command::List(Listing { who, json }) => {
+        Command::List(Listing { who, header, json }) => {
             let path = format!("{}/sessions", who.path().await?);
             let sessions = List { target: &who.target, path: &path, entries: "sessions", filter: &[] };
+            if !json {
+                header.show(&[("ID", 36), ("BEGAN", "from ".len() + 24), ("END", 0)]);
+            }
             sessions.each(usize::MAX, |one| if json { say!("{one}") } else { line(one) }).await?;
         }
         Command::Revoke(Revoke { target, session, json }) => {

@@ -2,7 +2,7 @@
 //! the text around, or poses as a line of ours.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
@@ -25,6 +25,24 @@ pub(super) fn print(line: fmt::Arguments<'_>) {
         }
         eprintln!("portico: standard output: {error}");
         std::process::exit(Exit::Failed as i32);
+    }
+}
+
+/// Whether a list begins with the names of its columns. For people it does; what programs read stays as it is.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Header {
+    /// Begin with the names of the columns, as on a terminal
+    #[arg(long, conflicts_with = "json")]
+    header: bool,
+}
+
+impl Header {
+    /// Prints the names; each column that is of one width has that.
+    pub(super) fn show(self, columns: &[(&str, usize)]) {
+        if self.header || io::stdout().is_terminal() {
+            let names = columns.iter().map(|(name, width)| format!("{name:width$}"));
+            say!("{}", names.collect::<Vec<_>>().join("  ").trim_end());
+        }
     }
 }
 

@@ -3,17 +3,25 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{plain, say, text};
+use super::terminal::{Header, plain, say, text};
 use super::{CommandResult, Exit, Failure};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List what is undelivered
-    List(Args),
+    List(Listing),
     /// Begin deliveries anew and at once, those given up included
     Retry(Args),
     /// Forget deliveries; the events stay
     Drop(Drop),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Listing {
+    #[command(flatten)]
+    args: Args,
+    #[command(flatten)]
+    header: Header,
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +54,7 @@ pub(super) struct Drop {
 
 pub(super) async fn run(command: Command) -> CommandResult {
     match command {
-        Command::List(args) => list(&args).await,
+        Command::List(Listing { args, header }) => list(&args, header).await,
         Command::Retry(Args { target, stream, json }) => {
             let whose = json!({ "stream_id": stream });
             show(&target.post("/webhooks/retry", &whose).await?, "retried", json)
@@ -58,7 +66,7 @@ pub(super) async fn run(command: Command) -> CommandResult {
     }
 }
 
-async fn list(args: &Args) -> CommandResult {
+async fn list(args: &Args, header: Header) -> CommandResult {
     let path = match &args.stream {
         // A UUID has nothing to escape, and whatever has is none.
         Some(stream) if !is_id(stream) => return Err(Failure::usage(format!("{stream:?} is not a stream"))),
@@ -73,6 +81,7 @@ async fn list(args: &Args) -> CommandResult {
     say!("{:<12} {}", "webhook", if owed["enabled"] == true { "on" } else { "off" });
     say!("{:<12} {}", "waiting", owed["waiting"]);
     say!("{:<12} {}", "failed", owed["failed"]);
+    header.show(&[("EVENT", 38), ("STATE", 7), ("ATTEMPTS", 0), ("NEXT", 24), ("LAST ERROR", 0)]);
     for delivery in owed["deliveries"].as_array().into_iter().flatten() {
         say!(
             "{}/{}  {:<7}  {} attempts  {}  {}",

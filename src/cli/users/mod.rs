@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{fields, say, text};
+use super::terminal::{Header, fields, say, text};
 use super::who::{Who, wallet_id};
 use super::{CommandResult, Exit};
 
@@ -43,6 +43,8 @@ pub(super) struct Listing {
     /// Only those who are kept out
     #[arg(long)]
     disabled: bool,
+    #[command(flatten)]
+    header: Header,
     /// Print JSON, one user a line
     #[arg(long)]
     json: bool,
@@ -91,6 +93,12 @@ async fn list(args: &Listing) -> CommandResult {
         ("disabled", args.disabled.then_some("true")),
     ];
     let users = List { target: &args.target, path: "/users", entries: "users", filter: &filter };
+    if !args.json {
+        let wallet = "portal:".len() + 64;
+        let columns =
+            [("ID", 36), ("STATE", 8), ("WALLET", wallet), ("NAME", 0), ("ROLES", 0), ("LAST LOGIN", 0)];
+        args.header.show(&columns);
+    }
     users.each(usize::MAX, |user| if args.json { say!("{user}") } else { line(user) }).await?;
     Ok(Exit::Success)
 }
