@@ -145,3 +145,145 @@ async fn people_are_told_what_to_try_and_that_goes_on_when_there_is_no_input() {
     assert_eq!(terminate(demo).await, Some(0));
     assert!(is_empty(temporary.path()));
 }
+
+/// A demo that stays up, for a person who types.
+struct Typed {
+    demo: Child,
+    shown: Lines<BufReader<ChildStdout>>,
+    socket: String,
+    temporary: tempfile::TempDir,
+}
+
+impl Typed {
+    async fn start() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut demo = portico(temporary.path(), &["demo", "--json"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines();
+        let up: Value = serde_json::from_str(&line_with(&mut shown, r#""up""#).await).unwrap();
+        let socket = up["socket"].as_str().unwrap().to_owned();
+        Self { demo, shown, socket, temporary }
+    }
+
+    /// A login that waits: its end, and its URL.
+    async fn login(&self) -> (Child, String) {
+        let arguments = ["login", "--json", "--socket", &self.socket];
+        let mut login = portico(self.temporary.path(), &arguments).spawn().unwrap();
+        let mut said = BufReader::new(login.stderr.take().unwrap()).lines();
+        let url = timeout(SOON, said.next_line()).await.unwrap().unwrap().unwrap();
+        // What it goes on to say must not break it.
+        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+        (login, url)
+    }
+
+    async fn types(&mut self, line: &str) {
+        self.demo.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn shows(&mut self, step: &str) -> Value {
+        let line = line_with(&mut self.shown, &format!("\"step\":\"{step}\"")).await;
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Opens a login and types its URL behind these words: what the screen says, and how the login ends.
+    async fn plays(&mut self, words: &str) -> (Value, Output) {
+        let (login, url) = self.login().await;
+        self.types(&format!("{words} {url}")).await;
+        let asked = self.shows("asked").await;
+        (asked, timeout(SOON, login.wait_with_output()).await.unwrap().unwrap())
+    }
+}
+
+fn outcome(login: &Output) -> (Option<i32>, Value) {
+    (login.status.code(), serde_json::from_slice(&login.stdout).unwrap())
+}
+
+#[tokio::test]
+async fn the_simulated_user_declines_hesitates_and_is_somebody_else_at_the_word_of_the_person_before_the_screen()
+ {
+    let mut typed = Typed::start().await;
+    let (asked, login) = typed.plays("").await;
+    let (code, own) = outcome(&login);
+    assert_eq!((code, &asked["answer"]), (Some(0), &Value::from("approved")));
+
+    let (asked, login) = typed.plays("no").await;
+    let (code, event) = outcome(&login);
+    assert_eq!((code, &event["status"]["status"]), (Some(1), &Value::from("declined")));
+    assert_eq!(asked["answer"], "declined");
+
+    let (asked, login) = typed.plays("slow 100ms").await;
+    assert_eq!(asked["answer"], "thinks for 100ms, then approved");
+    assert_eq!(outcome(&login).1["status"]["status"], "approved", "the no held for one question");
+
+    let mut bobs = Vec::new();
+    for words in ["as bob", "as bob no", "as bob"] {
+        let (asked, login) = typed.plays(words).await;
+        let (_, event) = outcome(&login);
+        assert_eq!((&asked["who"], &asked["user"]), (&Value::from("bob"), &event["user_key"]));
+        assert_ne!(event["user_key"], own["user_key"]);
+        bobs.push((event["user_key"].clone(), event["status"]["status"].clone()));
+    }
+    assert!(bobs.iter().all(|(user, _)| *user == bobs[0].0), "the same name is the same user: {bobs:?}");
+    assert_eq!(
+        bobs.iter().map(|(_, status)| status).collect::<Vec<_>>(),
+        ["approved", "declined", "approved"]
+    );
+    assert_eq!(terminate(typed.demo).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_user_who_does_not_answer_leaves_the_login_open_and_holds_up_nobody() {
+    let mut typed = Typed::start().await;
+    let mut open = Vec::new();
+    // More than a service has open for one user by default.
+    for _ in 0..4 {
+        let (login, url) = typed.login().await;
+        typed.types(&format!("ignore {url}")).await;
+        assert_eq!(typed.shows("asked").await["answer"], "does not answer");
+        open.push(login);
+    }
+    let (_, login) = typed.plays("").await;
+    assert_eq!(outcome(&login).1["status"]["status"], "approved");
+    for login in &mut open {
+        assert!(login.try_wait().unwrap().is_none(), "it waits");
+    }
+    assert_eq!(terminate(typed.demo).await, Some(0));
+}
+
+#[tokio::test]
+async fn somebody_who_plays_for_a_while_is_not_stopped_by_the_limit_on_prompts() {
+    let mut typed = Typed::start().await;
+    // The limit is 10 by default.
+    for round in 0..12 {
+        let (_, login) = typed.plays(if round % 2 == 0 { "no" } else { "yes" }).await;
+        assert_eq!(login.status.code(), Some(1 - round % 2), "round {round}: {login:?}");
+    }
+    assert_eq!(terminate(typed.demo).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_word_that_is_unknown_and_a_url_that_leads_nowhere_are_answered_with_what_helps() {
+    let mut typed = Typed::start().await;
+    for (line, helps) in [
+        ("maybe portal://x", "\"maybe\" is not a portal:// URL, and no word"),
+        ("no", "URL is missing"),
+        ("as portal://x", "as bob URL"),
+        ("https://example.org", "not a portal:// URL"),
+    ] {
+        typed.types(line).await;
+        let error = typed.shows("pasted").await["error"].clone();
+        assert!(error.as_str().unwrap().contains(helps), "{line}: {error}");
+    }
+    typed.types("help").await;
+    assert!(typed.shows("help").await["help"].as_str().unwrap().contains("as NAME URL"));
+
+    let (login, url) = typed.login().await;
+    typed.types(&url).await;
+    typed.shows("asked").await;
+    assert_eq!(timeout(SOON, login.wait_with_output()).await.unwrap().unwrap().status.code(), Some(0));
+    typed.types(&url).await;
+    let told = typed.shows("not_asked").await;
+    assert!(told["error"].as_str().unwrap().contains("was used"), "{told}");
+    let (_, login) = typed.plays("").await;
+    assert_eq!(login.status.code(), Some(0), "it goes on after that");
+    assert_eq!(terminate(typed.demo).await, Some(0));
+}

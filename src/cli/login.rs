@@ -27,13 +27,20 @@ pub(super) async fn run(args: Args) -> CommandResult {
         (Some(url), Some(stream)) => (url, stream),
         _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
     };
-    if args.json {
+    let fills = if args.json {
         eprintln!("{url}\nstream {stream}");
+        false
     } else {
-        eprintln!("{}\n{url}\n\nScan this with your wallet. Waiting … (stream {stream})", qr::render(url));
-    }
+        show(url, stream, &ready_relays(&args.target).await)
+    };
     let mut events = args.target.follow(stream, opened["after"].as_u64().unwrap_or(0)).await?;
-    while let Some(mut event) = events.next().await? {
+    let mut below_code = !fills;
+    loop {
+        let next = events.next().await;
+        if !std::mem::replace(&mut below_code, true) {
+            eprintln!();
+        }
+        let Some(mut event) = next? else { break };
         match event["type"].as_str() {
             Some("key_handshake") if !args.json => {
                 eprintln!("Scanned by {}. Asking for approval …", text(&event["main_key"]));
@@ -47,6 +54,28 @@ pub(super) async fn run(args: Args) -> CommandResult {
         }
     }
     Err(Failure::new(Exit::No, "the login ended without an answer"))
+}
+
+/// The relays at which a wallet is heard now.
+async fn ready_relays(target: &Target) -> Vec<String> {
+    let known = target.get("/relays").await.unwrap_or_default();
+    let relays = known["relays"].as_array().cloned().unwrap_or_default();
+    let ready = relays.iter().filter(|relay| relay["state"] == "ready");
+    ready.filter_map(|relay| Some(relay["relay"].as_str()?.to_owned())).collect()
+}
+
+/// Shows the URL and its code, the code last: that is what must be on the screen as a whole. Returns whether it takes
+/// all of the screen, so that the cursor stays in its last line.
+fn show(url: &str, stream: &str, ready: &[String]) -> bool {
+    let room = qr::Room::of(std::io::stderr());
+    let picture = qr::picture(url, room, |relay| ready.iter().any(|known| known == relay));
+    eprintln!("{url}\n\nScan this with your wallet. Waiting … (stream {stream})\n");
+    match &picture.hint {
+        Some(hint) => eprintln!("{}\n{hint}", picture.code),
+        None if picture.fills => eprint!("{}", picture.code),
+        None => eprintln!("{}", picture.code),
+    }
+    picture.fills
 }
 
 fn finish(event: &mut Value, args: &Args) -> Exit {

@@ -24,6 +24,9 @@ use crate::tls::Tls;
 /// The visitor asks the same simulated user again and again; that user does not mind.
 const MAX_PROMPTS: usize = 10_000;
 
+/// A user who does not answer keeps the visitor waiting for so long.
+const CHALLENGE_TTL: Duration = Duration::from_secs(60);
+
 /// Connections that a demo may need.
 const MAX_CONNECTIONS: usize = 256;
 
@@ -95,6 +98,11 @@ impl Stage {
         self.path("api-token")
     }
 
+    /// How long a user may take to answer.
+    pub fn challenge_ttl(&self) -> Duration {
+        CHALLENGE_TTL
+    }
+
     /// The simulated wallet.
     pub fn wallet(&self) -> &Wallet {
         &self.wallet
@@ -152,7 +160,13 @@ impl Stage {
                 websocket_queue: 1_024,
                 request_timeout: Duration::from_secs(30),
             },
-            auth: AuthLimits { max_prompts_per_user: MAX_PROMPTS, ..AuthLimits::default() },
+            auth: AuthLimits {
+                max_prompts_per_user: MAX_PROMPTS,
+                // Those who do not answer keep theirs open.
+                max_open_per_user: MAX_PROMPTS,
+                challenge_ttl: CHALLENGE_TTL,
+                ..AuthLimits::default()
+            },
             tokens: TokenRules::default(),
             relays: vec![RelayEntry { url: relay, read: true, write: true }],
             relay_source: RelaySource::BuiltIn,

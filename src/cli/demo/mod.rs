@@ -1,16 +1,14 @@
 //! `portico demo`: one whole login on embedded defaults, then a daemon to try things on.
 
+mod order;
+mod play;
 mod screen;
 mod text;
-
-use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::serve::StopSignals;
 use super::{CommandResult, Exit, Failure, logging};
 use crate::config::{Log, LogFormat};
-use crate::demo::wallet::{Wallet, WalletError};
 use crate::demo::{Stage, Told, tell};
-use crate::protocol::{HandshakeUrl, UrlError};
 use screen::Screen;
 
 /// Warnings alone. The embedded relay calls every connection that goes an error.
@@ -23,7 +21,8 @@ const VERBOSE: &str = "warn,portico=info,nostr_relay_builder=off";
 #[command(
     after_help = "Starts a relay, the daemon and a simulated wallet on a temporary folder, logs the wallet in \
                         and shows every step; then it stays up, for you to try things on. Paste a portal:// \
-                        URL into it, and the wallet scans that. Nothing is left behind when it ends."
+                        URL into it, and the wallet scans that; `no URL` declines, `slow URL` hesitates, \
+                        `ignore URL` lets the request expire, `as bob URL` is another user. Nothing is left behind when it ends."
 )]
 pub(super) struct Args {
     /// End after the story: 0 if every step held, else 1
@@ -87,39 +86,6 @@ async fn stay(stage: &Stage, screen: &Screen, stop: &mut StopSignals) -> Exit {
     tokio::select! {
         _ = stop.next() => Exit::Success,
         () = failed => Exit::Failed,
-        () = scan_pasted(stage.wallet(), screen) => Exit::Success,
-        () = show_challenges(stage.wallet(), screen) => Exit::Success,
-    }
-}
-
-/// Scans every URL that is pasted, for a person without a phone. Goes on when there is no more input.
-async fn scan_pasted(wallet: &Wallet, screen: &Screen) {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let line = line.trim();
-        if !line.is_empty() {
-            screen.scanned(scan(wallet, line).await);
-        }
-    }
-    std::future::pending().await
-}
-
-async fn scan(wallet: &Wallet, url: &str) -> Result<(), ScanError> {
-    Ok(wallet.scan(&url.parse::<HandshakeUrl>()?).await?)
-}
-
-/// Why the wallet did not scan what was pasted.
-#[derive(Debug, thiserror::Error)]
-enum ScanError {
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    #[error(transparent)]
-    Wallet(#[from] WalletError),
-}
-
-async fn show_challenges(wallet: &Wallet, screen: &Screen) {
-    loop {
-        let seen = wallet.next_challenge().await;
-        screen.asked(&seen);
+        () = play::play(stage.wallet(), screen) => Exit::Success,
     }
 }

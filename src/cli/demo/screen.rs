@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::ScanError;
+use super::order::HELP;
 use super::text::{duration, invitation, key, rows, summary};
 use crate::cli::qr;
-use crate::demo::wallet::ChallengeSeen;
+use crate::config::duration::show;
+use crate::demo::wallet::{Answer, ChallengeSeen, Wallet};
 use crate::demo::{Scene, Stage, StepName, StoryError, Told};
 
 /// Where the story is shown: standard output.
@@ -56,8 +57,11 @@ impl Screen {
         self.mark(self.styled(GREEN, "✓"), told.step, &duration(told.took), &summary(told));
         match &told.scene {
             Scene::Login { url, .. } => {
-                let code = qr::render(url);
-                let code = code.lines().map(|line| format!("      {line}\n")).collect::<String>();
+                const INDENT: usize = 6;
+                let room = qr::Room::of(std::io::stdout()).indented(INDENT);
+                let picture = qr::picture(url, room, |_| true);
+                let lines = picture.code.lines().map(|line| format!("{:INDENT$}{line}\n", ""));
+                let code = lines.chain(picture.hint.map(|hint| format!("\n  {hint}\n"))).collect::<String>();
                 self.line(format_args!("\n{code}\n  {url}\n"));
             }
             Scene::Claims(session) => {
@@ -102,30 +106,57 @@ impl Screen {
         }
         self.line(format_args!(
             "\n  Paste a portal:// URL here and press Enter: the simulated wallet scans it and says yes.\n  \
-             Ctrl-C ends the demo and removes all of it.\n"
+             Before the URL: no (declines), slow or slow 20s (hesitates), ignore (lets it expire after {}),\n  \
+             as bob (is somebody else); also together: as bob no portal://…\n  \
+             Ctrl-C ends the demo and removes all of it.\n",
+            show(stage.challenge_ttl())
         ));
     }
 
-    /// What came of a URL that was pasted.
-    pub(super) fn scanned(&self, result: Result<(), ScanError>) {
-        let error = result.err().map(|error| error.to_string());
-        match error {
-            _ if self.json => self.object(&json!({ "step": "pasted", "error": error })),
-            None => self.line(format_args!(
+    /// What came of a line that was typed: the URL was scanned, or why not.
+    pub(super) fn scanned(&self, result: Result<(), &str>) {
+        match result {
+            _ if self.json => self.object(&json!({ "step": "pasted", "error": result.err() })),
+            Ok(()) => self.line(format_args!(
                 "  {} scanned: if the URL is open, the user is asked",
                 self.styled(GREEN, "✓")
             )),
-            Some(error) => self.line(format_args!("  {} not scanned: {error}", self.styled(RED, "✗"))),
+            Err(error) => self.line(format_args!("  {} not scanned: {error}", self.styled(RED, "✗"))),
         }
     }
 
-    /// A challenge has reached the wallet, which says yes.
-    pub(super) fn asked(&self, seen: &ChallengeSeen) {
+    /// What can be typed.
+    pub(super) fn help(&self) {
         if self.json {
-            self.object(&json!({ "step": "asked", "service": seen.service }));
+            self.object(&json!({ "step": "help", "help": HELP }));
         } else {
-            let (mark, service) = (self.styled(GREEN, "✓"), key(&seen.service));
-            self.line(format_args!("  {mark} asked by {service}, and approved"));
+            self.line(format_args!("  {HELP}"));
+        }
+    }
+
+    /// A challenge has reached a wallet, whose user answers like this.
+    pub(super) fn asked(&self, wallet: &Wallet, who: Option<&str>, seen: &ChallengeSeen, answer: &Answer) {
+        let says = answered(answer);
+        if self.json {
+            let user = wallet.user_key();
+            let asked =
+                json!({ "step": "asked", "service": seen.service, "user": user, "who": who, "answer": says });
+            return self.object(&asked);
+        }
+        let (mark, service) = (self.styled(GREEN, "✓"), key(&seen.service));
+        let who = who.map_or_else(String::new, |name| format!("{name} was "));
+        self.line(format_args!("  {mark} {who}asked by {service}, and {says}"));
+    }
+
+    /// A URL was scanned, and nothing came of it.
+    pub(super) fn not_asked(&self) {
+        let why = "nothing was asked: the URL was used or has expired, it is for a handshake alone, or its \
+                   service asks this user no more for now (auth.max_prompts_per_user, auth.max_open_per_user); \
+                   try: as bob URL";
+        if self.json {
+            self.object(&json!({ "step": "not_asked", "error": why }));
+        } else {
+            self.line(format_args!("  {} {why}", self.styled(RED, "✗")));
         }
     }
 
@@ -146,5 +177,15 @@ impl Screen {
     /// Whoever closed the other end does not want to know more; that is no reason to end in the middle.
     fn line(&self, text: impl Display) {
         let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
+/// What the user does, as the screen says it.
+fn answered(answer: &Answer) -> String {
+    match answer {
+        Answer::Approve | Answer::Custom(_) => "approved".into(),
+        Answer::Decline(_) => "declined".into(),
+        Answer::Ignore => "does not answer".into(),
+        Answer::After(delay, then) => format!("thinks for {}, then {}", show(*delay), answered(then)),
     }
 }

@@ -22,6 +22,8 @@ pub enum Answer {
     Decline(Option<String>),
     /// Does not look at the phone.
     Ignore,
+    /// Thinks for so long first.
+    After(Duration, Box<Answer>),
     /// Anything: for wallets that do not keep to the protocol.
     Custom(Arc<Custom>),
 }
@@ -97,6 +99,7 @@ impl fmt::Debug for Answer {
             Self::Approve => "Approve",
             Self::Decline(_) => "Decline",
             Self::Ignore => "Ignore",
+            Self::After(..) => "After",
             Self::Custom(_) => "Custom",
         })
     }

@@ -113,10 +113,15 @@ impl Mind {
         self.sealer.seal(&mut OsRng, &to, &[to], Some(unreadable.id), proof, now).ok()
     }
 
-    /// The events that the user's answer becomes.
-    pub(super) fn reply(&self, seen: &ChallengeSeen) -> Result<Vec<Event>, SealError> {
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    /// What the user says to whatever they are asked now.
+    pub(super) fn answer(&self) -> Answer {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The events that the user's answer becomes, however long they think.
+    pub(super) fn reply(&self, seen: &ChallengeSeen, answer: Answer) -> Result<Vec<Event>, SealError> {
         let replies = match answer {
+            Answer::After(_, answer) => return self.reply(seen, *answer),
             Answer::Approve => {
                 let token = seen.session_token(&self.keys, self.token_lifetime);
                 vec![WalletReply::Response(seen.approve(token, self.proof.clone()))]

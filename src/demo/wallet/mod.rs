@@ -150,6 +150,11 @@ impl Wallet {
         *self.core.mind.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
+    /// What its user says to whatever they are asked now.
+    pub fn answer(&self) -> Answer {
+        self.core.mind.answer()
+    }
+
     /// The key that it signs with.
     pub fn public_key(&self) -> PublicKey {
         self.core.mind.keys.public_key()
@@ -219,16 +224,19 @@ impl Core {
             Reaction::Nothing => {}
             Reaction::Prove(proof) => self.spawn(|core| async move { core.send(&[*proof]).await }),
             Reaction::Ask(seen) => {
+                // As it is at this moment: later it may be meant for another question.
+                let answer = self.mind.answer();
                 // Full: nobody takes them, and it is counted anyway.
                 let _ = self.seen.try_send((*seen).clone());
-                self.spawn(|core| async move { core.answer(&seen).await });
+                self.spawn(|core| async move { core.answer(&seen, answer).await });
             }
         }
     }
 
-    async fn answer(&self, seen: &ChallengeSeen) {
-        tokio::time::sleep(self.delay).await;
-        match self.mind.reply(seen) {
+    async fn answer(&self, seen: &ChallengeSeen, answer: Answer) {
+        let thinks = if let Answer::After(delay, _) = &answer { *delay } else { Duration::ZERO };
+        tokio::time::sleep(self.delay + thinks).await;
+        match self.mind.reply(seen, answer) {
             Ok(events) => self.send(&events).await,
             Err(error) => tracing::warn!(%error, "the wallet cannot answer"),
         }

@@ -69,7 +69,7 @@ fn an_approval_carries_a_token_that_verifies_and_names_the_service() {
     let wallet = mind(user.clone(), None, Answer::Approve);
     let event = sealed(&service, &user.public_key(), &challenge(now() + 300, None), 1);
     let seen = asked(wallet.hear(&event));
-    let [reply] = &wallet.reply(&seen).unwrap()[..] else { panic!("one reply") };
+    let [reply] = &wallet.reply(&seen, wallet.answer()).unwrap()[..] else { panic!("one reply") };
     let AuthStatus::Approved { session_token, .. } = response_in(reply, &service).status else {
         panic!("approved")
     };
@@ -130,7 +130,7 @@ fn a_subkey_that_cannot_read_a_challenge_shows_its_proof_and_then_answers_with_i
     assert_eq!(shown, Message::SubkeyProof { proof: proof.clone(), about: Some(unreadable.id) });
 
     let seen = asked(wallet.hear(&sealed(&service, &phone.public_key(), &challenge(now() + 300, None), 2)));
-    let reply = &wallet.reply(&seen).unwrap()[0];
+    let reply = &wallet.reply(&seen, wallet.answer()).unwrap()[0];
     assert_eq!(response_in(reply, &service).subkey_proof, Some(proof));
 }
 
