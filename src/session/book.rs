@@ -208,21 +208,30 @@ fn as_of(wallet: &WalletIdentity, known: Option<User>, now: Timestamp) -> User {
         Some(user) if user.auth_method == auth_method && user.auth_identifier == auth_identifier => user,
         Some(user) => User { auth_method, auth_identifier, revision: user.revision + 1, ..user },
         None => User {
-            id: UserId::new(now, thread_rng().r#gen()),
-            provider: wallet.provider.clone(),
-            wallet_id: wallet.wallet_id.clone(),
             auth_method,
             auth_identifier,
-            username: None,
-            email: None,
-            roles: Vec::new(),
-            permissions: Vec::new(),
-            disabled: false,
-            revision: 1,
-            created_at: now,
-            last_login: now,
-            logins: 0,
+            ..nobody_yet(wallet.provider.clone(), wallet.wallet_id.clone(), now)
         },
+    }
+}
+
+/// A new user with this wallet, of whom nothing else is known.
+pub(super) fn nobody_yet(provider: String, wallet_id: String, now: Timestamp) -> User {
+    User {
+        id: UserId::new(now, thread_rng().r#gen()),
+        provider,
+        wallet_id,
+        auth_method: String::new(),
+        auth_identifier: String::new(),
+        username: None,
+        email: None,
+        roles: Vec::new(),
+        permissions: Vec::new(),
+        disabled: false,
+        revision: 1,
+        created_at: now,
+        last_login: now,
+        logins: 0,
     }
 }
 

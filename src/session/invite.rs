@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use rand::{Rng, thread_rng};
 use serde::Deserialize;
 
 use super::audit::Actor;
-use super::book::until_undisturbed;
+use super::book::{nobody_yet, until_undisturbed};
 use super::users::{UserChange, difference};
 use super::{Result, SessionError, Sessions};
-use crate::store::{AuditKind, StoreError, User, UserId};
+use crate::store::{AuditKind, StoreError, User};
 use crate::wallet::is_wallet_id;
 
 /// How a user proves to own the wallet, as long as they have not.
@@ -62,20 +61,9 @@ impl Sessions {
         }
         let now = self.book.clock.now();
         let nobody = User {
-            id: UserId::new(now, thread_rng().r#gen()),
-            provider: name,
             auth_method: UNPROVEN.into(),
             auth_identifier: wallet_id.clone(),
-            wallet_id,
-            username: None,
-            email: None,
-            roles: Vec::new(),
-            permissions: Vec::new(),
-            disabled: false,
-            revision: 1,
-            created_at: now,
-            last_login: now,
-            logins: 0,
+            ..nobody_yet(name, wallet_id, now)
         };
         let given = UserChange {
             username: username.map(Some),
