@@ -9,6 +9,7 @@ mod hostile;
 mod local;
 mod login;
 mod lookups;
+mod newcomers;
 mod observe;
 mod recovery;
 mod relays;

@@ -1,0 +1,238 @@
+//! What costs a new user time: mistakes that everybody makes, and what is said to them.
+
+use std::path::Path;
+
+use nostr_sdk::PublicKey;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::cli::at;
+use crate::sessions::SESSIONS;
+use crate::support::beginning::Member;
+use crate::support::daemon::Daemon;
+use crate::support::phone::Phone;
+use crate::support::program::{Finished, finished, portico};
+use crate::support::relay::TestRelay;
+use crate::support::rest::Answer;
+use crate::support::soon;
+
+/// `portico config check` of this file.
+async fn check(folder: &Path, toml: &str) -> Finished {
+    let file = folder.join("portico.toml");
+    std::fs::write(&file, toml).unwrap();
+    let mut command = portico(folder);
+    command.args(["config", "check", "--json", "--config"]).arg(file);
+    finished(command).await
+}
+
+fn error(answer: &Answer) -> String {
+    answer.json()["error"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_with_bearer_quotes_or_a_line_break_around_it_is_told_so_wherever_it_is_given() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    let (rest, member) = (daemon.rest(), Member::of(&daemon).await);
+    let service = daemon.public_key().await;
+    for (before, behind, named) in
+        [("Bearer ", "", "begins with \"Bearer\""), ("\"", "\"", "quotes"), ("", "\n", "line break")]
+    {
+        let wrap = |token: &str| format!("{before}{token}{behind}");
+        let (credential, token) = (wrap(&member.credential), wrap(member.access_token()));
+        for (path, body, status, code) in [
+            ("/jwt/verify", json!({ "pubkey": service, "token": credential }), 400, "malformed_token"),
+            ("/jwt/revoke", json!({ "token": credential }), 400, "malformed_token"),
+            ("/auth/login", json!({ "credential": credential }), 401, "malformed_token"),
+            ("/auth/refresh", json!({ "credential": credential }), 401, "malformed_token"),
+            (
+                "/auth/verify",
+                json!({ "access_token": token, "credential": member.credential }),
+                401,
+                "invalid_token",
+            ),
+            (
+                "/auth/verify",
+                json!({ "access_token": member.access_token(), "credential": credential }),
+                401,
+                "malformed_token",
+            ),
+            ("/auth/logout", json!({ "access_token": token }), 401, "invalid_token"),
+        ] {
+            let answer = rest.post(path, body).await;
+            assert_eq!(answer.refusal(), (status, code.to_owned()), "{path}");
+            assert!(error(&answer).contains(named), "{path}: {answer:?}");
+            assert!(!error(&answer).contains("eyJ"), "{path} repeats the token");
+        }
+        let many = json!([{ "pubkey": service, "token": credential }]);
+        let answers = rest.post("/jwt/verify", many).await.data();
+        assert!(answers[0]["error"].as_str().unwrap().contains(named), "{answers}");
+        let mut offline = portico(daemon.folder());
+        offline.args(["verify", "--offline"]);
+        for mut command in [at(&daemon, &["verify"]), offline] {
+            command.args(["--key", &service]).arg(&credential);
+            let told = finished(command).await;
+            assert!(told.code == 1 && told.stderr.contains(named), "{told:?}");
+        }
+    }
+    // What is wrong in another way is not blamed on what stands around it.
+    let expired = member.phone.token(&PublicKey::parse(&service).unwrap(), 1_000, 10);
+    let told = error(&rest.post("/jwt/verify", json!({ "pubkey": service, "token": expired })).await);
+    assert!(!told.contains("alone"), "{told}");
+    rest.post("/auth/verify", member.both()).await.data();
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_file_names_file_line_and_key_and_what_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, expected) in [
+        ("[sessions]\nenabled = yes", "line 2: enabled: yes must be written true, without quotes"),
+        (
+            "[sessions]\n\nenabled = \"yes\"",
+            "sessions.enabled: is text, and must be true or false, without quotes",
+        ),
+        ("[auth]\nchallenge_ttl = 5m", "line 2: challenge_ttl: a time stands in quotes: \"5m\""),
+        (
+            "[auth]\nchallenge_ttl = 300",
+            "auth.challenge_ttl: is a number, and must be a time in quotes, like",
+        ),
+        (
+            "[local]\nallowed_hosts = \"a.example\"",
+            "local.allowed_hosts: is text, and must be a list in square",
+        ),
+        ("[local]\nlisten = 127.0.0.1:3000", "line 2: listen: text stands in quotes"),
+        (
+            "[local]\nallow_gids = [\"no-such-group\"]",
+            "local.allow_gids: there is no group \"no-such-group\"",
+        ),
+        ("[local]\nallow_uids = [\"no-such-user\"]", "local.allow_uids: there is no user \"no-such-user\""),
+        ("[local]\nallow_gids = [true]", "local.allow_gids.0: must be a number, or a name in quotes"),
+    ] {
+        let told = check(folder.path(), &format!("{line}\n")).await;
+        assert_eq!(told.code, 64, "{told:?}");
+        assert!(told.stderr.contains(expected), "{line}: {}", told.stderr);
+        assert!(told.stderr.contains("portico.toml"), "{}", told.stderr);
+        let number = line.matches('\n').count() + 1;
+        assert!(told.stderr.contains(&format!("line {number}")), "{line}: {}", told.stderr);
+    }
+}
+
+#[tokio::test]
+async fn groups_and_users_may_be_given_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = "[local]\nallow_uids = [\"root\", 1000]\nallow_gids = [\"root\", 33, \"34\"]\n";
+    let shown = check(folder.path(), toml).await.json();
+    assert_eq!(shown["local"]["allow_uids"], json!([0, 1000]));
+    assert_eq!(shown["local"]["allow_gids"], json!([0, 33, 34]));
+}
+
+#[tokio::test]
+async fn times_are_shown_as_the_configuration_takes_them_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = check(folder.path(), "").await.json();
+    assert_eq!(shown["history"]["keep_audit"], "365days");
+    assert_eq!(shown["tokens"]["max_issued_lifetime"], "366days");
+    assert_eq!(shown["local"]["request_timeout"], "30s");
+    let mut toml = String::new();
+    for section in ["history", "tokens", "auth"] {
+        toml.push_str(&format!("[{section}]\n"));
+        for (key, value) in shown[section].as_object().unwrap() {
+            toml.push_str(&format!("{key} = {value}\n"));
+        }
+    }
+    let again = check(folder.path(), &toml).await.json();
+    for section in ["history", "tokens", "auth"] {
+        assert_eq!(again[section], shown[section]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_begins_with_the_names_of_its_columns_when_asked_to_and_else_stays_as_programs_know_it() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    let member = Member::of(&daemon).await;
+    for (args, first) in [
+        (&["users", "list"][..], "ID"),
+        (&["sessions", "list", member.id()], "ID"),
+        (&["audit"], "NUMBER"),
+        (&["relays", "list"], "RELAY"),
+        (&["keys", "list"], "KEY"),
+        (&["webhooks", "list"], "EVENT"),
+    ] {
+        let plain = finished(at(&daemon, args)).await;
+        assert!(!plain.stdout.contains(first), "{plain:?}");
+        let headed = finished(at(&daemon, &[args, &["--header"]].concat())).await;
+        let header = headed.stdout.lines().find(|line| line.starts_with(first));
+        assert!(header.is_some_and(|line| line.to_uppercase() == line), "{headed:?}");
+        assert_eq!(headed.stdout.lines().count(), plain.stdout.lines().count() + 1);
+        let both = finished(at(&daemon, &[args, &["--header", "--json"]].concat())).await;
+        assert_eq!(both.code, 64, "JSON has no header: {both:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_is_shown_up_to_a_moment_and_from_one_on() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    Member::of(&daemon).await;
+    for (args, count) in [
+        (&["--until", "1h"][..], 0),
+        (&["--until", "2999-01-01T00:00:00Z"], 1),
+        (&["--until", "2020-01-01T00:00:00Z"], 0),
+        (&["--since", "1h", "--until", "0s"], 1),
+    ] {
+        let shown = finished(at(&daemon, &[&["audit", "--json"], args].concat())).await;
+        assert_eq!((shown.code, shown.stdout.lines().count()), (0, count), "{args:?}: {shown:?}");
+    }
+    assert_eq!(finished(at(&daemon, &["audit", "--until", "soon"])).await.code, 64);
+}
+
+#[tokio::test]
+async fn the_code_of_a_login_with_many_relays_fits_a_terminal_of_24_rows_and_leads_to_a_relay_that_is_ready()
+{
+    let relay = TestRelay::start().await;
+    let plan = Daemon::on(&[&relay]);
+    let mut list = String::new();
+    for name in ["relay.nostr.example", "relay.damus.example", "nos.example"] {
+        list.push_str(&format!("[[relay]]\nurl = \"wss://{name}\"\n"));
+    }
+    list.push_str(&format!("[[relay]]\nurl = \"{}\"\n", relay.url()));
+    std::fs::write(plan.folder().join("relays.toml"), list).unwrap();
+    let daemon = plan.start_subscribed(&[&relay]).await;
+    let mut login = at(&daemon, &["login"]).spawn().unwrap();
+    let mut said = BufReader::new(login.stderr.take().unwrap()).lines();
+    let is_code = |line: &str| line.contains(['█', '▀', '▄']);
+    let (mut url, mut rows) = (String::new(), Vec::new());
+    soon("the code", async {
+        while rows.len() < 23 {
+            let line = said.next_line().await.unwrap().unwrap();
+            if line.starts_with("portal://") {
+                url = line;
+            } else if is_code(&line) {
+                rows.push(line);
+            } else {
+                assert!(rows.is_empty(), "the code is torn by {line:?}");
+            }
+        }
+    })
+    .await;
+    assert!(rows.iter().all(|row| row.chars().count() <= 80));
+    let mut phone = Phone::new();
+    phone.scan(&url).await;
+    let asked = phone.challenge().await;
+    phone.approve(&asked).await;
+    // The last row, which had no line feed before the answer came.
+    let rest = soon("the rest", async {
+        let mut rest = Vec::new();
+        while let Some(line) = said.next_line().await.unwrap() {
+            rest.push(line);
+        }
+        rest
+    })
+    .await;
+    rows.extend(rest.iter().filter(|line| is_code(line)).cloned());
+    assert!(rows.len() <= 24, "{} rows", rows.len());
+    assert!(rest.iter().any(|line| line.starts_with("Scanned by")), "a line of its own: {rest:?}");
+    let login = soon("its end", login.wait_with_output()).await.unwrap();
+    assert!(String::from_utf8(login.stdout).unwrap().starts_with("approved"));
+}
