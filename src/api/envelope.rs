@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::auth::{AuthError, wrapped_token};
 use crate::metrics::Limit;
@@ -27,6 +28,16 @@ pub(super) fn secret(data: impl Serialize) -> Response {
 /// An answer that went well, with status 201.
 pub(super) fn created(data: impl Serialize) -> Response {
     (StatusCode::CREATED, Json(Success { success: true, data })).into_response()
+}
+
+/// The same with its fields beside the envelope, too: programs written for an older line of the reference daemon look
+/// for them there. `data` is an object.
+pub(super) fn ok_and_beside(data: Value) -> Response {
+    let mut answer = Map::from_iter([("success".to_owned(), json!(true)), ("data".to_owned(), data.clone())]);
+    if let Value::Object(fields) = data {
+        answer.extend(fields);
+    }
+    Json(answer).into_response()
 }
 
 #[derive(Serialize)]

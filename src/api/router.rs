@@ -27,7 +27,7 @@ fn quick() -> Routes {
         .get("/metrics", meta::metrics)
         .get("/openapi.json", openapi::serve)
         .get("/.well-known/nostr.json", meta::nostr_json)
-        .get("/well-known/nostr.json", meta::nostr_json)
+        .get("/well-known/nostr.json", meta::enveloped_nostr_json)
         .post("/key-handshake", auth::key_handshake)
         .delete("/key-handshake/{stream_id}", auth::delete_key_handshake)
         .post("/authenticate-key", auth::authenticate_key)

@@ -77,7 +77,6 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
         Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
     });
-    let thirdweb = wallets::thirdweb(config, &store, &clock)?;
     let parts = Parts {
         events,
         identity,
@@ -98,6 +97,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
+    let thirdweb = wallets::thirdweb(config, &auth, &store, &clock)?;
     if book.is_none() && config.wallets.names().len() > 1 {
         tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
     }

@@ -47,11 +47,13 @@ pub(super) fn providers(
 /// thirdweb's tokens, which are also issued, with sessions or without.
 pub(super) fn thirdweb(
     config: &Config,
+    auth: &Arc<Auth>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
 ) -> Result<Option<Arc<SignIn>>, StartError> {
     let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
     let max_lifetime = config.tokens.max_issued_lifetime;
-    let tokens = Arc::new(Thirdweb::new(rules, rules.admin_key()?, max_lifetime, Arc::clone(clock)));
-    Ok(Some(Arc::new(SignIn::new(tokens, rules, store.clone(), Arc::clone(clock)))))
+    let (withdrawals, clock) = (Arc::clone(auth), Arc::clone(clock));
+    let tokens = Thirdweb::new(rules, rules.admin_key()?, max_lifetime, withdrawals, Arc::clone(&clock));
+    Ok(Some(Arc::new(SignIn::new(Arc::new(tokens), rules, store.clone(), clock))))
 }

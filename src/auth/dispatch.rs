@@ -45,7 +45,7 @@ impl Auth {
         match opened.message {
             Message::AuthResponse(response) => self.answered(opened.author, response),
             Message::KeyHandshake(handshake) => {
-                if self.registry.handshakes(&handshake.token).is_empty() {
+                if self.registry.waiting.scanned(&handshake.token).is_empty() {
                     return self.relays.brought_nothing(relay);
                 }
                 self.handle_apart(async move { auth.scanned(&event, handshake).await }).await;

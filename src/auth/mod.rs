@@ -26,6 +26,7 @@ mod run;
 mod scans;
 mod settle;
 mod tokens;
+mod waiting;
 mod wallet;
 
 use std::sync::Arc;

@@ -117,5 +117,6 @@ pub(super) fn failure(challenge: &OpenChallenge, code: FailureCode, error: Optio
         code,
         detail: error.map(|error| error.code().to_owned()),
         user_key: (!challenge.ends_stream).then_some(challenge.user),
+        request: None,
     }
 }

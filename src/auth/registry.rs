@@ -9,6 +9,7 @@ use dashmap::DashMap;
 use nostr_sdk::{Event, EventId, PublicKey, RelayUrl};
 
 use super::deadlines::{Deadlines, Due};
+use super::waiting::Waiting;
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::metrics::Limit;
@@ -170,7 +171,7 @@ impl OpenChallenge {
 /// Everything that is open, by what an incoming event can name.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    by_token: DashMap<String, Vec<Arc<OpenHandshake>>>,
+    pub(super) waiting: Waiting,
     by_stream: DashMap<StreamId, Arc<OpenHandshake>>,
     challenges: DashMap<ChallengeId, Arc<OpenChallenge>>,
     /// Keys from whom an answer is wanted, with the number of challenges that want one.
@@ -202,7 +203,7 @@ impl Registry {
             self.deadlines.add(expires_at, Due::Handshake(row.stream));
         }
         self.by_stream.insert(row.stream, Arc::clone(&handshake));
-        self.by_token.entry(row.token.clone()).or_default().push(handshake);
+        self.waiting.add(handshake);
     }
 
     pub(super) fn remove_handshake(&self, stream: StreamId) -> Option<Arc<OpenHandshake>> {
@@ -211,20 +212,12 @@ impl Registry {
         if let Some(expires_at) = row.expires_at {
             self.deadlines.remove(expires_at, Due::Handshake(stream));
         }
-        self.by_token.remove_if_mut(&row.token, |_, open| {
-            open.retain(|other| other.row.stream != stream);
-            open.is_empty()
-        });
+        self.waiting.remove(row);
         Some(handshake)
     }
 
     pub(super) fn handshake(&self, stream: StreamId) -> Option<Arc<OpenHandshake>> {
         self.by_stream.get(&stream).map(|found| Arc::clone(&found))
-    }
-
-    /// The handshakes that wait on a token, the oldest first.
-    pub(super) fn handshakes(&self, token: &str) -> Vec<Arc<OpenHandshake>> {
-        self.by_token.get(token).map(|found| found.clone()).unwrap_or_default()
     }
 
     pub(super) fn add_challenge(&self, challenge: Arc<OpenChallenge>) {

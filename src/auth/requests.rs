@@ -128,7 +128,12 @@ impl Auth {
         };
         check_static_token(&token)?;
         let _held = self.static_tokens.lock().await;
-        let open = self.registry.handshakes(&token);
+        let waiting = &self.registry.waiting;
+        let open = waiting.on(&token);
+        if open.is_empty() && waiting.has_twin_of(&token) {
+            let message = "a static_token is open that a URL spells like this one: wallets could mean either";
+            return Err(AuthError::Conflict(message));
+        }
         if open.iter().any(|other| other.row.kind != kind || other.row.expires_at.is_some()) {
             return Err(AuthError::Conflict("this static_token is open for another kind of handshake"));
         }

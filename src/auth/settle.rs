@@ -9,7 +9,7 @@ use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Auth, Result};
 use crate::clock::Timestamp;
-use crate::events::{EventBody, FailureCode};
+use crate::events::{EventBody, FailureCode, RequestKind};
 use crate::store::{Envelope, HandshakeKind, StreamId, WalletLogin};
 use crate::token::TokenError;
 
@@ -101,7 +101,15 @@ impl Auth {
     }
 
     async fn end_stream_alone(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
-        let last = EventBody::Error { reason: code.reason().to_owned(), code, detail: None, user_key: None };
+        let open = self.registry.handshake(stream);
+        let is_handshake = open.is_some_and(|open| open.row.kind == HandshakeKind::Handshake);
+        let last = EventBody::Error {
+            reason: code.reason().to_owned(),
+            code,
+            detail: None,
+            user_key: None,
+            request: is_handshake.then_some(RequestKind::KeyHandshake),
+        };
         let draft = self.events.draft(self.clock.now(), &last)?;
         let stored = self.store.end_stream(stream, &draft).await?;
         let (word, reason) = summary(&last);

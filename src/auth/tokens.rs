@@ -161,10 +161,18 @@ impl Auth {
         let key = verifying_key(&pubkey).ok_or(TokenError::InvalidSignature)?;
         self.tokens.signatures.verify(&token, &key)?;
         let claims = token.claims()?;
-        self.tokens.judge(&token, &pubkey, &claims, &self.tokens.wallet_policy, self.clock.now())?;
+        let policy = self.policy_for_issuer(&pubkey, &claims).await?;
+        self.tokens.judge(&token, &pubkey, &claims, policy, self.clock.now())?;
         let target = target_of(&claims)?;
         let session = session(&claims, pubkey, pubkey, target);
         Ok(VerifiedToken { target_key: target, session, token_type: TokenType::Wallet })
+    }
+
+    /// How long a token may live that a caller asks about by its issuer's key: as long as one that this service
+    /// would issue. Only what wallets that log in here make for us is held to less.
+    async fn policy_for_issuer(&self, issuer: &PublicKey, claims: &Claims) -> Result<&Policy> {
+        let is_from_a_wallet = self.is_for_us(claims) && self.user_of_signer(issuer).await?.is_some();
+        Ok(if is_from_a_wallet { &self.tokens.wallet_policy } else { &self.tokens.service_policy })
     }
 
     async fn verify_as_service(&self, token: &UnverifiedToken) -> Result<VerifiedToken> {

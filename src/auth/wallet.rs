@@ -13,7 +13,7 @@ use super::{Auth, AuthError, TokenType};
 use crate::clock::Timestamp;
 use crate::events::Session;
 use crate::token::{TokenError, UnverifiedToken};
-use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
+use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider, Withdrawals, nostr_key};
 
 /// What callers name Portal's wallets by.
 pub const NAME: &str = "portal";
@@ -33,6 +33,12 @@ impl PortalWallets {
     /// Those that this service knows.
     pub fn new(auth: Arc<Auth>) -> Self {
         Self { auth, verified: Cache::new(VERIFIED) }
+    }
+}
+
+impl Withdrawals for Auth {
+    fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
+        self.is_revoked(credential)
     }
 }
 

@@ -33,6 +33,11 @@ impl Target {
         data(self.answer(async |client| client.get(path).await).await?)
     }
 
+    /// Asks for something; returns the whole answer, whether it says yes or no.
+    pub(super) async fn ask(&self, path: &str) -> Result<Value, Failure> {
+        Ok(self.answer(async |client| client.get(path).await).await?.body)
+    }
+
     /// Asks for something that has revisions: `data`, and the revision.
     pub(super) async fn get_revision(&self, path: &str) -> Result<(Value, Option<String>), Failure> {
         let mut answer = self.answer(async |client| client.get(path).await).await?;
@@ -78,7 +83,8 @@ impl Target {
         Ok(Stream { client, socket, id: stream.to_owned(), cursor: after, events })
     }
 
-    fn path(&self) -> Result<PathBuf, Failure> {
+    /// Where its socket is.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.socket {
             return Ok(path.clone());
         }

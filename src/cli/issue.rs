@@ -1,26 +1,72 @@
 //! `portico issue`: a token that is signed by the service.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::Target;
 use super::terminal::{say, text};
 use super::{CommandResult, Exit};
 
+/// How long a token holds unless its kind has a default of its own.
+const DEFAULT_HOURS: i64 = 24;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// For whom: hex or npub
+    /// For whom: hex or npub; with `--format thirdweb` an Ethereum address
     #[arg(value_name = "KEY")]
     target_key: String,
-    /// How long it holds
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
-    hours: i64,
+    /// How long it holds [default: 24; with `--format thirdweb` wallets.thirdweb.token_lifetime]
+    #[arg(long, value_name = "HOURS")]
+    hours: Option<i64>,
+    /// What kind of token
+    #[arg(long, value_name = "FORMAT", default_value = "portal")]
+    format: Format,
+    /// Who is to accept it (`aud`) [default: access.audience]; only with `--format jwt`
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+    /// What it allows (`scope`), names with single blanks between; only with `--format jwt`
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// As wallets make them: ES256K under the service's own key
+    Portal,
+    /// A standard JWT, which any JOSE library verifies by /.well-known/jwks.json
+    Jwt,
+    /// As thirdweb's server makes them
+    Thirdweb,
+}
+
+impl Args {
+    /// What the daemon is asked for. It judges what goes together.
+    fn body(&self) -> Value {
+        let (format, whose) = match self.format {
+            Format::Portal => ("portal", "target_key"),
+            Format::Jwt => ("jwt", "target_key"),
+            Format::Thirdweb => ("thirdweb", "address"),
+        };
+        let hours = match self.format {
+            Format::Thirdweb => self.hours,
+            Format::Portal | Format::Jwt => Some(self.hours.unwrap_or(DEFAULT_HOURS)),
+        };
+        let mut body = json!({ "format": format, "duration_hours": hours, "audience": self.audience, "scope": self.scope });
+        body[whose] = json!(self.target_key);
+        body
+    }
 }
 
 pub(super) async fn run(args: Args) -> CommandResult {
-    let body = json!({ "target_key": args.target_key, "duration_hours": args.hours });
-    let issued = args.target.post("/jwt/issue", &body).await?;
-    say!("{}", text(&issued["token"]));
+    let issued = args.target.post("/jwt/issue", &args.body()).await?;
+    if args.json {
+        say!("{issued:#}");
+    } else {
+        say!("{}", text(&issued["token"]));
+    }
     Ok(Exit::Success)
 }

@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod info;
 mod issue;
 mod keygen;
 mod keys;
@@ -17,9 +18,12 @@ mod logging;
 mod login;
 mod qr;
 mod relays;
+mod revoke;
 mod serve;
 mod sessions;
+mod status;
 mod terminal;
+mod token;
 mod users;
 mod verify;
 mod watch;
@@ -36,7 +40,8 @@ use clap::{Parser, Subcommand};
 pub enum Exit {
     /// It did what it was asked to.
     Success = 0,
-    /// The answer is no: a token that does not verify, a login that was declined or timed out.
+    /// The answer is no: a token that does not verify, a login that was declined or timed out, a daemon that is not
+    /// ready.
     No = 1,
     /// The command line or the configuration is wrong (EX_USAGE).
     Usage = 64,
@@ -76,7 +81,7 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the answer is no: a token that does not verify, a login declined or timed out
+  1   the answer is no: a token that does not verify, a login declined or timed out, a daemon not ready
   64  the command line or the configuration is wrong
   69  the daemon, or something that it needs, is not to be had
   70  a defect, or a part of the daemon that failed
@@ -95,6 +100,12 @@ enum Command {
     Issue(issue::Args),
     /// Verify a token, at the running daemon or offline
     Verify(verify::Args),
+    /// Revoke a token at the running daemon, whatever its format
+    Revoke(revoke::Args),
+    /// Show whether the daemon is up and ready, and how its parts are
+    Status(status::Args),
+    /// Show who the service is: its key, version and socket
+    Info(info::Args),
     /// Make a service key, or a subkey with its proof
     Keygen(keygen::Args),
     /// Follow a stream of events at the running daemon
@@ -156,6 +167,9 @@ fn run(command: Command) -> CommandResult {
             Command::Login(args) => login::run(args).await,
             Command::Issue(args) => issue::run(args).await,
             Command::Verify(args) => verify::run(args).await,
+            Command::Revoke(args) => revoke::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::Info(args) => info::run(args).await,
             Command::Keygen(args) => keygen::run(&args),
             Command::Watch(args) => watch::run(args).await,
             Command::Relays(command) => relays::run(command).await,

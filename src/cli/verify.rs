@@ -1,15 +1,13 @@
 //! `portico verify`: whether a token holds, and what it says.
 
-use std::io::Read;
-
 use nostr_sdk::PublicKey;
 use serde_json::{Value, json};
 
 use super::client::Target;
 use super::terminal::{fields, say};
-use super::{CommandResult, Exit, Failure};
+use super::{CommandResult, Exit, Failure, token};
 use crate::clock::{Clock, SystemClock};
-use crate::token::{MAX_TOKEN_BYTES, Policy, TokenError, VerifyingKey, verify, wrapped};
+use crate::token::{Policy, TokenError, VerifyingKey, verify, wrapped};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -30,7 +28,7 @@ pub(super) struct Args {
     #[arg(long)]
     offline: bool,
     /// Offline: the longest life that is accepted, from `iat` to `exp`
-    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "offline")]
+    #[arg(long, value_name = "DAYS", default_value_t = 366, requires = "offline")]
     max_days: u64,
     /// Print JSON
     #[arg(long)]
@@ -38,10 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> CommandResult {
-    let token = match args.token.as_str() {
-        "-" => read_token()?,
-        token => token.to_owned(),
-    };
+    let token = token::given(&args.token)?;
     let verified = if args.offline {
         offline(&args, &token)?
     } else {
@@ -60,7 +55,8 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
         .ok()
         .and_then(|key| VerifyingKey::from_xonly_bytes(key.as_bytes()).ok())
         .ok_or_else(|| Failure::usage("--key: not a public key (64 hex digits or npub1…)"))?;
-    let policy = Policy { max_lifetime_secs: Some(args.max_days * 24 * 3600), ..Policy::default() };
+    let policy =
+        Policy { max_lifetime_secs: Some(args.max_days.saturating_mul(24 * 3600)), ..Policy::default() };
     let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false).map_err(|error| {
         let around = wrapped(token).filter(|_| error == TokenError::MalformedToken);
         let around = around.map_or_else(String::new, |what| format!(": {what}"));
@@ -75,11 +71,4 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
         "not_before": claims.not_before,
         "expires_at": claims.expires_at,
     }))
-}
-
-fn read_token() -> Result<String, Failure> {
-    let mut text = String::new();
-    let limit = MAX_TOKEN_BYTES as u64 + 2;
-    std::io::stdin().take(limit).read_to_string(&mut text).map_err(Failure::usage)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use follow::Follower;
 pub use login::{LoggedIn, Member, OpenSession};
-pub use model::{Event, EventBody, FailureCode, Session};
+pub use model::{Event, EventBody, FailureCode, RequestKind, Session};
 
 pub use crate::store::StreamId;
 
@@ -42,6 +42,18 @@ pub struct EventPage {
     pub ended: bool,
     /// Index of the stream's latest event, as far as it was looked for; 0: there is none yet.
     pub latest: u64,
+}
+
+impl EventPage {
+    /// Why a handshake came to nothing, if that is all there is to tell.
+    pub fn unscanned(&self) -> Option<(FailureCode, &str)> {
+        match &self.events[..] {
+            [Event { body: EventBody::Error { reason, code, request, .. }, .. }] if self.ended => {
+                (*request == Some(RequestKind::KeyHandshake)).then_some((*code, reason))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Events {

@@ -79,7 +79,18 @@ pub enum EventBody {
         /// On a static login URL, whose attempt it was: the URL itself stays open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_key: Option<PublicKey>,
+        /// What was asked for, where that was a handshake and nothing more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestKind>,
     },
+}
+
+/// What a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// To be told who scans a URL.
+    KeyHandshake,
 }
 
 /// The verified claims of a token. Times are in seconds since the Unix epoch (RFC 7519 §4.1).

@@ -15,6 +15,7 @@ mod subkey;
 #[cfg(test)]
 mod tests;
 mod url;
+mod url_token;
 mod wire;
 
 pub use envelope::{Defect, OpenError, Opened, SealError, Sealer};
@@ -26,3 +27,4 @@ pub use subkey::{
     derive_secret,
 };
 pub use url::{HandshakeUrl, UrlError};
+pub use url_token::{decode_token, token_in_url};

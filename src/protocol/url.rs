@@ -7,6 +7,7 @@ use nostr_sdk::{FromBech32, PublicKey, ToBech32};
 use thiserror::Error;
 
 use super::percent::{self, Encoded};
+use super::url_token::{decode_token, token_in_url};
 
 const SCHEME: &str = "portal://";
 
@@ -21,7 +22,7 @@ pub struct HandshakeUrl {
     pub subkey: Option<PublicKey>,
     /// The URLs of relays the service listens on, as they are. Empty ones do not survive parsing.
     pub relays: Vec<String>,
-    /// What the wallet sends back.
+    /// What the wallet sends back, as it is or as it stands in the URL: see [`token_in_url`].
     pub token: String,
     /// Tells the wallet that no challenge will follow.
     pub no_request: bool,
@@ -36,7 +37,7 @@ pub enum UrlError {
     /// The main key or the subkey is not an `npub` (NIP-19) of a point of the curve.
     #[error("not an npub")]
     Key,
-    /// A value is not percent-encoded UTF-8.
+    /// A relay is not percent-encoded UTF-8.
     #[error("bad percent-encoding")]
     Encoding,
     /// A parameter occurs twice.
@@ -57,7 +58,7 @@ impl fmt::Display for HandshakeUrl {
             let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma}{}", Encoded(relay))?;
         }
-        write!(f, "&token={}", Encoded(&self.token))?;
+        write!(f, "&token={}", token_in_url(&self.token))?;
         if let Some(subkey) = &self.subkey {
             write!(f, "&subkey={}", npub(subkey)?)?;
         }
@@ -81,7 +82,7 @@ impl FromStr for HandshakeUrl {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match name {
                 "relays" => once(&mut relays, relay_list(value)?)?,
-                "token" => once(&mut token, decode(value)?)?,
+                "token" => once(&mut token, decode_token(value).into_owned())?,
                 "subkey" => once(&mut subkey, key(value)?)?,
                 "no_request" => once(&mut no_request, value.parse().map_err(|_| UrlError::NoRequest)?)?,
                 _ => {}
@@ -147,7 +148,7 @@ mod tests {
             (format!("portal://{}?relays=&token=t", "ab".repeat(32)), UrlError::Key),
             (format!("portal://{NPUB}?relays=&token=t&subkey=x"), UrlError::Key),
             (format!("portal://{off_curve}?relays=&token=t"), UrlError::Key),
-            (format!("portal://{NPUB}?relays=&token=%zz"), UrlError::Encoding),
+            (format!("portal://{NPUB}?relays=%zz&token=t"), UrlError::Encoding),
             (format!("portal://{NPUB}?relays=%F&token=t"), UrlError::Encoding),
             (format!("portal://{NPUB}?relays=&token=t&token=u"), UrlError::Duplicate),
             (format!("portal://{NPUB}?relays=&token=t&no_request=1"), UrlError::NoRequest),
@@ -170,7 +171,7 @@ mod tests {
         ) {
             let url = HandshakeUrl { main_key, subkey, relays, token, no_request };
             let text = url.to_string();
-            prop_assert!(text.is_ascii() && !text.contains(' '));
+            prop_assert!(!text.contains(|c: char| c.is_whitespace() || c.is_control()));
             prop_assert_eq!(text.parse(), Ok(url));
         }
 

@@ -1,4 +1,5 @@
-//! Tokens as OAuth 2.0 asks about them: introspection (RFC 7662) and revocation (RFC 7009).
+//! Tokens that are asked about or revoked alone: introspection (RFC 7662), revocation (RFC 7009), and the session
+//! behind a wallet's token.
 
 use std::sync::Arc;
 
@@ -18,13 +19,21 @@ impl Sessions {
         checked
     }
 
-    /// Ends the session of a token; whoever shows it may, even when it has run out.
-    pub async fn revoke_token(self: &Arc<Self>, claims: &Claims, actor: Actor) -> Result<()> {
+    /// Whose session a wallet's credential began here, if it goes on: it is asked about alone, whatever a check asks
+    /// for. `at` names the question in the metrics.
+    pub async fn of_credential(&self, at: &'static str, offered: Offered<'_>) -> Result<Checked> {
+        let checked = self.examine(offered, Checks::Credential).await.and_then(Examined::fresh);
+        self.count(at, &checked, offered.provider);
+        checked
+    }
+
+    /// Ends the session of a token; whoever shows it may, even when it has run out. `false`: it had ended before.
+    pub async fn revoke_token(self: &Arc<Self>, claims: &Claims, actor: Actor) -> Result<bool> {
         let id: Option<StreamId> = claims.sid.as_deref().and_then(|sid| sid.parse().ok());
-        let Some(id) = id else { return Ok(()) };
+        let Some(id) = id else { return Ok(false) };
         match self.revoke_session(id, "oauth", actor).await {
-            Ok(_) | Err(SessionError::NoSuchSession) => Ok(()),
-            Err(error) => Err(error),
+            Err(SessionError::NoSuchSession) => Ok(false),
+            ended => ended,
         }
     }
 }

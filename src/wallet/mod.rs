@@ -110,6 +110,12 @@ pub enum CredentialError {
     Unavailable(String),
 }
 
+/// Knows which credentials were withdrawn before their time.
+pub trait Withdrawals: fmt::Debug + Send + Sync {
+    /// Whether the credential of this name ([`WalletIdentity::credential`]) was.
+    fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
+}
+
 /// Verifies the credentials of one kind of wallet.
 #[async_trait]
 pub trait WalletProvider: fmt::Debug + Send + Sync {

@@ -4,6 +4,7 @@
 mod batch;
 mod bounds;
 mod cli;
+mod commands;
 mod deadlines;
 mod hostile;
 mod local;
@@ -12,7 +13,9 @@ mod lookups;
 mod newcomers;
 mod observe;
 mod recovery;
+mod reference;
 mod relays;
+mod revocations;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

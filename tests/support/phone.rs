@@ -160,6 +160,21 @@ impl Phone {
         event
     }
 
+    /// Scans a handshake URL, and sends this in place of what it reads there.
+    pub(crate) async fn scan_as(&mut self, url: &str, token: &str) -> Event {
+        let url: HandshakeUrl = url.parse().unwrap();
+        if self.lines.is_empty() {
+            for relay in &url.relays {
+                self.connect(&relay.parse().unwrap()).await;
+            }
+        }
+        let message =
+            KeyHandshake { token: token.to_owned(), client_info: None, preferred_relays: Vec::new() };
+        let event = self.sealed(&url.subkey.unwrap_or(url.main_key), None, &message);
+        self.send(&event).await;
+        event
+    }
+
     /// The next challenge that it has not seen yet and can read. It comes in time.
     pub(crate) async fn challenge(&mut self) -> Asked {
         let asked = self.question().await;

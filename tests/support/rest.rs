@@ -152,7 +152,7 @@ impl Rest {
 
     /// What a stream holds now.
     pub(crate) async fn events(&self, stream: &str) -> Vec<Value> {
-        let data = self.get(&format!("/events/{stream}")).await.data();
+        let data = self.get(&format!("/events/{stream}?after=0")).await.data();
         assert_eq!(data["stream_id"], stream);
         data["events"].as_array().unwrap().clone()
     }

@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::recurring;
 use crate::api::Api;
 use crate::api::body::{PathParam, QueryParam};
 use crate::api::envelope::{ApiError, ok};
@@ -35,6 +36,9 @@ pub(in crate::api) async fn read(
     QueryParam(Position { after, wait }): QueryParam<Position>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if stream == recurring::STREAM {
+        return Ok(recurring::read(wants_sse(&headers)));
+    }
     let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
     if wants_sse(&headers) {
         // A browser that reconnects says where it was.
@@ -47,6 +51,7 @@ pub(in crate::api) async fn read(
         }
         return Ok(follow(follower, room, api.lifecycle.clone()));
     }
+    let is_bare = after.is_none() && wait.is_none();
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
     let page = if wait.is_zero() {
@@ -54,7 +59,19 @@ pub(in crate::api) async fn read(
     } else {
         wait_for_page(&api, stream, after, wait).await?
     };
-    Ok(ok(json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended })))
+    match page.unscanned() {
+        // The SDKs of the reference daemon ask like this until there is an event, and take the first one for a scan
+        // whatever its type. An answer that says no ends their wait with an error.
+        Some((code, reason)) if is_bare => {
+            let message = format!("the handshake ended before anybody scanned its URL: {reason}");
+            Err(ApiError::new(StatusCode::GONE, code.as_str(), message))
+        }
+        _ => Ok(ok(page_of(stream, &page))),
+    }
+}
+
+fn page_of(stream: StreamId, page: &EventPage) -> Value {
+    json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended })
 }
 
 async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {

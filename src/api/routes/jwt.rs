@@ -6,19 +6,22 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use nostr_sdk::PublicKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
+use super::revocation::revoke_token;
 use super::thirdweb;
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
-use crate::auth::VerifiedToken;
+use crate::auth::{PORTAL, VerifiedToken};
+use crate::events::{Member, OpenSession};
 use crate::metrics::Limit;
-use crate::session::{Actor, NewServiceToken};
+use crate::session::{NewServiceToken, Offered};
+use crate::wallet::Credential;
 
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
@@ -143,17 +146,46 @@ fn defect(error: impl Display) -> ApiError {
     ApiError::internal()
 }
 
-async fn answer(api: &Api, question: &RawValue) -> Result<VerifiedToken, ApiError> {
+async fn answer(api: &Api, question: &RawValue) -> Result<Verified, ApiError> {
     verify_token(api, &questions::read(question)?).await
 }
 
+/// A token that holds, and what it opened here.
+#[derive(Serialize)]
+pub(in crate::api) struct Verified {
+    #[serde(flatten)]
+    token: VerifiedToken,
+    #[serde(flatten)]
+    login: Option<Login>,
+}
+
+/// The session that a wallet's token began, which goes on.
+#[derive(Serialize)]
+struct Login {
+    user: Member,
+    session: OpenSession,
+}
+
 /// Verifies a token; the same over HTTP and WebSocket.
-pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Result<VerifiedToken, ApiError> {
-    let pubkey = public_key("pubkey", &question.pubkey)?;
-    let verified = api.auth.verify(pubkey, &question.token).await;
-    let verified = verified.map_err(|error| ApiError::from(error).about(&question.token));
+pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Result<Verified, ApiError> {
+    let verified = verify_both(api, question).await;
     api.metrics.api.verified(verified.as_ref().map_or_else(|error| error.code, |_| "ok"));
     verified
+}
+
+async fn verify_both(api: &Api, question: &Question) -> Result<Verified, ApiError> {
+    let pubkey = public_key("pubkey", &question.pubkey)?;
+    let token = api.auth.verify(pubkey, &question.token).await;
+    let token = token.map_err(|error| ApiError::from(error).about(&question.token))?;
+    let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };
+    Ok(Verified { token, login })
+}
+
+async fn login_of(api: &Api, token: &str) -> Result<Login, ApiError> {
+    let credential = Some(Credential::alone(token));
+    let offered = Offered { credential, provider: Some(PORTAL), ..Offered::default() };
+    let checked = api.sessions()?.of_credential("jwt_verify", offered).await?;
+    Ok(Login { user: Member::from(&*checked.user), session: OpenSession::from(&*checked.session) })
 }
 
 #[derive(Deserialize)]
@@ -168,15 +200,4 @@ pub(in crate::api) async fn revoke(
 ) -> Result<Response, ApiError> {
     let fresh = revoke_token(&api, &revoked.token, &actor).await?;
     Ok(ok(json!({ "revoked": true, "already_revoked": !fresh })))
-}
-
-/// Revokes a token in Portal's form, and ends the sessions that rest on it. `false`: it was revoked before.
-pub(super) async fn revoke_token(api: &Api, token: &str, actor: &Actor) -> Result<bool, ApiError> {
-    let revoked = api.auth.revoke(token).await.map_err(|error| ApiError::from(error).about(token))?;
-    if let Some(sessions) = &api.sessions {
-        for name in revoked.names {
-            sessions.credential_revoked(name, actor).await?;
-        }
-    }
-    Ok(revoked.fresh)
 }

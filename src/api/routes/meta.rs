@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::body::QueryParam;
-use crate::api::envelope::{ApiError, ok};
+use crate::api::envelope::{ApiError, ok, ok_and_beside};
 use crate::api::{Api, GIT_COMMIT, VERSION};
 use crate::metrics::{CONTENT_TYPE, Reading};
 
@@ -22,7 +22,7 @@ pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, Ap
 }
 
 pub(in crate::api) async fn version() -> Response {
-    ok(json!({ "version": VERSION, "git_commit": GIT_COMMIT }))
+    ok_and_beside(json!({ "version": VERSION, "git_commit": GIT_COMMIT }))
 }
 
 pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
@@ -55,4 +55,12 @@ pub(in crate::api) async fn nostr_json(
     QueryParam(Name { name }): QueryParam<Name>,
 ) -> Json<Value> {
     Json(api.auth.nip05_document(name.as_deref()))
+}
+
+/// The same where the reference daemon has it, as its clients read it.
+pub(in crate::api) async fn enveloped_nostr_json(
+    State(api): State<Api>,
+    QueryParam(Name { name }): QueryParam<Name>,
+) -> Response {
+    ok_and_beside(api.auth.nip05_document(name.as_deref()))
 }

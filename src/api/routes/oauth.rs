@@ -8,14 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::jwt;
+use super::revocation::revoke_token;
 use crate::access::Claims;
 use crate::api::Api;
 use crate::api::MAX_BODY;
 use crate::api::body::{Asker, TextBody};
 use crate::api::envelope::{self, ApiError};
 use crate::auth::{self, AuthError, TokenType, VerifiedToken};
-use crate::clock::Timestamp;
 use crate::session::{SessionError, User};
 
 /// Why there is no answer (RFC 6749 §5.2).
@@ -99,22 +98,10 @@ pub(in crate::api) async fn revoke(
     TextBody(body): TextBody<MAX_BODY>,
 ) -> Result<Response, OauthError> {
     let token = token_in(&headers, &body)?;
-    match api.mint.read(&token) {
-        Ok(claims) if claims.sid.is_some() => {
-            // Where sessions are off, it is worth nothing.
-            if let Some(sessions) = &api.sessions {
-                sessions.revoke_token(&claims, actor).await.map_err(ApiError::from)?;
-            }
-        }
-        Ok(claims) => {
-            let until = Timestamp::from_secs(claims.exp);
-            api.auth.revoke_named(api.mint.name_of(&claims), until).await.map_err(ApiError::from)?;
-        }
+    match revoke_token(&api, &token, &actor).await {
         // One that is none, or holds no more, is as good as revoked (RFC 7009 §2.2).
-        Err(_) => match jwt::revoke_token(&api, &token, &actor).await {
-            Err(error) if error.status != StatusCode::BAD_REQUEST => return Err(error.into()),
-            _ => {}
-        },
+        Err(error) if error.status != StatusCode::BAD_REQUEST => return Err(error.into()),
+        _ => {}
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], ()).into_response())
 }

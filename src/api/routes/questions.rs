@@ -23,6 +23,9 @@ pub(in crate::api) struct Question {
     #[serde(alias = "public_key")]
     pub(in crate::api) pubkey: String,
     pub(in crate::api) token: String,
+    /// Whether the session that a wallet's token began here must go on, too.
+    #[serde(default)]
+    pub(in crate::api) session: bool,
 }
 
 /// An object is one question, an array many.

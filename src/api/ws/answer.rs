@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::envelope::ApiError;
-use crate::auth::{StreamId, VerifiedToken};
+use crate::api::routes::jwt::Verified;
+use crate::auth::StreamId;
 use crate::events::Event;
 
 /// What a command was asked for.
@@ -19,7 +20,7 @@ pub(super) enum Data {
     Verified {
         r#type: &'static str,
         #[serde(flatten)]
-        verified: VerifiedToken,
+        verified: Box<Verified>,
     },
     Other(Value),
 }
@@ -29,8 +30,8 @@ impl Data {
         Self::Issued { r#type: "issue_jwt", token }
     }
 
-    pub(super) fn verified(verified: VerifiedToken) -> Self {
-        Self::Verified { r#type: "verify_jwt", verified }
+    pub(super) fn verified(verified: Verified) -> Self {
+        Self::Verified { r#type: "verify_jwt", verified: Box::new(verified) }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::api::envelope::ApiError;
 use crate::api::room::Following;
 use crate::api::routes::auth::authenticate as authenticate_user;
 use crate::api::routes::jwt::{issue_token, verify_token};
+use crate::api::routes::recurring;
 use crate::auth::StreamId;
 use crate::events::{Event, EventBody, Follower};
 
@@ -21,9 +22,18 @@ enum Outcome {
     /// An answer.
     Data(Data),
     /// An answer, and then what happens on a stream.
-    Follow { data: Value, stream: StreamId, follower: Box<Follower>, room: Following, tell_end: bool },
+    Follow { data: Value, stream: StreamId, follower: Box<Follower>, room: Following, told: Told },
     /// An answer once a stream has ended.
     Await(Box<Follower>, Following),
+}
+
+/// What a client hears of a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Who scanned, and nothing else: clients of the reference take whatever comes for a scan.
+    Scans,
+    /// Every event, and that it was the last: the client has subscribed.
+    Everything,
 }
 
 /// The first command of a client, or another `Auth`; `false`: it is not let in.
@@ -52,16 +62,16 @@ pub(super) async fn run(session: Session, request: Request, outbox: Outbox, plac
     drop(place);
     match outcome {
         Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
-        Ok(Outcome::Follow { data, stream, follower, room, tell_end }) => {
+        Ok(Outcome::Follow { data, stream, follower, room, told }) => {
             outbox.send(&success(&request.id, data));
             let unsubscribed = CancellationToken::new();
             if let Some(former) = session.subscriptions.insert(stream, unsubscribed.clone()) {
                 former.cancel();
             }
             tokio::select! {
-                () = follow(stream, *follower, &outbox) => {
+                () = follow(stream, *follower, told, &outbox) => {
                     session.subscriptions.remove(&stream);
-                    if tell_end {
+                    if told == Told::Everything {
                         outbox.send(&json!({ "type": "ended", "id": stream.to_string() }));
                     }
                 }
@@ -119,7 +129,7 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
                 "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string(),
             });
             let follower = followed(session, stream, 0).await?;
-            return Ok(Outcome::Follow { data, stream, follower, room, tell_end: false });
+            return Ok(Outcome::Follow { data, stream, follower, room, told: Told::Scans });
         }
         Command::AuthenticateKey(who) => {
             let room = may_follow(session)?;
@@ -155,12 +165,15 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
             let relay = service.remove_relay(&which.relay).await?;
             json!({ "type": "remove_relay", "relay": relay.to_string() })
         }
+        Command::ListenClosedRecurringPayment => {
+            json!({ "type": "listen_closed_recurring_payment", "stream_id": recurring::STREAM })
+        }
         Command::Subscribe(which) => {
             let stream = which.stream()?;
             let room = may_follow(session)?;
             let follower = followed(session, stream, which.after).await?;
             let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
-            return Ok(Outcome::Follow { data, stream, follower, room, tell_end: true });
+            return Ok(Outcome::Follow { data, stream, follower, room, told: Told::Everything });
         }
         Command::Unsubscribe(which) => {
             let (_, subscription) =
@@ -189,12 +202,17 @@ async fn followed(session: &Session, stream: StreamId, after: u64) -> Result<Box
     follower.map(Box::new).ok_or_else(ApiError::no_such_stream)
 }
 
-/// Sends every event of a stream as a notification.
-async fn follow(stream: StreamId, mut follower: Follower, outbox: &Outbox) {
+/// Sends the events of a stream as notifications.
+async fn follow(stream: StreamId, mut follower: Follower, told: Told, outbox: &Outbox) {
     loop {
         match follower.next().await {
-            Ok(Some(event)) => outbox.send(&notification(stream, &event)),
+            Ok(Some(event)) => {
+                if told == Told::Everything || matches!(event.body, EventBody::KeyHandshake { .. }) {
+                    outbox.send(&notification(stream, &event));
+                }
+            }
             Ok(None) => return,
+            Err(_) if told == Told::Scans => return,
             Err(error) => {
                 let error = ApiError::from(error);
                 let data = json!({ "type": "error", "reason": error.message, "code": error.code });

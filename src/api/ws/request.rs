@@ -31,6 +31,8 @@ pub(super) enum Command {
     SetProfile(NewProfile),
     AddRelay(Which),
     RemoveRelay(Which),
+    /// Clients of the reference ask this at their start. It takes no parameters.
+    ListenClosedRecurringPayment,
     Subscribe(Subscription),
     Unsubscribe(Subscription),
 }
@@ -106,6 +108,7 @@ impl Command {
             Self::SetProfile(_) => "SetProfile",
             Self::AddRelay(_) => "AddRelay",
             Self::RemoveRelay(_) => "RemoveRelay",
+            Self::ListenClosedRecurringPayment => "ListenClosedRecurringPayment",
             Self::Subscribe(_) => "Subscribe",
             Self::Unsubscribe(_) => "Unsubscribe",
         }
@@ -113,7 +116,11 @@ impl Command {
 
     /// Whether it waits for nobody and leads to an answer and nothing more.
     pub(super) fn only_computes(&self) -> bool {
-        matches!(self, Self::IssueJwt(_) | Self::VerifyJwt(_))
+        match self {
+            Self::IssueJwt(_) => true,
+            Self::VerifyJwt(question) => !question.session,
+            _ => false,
+        }
     }
 
     fn read(name: &str, params: Value) -> Result<Self, ApiError> {
@@ -128,6 +135,7 @@ impl Command {
             "SetProfile" => Self::SetProfile(read(params)?),
             "AddRelay" => Self::AddRelay(read(params)?),
             "RemoveRelay" => Self::RemoveRelay(read(params)?),
+            "ListenClosedRecurringPayment" => Self::ListenClosedRecurringPayment,
             "Subscribe" => Self::Subscribe(read(params)?),
             "Unsubscribe" => Self::Unsubscribe(read(params)?),
             other => {

@@ -10,6 +10,7 @@ mod refusal;
 mod sign_in;
 mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +24,9 @@ pub use refusal::Refusal;
 pub use sign_in::{SignIn, SignInError};
 pub use token::{Policy, Verified, verify};
 
-use super::{Credential, CredentialError, WalletIdentity, WalletProvider};
+use token::has_header;
+
+use super::{Credential, CredentialError, WalletIdentity, WalletProvider, Withdrawals};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::ThirdwebRules;
 use crate::ethereum::{Address, SigningKey};
@@ -39,6 +42,7 @@ pub struct Thirdweb {
     key: Option<SigningKey>,
     lifetime: Duration,
     max_lifetime: Duration,
+    withdrawals: Arc<dyn Withdrawals>,
     clock: SharedClock,
 }
 
@@ -64,11 +68,12 @@ pub enum IssueError {
 
 impl Thirdweb {
     /// By these rules. The address of our own key counts as an admin's; no token that it signs lives longer than
-    /// `max_lifetime`.
+    /// `max_lifetime`, and none holds that is among the `withdrawals`.
     pub fn new(
         rules: &ThirdwebRules,
         key: Option<SigningKey>,
         max_lifetime: Duration,
+        withdrawals: Arc<dyn Withdrawals>,
         clock: SharedClock,
     ) -> Self {
         let own = key.as_ref().map(SigningKey::address);
@@ -77,7 +82,7 @@ impl Thirdweb {
             admins: rules.admin_addresses.iter().copied().chain(own).collect(),
             leeway_secs: rules.leeway.as_secs(),
         };
-        Self { policy, key, lifetime: rules.token_lifetime, max_lifetime, clock }
+        Self { policy, key, lifetime: rules.token_lifetime, max_lifetime, withdrawals, clock }
     }
 
     /// Whether there is a key to issue with.
@@ -135,8 +140,17 @@ impl Thirdweb {
         self.key.as_ref().ok_or(IssueError::NoKey)
     }
 
+    /// What a token says that is to be revoked. `None`: it is none of thirdweb's.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies; that it was revoked is none here.
+    pub fn read(&self, token: &str) -> Option<Result<Verified, Refusal>> {
+        has_header(token).then(|| verify(token, &self.policy, self.clock.now().secs()))
+    }
+
     fn verify(&self, token: &str) -> Result<Verified, Refusal> {
-        verify(token, &self.policy, self.clock.now().secs())
+        let verified = verify(token, &self.policy, self.clock.now().secs())?;
+        if self.withdrawals.is_withdrawn(&verified.id) { Err(Refusal::Revoked) } else { Ok(verified) }
     }
 }
 
@@ -157,9 +171,8 @@ impl WalletProvider for Thirdweb {
         Ok(format!("{address:x}"))
     }
 
-    /// Nobody withdraws these tokens: they are made to end soon.
-    fn is_withdrawn(&self, _credential: &[u8; 32]) -> bool {
-        false
+    fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
+        self.withdrawals.is_withdrawn(credential)
     }
 }
 

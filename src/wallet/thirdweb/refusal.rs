@@ -33,6 +33,9 @@ pub enum Refusal {
     /// `iat` lies ahead.
     #[error("it claims to be issued in the future")]
     IssuedInFuture,
+    /// It was revoked here.
+    #[error("it was revoked")]
+    Revoked,
 }
 
 impl Refusal {
@@ -48,6 +51,7 @@ impl Refusal {
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",
+            Self::Revoked => "token_revoked",
         }
     }
 }

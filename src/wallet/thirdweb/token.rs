@@ -124,6 +124,11 @@ impl Claims<'_> {
     }
 }
 
+/// Whether a token begins as every thirdweb token does, and as no other kind that is made here.
+pub(super) fn has_header(token: &str) -> bool {
+    token.strip_prefix(HEADER).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// Payload and signature of a token; what they say is not looked at, but that it means the same to every reader.
 fn parse(token: &str) -> Result<(Vec<u8>, String), Refusal> {
     if token.len() > MAX_TOKEN_BYTES {

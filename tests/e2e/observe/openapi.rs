@@ -141,9 +141,15 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
     let new = json!({ "static_token": "wall", "no_request": true });
     let opened = api.send(&rest, Method::POST, "/key-handshake", "/key-handshake", Some(new)).await.data();
     let (path, stream) = ("/key-handshake/{stream_id}", opened["stream_id"].as_str().unwrap());
+    let poll = format!("/events/{stream}");
     for status in [200, 404] {
         let answer = api.send(&rest, Method::DELETE, path, &format!("/key-handshake/{stream}"), None).await;
         assert_eq!(answer.status, status);
+    }
+
+    assert_eq!(api.send(&rest, Method::GET, events, &poll, None).await.status, 410);
+    for path in [format!("{poll}?after=0"), "/events/recurring-payment-close".to_owned()] {
+        api.send(&rest, Method::GET, events, &path, None).await.data();
     }
 
     let new = json!({ "target_key": us, "duration_hours": 1 });

@@ -2,6 +2,7 @@
 
 mod cli;
 mod ends;
+mod first_layer;
 mod forward;
 mod layers;
 mod login;

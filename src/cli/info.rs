@@ -1,0 +1,40 @@
+//! `portico info`: who the service is.
+
+use nostr_sdk::{PublicKey, ToBech32};
+use serde_json::json;
+
+use super::client::Target;
+use super::terminal::{fields, say};
+use super::{CommandResult, Exit, Failure};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> CommandResult {
+    let info = args.target.get("/info").await?;
+    let names = args.target.get("/well-known/nostr.json").await?;
+    let key = info["public_key"].as_str().and_then(|key| PublicKey::from_hex(key).ok());
+    let key = key.ok_or_else(|| Failure::new(Exit::Unavailable, "the daemon sent nonsense"))?;
+    let Ok(npub) = key.to_bech32();
+    let names: Vec<&String> = names["names"].as_object().into_iter().flat_map(|names| names.keys()).collect();
+    let told = json!({
+        "public_key": key,
+        "npub": npub,
+        "nip05_names": names,
+        "version": info["version"],
+        "git_commit": info["git_commit"],
+        "socket": args.target.path()?.display().to_string(),
+    });
+    if args.json {
+        say!("{told:#}");
+    } else {
+        fields(&told);
+    }
+    Ok(Exit::Success)
+}

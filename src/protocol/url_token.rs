@@ -1,0 +1,121 @@
+//! The token in a handshake URL: how it is written there, and how it reads back.
+//!
+//! Portal's wallets take the token as it stands in the URL, other wallets percent-decode it (RFC 3986 §2.1). So it is
+//! written as it is wherever both can read it: only what would end the parameter or the URL is encoded, and a `%` that
+//! decoding would take for the beginning of an escape.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// A token as handshake URLs hold it. [`decode_token`] gives it back, so no two tokens are written alike.
+pub fn token_in_url(token: &str) -> Cow<'_, str> {
+    if !token.char_indices().any(|(at, c)| must_be_encoded(c, &token[at..])) {
+        return Cow::Borrowed(token);
+    }
+    let mut written = String::with_capacity(token.len() + 8);
+    for (at, c) in token.char_indices() {
+        if must_be_encoded(c, &token[at..]) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(written, "%{byte:02X}");
+            }
+        } else {
+            written.push(c);
+        }
+    }
+    Cow::Owned(written)
+}
+
+/// A token as a wallet reads it that decodes. What is no escape stays as it is, and so does the whole if it would not
+/// be UTF-8.
+pub fn decode_token(text: &str) -> Cow<'_, str> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        if let Some(byte) = escaped(rest) {
+            bytes.push(byte);
+            rest = &rest[3..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
+        }
+    }
+    if bytes.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// `from` begins with `c`.
+fn must_be_encoded(c: char, from: &str) -> bool {
+    match c {
+        '&' => true,
+        '%' => escaped(from.as_bytes()).is_some(),
+        _ => c.is_whitespace() || c.is_control(),
+    }
+}
+
+/// The byte that an escape at the beginning stands for.
+fn escaped(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Texts with many percent signs, blanks and digits, which random ones lack.
+    fn token() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), "[%&2fF0-9a /+à\u{a0}\u{3000}=#?]{0,12}"]
+    }
+
+    #[test]
+    fn a_token_is_written_as_it_is_but_for_what_a_wallet_could_not_take() {
+        let raw = "a:b@c+d=e,f(g)h!i*j'k#l%m/n?o~à\"<>[]{}|^`$;💶";
+        assert_eq!(token_in_url(raw), raw);
+        for (token, written) in [
+            ("R&D", "R%26D"),
+            ("on the wall", "on%20the%20wall"),
+            ("\u{a0}\u{3000}", "%C2%A0%E3%80%80"),
+            ("\n", "%0A"),
+            ("100%", "100%"),
+            ("%%41", "%%2541"),
+            ("a%2Fb", "a%252Fb"),
+            ("%2 %zz", "%2%20%zz"),
+        ] {
+            assert_eq!(token_in_url(token), written);
+        }
+    }
+
+    #[test]
+    fn what_is_no_escape_stays_as_it_is() {
+        for (text, decoded) in [
+            ("a%2fb%2Fc+%C3%A9", "a/b/c+é"),
+            ("%", "%"),
+            ("%2", "%2"),
+            ("%zz%é%20", "%zz%é "),
+            ("%+1", "%+1"),
+            ("%C3 %20", "%C3 %20"),
+        ] {
+            assert_eq!(decode_token(text), decoded, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_wallet_can_take_what_is_written_and_decoding_gives_the_token_back(token in token()) {
+            let written = token_in_url(&token).into_owned();
+            prop_assert!(!written.contains(|c: char| c == '&' || c.is_whitespace() || c.is_control()));
+            prop_assert_eq!(decode_token(&written), token);
+        }
+
+        #[test]
+        fn an_encoding_of_everything_reads_as_the_token(token in token()) {
+            let all: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            prop_assert_eq!(decode_token(&all), token);
+        }
+    }
+}
