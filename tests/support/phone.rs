@@ -145,31 +145,25 @@ impl Phone {
     /// Scans a handshake URL and names relays that it would like to be talked to on.
     pub(crate) async fn scan_preferring(&mut self, url: &str, preferred: &[&str]) -> Event {
         let url: HandshakeUrl = url.parse().unwrap();
+        self.say_hello(&url, &url.token, preferred).await
+    }
+
+    /// Scans a handshake URL, and sends this in place of the token that it reads there.
+    pub(crate) async fn scan_as(&mut self, url: &str, token: &str) -> Event {
+        self.say_hello(&url.parse().unwrap(), token, &[]).await
+    }
+
+    async fn say_hello(&mut self, url: &HandshakeUrl, token: &str, preferred: &[&str]) -> Event {
         if self.lines.is_empty() {
             for relay in &url.relays {
                 self.connect(&relay.parse().unwrap()).await;
             }
         }
         let message = KeyHandshake {
-            token: url.token,
+            token: token.to_owned(),
             client_info: None,
             preferred_relays: preferred.iter().map(ToString::to_string).collect(),
         };
-        let event = self.sealed(&url.subkey.unwrap_or(url.main_key), None, &message);
-        self.send(&event).await;
-        event
-    }
-
-    /// Scans a handshake URL, and sends this in place of what it reads there.
-    pub(crate) async fn scan_as(&mut self, url: &str, token: &str) -> Event {
-        let url: HandshakeUrl = url.parse().unwrap();
-        if self.lines.is_empty() {
-            for relay in &url.relays {
-                self.connect(&relay.parse().unwrap()).await;
-            }
-        }
-        let message =
-            KeyHandshake { token: token.to_owned(), client_info: None, preferred_relays: Vec::new() };
         let event = self.sealed(&url.subkey.unwrap_or(url.main_key), None, &message);
         self.send(&event).await;
         event
