@@ -15,7 +15,7 @@ use crate::protocol::HandshakeUrl;
 use crate::store::{Handshake, HandshakeKind, StreamId};
 
 /// The longest static token, in bytes: it has to fit a QR code with the relays.
-const MAX_STATIC_TOKEN: usize = 256;
+pub(super) const MAX_STATIC_TOKEN: usize = 256;
 
 /// A handshake that was opened.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use super::registry::OpenHandshake;
+use super::requests::MAX_STATIC_TOKEN;
 use crate::protocol::{decode_token, token_in_url};
 use crate::store::Handshake;
 
@@ -59,6 +60,10 @@ impl Waiting {
 
     /// Those that a wallet means which has sent this, the oldest first; all are of one token.
     pub(super) fn scanned(&self, sent: &str) -> Vec<Arc<OpenHandshake>> {
+        if sent.len() > 3 * MAX_STATIC_TOKEN {
+            // Longer than any token in any spelling.
+            return Vec::new();
+        }
         let exact = self.on(sent);
         let decoded = decode_token(sent);
         let encoded = if decoded == sent { Vec::new() } else { self.on(&decoded) };

@@ -55,7 +55,12 @@ impl Args {
             Format::Thirdweb => self.hours,
             Format::Portal | Format::Jwt => Some(self.hours.unwrap_or(DEFAULT_HOURS)),
         };
-        let mut body = json!({ "format": format, "duration_hours": hours, "audience": self.audience, "scope": self.scope });
+        let mut body = json!({
+            "format": format,
+            "duration_hours": hours,
+            "audience": self.audience,
+            "scope": self.scope,
+        });
         body[whose] = json!(self.target_key);
         body
     }
