@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::recurring;
 use crate::api::Api;
@@ -66,12 +66,8 @@ pub(in crate::api) async fn read(
             let message = format!("the handshake ended before anybody scanned its URL: {reason}");
             Err(ApiError::new(StatusCode::GONE, code.as_str(), message))
         }
-        _ => Ok(ok(page_of(stream, &page))),
+        _ => Ok(ok(json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended }))),
     }
-}
-
-fn page_of(stream: StreamId, page: &EventPage) -> Value {
-    json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended })
 }
 
 async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {

@@ -168,13 +168,14 @@ struct Login {
 
 /// Verifies a token; the same over HTTP and WebSocket.
 pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Result<Verified, ApiError> {
-    let verified = verify_both(api, question).await;
+    let pubkey = public_key("pubkey", &question.pubkey)?;
+    let verified = verify_both(api, pubkey, question).await;
     api.metrics.api.verified(verified.as_ref().map_or_else(|error| error.code, |_| "ok"));
     verified
 }
 
-async fn verify_both(api: &Api, question: &Question) -> Result<Verified, ApiError> {
-    let pubkey = public_key("pubkey", &question.pubkey)?;
+/// The token, and the session behind it where that is asked for.
+async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Result<Verified, ApiError> {
     let token = api.auth.verify(pubkey, &question.token).await;
     let token = token.map_err(|error| ApiError::from(error).about(&question.token))?;
     let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };
