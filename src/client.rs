@@ -34,6 +34,12 @@ pub enum CallError {
     /// The daemon does not let the stream be followed. Its reason.
     #[error("{0}")]
     Refused(String),
+    /// Another user than the daemon's listens on the socket (`SO_PEERCRED`, unix(7)).
+    #[error("uid {uid} listens there")]
+    Stranger {
+        /// Who.
+        uid: u32,
+    },
     /// The daemon closed the connection.
     #[error("the daemon closed the connection")]
     Closed,
@@ -49,6 +55,8 @@ impl From<tungstenite::Error> for CallError {
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    /// The users whose daemon is believed.
+    servers: Vec<u32>,
 }
 
 /// What it answered.
@@ -63,9 +71,17 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client of the daemon at this socket.
-    pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+    /// A client of the daemon at this socket, which one of these users (by uid) must run: in a folder where others
+    /// may put a socket, any of them could pose as it, and be told what was meant for it.
+    pub fn new(socket: &Path, servers: Vec<u32>) -> Self {
+        Self { socket: socket.to_owned(), servers }
+    }
+
+    /// Connects, and looks at who listens before a word is said.
+    async fn connect(&self) -> Result<UnixStream, CallError> {
+        let stream = UnixStream::connect(&self.socket).await?;
+        let uid = stream.peer_cred()?.uid();
+        if self.servers.contains(&uid) { Ok(stream) } else { Err(CallError::Stranger { uid }) }
     }
 
     /// Asks for something.
@@ -110,7 +126,7 @@ impl Client {
     }
 
     async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer, CallError> {
-        let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
+        let stream = TokioIo::new(self.connect().await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         tokio::spawn(connection);
         let request = request
@@ -130,7 +146,7 @@ impl Client {
     ///
     /// [`CallError`].
     pub async fn follow(&self, stream: &str, after: u64) -> Result<Events, CallError> {
-        let socket = UnixStream::connect(&self.socket).await?;
+        let socket = self.connect().await?;
         let (mut socket, _) = client_async("ws://portico/ws", socket).await?;
         let params = json!({ "stream_id": stream, "after": after });
         let command = json!({ "id": "follow", "cmd": "Subscribe", "params": params });

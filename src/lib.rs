@@ -41,6 +41,9 @@
 //!    (`auth/settle.rs`): `authenticate_key` with the verified claims.
 //! 6. Where sessions are on, the session that it begins is stored with it (`auth/outcome.rs`, `session/book.rs`).
 
+// `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
+#![deny(clippy::disallowed_macros)]
+
 pub mod access;
 pub mod address;
 pub mod api;

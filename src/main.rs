@@ -1,5 +1,7 @@
 //! The `portico` program: see `portico --help`.
 
+#![deny(clippy::disallowed_macros)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::handed_over::HandedOver;
 use crate::config::Local;
-use crate::config::files::{self, UnsafeFolder};
+use crate::config::files::{self, FileError};
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum ListenError {
         /// The folder.
         folder: PathBuf,
         /// Why not.
-        reason: UnsafeFolder,
+        reason: FileError,
     },
     /// A socket that was handed over cannot be served.
     #[error("cannot serve socket {n} of those that were handed over: {error}")]
@@ -132,7 +132,7 @@ async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     if !folder.exists() {
         files::create_private_dir(folder).map_err(failed)?;
     }
-    files::check_folder_of_socket(folder)
+    files::check_place(folder)
         .map_err(|reason| ListenError::UnsafeFolder { folder: folder.to_owned(), reason })?;
     clear_stale(path).await?;
     let private = tempfile::Builder::new().prefix(".portico-").tempdir_in(folder).map_err(failed)?;
@@ -223,7 +223,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (local, run) = (local(folder.path()), folder.path().join("run"));
         fs::create_dir(&run).unwrap();
-        for (mode, is_safe) in [(0o777, false), (0o703, false), (0o1777, true), (0o755, true)] {
+        for (mode, is_safe) in [(0o777, false), (0o703, false), (0o770, false), (0o1777, true), (0o755, true)]
+        {
             fs::set_permissions(&run, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(unix(&local).await.is_ok(), is_safe, "{mode:o}");
         }

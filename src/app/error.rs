@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::api::ListenError;
-use crate::config::files::UnsafeFolder;
+use crate::config::files::FileError;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
@@ -72,13 +72,13 @@ pub enum StartError {
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Everybody can exchange what lies in it.
-    #[error("the data folder {} is not safe: {reason}", path.display())]
+    /// Somebody else can change what lies in it.
+    #[error("cannot use {} in the data folder: {reason}", path.display())]
     Unsafe {
-        /// The folder.
+        /// The folder, or a file in it.
         path: PathBuf,
         /// Why not.
-        reason: UnsafeFolder,
+        reason: FileError,
     },
     /// The operating system said no.
     #[error("cannot use {} in the data folder: {error}", path.display())]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::FolderError;
-use crate::config::files;
+use crate::config::files::{self, FileError, Owners, Refused};
 use crate::session::{KeyFileError, Mint};
 
 const DATABASE: &str = "portico.db";
@@ -19,6 +19,10 @@ const LOCK: &str = "portico.lock";
 /// What SQLite keeps beside a database, by what is appended to its name.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", ""];
 
+/// What decides besides, and would be read into the database if somebody else could put it there.
+const DECIDING: [&str; 6] =
+    [DATABASE, "portico.db-wal", "portico.db-shm", "portico.db-journal", SERVICE, ACCESS_KEYS];
+
 /// A restored database that has not taken its place yet, by what its name begins with. The rest of it is
 /// part of the name under which the one before is kept.
 const RESTORED: &str = "portico.db.restored-";
@@ -28,8 +32,29 @@ const REPLACED: &str = "portico.db.replaced-";
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
+    /// Whose files count here.
+    owners: Owners,
     /// The kernel lets go of it when the process dies.
     _lock: File,
+}
+
+/// Who works on a data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acting {
+    /// The daemon: the folder is its own, or root's.
+    AsDaemon,
+    /// A command. Run by root, it acts for the user that the daemon runs as: whom root gave the folder.
+    AsOwner,
+}
+
+impl Acting {
+    /// Whose files count in a folder that is there.
+    fn owners(self, folder: &Path) -> Result<Owners, FileError> {
+        match self {
+            Self::AsOwner if nix::unistd::geteuid().is_root() => files::owners_of(folder),
+            _ => Ok(Owners::ours()),
+        }
+    }
 }
 
 /// A database that is being restored, and may not come to it.
@@ -45,33 +70,67 @@ pub(crate) fn database_in(folder: &Path) -> PathBuf {
 /// # Errors
 /// [`KeyFileError`].
 pub fn check_access_keys(folder: &Path) -> Result<(), KeyFileError> {
-    Mint::check(&folder.join(ACCESS_KEYS))
+    let path = folder.join(ACCESS_KEYS);
+    if !path.exists() {
+        return Ok(());
+    }
+    match Acting::AsOwner.owners(folder) {
+        Ok(owners) => Mint::check(&path, owners),
+        Err(error) => Err(KeyFileError::File { path, error }),
+    }
+}
+
+/// Checks a data folder, if it is there.
+///
+/// # Errors
+/// [`FolderError::Unsafe`].
+pub fn check_folder(folder: &Path, acting: Acting) -> Result<(), FolderError> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let unsafe_folder = |reason| FolderError::Unsafe { path: folder.to_owned(), reason };
+    let owners = acting.owners(folder).map_err(unsafe_folder)?;
+    files::check_folder(folder, owners).map_err(unsafe_folder)?;
+    for name in DECIDING {
+        let file = folder.join(name);
+        match files::open_own(&file, File::options().read(true), owners) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&file)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The public key, in hex, of the service whose data these are. `None`: nobody's yet.
-pub(crate) fn service_of(folder: &Path) -> Result<Option<String>, FolderError> {
+pub(crate) fn service_of(folder: &Path, acting: Acting) -> Result<Option<String>, FolderError> {
     let path = folder.join(SERVICE);
-    files::read_text(&path).map_err(at(&path))
+    if !path.exists() {
+        return Ok(None);
+    }
+    let unsafe_folder = |reason| FolderError::Unsafe { path: folder.to_owned(), reason };
+    let owners = acting.owners(folder).map_err(unsafe_folder)?;
+    files::read_text(&path, owners).map_err(at(&path))
 }
 
 impl DataFolder {
     /// Makes the folder if need be, and takes it: two daemons on one database would both believe that they
     /// know what is open. Ends what a restore that was interrupted has begun.
-    pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
+    pub(crate) fn take(path: &Path, acting: Acting) -> Result<Self, FolderError> {
         files::create_private_dir(path).map_err(at(path))?;
-        files::refuse_if_all_may_write(path)
-            .map_err(|reason| FolderError::Unsafe { path: path.to_owned(), reason })?;
+        check_folder(path, acting)?;
+        let owners =
+            acting.owners(path).map_err(|reason| FolderError::Unsafe { path: path.to_owned(), reason })?;
         let file = path.join(LOCK);
         let mut options = File::options();
         let options = options.create(true).append(true).mode(0o600);
-        let lock = files::open_own(&file, options).map_err(at(&file))?;
+        let lock = files::open_own(&file, options, owners).map_err(at(&file))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(at(&file)(error)),
         }
         files::give_to_owner_of(path, &lock).map_err(at(&file))?;
-        let folder = Self { path: path.to_owned(), _lock: lock };
+        let folder = Self { path: path.to_owned(), owners, _lock: lock };
         folder.finish_restore()?;
         Ok(folder)
     }
@@ -92,15 +151,21 @@ impl DataFolder {
     pub(super) fn make_private(&self) -> Result<(), FolderError> {
         for companion in COMPANIONS {
             let file = self.path.join(format!("{DATABASE}{companion}"));
-            files::make_private(&file).map_err(at(&file))?;
+            files::make_private(&file, self.owners).map_err(at(&file))?;
         }
         Ok(())
+    }
+
+    /// The public key, in hex, of the service whose data these are. `None`: nobody's yet.
+    pub(crate) fn service(&self) -> Result<Option<String>, FolderError> {
+        let path = self.path.join(SERVICE);
+        files::read_text(&path, self.owners).map_err(at(&path))
     }
 
     /// Remembers whose data these are, if that is not known.
     pub(crate) fn remember_service(&self, public_key: &str) -> Result<(), FolderError> {
         let path = self.path.join(SERVICE);
-        if service_of(&self.path)?.is_some() {
+        if self.service()?.is_some() {
             return Ok(());
         }
         files::create_secret(&path, public_key).map_err(at(&path))?;
@@ -155,7 +220,7 @@ impl DataFolder {
 
     /// What root makes here in the daemon's stead is to be the daemon's.
     fn own(&self, path: &Path) -> Result<(), FolderError> {
-        let given = files::open_own(path, File::options().read(true))
+        let given = files::open_own(path, File::options().read(true), self.owners)
             .and_then(|file| files::give_to_owner_of(&self.path, &file));
         given.map_err(at(path))
     }
@@ -175,7 +240,10 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
-    |error| FolderError::Io { path, error }
+    |error| match error.downcast::<Refused>() {
+        Ok(refused) => FolderError::Unsafe { path, reason: refused.into() },
+        Err(error) => FolderError::Io { path, error },
+    }
 }
 
 #[cfg(test)]
@@ -183,6 +251,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    fn take(folder: &Path) -> Result<DataFolder, FolderError> {
+        DataFolder::take(folder, Acting::AsDaemon)
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
@@ -195,24 +267,66 @@ mod tests {
     #[test]
     fn a_folder_is_taken_once_and_free_again_when_it_is_let_go() {
         let folder = tempfile::tempdir().unwrap();
-        let taken = DataFolder::take(folder.path()).unwrap();
-        assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::InUse(_))));
+        let taken = take(folder.path()).unwrap();
+        assert!(matches!(take(folder.path()), Err(FolderError::InUse(_))));
         drop(taken);
-        DataFolder::take(folder.path()).unwrap();
+        take(folder.path()).unwrap();
     }
 
     #[test]
-    fn a_folder_in_which_everybody_can_exchange_the_database_is_refused() {
+    fn a_folder_in_which_others_can_exchange_the_database_is_refused_with_the_command_that_mends_it() {
         let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(matches!(DataFolder::take(folder.path()), Err(FolderError::Unsafe { .. })));
+        for mode in [0o777, 0o770, 0o1777, 0o702] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let said = take(folder.path()).unwrap_err().to_string();
+            assert!(said.contains("run chmod go-w"), "{mode:o}: {said}");
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_folder_that_others_can_change_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in DECIDING.into_iter().chain([LOCK]) {
+            let file = folder.path().join(name);
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
+            let said = take(folder.path()).unwrap_err().to_string();
+            assert!(said.contains(name) && said.contains("run chmod go-w"), "{name}: {said}");
+            fs::remove_file(&file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused_by_the_daemon_and_taken_by_root_who_acts_for_its_owner() {
+        if !nix::unistd::geteuid().is_root() {
+            return; // Only root can give files away.
+        }
+        // Not in `/tmp` itself, where everybody can take a place.
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("data");
+        fs::create_dir(&folder).unwrap();
+        let give = |name: &str| {
+            std::os::unix::fs::chown(folder.join(name), Some(65534), Some(65534)).unwrap();
+        };
+        fs::write(folder.join(DATABASE), "").unwrap();
+        give(DATABASE);
+        for acting in [Acting::AsDaemon, Acting::AsOwner] {
+            let said = DataFolder::take(&folder, acting).unwrap_err().to_string();
+            assert!(said.contains("uid 65534") && said.contains("run chown 0"), "{acting:?}: {said}");
+        }
+        give("");
+        let said = take(&folder).unwrap_err().to_string();
+        assert!(said.contains("uid 65534"), "{said}");
+        DataFolder::take(&folder, Acting::AsOwner).unwrap();
     }
 
     #[test]
     fn a_link_that_was_put_in_the_place_of_a_file_of_ours_is_refused_and_leads_nowhere() {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let target = elsewhere.path().join("precious");
-        let take = || DataFolder::take(folder.path()).and_then(|folder| folder.make_private());
+        let take = || take(folder.path()).and_then(|folder| folder.make_private());
         for name in [LOCK, DATABASE] {
             let link = folder.path().join(name);
             std::os::unix::fs::symlink(&target, &link).unwrap();
@@ -229,8 +343,8 @@ mod tests {
         // What it leads to would be shown as the name of another service.
         fs::write(&target, "not for everybody's eyes").unwrap();
         std::os::unix::fs::symlink(&target, folder.path().join(SERVICE)).unwrap();
-        assert!(service_of(folder.path()).is_err());
-        take().unwrap();
+        assert!(service_of(folder.path(), Acting::AsDaemon).is_err());
+        assert!(take().is_err());
     }
 
     #[test]
@@ -243,7 +357,7 @@ mod tests {
                 let name = if n < moved { "portico.db.replaced-T" } else { "portico.db" };
                 fs::write(at(&format!("{name}{companion}")), "old").unwrap();
             }
-            drop(DataFolder::take(folder.path()).unwrap());
+            drop(take(folder.path()).unwrap());
             let expected = ["portico.db", "portico.db.replaced-T", "portico.db.replaced-T-shm"];
             assert_eq!(names(folder.path())[..3], expected, "after {moved} of 3 were moved");
             assert_eq!(names(folder.path()).len(), 4);

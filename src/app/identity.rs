@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use nostr_sdk::{Keys, PublicKey};
 
 use super::error::StartError;
-use super::folder::{self, DataFolder};
+use super::folder::DataFolder;
 use crate::auth::Identity;
 use crate::clock::Clock;
-use crate::config::{Service, key};
+use crate::config::{Service, files, key};
 use crate::protocol::{SubkeyError, SubkeyProof};
 
 /// The service's keys, made at the first start, and what it is known by.
@@ -38,7 +38,7 @@ pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Resu
 
 fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
     let path = &service.key_file;
-    let known = folder::service_of(folder.path())?;
+    let known = folder.service()?;
     let loaded = key::load(path)?;
     // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
     if let Some(known) =
@@ -51,7 +51,7 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
         Some(keys) => keys,
         None => {
             let keys = key::create(path)?;
-            tracing::warn!(file = %path.display(), public_key = %keys.public_key(), "made a new service key: keep a copy");
+            tracing::warn!(file = %path.display(), public_key = %keys.public_key(), "no key file was found, so this is a new service: made a new key; keep a copy of it");
             keys
         }
     };
@@ -61,8 +61,9 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
 
 fn subkey(keys: Keys, path: PathBuf, clock: &dyn Clock) -> Result<Identity, StartError> {
     let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
-    let text = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-    let proof: SubkeyProof = serde_json::from_str(&text)
+    let read = files::read_config(&path).map_err(|error| failed(error.to_string()))?;
+    let read = read.ok_or_else(|| failed("there is no such file".into()))?;
+    let proof: SubkeyProof = serde_json::from_str(&read.text)
         .map_err(|_| failed("it is no proof as `portico keygen --subkey-of` writes it".into()))?;
     Identity::subkey(keys, proof, clock.now()).map_err(|error: SubkeyError| failed(error.to_string()))
 }

@@ -33,7 +33,7 @@ use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
-pub use folder::check_access_keys;
+pub use folder::{Acting, check_access_keys, check_folder};
 pub use identity::check_identity;
 
 /// A daemon that runs.
@@ -51,15 +51,15 @@ pub struct Daemon {
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
     limits::raise_file_limit(config);
-    let folder = DataFolder::take(&config.data_dir)?;
+    // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
+    let sockets = api::open_sockets(&config.local, handed).await?;
+    let (socket, listen) = (sockets.path(), sockets.address());
+
+    let folder = DataFolder::take(&config.data_dir, Acting::AsDaemon)?;
     let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
     let public_key = identity.main_key();
     let metrics = Arc::<Metrics>::default();
     let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
-
-    // Sockets come before relays: a second daemon by mistake ends here, before it speaks to anybody.
-    let sockets = api::open_sockets(&config.local, handed).await?;
-    let (socket, listen) = (sockets.path(), sockets.address());
     let token = listen.map(|_| config.local.token.load()).transpose()?;
 
     let opening = Opening::load(&*store, &config.auth, clock.now()).await?;

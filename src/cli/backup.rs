@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::terminal::say;
+use super::terminal::{note, say};
 use super::{CommandResult, Exit, Failure};
-use crate::app::FolderError;
 use crate::app::folder::{self, DataFolder};
+use crate::app::{self, Acting, FolderError};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{self, Config, Overrides, Service, key};
+use crate::config::files::FileError;
+use crate::config::{self, Config, Overrides, Service, files, key};
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Label};
 
@@ -64,8 +65,15 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     let failed = |error| unwritable(&args.file, error);
     let path = std::path::absolute(&args.file).map_err(failed)?;
     let beside = path.parent().unwrap_or(Path::new("/"));
-    // Under another name until it is whole. A file of this kind is made 0600.
-    let copy = tempfile::Builder::new().prefix(".portico-backup-").tempfile_in(beside).map_err(failed)?;
+    if let Err(reason @ (FileError::Refused(_) | FileError::NotAFile)) = files::check_place(beside) {
+        return Err(Failure::usage(format!("cannot put a backup into {}: {reason}", beside.display())));
+    }
+    app::check_folder(data, Acting::AsOwner).map_err(Failure::usage)?;
+    // Under another name until it is whole, in a folder where nobody else can put anything. A file of this kind is
+    // made 0600.
+    let unfinished =
+        tempfile::Builder::new().prefix(".portico-backup-").tempdir_in(beside).map_err(failed)?;
+    let copy = NamedTempFile::new_in(unfinished.path()).map_err(failed)?;
     backup::write(&folder::database_in(data), copy.path(), &label).map_err(refused)?;
     copy.as_file().sync_all().map_err(failed)?;
     let written = copy.persist_noclobber(&path).map_err(|error| failed(error.error))?;
@@ -78,8 +86,9 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
 
 pub(super) fn restore(args: &Restore) -> CommandResult {
     let config = args.target.config()?;
-    let folder = DataFolder::take(&config.data_dir).map_err(|error| match error {
+    let folder = DataFolder::take(&config.data_dir, Acting::AsOwner).map_err(|error| match error {
         FolderError::InUse(_) => Failure::new(Exit::Unavailable, format!("{error}: stop it first")),
+        FolderError::Unsafe { .. } => Failure::usage(error),
         error => Failure::new(Exit::Unavailable, error),
     })?;
     // Looked through where it will lie, so that what was looked through is what is taken.
@@ -113,9 +122,9 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
         say!("{:<12} {}", "replaced", replaced.display());
     }
     say!("Tokens that were revoked since then are not revoked any more.");
-    needed_to_start(&config, folder::service_of(folder.path()).map_err(unusable)?.as_deref())
+    needed_to_start(&config, folder.service().map_err(unusable)?.as_deref())
         .iter()
-        .for_each(|needed| eprintln!("Before the daemon can start: {needed}"));
+        .for_each(|needed| note!("Before the daemon can start: {needed}"));
     Ok(Exit::Success)
 }
 
@@ -130,8 +139,8 @@ impl Target {
 
 /// Whose data they are: the data folder knows, else there may be a key already.
 fn known_service(config: &Config) -> Result<Option<String>, Failure> {
-    let known = folder::service_of(&config.data_dir);
-    if let Some(known) = known.map_err(|error| Failure::new(Exit::Unavailable, error))? {
+    let known = folder::service_of(&config.data_dir, Acting::AsOwner);
+    if let Some(known) = known.map_err(Failure::usage)? {
         return Ok(Some(known));
     }
     let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
@@ -167,7 +176,9 @@ fn copy_into(folder: &DataFolder, file: &Path) -> Result<NamedTempFile, Failure>
         let why = "it is a database in use, and not all of it lies in this file";
         return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
-    let mut from = File::open(file).map_err(unreadable)?;
+    let from = files::open_deciding(file)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+    let mut from = from.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
     let mut copy = folder.new_file().map_err(|error| Failure::new(Exit::Unavailable, error))?;
     io::copy(&mut from, &mut copy).map_err(|error| unwritable(copy.path(), error))?;
     Ok(copy)

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use nix::unistd::{Uid, User};
 use serde_json::Value;
 
+use super::terminal::note;
 use super::{Exit, Failure};
 use crate::client::{Answer, CallError, Client, Events};
-use crate::config::files::{self, UnsafeFolder};
+use crate::config::files::{self, FileError, Owners};
 use crate::config::{self, Overrides};
 
 /// How often a daemon that broke off is looked for again, and how long to wait each time.
@@ -22,6 +24,10 @@ pub(super) struct Target {
     /// The daemon's Unix socket [default: where `portico serve` puts it]
     #[arg(long, value_name = "PATH", env = "PORTICO_SOCKET")]
     socket: Option<PathBuf>,
+    /// User that the daemon runs as, by name or uid [default: root, you, or the owner of the socket's folder where
+    /// only root could give them that place]
+    #[arg(long, value_name = "USER", env = "PORTICO_SOCKET_OWNER")]
+    socket_owner: Option<String>,
     /// Configuration file that names the socket
     #[arg(long, value_name = "FILE", env = "PORTICO_CONFIG")]
     config: Option<PathBuf>,
@@ -72,15 +78,29 @@ impl Target {
         ask: impl AsyncFnOnce(Client) -> Result<Answer, CallError>,
     ) -> Result<Answer, Failure> {
         let socket = self.path()?;
-        ask(Client::new(&socket)).await.map_err(|error| broken(&socket, &error))
+        let client = Client::new(&socket, self.servers(&socket)?);
+        ask(client).await.map_err(|error| broken(&socket, &error))
     }
 
     /// Follows a stream behind index `after`.
     pub(super) async fn follow(&self, stream: &str, after: u64) -> Result<Stream, Failure> {
         let socket = self.path()?;
-        let client = Client::new(&socket);
+        let client = Client::new(&socket, self.servers(&socket)?);
         let events = client.follow(stream, after).await.map_err(|error| broken(&socket, &error))?;
         Ok(Stream { client, socket, id: stream.to_owned(), cursor: after, events })
+    }
+
+    /// The users whose daemon is believed at this socket.
+    fn servers(&self, socket: &Path) -> Result<Vec<u32>, Failure> {
+        let us = Owners::ours();
+        let Some(named) = &self.socket_owner else {
+            // Where others could have changed the way there, only root and we are believed.
+            return Ok(files::owners_of(socket).unwrap_or(us).uids());
+        };
+        let by_name = || User::from_name(named).ok().flatten().map(|user| user.uid.as_raw());
+        let uid = named.parse().ok().or_else(by_name);
+        let uid = uid.ok_or_else(|| Failure::usage(format!("--socket-owner: there is no user {named:?}")))?;
+        Ok(us.uids().into_iter().chain([uid]).collect())
     }
 
     /// Where its socket is.
@@ -100,8 +120,8 @@ impl Target {
 /// Whether what answers where nobody named a socket can be this user's own daemon, or root's: below `/tmp`, others
 /// could have come first.
 fn check_default(socket: &Path) -> Result<(), Failure> {
-    match socket.parent().map(files::check_folder_of_socket) {
-        Some(Err(UnsafeFolder::Io(_))) | None => Ok(()), // Connecting tells what is wrong.
+    match socket.parent().map(files::check_place) {
+        Some(Err(FileError::Io(_))) | None => Ok(()), // Connecting tells what is wrong.
         Some(checked) => checked.map_err(|error| {
             Failure::usage(format!("{} is not to be trusted: its folder: {error}", socket.display()))
         }),
@@ -136,7 +156,7 @@ impl Stream {
 
     /// The stream outlives the daemon: waits for that to come back, and goes on where it was.
     async fn resume(&mut self, mut error: CallError) -> Result<(), Failure> {
-        eprintln!("The daemon broke off ({error}). Waiting for it …");
+        note!("The daemon broke off ({error}). Waiting for it …");
         for _ in 0..RETRIES {
             tokio::time::sleep(RETRY).await;
             match self.client.follow(&self.id, self.cursor).await {
@@ -182,6 +202,16 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
         CallError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
             let hint =
                 format!("this user may not speak to the daemon at {} (local.socket_mode)", socket.display());
+            Failure::new(Exit::Unavailable, hint)
+        }
+        CallError::Stranger { uid } => {
+            let name = User::from_uid(Uid::from_raw(*uid)).ok().flatten();
+            let name = name.map_or_else(String::new, |user| format!(" ({})", user.name));
+            let hint = format!(
+                "{} is not to be trusted: uid {uid}{name} listens there, not you and not root. Nothing was sent. If \
+                 your daemon runs as that user: --socket-owner {uid}, or PORTICO_SOCKET_OWNER={uid}",
+                socket.display()
+            );
             Failure::new(Exit::Unavailable, hint)
         }
         CallError::Io(error) => {

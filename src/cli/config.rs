@@ -3,10 +3,11 @@
 use nostr_sdk::{PublicKey, ToBech32};
 use serde_json::json;
 
-use super::terminal::{say, text};
+use super::terminal::{note, say, text};
 use super::{CommandResult, Exit, Failure};
-use crate::app;
+use crate::app::{self, Acting};
 use crate::clock::SystemClock;
+use crate::config::files::show_path;
 use crate::config::{self, AccessRules, Config, Overrides, Webhook, duration, key};
 use crate::shown;
 
@@ -28,7 +29,7 @@ pub(super) struct Check {
 pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     for variable in config::unused_variables() {
-        eprintln!("portico: {variable}: {}", config::UNUSED);
+        note!("portico: {variable}: {}", config::UNUSED);
     }
     let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
     let known_by = keys.as_ref().map(|keys| app::check_identity(&config.service, keys, &SystemClock));
@@ -53,6 +54,7 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
             proof.display()
         )));
     }
+    app::check_folder(&config.data_dir, Acting::AsOwner).map_err(Failure::usage)?;
     app::check_access_keys(&config.data_dir).map_err(Failure::usage)?;
     let shown = show(&config, &public_key, &issuer);
     if args.json {
@@ -76,11 +78,11 @@ fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
 fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
     let relays: Vec<String> = config.relays.iter().map(|relay| shown::relay(&relay.url)).collect();
     json!({
-        "config": config.file.as_ref().map_or("(defaults)".into(), |path| path.display().to_string()),
-        "data_dir": config.data_dir,
-        "key_file": config.service.key_file,
+        "config": config.file.as_deref().map_or("(defaults)".into(), show_path),
+        "data_dir": show_path(&config.data_dir),
+        "key_file": show_path(&config.service.key_file),
         "public_key": public_key,
-        "socket": config.local.socket,
+        "socket": show_path(&config.local.socket),
         "socket_mode": format!("{:04o}", config.local.socket_mode),
         "listen": config.local.listen.map_or("off".into(), |address| address.to_string()),
         "local": {
@@ -98,7 +100,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
             "request_timeout": duration::show(config.local.request_timeout),
         },
         "nip05_names": config.service.nip05_names,
-        "subkey_proof_file": config.service.subkey_proof_file,
+        "subkey_proof_file": config.service.subkey_proof_file.as_deref().map(show_path),
         "api_token": config.local.token.to_string(),
         "relay_source": config.relay_source.to_string(),
         "relays": relays,
@@ -106,7 +108,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
         "tokens": config.tokens,
         "relay_rules": config.relay_rules,
         "lookup": config.lookup,
-        "tls": { "ca_file": config.tls.ca_file() },
+        "tls": { "ca_file": config.tls.ca_file().map(show_path) },
         "history": config.history,
         "access": AccessRules {
             issuer: Some(issuer.to_owned()),

@@ -5,6 +5,7 @@ use url::form_urlencoded;
 
 use super::Failure;
 use super::client::Target;
+use super::terminal::reader_left;
 
 /// Entries that are asked for at a time.
 const PAGE: usize = 100;
@@ -27,7 +28,7 @@ impl List<'_> {
     pub(super) async fn each(&self, most: usize, mut show: impl FnMut(&Value)) -> Result<(), Failure> {
         let mut left = most;
         let mut cursor = None;
-        while left > 0 {
+        while left > 0 && !reader_left() {
             let page = self.target.get(&self.page(left.min(PAGE), cursor.as_deref())).await?;
             let entries = page[self.entries].as_array().map(Vec::as_slice).unwrap_or_default();
             entries.iter().take(left).for_each(&mut show);

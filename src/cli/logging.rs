@@ -15,6 +15,8 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
     let filter = log.filter().map_err(Failure::usage)?;
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
+        // It would say so on standard error, which is what cannot be written, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = match log.format {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{plain, say, text, without_tokens};
+use super::terminal::{note, plain, print_unended_note, say, text, without_tokens};
 use super::{CommandResult, Exit, Failure, qr};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
     };
     let fills = if args.json {
-        eprintln!("{url}\nstream {stream}");
+        note!("{url}\nstream {stream}");
         false
     } else {
         show(url, stream, &ready_relays(&args.target).await)
@@ -38,12 +38,12 @@ pub(super) async fn run(args: Args) -> CommandResult {
     loop {
         let next = events.next().await;
         if !std::mem::replace(&mut below_code, true) {
-            eprintln!();
+            note!("");
         }
         let Some(mut event) = next? else { break };
         match event["type"].as_str() {
             Some("key_handshake") if !args.json => {
-                eprintln!("Scanned by {}. Asking for approval …", text(&event["main_key"]));
+                note!("Scanned by {}. Asking for approval …", text(&event["main_key"]));
             }
             Some("authenticate_key") => return Ok(finish(&mut event, &args)),
             Some("error") => {
@@ -69,11 +69,11 @@ async fn ready_relays(target: &Target) -> Vec<String> {
 fn show(url: &str, stream: &str, ready: &[String]) -> bool {
     let room = qr::Room::of(std::io::stderr());
     let picture = qr::picture(url, room, |relay| ready.iter().any(|known| known == relay));
-    eprintln!("{url}\n\nScan this with your wallet. Waiting … (stream {stream})\n");
+    note!("{url}\n\nScan this with your wallet. Waiting … (stream {stream})\n");
     match &picture.hint {
-        Some(hint) => eprintln!("{}\n{hint}", picture.code),
-        None if picture.fills => eprint!("{}", picture.code),
-        None => eprintln!("{}", picture.code),
+        Some(hint) => note!("{}\n{hint}", picture.code),
+        None if picture.fills => print_unended_note(&picture.code),
+        None => note!("{}", picture.code),
     }
     picture.fills
 }

@@ -149,7 +149,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = run(cli.command).unwrap_or_else(|failure| {
-        eprintln!("portico: {}", terminal::lines(&failure.message));
+        terminal::note!("portico: {}", failure.message);
         failure.exit
     });
     ExitCode::from(exit as u8)

@@ -8,7 +8,7 @@ use nostr_sdk::RelayUrl;
 use serde_json::json;
 
 use super::client::Target;
-use super::terminal::{Header, plain, say, text};
+use super::terminal::{Header, note, plain, say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Config, Overrides};
 use crate::relay::{self, Checkup, Information, InformationError};
@@ -95,7 +95,7 @@ async fn list(args: &List) -> CommandResult {
     }
     let relays = answer["relays"].as_array().map(Vec::as_slice).unwrap_or_default();
     if relays.is_empty() {
-        eprintln!("No relays: nobody can log in. Add one: portico relays add wss://…");
+        note!("No relays: nobody can log in. Add one: portico relays add wss://…");
     }
     args.header.show(&[
         ("RELAY", 0),
@@ -149,7 +149,7 @@ async fn check(args: Check) -> CommandResult {
 /// The relays that `portico serve` would start with.
 fn configured(config: &Config) -> Vec<RelayUrl> {
     let none = if config.relays.is_empty() { ", which lists none" } else { "" };
-    eprintln!("Relays: {}{none}", config.relay_source);
+    note!("Relays: {}{none}", config.relay_source);
     config.relays.iter().map(|relay| relay.url.clone()).collect()
 }
 

@@ -1,14 +1,16 @@
 //! `portico serve`: the daemon.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CommandResult, Exit, Failure, logging};
 use crate::api::HandedOver;
-use crate::app::{self, StartError};
+use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
-use crate::config::{self, Overrides};
+use crate::config::files::show_path;
+use crate::config::{self, Config, Overrides};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \
@@ -29,6 +31,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     for variable in config::unused_variables() {
         tracing::warn!(variable, "{}", config::UNUSED);
     }
+    tell_where_from(&config);
     let mut stop = StopSignals::new()?;
     survive_file_size_limit()?;
     let mut hangup = listen_for(SignalKind::hangup())?;
@@ -60,12 +63,31 @@ pub(super) async fn run(args: Args) -> CommandResult {
     Ok(if clean { Exit::Success } else { Exit::Failed })
 }
 
+/// Names the files in use. One that merely lay in the working folder may not be what the operator meant.
+fn tell_where_from(config: &Config) {
+    match &config.file {
+        Some(file) => tracing::info!(file = show_path(&absolute(file)), "configuration"),
+        None => tracing::info!("no configuration file: defaults, flags and environment"),
+    }
+    for file in &config.found_here {
+        tracing::warn!(
+            file = show_path(&absolute(file)),
+            "this file was found in the working folder, and is used"
+        );
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Secrets that are not as the configuration says are a fault of the configuration.
 fn exit_of(error: &StartError) -> Exit {
     match error {
         StartError::Key(_)
         | StartError::Proof { .. }
         | StartError::Token(_)
+        | StartError::Folder(FolderError::Unsafe { .. })
         | StartError::OtherService { .. } => Exit::Usage,
         _ => Exit::Unavailable,
     }

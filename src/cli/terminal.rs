@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -14,18 +15,45 @@ macro_rules! say {
 }
 pub(super) use say;
 
-pub(super) fn print(line: fmt::Arguments<'_>) {
-    let line = lines(&line.to_string());
-    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
-        /// How a program ends in a shell that SIGPIPE ended.
-        const NOBODY_READS: i32 = 128 + 13;
+/// Prints a line for people on standard error. The macros of the standard library panic where that cannot be
+/// written, and the exit code would be that of the panic.
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::cli::terminal::print_note(format_args!($($arg)*)) };
+}
+pub(super) use note;
 
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(NOBODY_READS);
-        }
-        eprintln!("portico: standard output: {error}");
-        std::process::exit(Exit::Failed as i32);
+/// Whether the reader of standard output has gone.
+static READER_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// A reader who has seen enough (`portico … | head`) does not change the exit code: the command goes on unheard.
+pub(super) fn print(line: fmt::Arguments<'_>) {
+    if reader_left() {
+        return;
     }
+    let line = lines(&line.to_string());
+    match writeln!(io::stdout().lock(), "{line}") {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => READER_LEFT.store(true, Ordering::Relaxed),
+        Err(error) => {
+            note!("portico: standard output: {error}");
+            std::process::exit(Exit::Failed as i32);
+        }
+    }
+}
+
+/// Whether the reader of standard output has gone. A command that would print for ever ends then.
+pub(super) fn reader_left() -> bool {
+    READER_LEFT.load(Ordering::Relaxed)
+}
+
+/// A note that cannot be written is lost, and changes nothing.
+pub(super) fn print_note(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{}", lines(&line.to_string()));
+}
+
+/// The same without an end of the line: the cursor stays where it is.
+pub(super) fn print_unended_note(text: &str) {
+    let _ = write!(io::stderr().lock(), "{}", lines(text));
 }
 
 /// Whether a list begins with the names of its columns. For people it does; what programs read stays as it is.

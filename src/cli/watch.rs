@@ -1,7 +1,7 @@
 //! `portico watch`: a stream of events, as they come.
 
 use super::client::Target;
-use super::terminal::{say, without_tokens};
+use super::terminal::{reader_left, say, without_tokens};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,9 @@ pub(super) async fn run(args: Args) -> CommandResult {
                     say!("      {name}: {value}");
                 }
             }
+        }
+        if reader_left() {
+            break;
         }
     }
     Ok(Exit::Success)

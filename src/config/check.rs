@@ -8,7 +8,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
-use super::{ApiToken, Config, ConfigError, Local, Overrides, Service, Wallets, bounds, relays, session};
+use super::{
+    ApiToken, Config, ConfigError, Local, Overrides, RelaySource, Service, Wallets, bounds, relays, session,
+};
 use crate::tls::Tls;
 
 pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
@@ -21,16 +23,23 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
         .data_dir
         .clone()
         .or(raw.data_dir.map(|path| path.relative()))
-        .or_else(|| env::var_os("STATE_DIRECTORY").map(PathBuf::from))
+        .or_else(|| managed_dir("STATE_DIRECTORY"))
         .or_else(|| xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("portico")))
         .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
     let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
+    // What nobody named was looked for here first, and elsewhere by an absolute path.
+    let is_here = |path: &&PathBuf| overrides.config.is_none() && path.is_relative();
+    let mut found_here: Vec<PathBuf> = file.iter().filter(is_here).cloned().collect();
     let (entries, relay_source) = relays::load(relays_file.as_deref())?;
+    if let (None, RelaySource::File(path)) = (relays_file, &relay_source) {
+        found_here.push(path.clone());
+    }
     let wallets = check_wallets(raw.wallets, raw.tokens.max_issued_lifetime)?;
     Ok(Config {
         service: check_service(raw.service, overrides)?,
         local: check_local(raw.local, overrides, &data_dir)?,
         file,
+        found_here,
         data_dir,
         auth: raw.auth,
         tokens: raw.tokens,
@@ -51,7 +60,10 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
 
 pub(super) fn check_tls(raw: RawTls) -> Result<Tls, ConfigError> {
     let Some(path) = raw.ca_file else { return Ok(Tls::default()) };
-    Tls::with_ca_file(&path.relative()).map_err(|error| invalid("tls.ca_file", error.to_string()))
+    let path = path.relative();
+    let checked = super::files::check_text(&path);
+    checked.map_err(|error| invalid("tls.ca_file", format!("{}: {error}", path.display())))?;
+    Tls::with_ca_file(&path).map_err(|error| invalid("tls.ca_file", error.to_string()))
 }
 
 fn check_wallets(mut wallets: Wallets, max_issued: Duration) -> Result<Wallets, ConfigError> {
@@ -185,19 +197,29 @@ fn gid_of(key: &'static str, group: &str) -> Result<u32, ConfigError> {
 
 /// Where the Unix socket lies when nobody says: the same for the daemon and its command-line clients.
 pub fn default_socket() -> PathBuf {
-    let in_dir = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    if let Some(dir) = in_dir("RUNTIME_DIRECTORY") {
+    if let Some(dir) = managed_dir("RUNTIME_DIRECTORY") {
         return dir.join("portico.sock");
     }
-    if let Some(dir) = in_dir("XDG_RUNTIME_DIR") {
+    if let Some(dir) = absolute_dir("XDG_RUNTIME_DIR") {
         return dir.join("portico/portico.sock");
     }
     PathBuf::from(format!("/tmp/portico-{}/portico.sock", nix::unistd::geteuid()))
 }
 
 pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
+    absolute_dir(variable).or_else(|| absolute_dir("HOME").map(|home| home.join(below_home)))
+}
+
+/// The folder that a variable names. A relative one is ignored, as the XDG Base Directory Specification asks: it
+/// would mean another folder wherever the program is started.
+fn absolute_dir(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|dir| dir.is_absolute())
+}
+
+/// The folder that a service manager made for us. It separates several with colons (systemd.exec(5),
+/// `StateDirectory=`); the first is the main one.
+fn managed_dir(variable: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os(variable)?).find(|dir| dir.is_absolute())
 }
 
 fn homeless(key: &'static str, flag: &str) -> ConfigError {

@@ -23,6 +23,9 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{section}{WITHIN}{key}").to_uppercase()
 }
 
+/// Those that only commands read, which ask a daemon or show one.
+const OF_COMMANDS: [&str; 1] = ["PORTICO_SOCKET_OWNER"];
+
 /// What is to be said of [`unused`] ones.
 pub const UNUSED: &str =
     "nothing reads this variable; keys are given as PORTICO_SECTION__KEY, with two underscores";
@@ -43,6 +46,7 @@ fn unused_among(variables: impl Iterator<Item = (String, String)>) -> Vec<String
             name.starts_with(PREFIX)
                 && !name.contains(WITHIN)
                 && !stands_for_flag(name)
+                && !OF_COMMANDS.contains(&name.as_str())
                 && !is_of_kubernetes(name, value)
         })
         .map(|(name, _)| name)

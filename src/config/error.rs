@@ -1,12 +1,12 @@
 //! Why there is no valid configuration, in words for whoever wrote it: which key, what is wrong, and where it stands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use figment::error::{Actual, Kind};
 use figment::{Metadata, Source};
 
 use super::environment;
-use super::files::SecretFileError;
+use super::files::{FileError, Refused};
 use super::mistake::line_of;
 
 /// Why there is no valid configuration. Each names the file, key or variable that is wrong.
@@ -18,7 +18,7 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: FileError,
     },
     /// A file is no TOML, or `relays.toml` is wrong.
     #[error("{}: {reason}", path.display())]
@@ -39,7 +39,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        error: SecretFileError,
+        error: Refused,
     },
     /// A key has a value that cannot be used.
     #[error("{key}: {reason}{place}")]
@@ -54,6 +54,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// There is no such file.
+    pub(super) fn missing(path: &Path) -> Self {
+        let error = FileError::Io(std::io::ErrorKind::NotFound.into());
+        Self::Unreadable { path: path.to_owned(), error }
+    }
+
     /// The same error, with the place of its key.
     pub(super) fn found_in(mut self, place_of: impl Fn(&str) -> String) -> Self {
         if let Self::Invalid { key, place, .. } = &mut self {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nostr_sdk::{Keys, SecretKey, ToBech32};
 use zeroize::Zeroizing;
 
-use super::files::{self, SecretFileError};
+use super::files::{self, FileError};
 
 /// Why the service has no key.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum KeyError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: SecretFileError,
+        error: FileError,
     },
     /// The file holds something else than a key. What it holds is not repeated here.
     #[error("the key file {} must hold nsec1… or 64 hex digits", .0.display())]

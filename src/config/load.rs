@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
 use figment::providers::{Format, Toml};
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Profile, Provider};
 
 use super::check::{check, check_tls, xdg};
 use super::error::place;
@@ -81,19 +82,33 @@ fn config_file(named: Option<&Path>) -> Option<PathBuf> {
 
 /// What stands in the file.
 fn written(path: &Path) -> Result<Figment, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    let read =
+        files::read_config(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    let files::Text { text, as_secret } = read.ok_or_else(|| ConfigError::missing(path))?;
     // Read here first: the error of the layer would show the line, and with it a secret.
     if let Err(error) = toml::from_str::<toml::Table>(&text) {
         return Err(ConfigError::File { path: path.to_owned(), reason: in_toml(&text, &error) });
     }
-    let written = Figment::from(Toml::file_exact(path));
-    match SECRETS.into_iter().find(|key| written.contains(key)) {
-        None => Ok(written),
-        Some(key) => match files::refuse_if_exposed(path) {
-            Ok(()) => Ok(written),
-            Err(error) => Err(ConfigError::Exposed { key, path: path.to_owned(), error }),
-        },
+    let written = Figment::from(Written { path, text: &text });
+    match (SECRETS.into_iter().find(|key| written.contains(key)), as_secret) {
+        (Some(key), Err(error)) => Err(ConfigError::Exposed { key, path: path.to_owned(), error }),
+        _ => Ok(written),
+    }
+}
+
+/// The text of a file that was read once: what was checked is what is in force.
+struct Written<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Provider for Written<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("TOML file", self.path)
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Toml::string(self.text).data()
     }
 }
 

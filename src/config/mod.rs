@@ -42,6 +42,8 @@ pub use webhook::{Webhook, WebhookKeys, WebhookRules, WebhookSecret, WebhookSecr
 pub struct Config {
     /// The file that it was read from, if any.
     pub file: Option<PathBuf>,
+    /// Those of the files that nobody named, and that lay in the working folder.
+    pub found_here: Vec<PathBuf>,
     /// Where the database and generated secrets lie.
     pub data_dir: PathBuf,
     /// `[service]`: who we are.

@@ -83,9 +83,10 @@ pub(super) fn load(named: Option<&Path>) -> Result<(Vec<RelayEntry>, RelaySource
         None if Path::new("relays.toml").exists() => PathBuf::from("relays.toml"),
         None => return Ok((parse(DEFAULT, Path::new("(built in)"))?, RelaySource::BuiltIn)),
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
-    Ok((parse(&text, &path)?, RelaySource::File(path)))
+    let read = super::files::read_config(&path);
+    let read = read.map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+    let read = read.ok_or_else(|| ConfigError::missing(&path))?;
+    Ok((parse(&read.text, &path)?, RelaySource::File(path)))
 }
 
 /// This is not the address of a relay.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::files::{self, MIN_SECRET, SecretFileError};
+use super::files::{self, FileError, MIN_SECRET};
 
 /// Where the API token of the TCP socket comes from.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct ApiTokenError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub error: SecretFileError,
+    pub error: FileError,
 }
 
 impl ApiToken {
@@ -78,7 +78,7 @@ fn read(path: &Path) -> Result<Option<SecretString>, ApiTokenError> {
     }
 }
 
-fn missing() -> SecretFileError {
+fn missing() -> FileError {
     io::Error::new(io::ErrorKind::NotFound, "there is no such file").into()
 }
 
@@ -89,6 +89,6 @@ fn generate(path: &Path) -> Result<SecretString, ApiTokenError> {
     Ok(SecretString::from(token))
 }
 
-fn unusable(path: &Path) -> impl Fn(SecretFileError) -> ApiTokenError {
+fn unusable(path: &Path) -> impl Fn(FileError) -> ApiTokenError {
     move |error| ApiTokenError { path: path.to_owned(), error }
 }

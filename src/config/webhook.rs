@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::files::{self, MIN_SECRET, SecretFileError};
+use super::files::{self, FileError, MIN_SECRET};
 use crate::shown;
 
 /// What begins a secret in the form of Standard Webhooks; base64 of the key follows.
@@ -96,7 +96,7 @@ pub enum WebhookSecretError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: SecretFileError,
+        error: FileError,
     },
     /// There is no such file.
     #[error("there is no webhook secret in {}", .0.display())]

@@ -136,6 +136,7 @@ impl Stage {
     fn config(&self, relay: RelayUrl) -> Config {
         Config {
             file: None,
+            found_here: Vec::new(),
             data_dir: self.path("data"),
             service: Service {
                 key_file: self.path("service.key"),

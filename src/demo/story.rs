@@ -65,7 +65,8 @@ pub async fn tell(stage: &mut Stage, show: &mut impl FnMut(&Told)) -> Result<(),
     let relay = step(StepName::Relay, show, acts::raise_relay(stage)).await?;
     let service = step(StepName::Daemon, show, acts::raise_daemon(stage, relay)).await?;
 
-    let (wallet, caller) = (stage.wallet(), Client::new(&stage.socket()));
+    let (wallet, caller) =
+        (stage.wallet(), Client::new(&stage.socket(), vec![nix::unistd::geteuid().as_raw()]));
     let mut login = step(StepName::Login, show, acts::open_login(&caller)).await?;
     step(StepName::Scanned, show, acts::scan(wallet, &mut login)).await?;
     step(StepName::Challenged, show, acts::challenged(wallet)).await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::access::{KeyRing, RingError};
-use crate::config::files::{self, SecretFileError};
+use crate::config::files::{self, FileError, Owners};
 
 /// Why the keys of access tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum KeyFileError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: SecretFileError,
+        error: FileError,
     },
     /// What it says makes no sense.
     #[error("cannot use the keys of access tokens in {}: {error}", path.display())]
@@ -40,9 +40,9 @@ pub enum KeyFileError {
 
 /// Reads the keys, and whether the file holds them all: a ring without a next key was given one. `None`: there is
 /// no such file.
-pub(super) fn read(path: &Path) -> Result<Option<(KeyRing, bool)>, KeyFileError> {
-    let text =
-        files::read_secret(path).map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
+pub(super) fn read(path: &Path, owners: Owners) -> Result<Option<(KeyRing, bool)>, KeyFileError> {
+    let text = files::read_secret_of(path, owners)
+        .map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
     let Some(text) = text else { return Ok(None) };
     let ring =
         KeyRing::from_json(&text).map_err(|error| KeyFileError::Content { path: path.to_owned(), error })?;

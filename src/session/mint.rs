@@ -19,6 +19,7 @@ use crate::access::{
 };
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::AccessRules;
+use crate::config::files::Owners;
 use crate::metrics::Limit;
 use crate::store::{Session, User};
 use crate::wallet::WalletIdentity;
@@ -92,7 +93,7 @@ impl Mint {
     ) -> Result<Self, KeyFileError> {
         let now = clock.now().secs();
         let issuer = rules.issuer.clone().unwrap_or_else(|| format!("nostr:{npub}"));
-        let (ring, is_in_file) = match key_file::read(file)? {
+        let (ring, is_in_file) = match key_file::read(file, Owners::ours())? {
             Some((ring, is_whole)) if ring.signer().public().algorithm() == rules.algorithm => {
                 (ring, is_whole)
             }
@@ -120,12 +121,12 @@ impl Mint {
         })
     }
 
-    /// Checks the file of keys, if there is one.
+    /// Checks the file of keys, if there is one: it belongs to one of these.
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub fn check(file: &Path) -> Result<(), KeyFileError> {
-        key_file::read(file).map(drop)
+    pub fn check(file: &Path, owners: Owners) -> Result<(), KeyFileError> {
+        key_file::read(file, owners).map(drop)
     }
 
     /// The key set of RFC 7517 §5: the key that signs, the next, every other whose tokens may still hold, and the

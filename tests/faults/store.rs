@@ -203,7 +203,8 @@ async fn a_read_only_file_is_named_at_the_start_and_harms_nothing() {
     if nix::unistd::geteuid().is_root() {
         let data = ["portico.db", "portico.lock", "service.pub", "access-keys.json"];
         let data = data.into_iter().map(|name| format!("data/{name}"));
-        for file in data.chain(["", "data", "service.key"].map(str::to_owned)) {
+        let beside = ["", "data", "service.key", "portico.toml", "relays.toml"];
+        for file in data.chain(beside.map(str::to_owned)) {
             chown(daemon.folder().join(file), Some(0), Some(0)).unwrap();
         }
     }

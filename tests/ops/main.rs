@@ -2,7 +2,9 @@
 
 mod backup;
 mod credentials;
+mod files;
 mod handed_over;
+mod listener;
 mod manager;
 mod reload;
 #[path = "../support/mod.rs"]

@@ -75,7 +75,7 @@ async fn a_next_key_that_was_missing_in_the_file_stays_the_same_from_then_on() {
     let mut file: Value = serde_json::from_slice(&std::fs::read(world.key_file()).unwrap()).unwrap();
     file["keys"].as_array_mut().unwrap().truncate(1);
     std::fs::write(world.key_file(), file.to_string()).unwrap();
-    Mint::check(&world.key_file()).unwrap();
+    Mint::check(&world.key_file(), portico::config::files::Owners::ours()).unwrap();
     assert_eq!(
         std::fs::read_to_string(world.key_file()).unwrap(),
         file.to_string(),

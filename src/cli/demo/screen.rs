@@ -11,6 +11,7 @@ use super::order::HELP;
 use super::text::{duration, invitation, key, rows, summary};
 use crate::cli::qr;
 use crate::config::duration::show;
+use crate::config::files::show_path;
 use crate::demo::wallet::{Answer, ChallengeSeen, Wallet};
 use crate::demo::{Scene, Stage, StepName, StoryError, Told};
 
@@ -94,7 +95,7 @@ impl Screen {
     /// What there is to try.
     pub(super) fn invite(&self, stage: &Stage) {
         if self.json {
-            let (socket, token_file) = (stage.socket(), stage.token_file());
+            let (socket, token_file) = (show_path(&stage.socket()), show_path(&stage.token_file()));
             let listen = stage.daemon().and_then(|daemon| daemon.listen());
             return self.object(
                 &json!({ "step": "up", "socket": socket, "listen": listen, "token_file": token_file }),

@@ -18,9 +18,11 @@ use crate::shown;
 pub struct ParaSessionRules {
     /// Holds the API key that the web app's sessions are made under; 0600.
     #[serde(deserialize_with = "path")]
+    #[serde(serialize_with = "files::serialize_path")]
     pub api_key_file: PathBuf,
     /// Holds the secret API key, under which identifiers and addresses are asked for; 0600. Default: the API key.
     #[serde(default, deserialize_with = "optional_path")]
+    #[serde(serialize_with = "files::serialize_optional_path")]
     pub secret_key_file: Option<PathBuf>,
     /// Where the provider's API is. Default: its production environment.
     #[serde(default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::value::magic::RelativePathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::files::{self, SecretFileError};
+use crate::config::files::{self, FileError};
 use crate::ethereum::{Address, NotAKey, SigningKey};
 
 /// `[wallets.thirdweb]`.
@@ -19,6 +19,7 @@ pub struct ThirdwebRules {
     pub admin_addresses: Vec<Address>,
     /// Holds the key of an admin wallet, 64 hex digits: with it tokens are issued.
     #[serde(deserialize_with = "relative")]
+    #[serde(serialize_with = "files::serialize_optional_path")]
     pub admin_key_file: Option<PathBuf>,
     /// How far ahead `nbf` and `iat` may lie. Default 60 seconds.
     #[serde(with = "crate::config::duration")]
@@ -77,7 +78,7 @@ pub enum AdminKeyError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: SecretFileError,
+        error: FileError,
     },
     /// There is no such file.
     #[error("there is no thirdweb admin key in {}", .0.display())]

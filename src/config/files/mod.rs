@@ -1,0 +1,342 @@
+//! Files and folders that decide something: made private, and refused when somebody else can change them.
+//!
+//! `rule.rs` has the rule, `walk.rs` applies it to every folder and link on the way to a file. A file is judged by its
+//! open descriptor, so that what was judged is what is read.
+
+mod rule;
+mod shown;
+mod walk;
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Group, Uid, User};
+use zeroize::Zeroizing;
+
+use rule::{Holding, Use, judge};
+pub use rule::{Owners, Refused};
+pub use shown::show_path;
+pub(super) use shown::{serialize_optional_path, serialize_path};
+use walk::{Adopt, Arrived, has_private_group, refused, walk};
+
+/// Why a file or a folder that decides something cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The operating system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is a folder, a pipe or the like.
+    #[error("it is not a file")]
+    NotAFile,
+    /// Somebody else can change it, or read the secret in it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It is larger than any such file.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+}
+
+/// No secret, or other small text of ours, is longer than this.
+const MAX_SECRET_BYTES: u64 = 16 * 1024;
+
+/// No configuration, list of relays, proof or set of certificates is.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
+
+/// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
+pub(super) const MIN_SECRET: usize = 16;
+
+/// Checks a folder of files that decide: nobody but its owner may add one, and its owner is one of these.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check_folder(folder: &Path, owners: Owners) -> Result<(), FileError> {
+    let arrived = walk(folder, owners, Adopt::Nobody)??;
+    judged(&arrived, Use::Folder)
+}
+
+/// Checks a folder for a file that is moved there when it is finished: others may add files of theirs, as in `/tmp`,
+/// and not remove ours.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check_place(folder: &Path) -> Result<(), FileError> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let arrived = walk(folder, Owners::ours(), Adopt::Nobody)??;
+    judged(&arrived, Use::Above)
+}
+
+/// Who has a say where this lies: root, we, and the owner whom root gave that place, if there is one. For root in the
+/// stead of the user that the daemon runs as, and for callers of that user's daemon.
+///
+/// # Errors
+/// [`FileError`].
+pub fn owners_of(path: &Path) -> Result<Owners, FileError> {
+    Ok(walk(path, Owners::ours(), Adopt::FirstOther)??.owners)
+}
+
+fn judged(arrived: &Arrived, used: Use) -> Result<(), FileError> {
+    let Arrived { path, metadata, owners } = arrived;
+    judge(*owners, holding(metadata), used).map_err(|wrong| refused(path, metadata, *owners, wrong))?;
+    Ok(())
+}
+
+fn holding(metadata: &Metadata) -> Holding {
+    Holding { owner: metadata.uid(), mode: metadata.mode(), private_group: has_private_group(metadata) }
+}
+
+/// Opens a file that decides something. `None`: there is no such file.
+fn open(path: &Path, owners: Owners, used: impl FnOnce(&Metadata) -> Use) -> Result<Option<File>, FileError> {
+    // Without waiting: the open of a named pipe would not return until somebody writes to it.
+    let file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    if is_null(&metadata) {
+        return Ok(Some(file));
+    }
+    if !metadata.is_file() {
+        return Err(FileError::NotAFile);
+    }
+    judge(owners, holding(&metadata), used(&metadata))
+        .map_err(|wrong| refused(path, &metadata, owners, wrong))?;
+    let there = walk(path, owners, Adopt::Nobody)??.metadata;
+    if (there.dev(), there.ino()) != (metadata.dev(), metadata.ino()) {
+        return Err(io::Error::other("it was exchanged while it was opened").into());
+    }
+    Ok(Some(file))
+}
+
+/// `/dev/null` stands for an empty file. Everybody may write there, to no effect.
+fn is_null(metadata: &Metadata) -> bool {
+    metadata.file_type().is_char_device() && metadata.rdev() == nix::libc::makedev(1, 3)
+}
+
+/// Opens a file that decides something, and may be large: a backup to go back to. `None`: there is no such file.
+///
+/// # Errors
+/// [`FileError`].
+pub fn open_deciding(path: &Path) -> Result<Option<File>, FileError> {
+    open(path, Owners::ours(), |_| Use::Text)
+}
+
+/// Reads a secret, its white space trimmed. `None`: there is no such file.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> {
+    read_secret_of(path, Owners::ours())
+}
+
+/// Reads a secret that belongs to one of these.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_secret_of(path: &Path, owners: Owners) -> Result<Option<Zeroizing<String>>, FileError> {
+    let Some(mut file) = open(path, owners, |metadata| secret(path, metadata))? else { return Ok(None) };
+    let length = file.metadata()?.len();
+    if length > MAX_SECRET_BYTES {
+        return Err(FileError::TooLarge(MAX_SECRET_BYTES));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(length as usize));
+    file.read_to_string(&mut text)?;
+    Ok(Some(Zeroizing::new(text.trim().to_owned())))
+}
+
+/// A text that decides something.
+#[derive(Debug)]
+pub struct Text {
+    /// What it says.
+    pub text: String,
+    /// What would be wrong with the file if a secret stood in it.
+    pub as_secret: Result<(), Refused>,
+}
+
+/// Reads a text that decides something, and is no secret: configuration, relays, proofs, certificates. `None`: there
+/// is no such file.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_config(path: &Path) -> Result<Option<Text>, FileError> {
+    let owners = Owners::ours();
+    let Some(file) = open(path, owners, |_| Use::Text)? else { return Ok(None) };
+    let metadata = file.metadata()?;
+    let as_secret = judge(owners, holding(&metadata), secret(path, &metadata))
+        .map_err(|wrong| refused(path, &metadata, owners, wrong));
+    let mut text = String::new();
+    file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        return Err(FileError::TooLarge(MAX_TEXT_BYTES));
+    }
+    Ok(Some(Text { text, as_secret }))
+}
+
+/// Checks a text that decides something and is read elsewhere: once nobody else can change it, nobody does in between.
+/// Whether it is there is not looked at.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check_text(path: &Path) -> Result<(), FileError> {
+    open(path, Owners::ours(), |_| Use::Text).map(drop)
+}
+
+/// How a secret is judged: its group may read it where that is nobody but we.
+fn secret(path: &Path, metadata: &Metadata) -> Use {
+    Use::Secret { group_is_us: is_systemd_credential(path, metadata) || is_given_to_our_group(metadata) }
+}
+
+/// Whether root gave a file to our own group, so that we can read it, and cannot change it: a secret of Kubernetes
+/// (`fsGroup`, whose group has no name in a container), or one that is `root:portico` for the user `portico`.
+fn is_given_to_our_group(metadata: &Metadata) -> bool {
+    let (us, group) = (nix::unistd::geteuid(), Gid::from_raw(metadata.gid()));
+    if us.is_root() || metadata.uid() != 0 || group.as_raw() == 0 {
+        return false;
+    }
+    let ours =
+        nix::unistd::getegid() == group || nix::unistd::getgroups().is_ok_and(|all| all.contains(&group));
+    let is_mine = |named: Group| {
+        let me = User::from_uid(Uid::from_raw(us.as_raw())).ok().flatten();
+        me.is_some_and(|me| me.name == named.name && named.mem.iter().all(|name| *name == me.name))
+    };
+    ours && Group::from_gid(group).is_ok_and(|named| named.is_none_or(is_mine))
+}
+
+/// Writes a new secret, readable by its owner alone, and sees it to the disk. Never overwrites.
+pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        if !folder.as_os_str().is_empty() {
+            create_private_dir(folder)?;
+        }
+        check_place(folder).map_err(into_io)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(secret.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// As an error of the operating system, for those who expect no other.
+fn into_io(error: FileError) -> io::Error {
+    match error {
+        FileError::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Opens a file of these owners and no other: whoever may write to its folder could have put a link to any file in
+/// its place, and have that changed by whoever may do more.
+pub fn open_own(path: &Path, options: &mut OpenOptions, owners: Owners) -> io::Result<File> {
+    let file =
+        options.custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path).map_err(|error| {
+            let is_link = error.raw_os_error() == Some(nix::libc::ELOOP);
+            if is_link { io::Error::other("it is a link") } else { error }
+        })?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.nlink() != 1 {
+        return Err(io::Error::other("it is no file, or has other names"));
+    }
+    judge(owners, holding(&metadata), Use::Text)
+        .map_err(|wrong| io::Error::other(refused(path, &metadata, owners, wrong)))?;
+    Ok(file)
+}
+
+/// Takes a file away from the eyes of others, if it is there.
+pub fn make_private(path: &Path, owners: Owners) -> io::Result<()> {
+    let file = match open_own(path, OpenOptions::new().read(true), owners) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(file = %path.display(), mode = format!("{mode:04o}"), "others could read this: made it private");
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+/// A small text of ours that is no secret. `None`: there is no such file.
+pub fn read_text(path: &Path, owners: Owners) -> io::Result<Option<String>> {
+    let file = match open_own(path, OpenOptions::new().read(true), owners) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut text = String::new();
+    file.take(MAX_SECRET_BYTES).read_to_string(&mut text)?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+/// Makes a folder and what is missing above it, each readable by its owner alone.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Gives a file to whom a folder belongs. Only root can, and only for root is there anything to do: the files
+/// of everybody else are their own.
+pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
+    let (owner, now) = (fs::metadata(folder)?, file.metadata()?);
+    if !nix::unistd::geteuid().is_root() || (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Whether systemd made this file for us (`LoadCredential=`). It belongs to root and lets us in by an ACL, whose
+/// mask shows as the permissions of its group, root's: nobody else can read it.
+fn is_systemd_credential(path: &Path, metadata: &Metadata) -> bool {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let lies_in = |folder: &PathBuf| folder.is_absolute() && path.parent() == Some(folder);
+    folder.as_ref().is_some_and(lies_in) && (metadata.uid(), metadata.gid()) == (0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_created_secret_is_private_and_reads_back_trimmed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/secret");
+        create_secret(&path, "hunter2").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(read_secret(&path).unwrap().unwrap().as_str(), "hunter2");
+    }
+
+    #[test]
+    fn an_existing_secret_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_secret(&path, "first").unwrap();
+        assert_eq!(create_secret(&path, "second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn another_user_on_the_machine_who_could_read_the_key_makes_us_refuse_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_secret(&path, "x").unwrap();
+        for mode in [0o604, 0o640, 0o644, 0o601] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let said = read_secret(&path).unwrap_err().to_string();
+            assert!(said.contains(&format!("others can read it (mode {mode:04o})")), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_in_place_of_a_key_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&pipe, folder.path()] {
+            assert!(matches!(read_secret(path), Err(FileError::NotAFile)));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_absent_not_an_error() {
+        assert!(read_secret(Path::new("/nonexistent/portico")).unwrap().is_none());
+    }
+}
