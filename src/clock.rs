@@ -3,12 +3,16 @@
 //! Everything that needs to know what time it is takes a [`Clock`]; only this file asks the system.
 //! A clippy lint (`clippy.toml`) keeps it so.
 
+mod keeper;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use keeper::{ClockSeen, JUMP, Jump, SETTLES_AFTER, Timekeeper};
 
 /// A moment: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -19,7 +19,7 @@ use nostr_sdk::{Keys, PublicKey, RelayUrl, ToBech32};
 use crate::access;
 use crate::api::{self, HandedOver, Services};
 use crate::auth::{self, Auth, Identity, Opening, Parts};
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timekeeper};
 use crate::config::{Config, RelayEntry};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
@@ -62,14 +62,16 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
     let token = listen.map(|_| config.local.token.load()).transpose()?;
 
-    let opening = Opening::load(&*store, &config.auth, clock.now()).await?;
+    let (timekeeper, jump) = Timekeeper::new(Arc::clone(&clock), store.clock_seen().await?);
+    let timekeeper = Arc::new(timekeeper);
+    let opening = Opening::load(&*store, &config.auth, timekeeper.settled()).await?;
     let options = relay_options(config, keys, &*store).await?;
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
 
     let lifecycle = Lifecycle::default();
     let events = Events::new(Arc::clone(&store), identity.sealer());
-    let webhooks = webhooks(config, store.clone(), &events, &clock, &lifecycle, &metrics)?;
-    let mint = open_mint(config, &folder, &identity, &clock).await?;
+    let webhooks = webhooks(config, store.clone(), &events, (&clock, &timekeeper), &lifecycle, &metrics)?;
+    let mint = open_mint(config, &folder, &identity, &clock, &timekeeper).await?;
     let rotation = Rotation::new(Arc::clone(&mint), store.clone(), Arc::clone(&clock));
     lifecycle.run("key rotation", Arc::clone(&rotation).on_schedule());
     let book = config.sessions.enabled.then(|| {
@@ -90,6 +92,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         store: Arc::clone(&store),
         relays: relays.clone(),
         clock: Arc::clone(&clock),
+        timekeeper: Arc::clone(&timekeeper),
         lifecycle: lifecycle.clone(),
         listed_relays: config.relays.clone(),
         max_relays: config.relay_rules.max_relays,
@@ -97,13 +100,17 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         metrics,
     };
     let auth = Auth::start(parts, opening, signals)?;
+    if let Some(jump) = jump {
+        auth.clock_jumped(jump);
+    }
     let thirdweb = wallets::thirdweb(config, &auth, &store, &clock)?;
     if book.is_none() && config.wallets.names().len() > 1 {
         tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
     }
     let sessions = match book {
         Some(book) => {
-            let providers = wallets::providers(config, &auth, thirdweb.as_ref(), &store, &clock)?;
+            let providers =
+                wallets::providers(config, &auth, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,
@@ -197,13 +204,15 @@ async fn open_mint(
     folder: &DataFolder,
     identity: &Identity,
     clock: &SharedClock,
+    timekeeper: &Arc<Timekeeper>,
 ) -> Result<Arc<Mint>, StartError> {
     let (file, rules, clock) = (folder.access_keys(), config.access.clone(), Arc::clone(clock));
     let service = access::PublicKey::of_service(&identity.verifying_key());
     let npub = identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
     let keep = config.sessions.max_lifetime;
-    let opened =
-        tokio::task::spawn_blocking(move || Mint::open(&file, &rules, service, &npub, keep, clock)).await;
+    let timekeeper = Arc::clone(timekeeper);
+    let open = move || Mint::open(&file, &rules, service, &npub, keep, clock, timekeeper);
+    let opened = tokio::task::spawn_blocking(open).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Arc::new(opened?))
 }
@@ -213,7 +222,7 @@ fn webhooks(
     config: &Config,
     outbox: Arc<dyn Outbox>,
     events: &Events,
-    clock: &SharedClock,
+    (clock, timekeeper): (&SharedClock, &Arc<Timekeeper>),
     lifecycle: &Lifecycle,
     metrics: &Arc<Metrics>,
 ) -> Result<Webhooks, StartError> {
@@ -224,6 +233,7 @@ fn webhooks(
         keys: webhook.secret.load()?,
         tls: config.tls.clone(),
         events: events.clone(),
+        timekeeper: Arc::clone(timekeeper),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(metrics),
     };

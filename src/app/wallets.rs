@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::StartError;
 use crate::auth::{Auth, PortalWallets};
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timekeeper};
 use crate::config::Config;
 use crate::store::Store;
 use crate::wallet::WalletProvider;
@@ -20,6 +20,7 @@ pub(super) fn providers(
     thirdweb: Option<&Arc<SignIn>>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
+    timekeeper: &Arc<Timekeeper>,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
     let (wallets, tls) = (&config.wallets, &config.tls);
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
@@ -39,7 +40,12 @@ pub(super) fn providers(
         providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(clock))?));
     }
     if let Some(rules) = &wallets.nip98 {
-        providers.push(Arc::new(Nip98Wallets::new(rules, Arc::clone(store), Arc::clone(clock))));
+        providers.push(Arc::new(Nip98Wallets::new(
+            rules,
+            Arc::clone(store),
+            Arc::clone(clock),
+            Arc::clone(timekeeper),
+        )));
     }
     Ok(providers)
 }

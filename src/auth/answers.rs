@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nostr_sdk::{EventId, JsonUtil, PublicKey};
 
 use super::challenge::MAX_SUBKEYS;
+use super::deadlines::Due;
 use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::OpenChallenge;
@@ -51,7 +52,9 @@ impl Auth {
         let (user, now) = (challenge.user, self.clock.now());
         let proof = response.subkey_proof.as_ref().map(|proof| proof.verify(author, &user, now.secs()));
         let trouble = match proof {
-            _ if now >= challenge.expires_at => "it came too late",
+            _ if now >= self.registry.deadlines.of(Due::Challenge(challenge.id), challenge.expires_at) => {
+                "it came too late"
+            }
             _ if *author == user => return Some(challenge),
             Some(Ok(())) => return Some(challenge),
             // A proof that is about another user says nothing here.

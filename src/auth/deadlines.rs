@@ -1,20 +1,21 @@
 //! What ends when: deadlines that fire by themselves.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::registry::ChallengeId;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Jump, Timestamp};
 use crate::store::StreamId;
 
 /// The wall clock may be set while we sleep, so no sleep is longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// What reaches its deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Due {
     Handshake(StreamId),
     Challenge(ChallengeId),
@@ -23,32 +24,79 @@ pub(super) enum Due {
 /// All deadlines, the next one first.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    queue: Mutex<BTreeSet<(Timestamp, Due)>>,
+    queue: Mutex<Queue>,
     sooner: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    ordered: BTreeSet<(Timestamp, Due)>,
+    /// Those that moved with the clock. Wallets and the store know them by the time that they had before.
+    moved: HashMap<Due, Timestamp>,
+    /// When the clock was looked at, and what it showed.
+    last: Option<(Instant, Timestamp)>,
+}
+
+impl Queue {
+    /// When something is due that was to be due at that time.
+    fn of(&self, due: Due, at: Timestamp) -> Timestamp {
+        self.moved.get(&due).copied().unwrap_or(at)
+    }
+
+    /// The clock shows this. If it jumped, everybody still has as long as they had.
+    fn follow(&mut self, now: Timestamp) {
+        let at = Instant::now();
+        let jump = self.last.and_then(|(before, showed)| Jump::between(showed, now, at - before));
+        self.last = Some((at, now));
+        let Some(jump) = jump else { return };
+        for (at, due) in std::mem::take(&mut self.ordered) {
+            let at = match jump {
+                Jump::Ahead(by) => at.plus(by),
+                Jump::Back(by) => at.minus(by),
+            };
+            self.moved.insert(due, at);
+            self.ordered.insert((at, due));
+        }
+    }
 }
 
 impl Deadlines {
     pub(super) fn add(&self, at: Timestamp, due: Due) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.insert((at, due));
-        if queue.first() == Some(&(at, due)) {
+        let mut queue = self.queue();
+        queue.moved.remove(&due);
+        queue.ordered.insert((at, due));
+        if queue.ordered.first() == Some(&(at, due)) {
             self.sooner.notify_one();
         }
     }
 
     pub(super) fn remove(&self, at: Timestamp, due: Due) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).remove(&(at, due));
+        let mut queue = self.queue();
+        let at = queue.of(due, at);
+        queue.moved.remove(&due);
+        queue.ordered.remove(&(at, due));
+    }
+
+    /// When something is due that was to be due at that time: it moves with the clock, if that is set.
+    pub(super) fn of(&self, due: Due, at: Timestamp) -> Timestamp {
+        self.queue().of(due, at)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next one.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(at, _)| *at)
+        self.queue().ordered.first().map(|(at, _)| *at)
     }
 
     /// Waits until something is due and takes it out.
     pub(super) async fn next(&self, clock: &dyn Clock) -> Vec<Due> {
         loop {
-            let wait = match self.take_due(clock.now()) {
+            let now = clock.now();
+            self.queue().follow(now);
+            let wait = match self.take_due(now) {
                 Ok(due) => return due,
                 Err(wait) => wait,
             };
@@ -61,15 +109,17 @@ impl Deadlines {
 
     /// Everything that is due at `now`, or how long to wait before looking again.
     fn take_due(&self, now: Timestamp) -> Result<Vec<Due>, Duration> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
         let mut due = Vec::new();
-        while let Some((at, _)) = queue.first() {
-            if *at > now {
+        while let Some((at, next)) = queue.ordered.first().copied() {
+            if at > now {
                 break;
             }
-            due.extend(queue.pop_first().map(|(_, due)| due));
+            queue.ordered.pop_first();
+            queue.moved.remove(&next);
+            due.push(next);
         }
-        match queue.first() {
+        match queue.ordered.first() {
             _ if !due.is_empty() => Ok(due),
             Some((at, _)) => Err(at.since(now).min(LONGEST_SLEEP)),
             None => Err(LONGEST_SLEEP),
@@ -112,6 +162,38 @@ mod tests {
         tokio::task::yield_now().await;
         deadlines.add(Timestamp::from_secs(1010), stream(1));
         assert_eq!(sleeper.await.unwrap(), (vec![stream(1)], Timestamp::from_secs(1010)));
+    }
+
+    /// A clock that can be set ahead.
+    #[derive(Debug)]
+    struct Settable(TokioClock, std::sync::atomic::AtomicU64);
+
+    impl Clock for Settable {
+        fn now(&self) -> Timestamp {
+            self.0.now().plus(Duration::from_secs(self.1.load(std::sync::atomic::Ordering::SeqCst)))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn users_have_the_time_that_they_were_given_whatever_the_clock_is_set_to() {
+        let clock = TokioClock::starting_at(Timestamp::from_secs(1000));
+        let clock = Arc::new(Settable(clock, 0.into()));
+        let deadlines = Arc::new(Deadlines::default());
+        let (first, second) = (Timestamp::from_secs(1300), Timestamp::from_secs(1400));
+        deadlines.add(first, stream(1));
+        deadlines.add(second, stream(2));
+        let fired = tokio::spawn({
+            let (deadlines, clock) = (Arc::clone(&deadlines), Arc::clone(&clock));
+            async move { (deadlines.next(&*clock).await, clock.0.now()) }
+        });
+        tokio::task::yield_now().await;
+        clock.1.store(8 * 24 * 3600, std::sync::atomic::Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::task::yield_now().await;
+        assert_eq!(deadlines.of(stream(2), second), second.plus(Duration::from_secs(8 * 24 * 3600)));
+        deadlines.remove(second, stream(2));
+        assert_eq!(fired.await.unwrap(), (vec![stream(1)], first));
+        assert_eq!(deadlines.earliest(), None, "what was answered is gone, under its old time");
     }
 
     #[tokio::test(start_paused = true)]

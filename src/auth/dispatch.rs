@@ -72,7 +72,11 @@ impl Auth {
     fn show_our_subkey(&self, unreadable: &Event) -> Result<()> {
         let (Some(proof), wallet) = (&self.identity.proof, unreadable.pubkey) else { return Ok(()) };
         let now = self.clock.now();
-        if self.shown_to.get(&wallet).is_some_and(|until| now < until) {
+        if self
+            .shown_to
+            .get(&wallet)
+            .is_some_and(|until| now < until && until.since(now) <= self.limits.challenge_ttl)
+        {
             return Ok(());
         }
         let expires_at = now.plus(self.limits.challenge_ttl);

@@ -51,7 +51,7 @@ pub use wallet::{NAME as PORTAL, PortalWallets};
 pub use crate::events::StreamId;
 pub use crate::token::TokenError;
 
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::{AuthLimits, HistoryRules, LookupRules, RelayEntry, TokenRules};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
@@ -92,6 +92,8 @@ pub struct Parts {
     pub relays: Relays,
     /// What time it is.
     pub clock: SharedClock,
+    /// Which time has certainly passed.
+    pub timekeeper: Arc<Timekeeper>,
     /// Runs what goes on in the background.
     pub lifecycle: Lifecycle,
     /// The relays of `relays.toml`.
@@ -116,6 +118,7 @@ pub struct Auth {
     events: Events,
     relays: Relays,
     clock: SharedClock,
+    timekeeper: Arc<Timekeeper>,
     lifecycle: Lifecycle,
     max_relays: usize,
     book: Option<Arc<Book>>,

@@ -54,6 +54,8 @@ impl Prompts {
     /// Counts a prompt, if there is room for one more.
     fn ask(&self, user: PublicKey, now: Timestamp) -> Result<(), AuthError> {
         let mut asked = self.users.entry(user).or_default();
+        // Who was asked while the clock was ahead is not to wait until it is there again.
+        asked.times.iter_mut().for_each(|time| *time = (*time).min(now));
         asked.forget_before(now.minus(self.window));
         if asked.times.len() >= self.max_in_window {
             let oldest = asked.times.front().copied().unwrap_or(now);

@@ -24,13 +24,14 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Reads everything that is open.
-    pub async fn load(store: &dyn Store, limits: &AuthLimits, now: Timestamp) -> Result<Self> {
-        let recovered = store.recover(now.minus(limits.prompt_window)).await?;
+    /// Reads everything that is open, and what may matter again if the clock goes back to the time that has
+    /// certainly passed.
+    pub async fn load(store: &dyn Store, limits: &AuthLimits, settled: Timestamp) -> Result<Self> {
+        let recovered = store.recover(settled.minus(limits.prompt_window)).await?;
         let mut opening = Self {
             registry: Arc::default(),
             prompts: Prompts::new(limits),
-            revocations: store.revocations(now).await?,
+            revocations: store.revocations(settled).await?,
             publications: Vec::new(),
         };
         opening.fill(recovered);

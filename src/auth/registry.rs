@@ -78,6 +78,10 @@ impl OpenHandshake {
     ) -> Result<(), Limit> {
         let mut scans = self.scans.lock().unwrap_or_else(PoisonError::into_inner);
         let start = now.minus(limits.challenge_ttl);
+        // Who scanned while the clock was ahead takes no room until it is there again.
+        if scans.back().is_some_and(|(at, _)| *at > now) {
+            scans.iter_mut().for_each(|(at, _)| *at = (*at).min(now));
+        }
         while scans.front().is_some_and(|(at, _)| *at <= start) {
             scans.pop_front();
         }

@@ -11,7 +11,7 @@ use super::deadlines::Due;
 use super::lookup::Lookup;
 use super::tokens::Tokens;
 use super::{Auth, Opening, Parts};
-use crate::clock::Timestamp;
+use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
 use crate::config::{AuthLimits, HistoryRules};
 use crate::events::FailureCode;
 use crate::relay::Signal;
@@ -52,6 +52,7 @@ impl Auth {
             relays: parts.relays,
             started_at: parts.clock.now(),
             clock: parts.clock,
+            timekeeper: parts.timekeeper,
             lifecycle: parts.lifecycle,
             max_relays: parts.max_relays,
             book: parts.book,
@@ -124,8 +125,12 @@ impl Auth {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let now = self.clock.now();
-            self.prompts.tidy(now);
+            if let Some(jump) = self.timekeeper.look() {
+                self.clock_jumped(jump);
+            }
+            self.prompts.tidy(self.clock.now());
+            // What is dropped is gone for good, so the clock alone does not say when.
+            let now = self.timekeeper.settled();
             self.tokens.tidy(now);
             let before = PurgeBefore {
                 deliveries: now.minus(self.delivery_patience),
@@ -136,7 +141,23 @@ impl Auth {
                 Ok(rows) => tracing::debug!(rows, "dropped old history"),
                 Err(error) => tracing::warn!(%error, "cannot drop old history now"),
             }
+            // After the purge: whoever sees the time there knows what it led to.
+            if let Err(error) = self.store.see_clock(&self.timekeeper.seen()).await {
+                tracing::warn!(%error, "cannot remember the time now");
+            }
         }
+    }
+
+    /// Tells of a jump of the clock. Its time being over drops nothing for a while.
+    pub fn clock_jumped(&self, jump: Jump) {
+        let by = humantime::format_duration(Duration::from_secs(jump.distance().as_secs()));
+        let settles = humantime::format_duration(SETTLES_AFTER);
+        self.metrics.clock.jumped(jump.direction());
+        tracing::warn!(
+            direction = jump.direction(),
+            %by,
+            "the clock jumped, or the daemon was off for that long: nothing is purged until it has run for {settles} without another jump"
+        );
     }
 }
 

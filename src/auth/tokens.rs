@@ -19,6 +19,9 @@ use crate::token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedT
 /// Wallets whose users are remembered, to spare the store a look-up.
 const SIGNERS: usize = 50_000;
 
+/// How long a revocation is kept beyond the expiry of its token, for a clock that goes back.
+const KEPT_BEYOND: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Who signs the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +98,15 @@ impl Tokens {
     /// How long until the first of the revoked tokens has expired.
     fn room_after(&self, now: Timestamp) -> Duration {
         let first = self.revoked.iter().map(|revoked| *revoked.value()).min();
-        first.map_or(Duration::ZERO, |first| first.since(now))
+        first.map_or(Duration::ZERO, |first| first.minus(KEPT_BEYOND).since(now))
+    }
+
+    /// Whether one more can be revoked, at the cost of revocations whose token has certainly expired.
+    fn has_room(&self, settled: Timestamp) -> bool {
+        if self.revoked.len() >= self.max_revocations {
+            self.tidy(settled.plus(KEPT_BEYOND));
+        }
+        self.revoked.len() < self.max_revocations
     }
 
     /// How often a signature was known, and how often not.
@@ -103,7 +114,7 @@ impl Tokens {
         self.signatures.hits_and_misses()
     }
 
-    /// Forgets revocations of tokens that have expired anyway.
+    /// Forgets revocations that nothing needs at `now`, a time that has certainly passed.
     pub(super) fn tidy(&self, now: Timestamp) {
         self.revoked.retain(|_, expires_at| *expires_at > now);
     }
@@ -308,7 +319,7 @@ impl Auth {
     }
 
     fn has_room_to_revoke(&self) -> Result<()> {
-        if self.tokens.revoked.len() < self.tokens.max_revocations {
+        if self.tokens.has_room(self.timekeeper.settled()) {
             return Ok(());
         }
         Err(AuthError::LimitReached {
@@ -319,6 +330,7 @@ impl Auth {
     }
 
     async fn keep_revoked(&self, digest: RevocationId, expires_at: Timestamp) -> Result<bool> {
+        let expires_at = expires_at.plus(KEPT_BEYOND);
         let fresh = self.store.revoke(&Revocation { digest, expires_at }, self.clock.now()).await?;
         self.tokens.revoked.insert(digest, expires_at);
         Ok(fresh)

@@ -5,6 +5,7 @@
 //! time but asked for when somebody looks ([`Reading`]). No label ever holds what a stranger chose: no key,
 //! no token, no stream, no path.
 
+mod clock;
 mod limit;
 mod parts;
 mod process;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use clock::Clock;
 pub use limit::{Limit, Limits};
 pub use parts::{Api, Logins, Present, Store, Webhook};
 use process::Process;
@@ -39,6 +41,8 @@ pub struct Metrics {
     pub store: Store,
     /// Deliveries to the operator's program.
     pub webhook: Webhook,
+    /// The wall clock.
+    pub clock: Clock,
     /// Bounds that were reached.
     pub limits: Limits,
     process: Process,
@@ -54,6 +58,7 @@ impl Default for Metrics {
             sessions: Sessions::new(&families),
             store: Store::new(&families),
             webhook: Webhook::new(&families),
+            clock: Clock::new(&families),
             limits: Limits::default(),
             process: Process::default(),
             registry,

@@ -17,7 +17,7 @@ use crate::access::{
     self, AccessError, Algorithm, Claims, Expected, KeyRing, KeyState, PublicKey, RotateError,
     UnverifiedToken,
 };
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::{JUMP, SharedClock, Timekeeper, Timestamp};
 use crate::config::AccessRules;
 use crate::config::files::Owners;
 use crate::metrics::Limit;
@@ -42,6 +42,7 @@ pub struct Mint {
     /// that has can still renew it.
     keep: Duration,
     clock: SharedClock,
+    timekeeper: Arc<Timekeeper>,
     ring: RwLock<Arc<KeyRing>>,
     /// Held while the keys change: file and memory are to stay the same.
     changing: Mutex<()>,
@@ -90,6 +91,7 @@ impl Mint {
         npub: &str,
         keep: Duration,
         clock: SharedClock,
+        timekeeper: Arc<Timekeeper>,
     ) -> Result<Self, KeyFileError> {
         let now = clock.now().secs();
         let issuer = rules.issuer.clone().unwrap_or_else(|| format!("nostr:{npub}"));
@@ -115,6 +117,7 @@ impl Mint {
             service_key: service,
             keep: keep.max(rules.max_service_lifetime).max(rules.lifetime),
             clock,
+            timekeeper,
             ring: RwLock::new(Arc::new(ring)),
             changing: Mutex::default(),
             verified: Cache::new(VERIFIED),
@@ -265,7 +268,8 @@ impl Mint {
     pub(super) fn rotate(&self) -> Result<SigningKeyState> {
         let _alone = self.changing();
         let now = self.clock.now();
-        let kept = self.ring().forget(now.secs(), self.keep.as_secs());
+        // A key is forgotten for good, with every token that it signed.
+        let kept = self.ring().forget(self.timekeeper.settled().secs(), self.keep.as_secs());
         let ring = kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
             RotateError::RingFull => SessionError::LimitReached {
                 limit: Limit::SigningKeys,
@@ -287,12 +291,24 @@ impl Mint {
     }
 
     /// How long until the key that signs has signed for long enough. `None`: that is up to the operator.
+    ///
+    /// A clock that jumps rotates nothing before it is believed: it could retire one key after the other, and in the
+    /// end there would be room for none.
     pub(super) fn next_rotation(&self) -> Option<Duration> {
-        if self.rules.rotate_every.is_zero() {
+        /// As soon as the clock may be believed again, or later.
+        const LATER: Duration = Duration::from_secs(60);
+
+        let every = self.rules.rotate_every;
+        if every.is_zero() {
             return None;
         }
-        let due = Timestamp::from_secs(self.ring().signing_since()).plus(self.rules.rotate_every);
-        Some(due.since(self.clock.now()))
+        let (now, since) = (self.clock.now(), Timestamp::from_secs(self.ring().signing_since()));
+        if !self.timekeeper.is_steady() {
+            return Some(LATER);
+        }
+        // A key that is of the future was made by a clock that was ahead: nobody knows since when it signs.
+        let due = since.plus(every).since(self.timekeeper.settled());
+        Some(if since > now.plus(JUMP) { Duration::ZERO } else { due })
     }
 
     /// The keys: the one that signs, the next, and the retired.

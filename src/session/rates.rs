@@ -69,6 +69,8 @@ impl Window {
     fn come(&self, wallet: &WalletIdentity, now: Timestamp) -> Result<()> {
         let key = (wallet.provider.clone(), wallet.wallet_id.clone());
         let mut times = self.came.entry(key).or_default();
+        // Who came while the clock was ahead is not to wait until it is there again.
+        times.iter_mut().for_each(|time| *time = (*time).min(now));
         let start = now.minus(self.length);
         while times.front().is_some_and(|first| *first <= start) {
             times.pop_front();
@@ -80,5 +82,40 @@ impl Window {
         }
         times.push_back(now);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wallet() -> WalletIdentity {
+        WalletIdentity {
+            provider: "portal".into(),
+            wallet_id: "w".into(),
+            auth_method: "nostr".into(),
+            auth_identifier: "w".into(),
+            credential: [1; 32],
+            expires_at: Timestamp::from_secs(u64::MAX / 1000),
+            issued_at: None,
+            claims: serde_json::Value::Null,
+            target_key: None,
+            wallets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn logins_while_the_clock_was_ahead_lock_nobody_out_for_that_long() {
+        let rules = SessionRules { max_logins_per_wallet: 2, ..SessionRules::default() };
+        let (rates, wallet) = (Rates::new(&rules), wallet());
+        let now = Timestamp::from_secs(1_800_000_000);
+        let ahead = now.plus(Duration::from_secs(8 * 24 * 3600));
+        rates.log_in(&wallet, ahead).unwrap();
+        rates.log_in(&wallet, ahead).unwrap();
+        let Err(SessionError::LimitReached { retry_after, .. }) = rates.log_in(&wallet, now) else {
+            panic!("they still count");
+        };
+        assert_eq!(retry_after, rules.window);
+        rates.log_in(&wallet, now.plus(rules.window)).unwrap();
     }
 }

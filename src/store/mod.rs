@@ -28,7 +28,7 @@ pub use sign_ins::{SignIns, TextDigest};
 use async_trait::async_trait;
 use nostr_sdk::PublicKey;
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockSeen, Timestamp};
 
 /// Why the store did not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +122,12 @@ pub trait Store: Outbox + Accounts + SignIns {
 
     /// Revokes a token; `false`: it was revoked before.
     async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool>;
+
+    /// What was seen of the wall clock, by the processes before this one too. `None`: nothing yet.
+    async fn clock_seen(&self) -> Result<Option<ClockSeen>>;
+
+    /// Remembers that in place of what was seen before.
+    async fn see_clock(&self, seen: &ClockSeen) -> Result<()>;
 
     /// All revocations that still matter at `now`.
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>>;

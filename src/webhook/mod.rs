@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use crate::store::{Delivery, DeliveryState, StreamId, Undelivered};
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Timekeeper};
 use crate::config::{Webhook, WebhookKeys};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
@@ -27,7 +27,7 @@ use crate::metrics::{Metrics, Reading};
 use crate::store::{Outbox, Result};
 use crate::tls::Tls;
 use receiver::Receiver;
-use worker::Worker;
+use worker::{Job, Worker};
 
 /// Counting what waits takes a look at each of them.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
@@ -58,6 +58,8 @@ pub struct Parts {
     pub tls: Tls,
     /// Where the events are read, and heard of.
     pub events: Events,
+    /// Which time has certainly passed: what is given up, is given up by that.
+    pub timekeeper: Arc<Timekeeper>,
     /// Runs the deliveries.
     pub lifecycle: Lifecycle,
     /// Where attempts are counted.
@@ -83,11 +85,20 @@ impl Webhooks {
     /// # Errors
     /// The HTTP client could not be made.
     pub fn start(outbox: Arc<dyn Outbox>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
-        let Parts { webhook, keys, tls, events, lifecycle, metrics } = parts;
+        let Parts { webhook, keys, tls, events, timekeeper, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
         let webhooks = Self { enabled: true, max_waiting, ..Self::off(outbox, clock) };
         let receiver = Receiver::new(&webhook, &keys, &tls)?;
-        let worker = Worker::new(&webhooks, webhook.rules, receiver, events, lifecycle.clone(), metrics);
+        let job = Job {
+            outbox: Arc::clone(&webhooks.outbox),
+            clock: Arc::clone(&webhooks.clock),
+            timekeeper,
+            rules: webhook.rules,
+            receiver,
+            events,
+            metrics,
+        };
+        let worker = Worker::new(job, Arc::clone(&webhooks.changed), lifecycle.clone());
         lifecycle.run("webhooks", worker.run());
         lifecycle.run("webhook backlog", webhooks.clone().count());
         tracing::info!(url = %webhook.url, "events are posted");

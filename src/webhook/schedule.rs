@@ -9,11 +9,18 @@ use crate::clock::Timestamp;
 use crate::config::WebhookRules;
 use crate::store::{Attempt, Delivery};
 
-/// What follows from an answer that came at `now`.
+/// Whether a delivery is to be tried at `now`. No wait is longer than the longest: one that seems so was begun while
+/// the clock was ahead.
+pub(super) fn is_due(next_at: Timestamp, now: Timestamp, rules: &WebhookRules) -> bool {
+    next_at <= now || next_at.since(now) > rules.longest_retry.max(rules.first_retry)
+}
+
+/// What follows from an answer that came at `now`; `settled` has certainly passed, and is what it is given up by.
 pub(super) fn decide(
     delivery: &Delivery,
     answer: Answer,
     now: Timestamp,
+    settled: Timestamp,
     rules: &WebhookRules,
     rng: &mut impl Rng,
 ) -> Attempt {
@@ -26,7 +33,7 @@ pub(super) fn decide(
     let asked = retry_after.unwrap_or_default().min(rules.longest_retry);
     let next_at = now.plus(jitter(wait, rng).max(asked));
     let give_up_at = delivery.since.plus(rules.give_up_after);
-    if next_at > give_up_at {
+    if settled.plus(next_at.since(now)) > give_up_at {
         Attempt::GivenUp { error: error.to_string() }
     } else {
         Attempt::Again { next_at, error: error.to_string() }
@@ -84,7 +91,7 @@ mod tests {
     /// Milliseconds to wait after this failure at `SINCE`.
     fn wait(attempts: u32, answer: Answer) -> u64 {
         let mut rng = StdRng::seed_from_u64(attempts.into());
-        match decide(&tried(attempts), answer, SINCE, &rules(), &mut rng) {
+        match decide(&tried(attempts), answer, SINCE, SINCE, &rules(), &mut rng) {
             Attempt::Again { next_at, .. } => next_at.since(SINCE).as_millis() as u64,
             other => panic!("{other:?}"),
         }
@@ -122,17 +129,29 @@ mod tests {
         let at = |secs| SINCE.plus(Duration::from_secs(secs));
         let answer = || failed(Failure::Status(500), None);
         let day = 24 * 3600;
-        let last = decide(&tried(3), answer(), at(day - 9), &rules(), &mut rng());
+        let last = decide(&tried(3), answer(), at(day - 9), at(day - 9), &rules(), &mut rng());
         assert!(matches!(last, Attempt::Again { .. }), "{last:?}");
-        let over = decide(&tried(20), answer(), at(day - 9), &rules(), &mut rng());
+        let over = decide(&tried(20), answer(), at(day - 9), at(day - 9), &rules(), &mut rng());
         assert_eq!(over, Attempt::GivenUp { error: "http_500".into() });
-        let taken = decide(&tried(20), Answer::Taken, at(2 * day), &rules(), &mut rng());
+        let taken = decide(&tried(20), Answer::Taken, at(2 * day), at(2 * day), &rules(), &mut rng());
         assert_eq!(taken, Attempt::Delivered, "whenever that is");
     }
 
     #[test]
+    fn a_clock_that_jumps_ahead_gives_nothing_up_and_one_that_comes_back_delays_nothing() {
+        let ahead = SINCE.plus(Duration::from_secs(8 * 24 * 3600));
+        let answer = failed(Failure::Status(500), None);
+        let decided = decide(&tried(3), answer, ahead, SINCE, &rules(), &mut StdRng::seed_from_u64(1));
+        let Attempt::Again { next_at, .. } = decided else { panic!("{decided:?}") };
+        assert!(next_at > ahead && !is_due(next_at, ahead, &rules()));
+        assert!(is_due(next_at, SINCE, &rules()), "it does not wait for eight days");
+        assert!(!is_due(SINCE.plus(Duration::from_secs(600)), SINCE, &rules()), "the longest wait is one");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_given_up_at_once() {
-        let decided = decide(&tried(0), Answer::Unusable, SINCE, &rules(), &mut StdRng::seed_from_u64(1));
+        let decided =
+            decide(&tried(0), Answer::Unusable, SINCE, SINCE, &rules(), &mut StdRng::seed_from_u64(1));
         assert!(matches!(decided, Attempt::GivenUp { .. }));
     }
 
@@ -143,7 +162,7 @@ mod tests {
         ) {
             let now = SINCE.plus(Duration::from_secs(elapsed));
             let answer = failed(Failure::Status(status), asked);
-            let decided = decide(&tried(attempts), answer, now, &rules(), &mut StdRng::seed_from_u64(seed));
+            let decided = decide(&tried(attempts), answer, now, now, &rules(), &mut StdRng::seed_from_u64(seed));
             if let Attempt::Again { next_at, .. } = decided {
                 prop_assert!(next_at > now && next_at.since(now) <= rules().longest_retry);
                 prop_assert!(next_at.since(SINCE) <= rules().give_up_after);

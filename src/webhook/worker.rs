@@ -9,8 +9,8 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 
 use super::receiver::{Answer, Failure, Receiver};
-use super::{Webhooks, schedule};
-use crate::clock::SharedClock;
+use super::schedule;
+use crate::clock::{SharedClock, Timekeeper};
 use crate::config::WebhookRules;
 use crate::events::{Event, Events};
 use crate::lifecycle::Lifecycle;
@@ -41,34 +41,21 @@ pub(super) struct Worker {
 }
 
 /// What one delivery takes.
-struct Job {
-    outbox: Arc<dyn Outbox>,
-    clock: SharedClock,
-    rules: WebhookRules,
-    receiver: Receiver,
-    events: Events,
-    metrics: Arc<Metrics>,
+pub(super) struct Job {
+    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) clock: SharedClock,
+    pub(super) timekeeper: Arc<Timekeeper>,
+    pub(super) rules: WebhookRules,
+    pub(super) receiver: Receiver,
+    pub(super) events: Events,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Worker {
-    pub(super) fn new(
-        webhooks: &Webhooks,
-        rules: WebhookRules,
-        receiver: Receiver,
-        events: Events,
-        lifecycle: Lifecycle,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let (outbox, clock) = (Arc::clone(&webhooks.outbox), Arc::clone(&webhooks.clock));
+    /// Does this, and looks again when something `changed`.
+    pub(super) fn new(job: Job, changed: Arc<Notify>, lifecycle: Lifecycle) -> Self {
         let (finish, finished) = mpsc::unbounded_channel();
-        Self {
-            job: Arc::new(Job { outbox, clock, rules, receiver, events, metrics }),
-            changed: Arc::clone(&webhooks.changed),
-            lifecycle,
-            busy: HashSet::new(),
-            finished,
-            finish,
-        }
+        Self { job: Arc::new(job), changed, lifecycle, busy: HashSet::new(), finished, finish }
     }
 
     pub(super) async fn run(mut self) {
@@ -101,20 +88,22 @@ impl Worker {
         // Those under way are among the heads, so this many hold one for each free place, and the next one.
         let heads = self.job.outbox.heads(self.job.rules.max_concurrent + 1).await?;
         let now = self.job.clock.now();
+        let mut sleep = LONGEST_SLEEP;
         for head in heads {
             let DeliveryState::Head(next_at) = head.state else { continue };
             if self.busy.contains(&head.stream) {
                 continue;
             }
-            if next_at > now {
-                return Ok(next_at.since(now).min(LONGEST_SLEEP));
+            if !schedule::is_due(next_at, now, &self.job.rules) {
+                sleep = sleep.min(next_at.since(now));
+                continue;
             }
             if !self.has_room() {
                 break;
             }
             self.start(head);
         }
-        Ok(LONGEST_SLEEP)
+        Ok(sleep)
     }
 
     /// Delivers in a task of its own, which a stop of the daemon waits for.
@@ -162,7 +151,8 @@ impl Job {
             Err(_) => Answer::Unusable,
         };
         let now = self.clock.now();
-        let attempt = schedule::decide(delivery, answer, now, &self.rules, &mut OsRng);
+        let attempt =
+            schedule::decide(delivery, answer, now, self.timekeeper.settled(), &self.rules, &mut OsRng);
         self.metrics.webhook.attempted(result(&attempt));
         tell(delivery, &attempt);
         // Until it is recorded it would be due again at once, so its stream stays busy.

@@ -21,6 +21,12 @@ impl Hands {
         let mut now = self.0.lock().unwrap();
         *now = now.plus(Duration::from_secs(secs));
     }
+
+    /// So many seconds back: it was wrong.
+    pub(crate) fn comes_back(&self, secs: u64) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.minus(Duration::from_secs(secs));
+    }
 }
 
 impl Clock for Hands {

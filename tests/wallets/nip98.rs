@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use nostr_sdk::Keys;
-use portico::clock::Timestamp;
+use portico::clock::{Timekeeper, Timestamp};
 use portico::config::Nip98;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::wallet::nip98::Nip98Wallets;
@@ -30,7 +30,8 @@ impl Disk {
     fn provider(&self, clock: &Arc<Hands>) -> Nip98Wallets {
         let rules: Nip98 = serde_json::from_value(json!({ "public_url": "https://app.example" })).unwrap();
         let store = SqliteStore::open(&self.0.path().join("db"), SqliteOptions::default()).unwrap();
-        Nip98Wallets::new(&rules, Arc::new(store), clock.clone())
+        let timekeeper = Arc::new(Timekeeper::trusting(clock.clone()));
+        Nip98Wallets::new(&rules, Arc::new(store), clock.clone(), timekeeper)
     }
 }
 
@@ -101,6 +102,20 @@ async fn a_header_that_was_overheard_is_worth_nothing() {
     assert_eq!(code(shown(&provider, &fresh, elsewhere).await), "wrong_url");
     assert_eq!(code(provider.identify(&Credential::alone(&fresh)).await), "request_required");
     assert_eq!(code(shown(&provider, &fresh, REQUEST).await), "ok");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_for_an_hour_lets_nobody_show_a_request_twice() {
+    let (clock, keys) = (Hands::at(START), Keys::generate());
+    let provider = provider(&clock);
+    let signed = |secs| signed::at(secs, &keys, "GET", URL, None);
+    assert_eq!(code(shown(&provider, &signed(START), REQUEST).await), "ok");
+    clock.passes(3600);
+    assert_eq!(code(shown(&provider, &signed(START + 3600), REQUEST).await), "ok");
+    clock.comes_back(3600);
+    assert_eq!(code(shown(&provider, &signed(START), REQUEST).await), "already_used");
+    clock.passes(1);
+    assert_eq!(code(shown(&provider, &signed(START + 1), REQUEST).await), "ok", "others need not wait");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/0004_sessions.sql"),
     include_str!("../../../migrations/0005_sign_ins.sql"),
     include_str!("../../../migrations/0006_users_forgotten.sql"),
+    include_str!("../../../migrations/0007_clock.sql"),
 ];
 
 /// The schema version that this program writes.

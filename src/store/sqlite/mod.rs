@@ -9,6 +9,7 @@ mod accounts;
 mod audit;
 pub mod backup;
 mod challenges;
+mod clock;
 mod columns;
 mod conditions;
 mod deliveries;
@@ -46,7 +47,7 @@ use super::{
     Page, PurgeBefore, Recovered, RelayChange, Result, Revocation, Scan, Store, StoreError, StoredEvent,
     StreamId, Undelivered,
 };
-use crate::clock::Timestamp;
+use crate::clock::{ClockSeen, Timestamp};
 use crate::metrics::Metrics;
 
 /// How a [`SqliteStore`] works.
@@ -216,6 +217,15 @@ impl Store for SqliteStore {
     async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool> {
         let revocation = *revocation;
         self.writer.write(move |db| revocations::add(db, &revocation, at)).await
+    }
+
+    async fn clock_seen(&self) -> Result<Option<ClockSeen>> {
+        self.readers.read(clock::seen).await
+    }
+
+    async fn see_clock(&self, seen: &ClockSeen) -> Result<()> {
+        let seen = *seen;
+        self.writer.write(move |db| clock::keep(db, &seen)).await
     }
 
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>> {

@@ -59,6 +59,7 @@ struct Known {
 #[derive(Debug)]
 struct Held {
     keys: KeySet,
+    fetched_at: Timestamp,
     fresh_until: Timestamp,
     usable_until: Timestamp,
 }
@@ -131,7 +132,12 @@ impl KeySource {
                     "the issuer's keys were fetched"
                 );
                 let fresh_until = now.plus(lifetime);
-                known.held = Some(Held { keys, fresh_until, usable_until: fresh_until.plus(self.max_stale) });
+                known.held = Some(Held {
+                    keys,
+                    fetched_at: now,
+                    fresh_until,
+                    usable_until: fresh_until.plus(self.max_stale),
+                });
                 known.next = now.plus(BETWEEN);
             }
             Err(error) => {
@@ -168,13 +174,16 @@ impl Known {
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        self.held.as_ref().is_some_and(|held| now < held.fresh_until)
+        // Of keys that were fetched while the clock was ahead, nobody knows how old they are.
+        self.held.as_ref().is_some_and(|held| held.fetched_at <= now && now < held.fresh_until)
     }
 
     /// Whether the issuer is to be asked now. If so, nobody else asks for a while: a caller who hangs up does not
     /// change that.
     fn begin(&mut self, kid: &str, now: Timestamp) -> bool {
-        let is_due = now >= self.next && (!self.is_fresh(now) || self.key(kid, now).is_err());
+        // A clock that was set back must not make it a long wait.
+        let waits = now < self.next && self.next.since(now) <= BETWEEN.max(BETWEEN_FAILURES);
+        let is_due = !waits && (!self.is_fresh(now) || self.key(kid, now).is_err());
         if is_due {
             self.next = now.plus(BETWEEN);
         }

@@ -19,7 +19,7 @@ pub use error::Nip98Error;
 pub use event::{Policy, SignedRequest};
 
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::Nip98;
 use crate::store::{Revocation, Store};
 use seen::{Novelty, Seen};
@@ -33,6 +33,7 @@ pub struct Nip98Wallets {
     policy: Policy,
     session: Duration,
     clock: SharedClock,
+    timekeeper: Arc<Timekeeper>,
     /// What was signed before that may have been shown to a process before this one.
     since: Timestamp,
     store: Arc<dyn Store>,
@@ -41,25 +42,35 @@ pub struct Nip98Wallets {
 
 impl Nip98Wallets {
     /// Those that sign requests to this web app.
-    pub fn new(rules: &Nip98, store: Arc<dyn Store>, clock: SharedClock) -> Self {
+    pub fn new(
+        rules: &Nip98,
+        store: Arc<dyn Store>,
+        clock: SharedClock,
+        timekeeper: Arc<Timekeeper>,
+    ) -> Self {
         let policy = Policy { public_url: rules.public_url.clone(), window: rules.window };
-        let since = Timestamp::from_secs(clock.now().secs());
-        Self { policy, session: rules.session, clock, since, store, seen: Mutex::default() }
+        let since = Timestamp::from_secs(timekeeper.began(clock.now()).secs());
+        Self { policy, session: rules.session, clock, timekeeper, since, store, seen: Mutex::default() }
     }
 
     /// Whether an event is shown for the first time, which it is not any more.
     async fn is_new(&self, signed: &SignedRequest, now: Timestamp) -> Result<bool, CredentialError> {
         // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
         let keep = self.policy.window * 2 + Duration::from_secs(1);
-        let novelty = self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(signed.id, now, keep);
+        let settled = self.timekeeper.settled();
+        let event = (&signed.id, signed.signed_at);
+        let novelty =
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(event, now, settled, keep);
         match novelty {
             Novelty::Known => return Ok(false),
             Novelty::NoRoom => {
                 let message = "more signed requests came at once than can be remembered";
                 return Err(CredentialError::Unavailable(message.into()));
             }
-            // It is older than the next process, which will refuse it for that.
-            Novelty::New if signed.signed_at.secs() < now.secs() => return Ok(true),
+            // It is older than the next process, which will refuse it for that: unless the clock goes back.
+            Novelty::New if signed.signed_at.secs() < now.secs() && self.timekeeper.is_steady() => {
+                return Ok(true);
+            }
             Novelty::New => {}
         }
         let shown = Revocation {

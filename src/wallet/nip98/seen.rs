@@ -1,6 +1,6 @@
 //! Events that were shown before, for as long as they could be shown again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -12,8 +12,10 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     ids: HashSet<[u8; 32]>,
-    /// In the order in which they are forgotten.
-    until: VecDeque<(Timestamp, [u8; 32])>,
+    /// By the time at which they are forgotten: with when they were signed.
+    until: BTreeSet<(Timestamp, [u8; 32], Timestamp)>,
+    /// What was signed up to then may have been forgotten, and is not believed again if the clock goes back.
+    forgotten: Timestamp,
 }
 
 /// Whether an event is new.
@@ -28,24 +30,43 @@ pub(super) enum Novelty {
 }
 
 impl Seen {
-    /// Remembers an event for this long.
-    pub(super) fn note(&mut self, id: [u8; 32], now: Timestamp, keep: Duration) -> Novelty {
-        while let Some((until, old)) = self.until.front() {
-            if *until > now {
-                break;
-            }
-            self.ids.remove(old);
-            self.until.pop_front();
+    /// Remembers an event for this long. `settled` is the time that has certainly passed.
+    pub(super) fn note(
+        &mut self,
+        signed: (&[u8; 32], Timestamp),
+        now: Timestamp,
+        settled: Timestamp,
+        keep: Duration,
+    ) -> Novelty {
+        let (id, signed_at) = signed;
+        self.forget(settled);
+        if self.ids.contains(id) {
+            return Novelty::Known;
         }
-        if self.ids.contains(&id) {
+        if self.ids.len() >= MOST {
+            // The clock may be wrong; then what was signed up to here is refused when it is right again.
+            self.forget(now);
+        }
+        if signed_at <= self.forgotten {
             return Novelty::Known;
         }
         if self.ids.len() >= MOST {
             return Novelty::NoRoom;
         }
-        self.ids.insert(id);
-        self.until.push_back((now.plus(keep), id));
+        self.ids.insert(*id);
+        self.until.insert((now.plus(keep), *id, signed_at));
         Novelty::New
+    }
+
+    /// Forgets what was to be kept until `now` at most.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((until, _, _)) = self.until.first()
+            && *until <= now
+        {
+            let Some((_, id, signed_at)) = self.until.pop_first() else { return };
+            self.ids.remove(&id);
+            self.forgotten = self.forgotten.max(signed_at);
+        }
     }
 }
 
@@ -53,20 +74,38 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const KEEP: Duration = Duration::from_secs(120);
+    const KEEP: Duration = Duration::from_secs(121);
+    const START: u64 = 1_800_000_000;
 
     fn at(secs: u64) -> Timestamp {
-        Timestamp::from_secs(secs)
+        Timestamp::from_secs(START + secs)
+    }
+
+    /// Shown when it was signed, by a clock that nobody set.
+    fn note(seen: &mut Seen, id: u8, secs: u64) -> Novelty {
+        seen.note((&[id; 32], at(secs)), at(secs), at(secs), KEEP)
     }
 
     #[test]
-    fn an_event_is_new_once_for_as_long_as_it_is_kept() {
+    fn an_event_is_new_once_and_is_not_believed_again_once_it_is_forgotten() {
         let mut seen = Seen::default();
-        assert_eq!(seen.note([1; 32], at(0), KEEP), Novelty::New);
-        assert_eq!(seen.note([1; 32], at(119), KEEP), Novelty::Known);
-        assert_eq!(seen.note([2; 32], at(119), KEEP), Novelty::New);
-        assert_eq!(seen.note([1; 32], at(120), KEEP), Novelty::New);
-        assert_eq!(seen.note([2; 32], at(120), KEEP), Novelty::Known);
+        assert_eq!(note(&mut seen, 1, 0), Novelty::New);
+        assert_eq!(seen.note((&[1; 32], at(0)), at(120), at(120), KEEP), Novelty::Known);
+        assert_eq!(note(&mut seen, 2, 120), Novelty::New);
+        assert_eq!(note(&mut seen, 3, 121), Novelty::New);
+        assert_eq!((seen.ids.len(), seen.forgotten), (2, at(0)), "nothing is kept for ever");
+        assert_eq!(seen.note((&[1; 32], at(0)), at(0), at(0), KEEP), Novelty::Known, "the clock went back");
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_for_a_while_makes_nobody_wait_for_that_time() {
+        let mut seen = Seen::default();
+        let hour = 3600;
+        assert_eq!(note(&mut seen, 1, 0), Novelty::New);
+        assert_eq!(seen.note((&[2; 32], at(hour)), at(hour), at(1), KEEP), Novelty::New);
+        assert_eq!(seen.note((&[1; 32], at(0)), at(2), at(2), KEEP), Novelty::Known);
+        assert_eq!(note(&mut seen, 3, 3), Novelty::New);
+        assert_eq!(seen.note((&[2; 32], at(hour)), at(hour), at(4), KEEP), Novelty::Known);
     }
 
     #[test]
@@ -77,11 +116,15 @@ mod tests {
             id[..8].copy_from_slice(&n.to_be_bytes());
             id
         };
+        let mut note = |n: usize, signed: u64, now: u64, settled: u64| {
+            seen.note((&id(n), at(signed)), at(now), at(settled), KEEP)
+        };
         for n in 0..MOST {
-            assert_eq!(seen.note(id(n), at(0), KEEP), Novelty::New);
+            assert_eq!(note(n, 0, 0, 0), Novelty::New);
         }
-        assert_eq!(seen.note(id(MOST), at(1), KEEP), Novelty::NoRoom);
-        assert_eq!(seen.note(id(0), at(1), KEEP), Novelty::Known);
-        assert_eq!(seen.note(id(MOST), at(120), KEEP), Novelty::New);
+        assert_eq!(note(MOST, 1, 1, 1), Novelty::NoRoom);
+        assert_eq!(note(0, 0, 1, 1), Novelty::Known);
+        assert_eq!(note(MOST, 200, 200, 2), Novelty::New, "by a clock that may be wrong there is room");
+        assert_eq!(note(0, 0, 3, 3), Novelty::Known, "and what was used stays so");
     }
 }

@@ -1,3 +1,4 @@
+use portico::clock::ClockSeen;
 use portico::store::{
     Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store, StoreError,
 };
@@ -23,6 +24,19 @@ pub(crate) async fn a_token_is_revoked_once_and_until_it_expires(store: &dyn Sto
     assert!(!store.revoke(&short, at(101)).await.unwrap());
     assert_eq!(store.revocations(at(199)).await.unwrap(), [short, long]);
     assert_eq!(store.revocations(at(200)).await.unwrap(), [long]);
+}
+
+pub(crate) async fn what_was_seen_of_the_clock_is_the_last_that_was_told(store: &dyn Store) {
+    assert_eq!(store.clock_seen().await.unwrap(), None);
+    for secs in [300, 200] {
+        let seen = ClockSeen {
+            highest: at(secs + 1),
+            settled: at(secs),
+            steady_for: std::time::Duration::from_millis(secs * 7),
+        };
+        store.see_clock(&seen).await.unwrap();
+        assert_eq!(store.clock_seen().await.unwrap(), Some(seen));
+    }
 }
 
 pub(crate) async fn a_purge_drops_what_its_limits_say_and_nothing_else(store: &dyn Store) {

@@ -96,6 +96,7 @@ macro_rules! conformance {
             history {
                 the_last_change_of_a_relay_holds_until_it_is_forgotten,
                 a_token_is_revoked_once_and_until_it_expires,
+                what_was_seen_of_the_clock_is_the_last_that_was_told,
                 a_purge_drops_what_its_limits_say_and_nothing_else,
                 a_purge_takes_any_number_of_rows,
                 a_replay_of_a_purged_scan_finds_a_used_url_closed,

@@ -1,0 +1,27 @@
+//! What is counted of the wall clock.
+
+use prometheus::IntCounterVec;
+
+use super::Families;
+
+/// The wall clock.
+#[derive(Debug)]
+pub struct Clock {
+    jumps: IntCounterVec,
+}
+
+impl Clock {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        let help = "Jumps of the wall clock, and starts after a long time off; direction is ahead or back.";
+        let jumps = families.counters("portico_clock_jumps_total", help, &["direction"]);
+        for direction in ["ahead", "back"] {
+            jumps.with_label_values(&[direction]).inc_by(0);
+        }
+        Self { jumps }
+    }
+
+    /// The clock moved otherwise than the time passed.
+    pub fn jumped(&self, direction: &str) {
+        self.jumps.with_label_values(&[direction]).inc();
+    }
+}
