@@ -91,10 +91,11 @@ async fn a_data_folder_or_database_that_others_can_change_is_not_served() {
 #[tokio::test]
 async fn a_backup_never_goes_where_others_could_catch_it_nor_comes_from_a_file_that_others_can_change() {
     let mut daemon = Daemon::offline().start().await;
+    let folder = daemon.folder().to_owned();
     let backup = async |verb: &str, file: &Path| {
-        let mut command = portico(daemon.folder());
-        command.arg(verb).arg(file).arg("--data-dir").arg(daemon.folder().join("data"));
-        command.arg("--key-file").arg(daemon.folder().join("service.key"));
+        let mut command = portico(&folder);
+        command.arg(verb).arg(file).arg("--data-dir").arg(folder.join("data"));
+        command.arg("--key-file").arg(folder.join("service.key"));
         finished(command).await
     };
     let shared = daemon.folder().join("shared");
