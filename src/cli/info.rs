@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         "nip05_names": names,
         "version": info["version"],
         "git_commit": info["git_commit"],
-        "socket": args.target.path()?.display().to_string(),
+        "socket": crate::config::files::show_path(&args.target.path()?),
     });
     if args.json {
         say!("{told:#}");
