@@ -1,7 +1,7 @@
 -- What was seen of the wall clock, in one row: a clock that jumps between two starts is noticed.
 CREATE TABLE clock (
     only       INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),
-    -- The highest time that it showed.
+    -- The highest time that it showed since it last went back.
     highest    INTEGER NOT NULL,
     -- The time that had certainly passed: nothing is dropped by a later one.
     settled    INTEGER NOT NULL,

@@ -25,7 +25,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(120);
 /// What outlives the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSeen {
-    /// The highest time that the clock showed.
+    /// The highest time that the clock showed since it last went back.
     pub highest: Timestamp,
     /// The time that had certainly passed.
     pub settled: Timestamp,
@@ -159,7 +159,9 @@ impl ClockSeen {
             self.highest = now;
         } else {
             self.settled = self.settled.plus(ran);
-            self.highest = self.highest.max(now);
+            // Once told, a clock that went back is not told again at every start.
+            let went_back = matches!(jump, Some(Jump::Back(_)));
+            self.highest = if went_back { now } else { self.highest.max(now) };
         }
     }
 }
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(keeper.settled(), at(3600), "only the time that passed has passed");
         wall.ahead(0);
         assert_eq!(keeper.look(), Some(Jump::Back(Duration::from_secs(8 * DAY))));
-        assert_eq!((keeper.settled(), keeper.seen().highest), (at(3600), at(3600 + 8 * DAY)));
+        assert_eq!((keeper.settled(), keeper.seen().highest), (at(3600), at(3600)));
         run(&keeper, SETTLES_AFTER).await;
         assert_eq!((keeper.settled(), keeper.is_steady()), (at(7 * 3600), true));
         wall.ahead(DAY as i64);
@@ -282,6 +284,8 @@ mod tests {
         assert_eq!(jump, Some(Jump::Back(HOUR)));
         assert_eq!(keeper.settled(), wall.now(), "and not what the clock has not reached");
         assert_eq!(keeper.began(wall.now()), wall.now());
+        let (_, jump) = Timekeeper::new(wall, Some(keeper.seen()));
+        assert_eq!(jump, None, "once");
     }
 
     #[tokio::test(start_paused = true)]
