@@ -4,6 +4,7 @@
 //! does not see.
 
 mod body;
+mod conditions;
 mod door;
 mod envelope;
 pub(crate) mod fuzzing;

@@ -101,32 +101,67 @@ async fn let_through(
     Ok(checked)
 }
 
-/// The one value of a header, else of a cookie.
+/// The one value of a header, else of a cookie. An empty one is as good as none.
 fn offered<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
     cookie: Option<&str>,
 ) -> Result<Option<&'a str>, Refusal> {
-    let mut values = headers.get_all(name).iter();
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes).filter(|value| !is_empty(value));
     match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| Refusal::malformed()),
+        (Some(value), None) if *name == header::AUTHORIZATION && is_of_another_scheme(value) => {
+            in_cookie(headers, cookie)
+        }
+        (Some(value), None) => text(value).map(Some),
         // Which of them some other program would believe is anybody's guess.
         (Some(_), Some(_)) => Err(Refusal::malformed()),
-        (None, _) => cookie.map_or(Ok(None), |name| cookie_value(headers, name)),
+        (None, _) => in_cookie(headers, cookie),
     }
 }
 
+fn in_cookie<'a>(headers: &'a HeaderMap, name: Option<&str>) -> Result<Option<&'a str>, Refusal> {
+    name.map_or(Ok(None), |name| cookie_value(headers, name))
+}
+
+/// The one value of a cookie. The others are the business of other programs, and may be any bytes.
 fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
     let mut found = None;
-    for line in headers.get_all(header::COOKIE) {
-        let line = line.to_str().map_err(|_| Refusal::malformed())?;
-        for (key, value) in line.split(';').filter_map(|pair| pair.split_once('=')) {
-            if key.trim() == name && found.replace(value.trim().trim_matches('"')).is_some() {
-                return Err(Refusal::malformed());
-            }
+    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')) {
+        let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
+        let value = unquoted(pair[at + 1..].trim_ascii());
+        if pair[..at].trim_ascii() != name.as_bytes() || value.is_empty() {
+            continue;
+        }
+        if found.replace(value).is_some() {
+            return Err(Refusal::malformed());
         }
     }
-    Ok(found)
+    found.map(text).transpose()
+}
+
+/// RFC 6265 §4.1.1.
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// A value of ours: no token has anything but visible ASCII in it.
+fn text(value: &[u8]) -> Result<&str, Refusal> {
+    let text = str::from_utf8(value).ok().filter(|text| text.is_ascii());
+    text.ok_or_else(Refusal::malformed)
+}
+
+/// Nothing, or a scheme without a token.
+fn is_empty(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    value.is_empty() || value.eq_ignore_ascii_case(b"bearer")
+}
+
+/// `Authorization` of the app's own, like `Basic …`. A token comes behind `Bearer`, or without a word before it; a
+/// signed request, behind `Nostr`.
+fn is_of_another_scheme(value: &[u8]) -> bool {
+    let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+    scheme.len() < value.len()
+        && ![&b"bearer"[..], b"nostr"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours))
 }
 
 /// A token without the word before it.

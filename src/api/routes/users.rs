@@ -1,18 +1,19 @@
 //! Users, for operators.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::page;
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, PathParam, QueryParam};
+use crate::api::conditions::{Conditions, Verdict};
 use crate::api::envelope::{ApiError, ok};
 use crate::clock::Timestamp;
 use crate::events::Member;
-use crate::session::{Invitation, Session, User, UserChange, UserFilter, UserId};
+use crate::session::{Invitation, Session, SessionError, Sessions, User, UserChange, UserFilter, UserId};
 
 /// A user as operators see them.
 #[derive(Serialize)]
@@ -85,8 +86,14 @@ pub(in crate::api) async fn invite(
 pub(in crate::api) async fn show(
     State(api): State<Api>,
     PathParam(id): PathParam<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    Ok(tagged(&api.sessions()?.user(user_id(&id)?).await?))
+    let user = api.sessions()?.user(user_id(&id)?).await?;
+    match Conditions::of(&headers)?.judge(&user.revision.to_string(), true) {
+        Verdict::Holds => Ok(tagged(&user)),
+        Verdict::NotModified => Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag(&user))]).into_response()),
+        Verdict::Failed => Err(SessionError::Changed.into()),
+    }
 }
 
 pub(in crate::api) async fn change(
@@ -96,8 +103,9 @@ pub(in crate::api) async fn change(
     headers: HeaderMap,
     JsonBody(change): JsonBody<UserChange>,
 ) -> Result<Response, ApiError> {
-    let revision = expected_revision(&headers)?;
-    Ok(tagged(&api.sessions()?.change_user(user_id(&id)?, revision, change, actor).await?))
+    let (sessions, id) = (api.sessions()?, user_id(&id)?);
+    let revision = expected_revision(sessions, id, &headers).await?;
+    Ok(tagged(&sessions.change_user(id, revision, change, actor).await?))
 }
 
 pub(in crate::api) async fn delete(
@@ -106,8 +114,9 @@ pub(in crate::api) async fn delete(
     PathParam(id): PathParam<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let revision = expected_revision(&headers)?;
-    let revoked = api.sessions()?.delete_user(user_id(&id)?, revision, actor).await?;
+    let (sessions, id) = (api.sessions()?, user_id(&id)?);
+    let revision = expected_revision(sessions, id, &headers).await?;
+    let revoked = sessions.delete_user(id, revision, actor).await?;
     Ok(ok(json!({ "deleted": true, "revoked": revoked })))
 }
 
@@ -147,21 +156,26 @@ fn user_id(text: &str) -> Result<UserId, ApiError> {
 
 /// A user with the revision that a change may name (RFC 9110 §8.8.3).
 fn tagged(user: &User) -> Response {
-    let mut response = ok(json!({ "user": Seen::from(user) }));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", user.revision)) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    ([(header::ETAG, tag(user))], ok(json!({ "user": Seen::from(user) }))).into_response()
 }
 
-/// The revision that `If-Match` names (RFC 9110 §13.1.1). `None`: any will do.
-fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let mut values = headers.get_all(header::IF_MATCH).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if value == "*" {
+fn tag(user: &User) -> String {
+    format!("\"{}\"", user.revision)
+}
+
+/// The revision that a change is for, if the request has conditions. If it changes in between, they fail, too.
+async fn expected_revision(
+    sessions: &Sessions,
+    id: UserId,
+    headers: &HeaderMap,
+) -> Result<Option<u64>, ApiError> {
+    let conditions = Conditions::of(headers)?;
+    if conditions.are_none() {
         return Ok(None);
     }
-    let text = value.to_str().ok().filter(|_| values.next().is_none());
-    let revision = text.and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-    revision.map(Some).ok_or_else(|| ApiError::bad_request("If-Match: not the ETag of a user"))
+    let user = sessions.user(id).await?;
+    match conditions.judge(&user.revision.to_string(), false) {
+        Verdict::Holds => Ok(Some(user.revision)),
+        Verdict::Failed | Verdict::NotModified => Err(SessionError::Changed.into()),
+    }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,11 +26,14 @@ use super::serve::Place;
 use super::{Api, MAX_BODY};
 use session::Session;
 
+/// The version of the WebSocket protocol that is spoken here (RFC 6455 §4.1).
+const VERSION: &str = "13";
+
 /// Turns the connection into a WebSocket (RFC 6455 §4.2).
 ///
 /// By hand, on the tungstenite that the relays use as well, so that there is one copy of it.
 pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Result<Response, ApiError> {
-    let accept = accept_key(request.headers())?;
+    let Some(accept) = accept_key(request.headers()) else { return Ok(not_a_websocket()) };
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
     // The guard has checked a token that came in the header; a Unix peer needs none.
     let trusted = matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
@@ -58,26 +61,28 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     Ok(response)
 }
 
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+/// What the answer to a proper request carries. `None`: it is not one.
+fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
     let names = |name, word: &str| {
-        headers.get_all(name).iter().any(|value| {
-            let list = value.to_str().unwrap_or_default();
-            list.split(',').any(|item| item.trim().eq_ignore_ascii_case(word))
-        })
+        let mut items = headers.get_all(name).iter().flat_map(|list| list.as_bytes().split(|b| *b == b','));
+        items.any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
-    let version = headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
-    let key = headers.get(header::SEC_WEBSOCKET_KEY);
-    match key {
-        Some(key)
-            if names(header::UPGRADE, "websocket")
-                && names(header::CONNECTION, "upgrade")
-                && version == Some(b"13") =>
-        {
-            HeaderValue::try_from(derive_accept_key(key.as_bytes())).map_err(|_| ApiError::internal())
-        }
-        _ => {
-            let message = "this route speaks WebSocket, version 13 (RFC 6455)";
-            Err(ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message))
-        }
-    }
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION)?;
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
+    let is_proper = names(header::UPGRADE, "websocket")
+        && names(header::CONNECTION, "upgrade")
+        && version == VERSION;
+    is_proper.then(|| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()).flatten()
+}
+
+/// Names the protocol that is wanted (RFC 9110 §15.5.22), and its version (RFC 6455 §4.4).
+fn not_a_websocket() -> Response {
+    let message = "this route speaks WebSocket, version 13 (RFC 6455)";
+    let error = ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);
+    let wanted = [
+        (header::CONNECTION, "upgrade"),
+        (header::UPGRADE, "websocket"),
+        (header::SEC_WEBSOCKET_VERSION, VERSION),
+    ];
+    (wanted, error).into_response()
 }
