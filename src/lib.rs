@@ -62,6 +62,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod outbound;
 pub mod protocol;
+mod quoted;
 pub mod relay;
 pub mod session;
 pub mod shown;

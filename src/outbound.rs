@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::HeaderMap;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Request, StatusCode, Url};
 
 use crate::address;
@@ -27,6 +27,9 @@ pub enum OutboundError {
     /// No secure connection.
     #[error("no secure connection: {0}")]
     Tls(TlsFault),
+    /// The body is compressed, although that was not asked for.
+    #[error("the answer is compressed, although identity was asked for")]
+    Encoded,
     /// No connection, no answer, or not in time.
     #[error("{0}")]
     Failed(reqwest::Error),
@@ -68,6 +71,8 @@ impl Outbound {
             .https_only(!allow_private)
             .timeout(timeout)
             .dns_resolver(Arc::new(PublicResolver { allow_private }))
+            // Without this header, a server may compress (RFC 9110 §12.5.3), and a bound would not bound.
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
             .build()?;
         Ok(Self { http, allow_private })
     }
@@ -85,6 +90,9 @@ impl Outbound {
         self.check(request.url())?;
         let mut response = self.http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
+        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
+            return Err(OutboundError::Encoded);
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > max_body {
@@ -107,6 +115,11 @@ impl Outbound {
         }
         Err(OutboundError::Insecure)
     }
+}
+
+fn is_identity(coding: &HeaderValue) -> bool {
+    let coding = coding.as_bytes().trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
 /// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead to the

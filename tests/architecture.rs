@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer, and the parts of the crate that it may name. Leaves (`address`, `clock`, `metrics`) may be named by all
+/// Each layer, and the parts of the crate that it may name. Leaves (`address`, `clock`, `metrics`, `quoted`) may be named by all
 /// that are not pure.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("address", &[]),
@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("tls", &[]),
     ("shown", &[]),
+    ("quoted", &[]),
     ("outbound", &["address", "tls"]),
     (
         "wallet",
@@ -25,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("config", &["address", "clock", "token", "protocol", "access", "ethereum", "shown", "tls"]),
+    ("config", &["address", "clock", "token", "protocol", "access", "ethereum", "shown", "quoted", "tls"]),
     ("relay", &["address", "clock", "token", "protocol", "shown", "tls"]),
     ("store", &["address", "clock", "token", "protocol", "metrics"]),
     ("events", &["address", "clock", "token", "protocol", "store"]),
@@ -52,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbound",
             "shown",
             "tls",
+            "quoted",
         ],
     ),
     // The store's error passes through: whoever reads events meets it.
@@ -69,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "session",
             "wallet",
             "webhook",
+            "quoted",
             "store::StoreError",
         ],
     ),

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{AuthError, wrapped_token};
+use crate::auth::{AuthError, Nip05Error, wrapped_token};
 use crate::metrics::Limit;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
@@ -182,6 +182,7 @@ impl From<AuthError> for ApiError {
         match error {
             AuthError::BadRequest(message) => Self::bad_request(message),
             AuthError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
+            AuthError::Nip05(error) => error.into(),
             AuthError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
             AuthError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
             AuthError::LimitReached { limit, message, retry_after } => {
@@ -197,6 +198,21 @@ impl From<AuthError> for ApiError {
             AuthError::Store(error) => error.into(),
             AuthError::Seal => Self::internal().caused_by(error),
         }
+    }
+}
+
+impl From<Nip05Error> for ApiError {
+    fn from(error: Nip05Error) -> Self {
+        let (status, code) = match &error {
+            Nip05Error::NotAName(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Nip05Error::Unknown => (StatusCode::NOT_FOUND, "no_such_name"),
+            Nip05Error::Unreachable(_) => (StatusCode::BAD_GATEWAY, "host_unreachable"),
+            Nip05Error::Malformed(_) => (StatusCode::BAD_GATEWAY, "malformed_document"),
+            Nip05Error::TooLarge => (StatusCode::BAD_GATEWAY, "document_too_large"),
+            Nip05Error::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
+        };
+        let limit = (error == Nip05Error::TooLarge).then_some(Limit::Nip05Document);
+        Self { limit, ..Self::new(status, code, error.to_string()) }
     }
 }
 

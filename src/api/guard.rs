@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::body::{complete, read_off};
 use super::envelope::ApiError;
+use super::{caching, public, query};
 use crate::config::Local;
 
 /// Whoever is at the other end of a connection.
@@ -67,9 +68,8 @@ impl Guard {
         let headers = request.headers().get_all(header::HOST);
         let in_headers = headers.iter().map(|host| host.to_str().unwrap_or_default());
         let in_target = request.uri().authority().map(|authority| authority.as_str());
-        // However many there are, each must be right.
-        let mut hosts = in_headers.chain(in_target).peekable();
-        if hosts.peek().is_some() && hosts.all(|host| self.is_our_host(host)) {
+        // However many there are, each must be right. Where there are none, no browser is asking.
+        if in_headers.chain(in_target).all(|host| self.is_our_host(host)) {
             return Ok(());
         }
         Err(ApiError::forbidden("the Host header is neither loopback nor in local.allowed_hosts"))
@@ -85,7 +85,7 @@ impl Guard {
     fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
-        let listed = |known: &String| origin.as_bytes() == known.trim_end_matches('/').as_bytes();
+        let listed = |known: &String| origin.as_bytes() == known.as_bytes();
         // No browser sends two.
         if origins.next().is_none() && self.allowed_origins.iter().any(listed) {
             return Ok(Some(origin.clone()));
@@ -115,46 +115,67 @@ impl Guard {
 
 /// What stands before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
-    match request.extensions().get::<Peer>() {
-        Some(Peer::Unix { allowed: true, .. }) => let_in(request, next).await,
-        Some(Peer::Tcp(_)) => guard_tcp(guard, request, next).await,
+    let is_document = public::is_document(request.uri().path());
+    let response = match request.extensions().get::<Peer>() {
+        Some(Peer::Tcp(_)) => guard_tcp(guard, request, next, is_document).await,
+        Some(Peer::Unix { allowed: true, .. }) => match check_form(&request) {
+            Ok(()) if is_document && public::is_preflight(request.method(), request.headers()) => {
+                public::preflight()
+            }
+            Ok(()) => let_in(request, next).await,
+            Err(error) => refuse(request, error).await,
+        },
         Some(Peer::Unix { allowed: false, uid }) => {
             let message = format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)");
             refuse(request, ApiError::forbidden(message)).await
         }
         None => ApiError::internal().into_response(),
-    }
+    };
+    caching::kept_by_nobody(if is_document { public::for_every_page(response) } else { response })
 }
 
-async fn guard_tcp(guard: &Guard, request: Request, next: Next) -> Response {
-    let origin = match guard.check_host(&request).and_then(|()| guard.check_origin(request.headers())) {
-        Ok(origin) => origin,
-        Err(error) => return refuse(request, error).await,
+async fn guard_tcp(guard: &Guard, request: Request, next: Next, is_document: bool) -> Response {
+    let checked = check_form(&request).and_then(|()| guard.check_host(&request)).and_then(|()| {
+        // Every page may read a document.
+        if is_document { Ok(None) } else { guard.check_origin(request.headers()) }
+    });
+    let response = match checked {
+        Err(error) => refuse(request, error).await,
+        Ok(origin) => {
+            let is_from_page = is_document || origin.is_some();
+            let response = if is_from_page && public::is_preflight(request.method(), request.headers()) {
+                public::preflight()
+            } else {
+                match guard.check_token(&request) {
+                    Ok(()) => let_in(request, next).await,
+                    Err(error) => refuse(request, error).await,
+                }
+            };
+            match origin {
+                Some(origin) => public::for_pages_of(origin, response),
+                None => response,
+            }
+        }
     };
-    let mut response = match origin {
-        Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        _ => match guard.check_token(&request) {
-            Ok(()) => let_in(request, next).await,
-            Err(error) => refuse(request, error).await,
-        },
+    caching::varies_by_origin(response)
+}
+
+/// A request names its host once, and before HTTP/1.1 it need not (RFC 9112 §3.2).
+fn check_form(request: &Request) -> Result<(), ApiError> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let is_well_formed = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().and_then(host_name).is_some(),
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
     };
-    if let Some(origin) = origin {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let allowed = HeaderValue::from_static(
-            "authorization, content-type, if-match, last-event-id, traceparent, x-request-id",
-        );
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-        let methods = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let told = HeaderValue::from_static("etag, retry-after, x-request-id");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, told);
-    }
-    response
+    let message = "send one Host header, with a host and perhaps a port";
+    is_well_formed.then_some(()).ok_or_else(|| ApiError::bad_request(message))
 }
 
 async fn let_in(request: Request, next: Next) -> Response {
+    if let Err(error) = query::check(&request) {
+        return refuse(request, error).await;
+    }
     match complete(request).await {
         Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -168,8 +189,7 @@ async fn refuse(request: Request, error: ApiError) -> Response {
 
 /// What anybody may ask who reaches the socket.
 fn is_public(path: &str) -> bool {
-    matches!(path, "/health" | "/ready" | "/version" | "/well-known/nostr.json")
-        || path.starts_with("/.well-known/")
+    path == "/ready" || public::is_document(path)
 }
 
 /// The host of a `Host` header, without its port (RFC 9110 §7.2). `None`: it is malformed.
@@ -179,8 +199,10 @@ fn host_name(host: &str) -> Option<&str> {
         None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
     let has_good_port =
-        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    has_good_port.then_some(name)
+        matches!(rest, "" | ":") || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    // None of these is in a host's name (RFC 3986 §3.2.2), and some end it elsewhere.
+    let is_plain = !name.contains([' ', '\t', ',', '/', '\\', '?', '#', '@', '<', '>', '"']);
+    (has_good_port && is_plain).then_some(name)
 }
 
 fn is_loopback(name: &str) -> bool {

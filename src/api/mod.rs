@@ -3,7 +3,9 @@
 //! `router.rs` is the table of contents. The API knows `auth`, `events` and `webhook`; what lies behind those it
 //! does not see.
 
+mod accept;
 mod body;
+mod caching;
 mod conditions;
 mod door;
 mod envelope;
@@ -14,6 +16,8 @@ mod listen;
 mod object;
 mod observe;
 mod openapi;
+mod public;
+mod query;
 mod room;
 mod router;
 mod routes;

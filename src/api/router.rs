@@ -41,20 +41,27 @@ fn quick() -> Routes {
         .post("/relays", relays::add)
         .delete("/relays", relays::remove)
         .get("/.well-known/jwks.json", keys::jwks)
+        .get("/.well-known/portico/secp256k1.json", keys::secp256k1)
         .get("/keys", keys::list)
         .post("/keys/rotate", keys::rotate)
+        .post("/oauth/introspect", oauth::introspect)
+        .post("/oauth/revoke", oauth::revoke)
+        .get("/webhooks", webhooks::list)
+        .post("/webhooks/retry", webhooks::retry)
+        .post("/webhooks/drop", webhooks::drop)
+}
+
+/// Routes that there are where sessions are on. Elsewhere they answer `sessions_off`, whatever they are asked.
+fn second_layer() -> Routes {
+    Routes::default()
         .get("/providers", sessions::providers)
         .post("/auth/login", sessions::login)
         .post("/auth/verify", sessions::verify)
         .post("/auth/refresh", sessions::refresh)
         .post("/auth/logout", sessions::logout)
-        .post("/thirdweb/payload", thirdweb::payload)
-        .post("/thirdweb/login", thirdweb::login)
         .get("/auth/forward", forward::forward)
         .any("/auth/envoy/", forward::envoy)
         .any("/auth/envoy/{*path}", forward::envoy)
-        .post("/oauth/introspect", oauth::introspect)
-        .post("/oauth/revoke", oauth::revoke)
         .get("/users", users::list)
         .post("/users", users::invite)
         .get("/users/{id}", users::show)
@@ -64,9 +71,11 @@ fn quick() -> Routes {
         .post("/users/{id}/revoke-sessions", users::revoke_sessions)
         .delete("/sessions/{id}", sessions::revoke)
         .get("/audit", audit::list)
-        .get("/webhooks", webhooks::list)
-        .post("/webhooks/retry", webhooks::retry)
-        .post("/webhooks/drop", webhooks::drop)
+}
+
+/// Routes that there are where thirdweb is on.
+fn thirdweb() -> Routes {
+    Routes::default().post("/thirdweb/payload", thirdweb::payload).post("/thirdweb/login", thirdweb::login)
 }
 
 /// Routes that live on, with deadlines of their own.
@@ -75,7 +84,12 @@ fn patient() -> Routes {
 }
 
 pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
-    let quick = quick().router.layer(middleware::from_fn_with_state(request_timeout, give_up));
+    let second_layer =
+        second_layer().router.route_layer(middleware::from_fn_with_state(api.clone(), if_sessions_are_on));
+    let thirdweb =
+        thirdweb().router.route_layer(middleware::from_fn_with_state(api.clone(), if_thirdweb_is_on));
+    let quick = quick().router.merge(second_layer).merge(thirdweb);
+    let quick = quick.layer(middleware::from_fn_with_state(request_timeout, give_up));
     quick
         .merge(patient().router)
         .fallback(no_such_route)
@@ -134,6 +148,24 @@ async fn give_up(State(after): State<Duration>, request: Request, next: Next) ->
     })
 }
 
+async fn if_sessions_are_on(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if_on(api.sessions().map(drop), request, next).await
+}
+
+async fn if_thirdweb_is_on(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if_on(api.thirdweb().map(drop), request, next).await
+}
+
+async fn if_on(on: Result<(), ApiError>, request: Request, next: Next) -> Response {
+    match on {
+        Ok(()) => next.run(request).await,
+        Err(error) => {
+            read_off(request).await;
+            error.into_response()
+        }
+    }
+}
+
 async fn no_such_route(request: Request) -> ApiError {
     read_off(request).await;
     ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route")
@@ -153,7 +185,8 @@ mod tests {
 
     #[test]
     fn every_route_is_documented_and_every_documented_route_is_there() {
-        let routes = quick().listed.into_iter().chain(patient().listed);
+        let parts = [quick(), second_layer(), thirdweb(), patient()];
+        let routes = parts.into_iter().flat_map(|routes| routes.listed);
         // OpenAPI has no word for a parameter with slashes in it.
         let there: BTreeSet<_> =
             routes.map(|(method, path)| (path.replace("{*", "{"), method.to_string())).collect();

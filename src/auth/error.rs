@@ -18,6 +18,9 @@ pub enum AuthError {
     /// The token does not verify.
     #[error("{0}")]
     Token(#[from] TokenError),
+    /// It is not known to whom a NIP-05 name points.
+    #[error(transparent)]
+    Nip05(#[from] super::Nip05Error),
     /// Nothing is open on such a stream.
     #[error("nothing is open on that stream")]
     NothingOpen,

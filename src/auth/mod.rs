@@ -13,8 +13,10 @@ mod dispatch;
 mod error;
 mod identity;
 mod lookup;
+mod nip05;
 mod outcome;
 mod patience;
+mod probe;
 mod prompts;
 mod reading;
 mod recovery;
@@ -40,6 +42,7 @@ pub use crate::token::wrapped as wrapped_token;
 pub use error::{AuthError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};
+pub use nip05::Nip05Error;
 pub use recovery::Opening;
 pub use relay_report::RelayReport;
 pub use relays::operator_relays;
@@ -61,6 +64,7 @@ use crate::session::Book;
 use crate::store::Store;
 use crate::tls::Tls;
 use lookup::Lookup;
+use probe::Probe;
 use prompts::Prompts;
 use registry::Registry;
 use tokens::Tokens;
@@ -128,6 +132,7 @@ pub struct Auth {
     prompts: Prompts,
     tokens: Tokens,
     lookup: Lookup,
+    probe: Probe,
     /// Room for messages whose handling waits for the store.
     handling: Arc<Semaphore>,
     /// Wallets that were lately shown our subkey proof, and until when not to show it again.

@@ -20,13 +20,18 @@ impl Auth {
     /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
     /// can be written.
     pub async fn readiness(&self) -> Result<usize> {
-        self.store.check().await?;
-        match self.own_relays().filter(|relay| relay.state == RelayState::Ready).count() {
+        self.probe.check(&self.store).await?;
+        match self.relays_ready() {
             // A relay that is not both read and written carries no login.
             _ if self.relays.urls_for_handshake().is_empty() => Err(AuthError::NoRelay),
             0 => Err(AuthError::NoRelay),
             ready => Ok(ready),
         }
+    }
+
+    /// How many of the operator's relays are ready.
+    pub fn relays_ready(&self) -> usize {
+        self.own_relays().filter(|relay| relay.state == RelayState::Ready).count()
     }
 
     /// All relays and how they are; those that are listed but removed come last.

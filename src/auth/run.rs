@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use super::deadlines::Due;
 use super::lookup::Lookup;
+use super::probe::Probe;
 use super::tokens::Tokens;
 use super::{Auth, Opening, Parts};
 use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
@@ -42,7 +43,8 @@ impl Auth {
         let auth = Arc::new(Self {
             identity: parts.identity,
             nip05_names: parts.nip05_names,
-            lookup: Lookup::new(parts.lookup, &parts.tls)?,
+            lookup: Lookup::new(&parts.lookup, &parts.tls)?,
+            probe: Probe::default(),
             tokens: Tokens::new(&parts.rules, opening.revocations),
             limits: parts.limits,
             history: parts.history,

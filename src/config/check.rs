@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
 use super::{
     ApiToken, Config, ConfigError, Local, Overrides, RelaySource, Service, Wallets, bounds, relays, session,
+    web,
 };
 use crate::tls::Tls;
 
@@ -127,6 +128,8 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
         (None, None, Some(path)) => ApiToken::File(path.relative()),
         (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
     };
+    web::check_origins(&raw.allowed_origins).map_err(|reason| invalid("local.allowed_origins", reason))?;
+    web::check_hosts(&raw.allowed_hosts).map_err(|reason| invalid("local.allowed_hosts", reason))?;
     let socket = overrides.socket.clone().or(raw.socket.map(|path| path.relative()));
     Ok(Local {
         socket: socket.unwrap_or_else(default_socket),

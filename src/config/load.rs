@@ -187,6 +187,8 @@ mod tests {
             ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
             ("[local]\ntoken = \" \"", "local.token"),
+            ("[local]\nallowed_origins = [\"https://App.example\"]", "local.allowed_origins"),
+            ("[local]\nallowed_hosts = [\"https://app.example\"]", "local.allowed_hosts"),
             ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
             ("[history]\nkeep = \"59m\"", "history.keep"),
             ("[auth]\nmax_open = 0", "auth.max_open"),

@@ -15,6 +15,7 @@ mod relays;
 mod session;
 pub mod token;
 mod wallets;
+mod web;
 mod webhook;
 
 use std::net::SocketAddr;

@@ -27,6 +27,10 @@ limits! {
     Connections = "connections",
     /// `local.max_connections_per_peer`.
     ConnectionsPerPeer = "connections_per_peer",
+    /// Connections of strangers.
+    Strangers = "strangers",
+    /// The size of the head of a request, and the number of its fields.
+    HeadSize = "head_size",
     /// The size of a body.
     BodySize = "body_size",
     /// The size of a WebSocket message.
@@ -51,6 +55,8 @@ limits! {
     StreamsPerToken = "streams_per_token",
     /// `tokens.max_revocations`.
     Revocations = "revocations",
+    /// The size of a host's document of NIP-05 names.
+    Nip05Document = "nip05_document",
     /// `relays.max_relays`.
     Relays = "relays",
     /// `relays.max_preferred`.

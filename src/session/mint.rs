@@ -132,12 +132,22 @@ impl Mint {
         key_file::read(file, owners).map(drop)
     }
 
-    /// The key set of RFC 7517 §5: the key that signs, the next, every other whose tokens may still hold, and the
-    /// service's own.
+    /// The key set of RFC 7517 §5: the key that signs, the next, and every other whose tokens may still hold. Keys on
+    /// secp256k1 are not in it: widely used libraries lose the whole set by one that they do not know.
     pub fn jwks(&self) -> Value {
+        self.key_set(|algorithm| algorithm != Algorithm::Es256k, None)
+    }
+
+    /// The same for keys on secp256k1, the service's own among them.
+    pub fn secp256k1_jwks(&self) -> Value {
+        self.key_set(|algorithm| algorithm == Algorithm::Es256k, Some(&self.service_key))
+    }
+
+    fn key_set(&self, is_in_it: impl Fn(Algorithm) -> bool, service: Option<&PublicKey>) -> Value {
         let ring = self.ring();
         let published = ring.published(self.clock.now().secs(), self.keep.as_secs());
-        let keys: Vec<_> = published.into_iter().chain([&self.service_key]).map(PublicKey::jwk).collect();
+        let published = published.into_iter().filter(|key| is_in_it(key.algorithm()));
+        let keys: Vec<_> = published.chain(service).map(PublicKey::jwk).collect();
         json!({ "keys": keys })
     }
 

@@ -146,22 +146,22 @@ pub fn nostr_key(name: &str) -> Result<String, &'static str> {
     key.map(|key| key.to_hex()).ok_or("a public key (64 hex digits or npub1…)")
 }
 
-/// Whether a wallet may be called that: its name goes into headers, and is visible ASCII.
+/// Whether a wallet may be called that: a word of any script.
 pub fn is_wallet_id(name: &str) -> bool {
-    fits(name) && name.bytes().all(|byte| byte.is_ascii_graphic())
+    is_text(name) && !name.contains(char::is_whitespace)
 }
 
-fn fits(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME
+fn is_text(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(steers)
 }
 
 impl WalletIdentity {
-    /// The wallet's name goes into headers and is visible ASCII; the identifier is text of one line.
+    /// Names are text without white space, in any script: they end up in tokens, the log and the audit. The
+    /// identifier may have spaces.
     ///
     /// # Errors
     /// [`CredentialError::Rejected`] with `unusable_identity`.
     pub fn checked(self) -> Result<Self, CredentialError> {
-        let is_text = |name: &String| fits(name) && !name.chars().any(char::is_control);
         let named =
             [&self.provider, &self.wallet_id, &self.auth_method].into_iter().all(|name| is_wallet_id(name));
         if named && is_text(&self.auth_identifier) {
@@ -170,6 +170,13 @@ impl WalletIdentity {
         let message = "the credential names its owner in a way that cannot be used".into();
         Err(CredentialError::Rejected { code: "unusable_identity", message })
     }
+}
+
+/// Whether a character changes how others are shown: controls, line separators, and marks of the direction of
+/// writing, which make one name look like another.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -190,8 +197,22 @@ mod tests {
             wallets: Vec::new(),
             claims: Value::Null,
         };
-        named("ab12").checked().unwrap();
-        for hostile in ["", "a\r\nX-Auth-Roles: admin", "a b", "é", &"a".repeat(MAX_NAME + 1)] {
+        for name in ["ab12", "josé", "名前", "a%20b", "auth0|7"] {
+            assert_eq!(named(name).checked().unwrap().wallet_id, name);
+        }
+        for hostile in [
+            "",
+            "a\r\nX-Auth-Roles: admin",
+            "a b",
+            "a\u{a0}b",
+            "a\u{85}b",
+            "a\u{9b}31mb",
+            "a\u{2028}b",
+            "a\u{202e}b",
+            "\u{feff}a",
+            &"a".repeat(MAX_NAME + 1),
+            &"é".repeat(MAX_NAME / 2 + 1),
+        ] {
             let error = named(hostile).checked().unwrap_err();
             assert!(
                 matches!(error, CredentialError::Rejected { code: "unusable_identity", .. }),

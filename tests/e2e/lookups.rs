@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
+use crate::support::rest::refused;
 
 const ALLOW_PRIVATE: &str = "[lookup]\nallow_private = true\ntimeout = \"3s\"\n";
 
@@ -66,8 +67,56 @@ async fn a_profile_is_shown_with_its_nip05_name_only_where_that_points_back() {
     let mut socket = daemon.websocket().await;
     let same = socket.data("FetchNip05Profile", json!({ "nip05": name })).await;
     assert_eq!((&same["type"], &same["profile"]), (&json!("fetch_nip05_profile"), &found["profile"]));
-    let nobody = daemon.rest().get(&format!("/nip05/{}", name.replace("alice", "bob"))).await;
-    assert_eq!(nobody.data()["profile"], json!(null));
+    let shouted = daemon.rest().get(&format!("/nip05/{}", name.replace("alice", "ALICE"))).await.data();
+    assert_eq!(shouted["profile"]["public_key"], honest.public_key().to_hex(), "the local part ignores case");
+}
+
+#[tokio::test]
+async fn a_nip05_name_that_is_not_found_is_an_error_that_says_why() {
+    let relay = TestRelay::start().await;
+    let config = "[lookup]\nallow_private = true\ntimeout = \"500ms\"\n";
+    let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
+    let rest = daemon.rest();
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = async |status, document: &str| format!("bob@{}", web_server(status, document.into()).await);
+    let key = Keys::generate().public_key().to_hex();
+    let large = format!("{{\"names\":{{\"bob\":\"{key}\"}},\"x\":\"{}\"}}", "x".repeat(256 * 1024));
+    let mut socket = daemon.websocket().await;
+    for (name, status, code) in [
+        ("bob".into(), 400, "bad_request"),
+        ("bob@".into(), 400, "bad_request"),
+        ("bob@127.0.0.1:1".into(), 502, "host_unreachable"),
+        (at("200 OK", "{\"names\":{\"alice\":\"\"}}").await, 404, "no_such_name"),
+        (at("404 Not Found", "").await, 404, "no_such_name"),
+        (at("302 Found", "").await, 502, "host_unreachable"),
+        (at("500 Oops", "{}").await, 502, "host_unreachable"),
+        (at("200 OK", "<html>").await, 502, "malformed_document"),
+        (at("200 OK", &format!("{{\"names\":{{\"bob\":\"{key}0\"}}}}")).await, 502, "malformed_document"),
+        (at("200 OK", &large).await, 502, "document_too_large"),
+        (format!("bob@{}", deaf.local_addr().unwrap()), 504, "timed_out"),
+    ] {
+        let answer = rest.get(&format!("/nip05/{name}")).await;
+        assert_eq!(answer.refusal(), refused(status, code), "{name}");
+        let same = socket.command("FetchNip05Profile", json!({ "nip05": name })).await;
+        assert_eq!((&same["type"], &same["code"]), (&json!("error"), &json!(code)), "{name}");
+    }
+    assert_eq!(daemon.metric("portico_limit_reached_total{limit=\"nip05_document\"}").await, 2.0);
+    let nobody = Keys::generate().public_key();
+    let profile = rest.get(&format!("/profile/{nobody}")).await.data();
+    assert_eq!(profile["profile"], json!(null), "that there is none is an answer");
+}
+
+#[tokio::test]
+async fn a_host_that_lists_a_broken_relay_is_still_read() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(ALLOW_PRIVATE).start_subscribed(&[&relay]).await;
+    let key = Keys::generate().public_key().to_hex();
+    let document =
+        json!({ "names": { "bob": key, "eve": 1 }, "relays": { &key: ["wss://a.example", "", 7] } });
+    let name = format!("Bob@{}", web_server("200 OK", document.to_string()).await);
+    let found = daemon.rest().get(&format!("/nip05/{name}")).await.data();
+    assert_eq!(found["profile"]["relays"], json!(["wss://a.example"]));
+    assert_eq!(found["profile"]["nip05"], name);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::api::body::{JsonBody, PathParam, public_key};
@@ -23,7 +23,7 @@ pub(in crate::api) async fn key_handshake(
 ) -> Result<Response, ApiError> {
     api.may_open()?;
     let opened = api.auth.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
-    Ok(answer(&opened))
+    Ok(created(told(&opened)))
 }
 
 #[derive(Deserialize)]
@@ -37,7 +37,11 @@ pub(in crate::api) async fn login(
     JsonBody(new): JsonBody<NewLogin>,
 ) -> Result<Response, ApiError> {
     api.may_open()?;
-    Ok(answer(&api.auth.login(new.static_token).await?))
+    let opened = api.auth.login(new.static_token).await?;
+    let mut told = told(&opened);
+    // None are ready: nobody can scan it yet.
+    told["relays_ready"] = api.auth.relays_ready().into();
+    Ok(created(told))
 }
 
 pub(in crate::api) async fn delete_key_handshake(
@@ -73,6 +77,6 @@ pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<Strea
     Ok(api.auth.authenticate(user, subkeys).await?)
 }
 
-fn answer(opened: &Opened) -> Response {
-    created(json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after }))
+fn told(opened: &Opened) -> Value {
+    json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after })
 }

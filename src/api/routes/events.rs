@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::recurring;
 use crate::api::Api;
+use crate::api::accept;
 use crate::api::body::{PathParam, QueryParam};
 use crate::api::envelope::{ApiError, ok};
 use crate::api::room::Following;
@@ -22,7 +23,11 @@ use crate::lifecycle::Lifecycle;
 /// The longest that a long-poll waits; a caller who wants more asks again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// The answer depends on what the caller accepts.
+const BY_ACCEPT: [(HeaderName, &str); 1] = [(header::VARY, "accept")];
+
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct Position {
     /// Only events behind this index.
     after: Option<u64>,
@@ -37,17 +42,17 @@ pub(in crate::api) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if stream == recurring::STREAM {
-        return Ok(recurring::read(wants_sse(&headers)));
+        return Ok(recurring::read(accept::prefers_events(&headers)));
     }
     let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
-    if wants_sse(&headers) {
+    if accept::prefers_events(&headers) {
         // A browser that reconnects says where it was.
         let after = last_event_id(&headers)?.or(after).unwrap_or(0);
         let room = api.room.follow(None)?;
         let follower = follower(&api, stream, after).await?;
         if follower.is_over() {
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
-            return Ok(StatusCode::NO_CONTENT.into_response());
+            return Ok((StatusCode::NO_CONTENT, BY_ACCEPT).into_response());
         }
         return Ok(follow(follower, room, api.lifecycle.clone()));
     }
@@ -66,7 +71,10 @@ pub(in crate::api) async fn read(
             let message = format!("the handshake ended before anybody scanned its URL: {reason}");
             Err(ApiError::new(StatusCode::GONE, code.as_str(), message))
         }
-        _ => Ok(ok(json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended }))),
+        _ => {
+            let page = json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended });
+            Ok((BY_ACCEPT, ok(page)).into_response())
+        }
     }
 }
 
@@ -105,18 +113,16 @@ fn follow(follower: Follower, room: Following, lifecycle: Lifecycle) -> Response
         let message = sse::Event::default().id(event.index.to_string()).json_data(&event).ok()?;
         Some((Ok::<_, Infallible>(message), (follower, room, lifecycle)))
     });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    // nginx would hold events back until a buffer is full.
+    let unbuffered = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
+    (BY_ACCEPT, unbuffered, Sse::new(events).keep_alive(KeepAlive::default())).into_response()
 }
 
-fn wants_sse(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")))
-}
-
+/// Where a client was that comes again. An empty id is what it has before its first event (WHATWG HTML).
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
-    let index = id.to_str().ok().and_then(|id| id.parse().ok());
+    let lines = headers.get_all("last-event-id").iter().map(|id| id.as_bytes().trim_ascii());
+    let mut ids = lines.filter(|id| !id.is_empty());
+    let Some(id) = ids.next() else { return Ok(None) };
+    let index = str::from_utf8(id).ok().filter(|_| ids.next().is_none()).and_then(|id| id.parse().ok());
     index.map(Some).ok_or_else(|| ApiError::bad_request("Last-Event-ID: not the index of an event"))
 }

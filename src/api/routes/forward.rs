@@ -1,6 +1,7 @@
 //! What gateways ask before they let a request through: nginx `auth_request`, Traefik ForwardAuth, Envoy.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -126,7 +127,8 @@ fn in_cookie<'a>(headers: &'a HeaderMap, name: Option<&str>) -> Result<Option<&'
 /// The one value of a cookie. The others are the business of other programs, and may be any bytes.
 fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
     let mut found = None;
-    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')) {
+    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'))
+    {
         let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
         let value = unquoted(pair[at + 1..].trim_ascii());
         if pair[..at].trim_ascii() != name.as_bytes() || value.is_empty() {
@@ -201,7 +203,7 @@ fn told(checked: &Checked) -> Response {
     let mut headers = HeaderMap::with_capacity(8);
     let names = [
         (USER, user.id.to_string()),
-        (WALLET, user.wallet_id.clone()),
+        (WALLET, in_ascii(&user.wallet_id)),
         (PROVIDER, user.provider.clone()),
         (ROLES, user.roles.join(",")),
         (PERMISSIONS, user.permissions.join(",")),
@@ -215,6 +217,20 @@ fn told(checked: &Checked) -> Response {
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     (headers, ()).into_response()
+}
+
+/// A wallet's name as a header carries it (RFC 9110 §5.5): what is not visible ASCII is percent-encoded, in UTF-8,
+/// and so is `%`, as two names must not look the same.
+fn in_ascii(name: &str) -> String {
+    name.bytes().fold(String::with_capacity(name.len()), |mut encoded, byte| {
+        match byte {
+            b'%' | 0..=0x20 | 0x7f.. => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+            _ => encoded.push(char::from(byte)),
+        }
+        encoded
+    })
 }
 
 impl Refusal {
@@ -271,5 +287,76 @@ impl IntoResponse for Refusal {
         headers.insert(ERROR, HeaderValue::from_static(code));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         envelope::because(response, code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_names_look_the_same_in_a_header() {
+        for (name, header) in [
+            ("npub1x", "npub1x"),
+            ("auth0|7", "auth0|7"),
+            ("josé", "jos%C3%A9"),
+            ("jos%C3%A9", "jos%25C3%25A9"),
+            ("a b\r\n", "a%20b%0D%0A"),
+        ] {
+            assert_eq!(in_ascii(name), header);
+        }
+    }
+
+    fn cookies(lines: &[&[u8]]) -> Result<Option<String>, ()> {
+        let lines = lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line).unwrap()));
+        let mut headers = HeaderMap::new();
+        lines.for_each(|(name, line)| drop(headers.append(name, line)));
+        cookie_value(&headers, "at").map(|value| value.map(str::to_owned)).map_err(drop)
+    }
+
+    #[test]
+    fn other_peoples_cookies_are_not_judged() {
+        let ours = Ok(Some("token".to_owned()));
+        for lines in [
+            &[&b"at=token"[..]][..],
+            &[b"at=token; name=Jos\xc3\xa9"],
+            &[b"name=\xff\xfe; at=token"],
+            &[b"name=Jos\xe9", b"at=token"],
+            &[b"=x; ;; novalue; at=\"token\"; AT=other"],
+            &[b"at=; at=token; at=\"\""],
+            &[b"at2=\xff; xat=\xff; at = token "],
+        ] {
+            assert_eq!(cookies(lines), ours, "{lines:?}");
+        }
+        assert_eq!(cookies(&[b"at=; b=c"]), Ok(None));
+        for lines in [&[&b"at=tok\xc3\xa9n"[..]][..], &[b"at=a; at=b"], &[b"at=a", b"at=a"]] {
+            assert_eq!(cookies(lines), Err(()), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_empty_or_of_another_scheme_is_as_good_as_none() {
+        let offer = |name: &HeaderName, values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::COOKIE, HeaderValue::from_static("at=cookie"));
+            for value in values {
+                headers.append(name, HeaderValue::from_bytes(value).unwrap());
+            }
+            offered(&headers, name, Some("at")).map(|value| value.map(str::to_owned)).map_err(drop)
+        };
+        let own = HeaderName::from_static("x-access-token");
+        let cookie = Ok(Some("cookie".to_owned()));
+        for values in [&[][..], &[&b""[..]], &[b" \t"], &[b"", b""], &[b"Bearer"], &[b"bearer "]] {
+            assert_eq!(offer(&own, values), cookie, "{values:?}");
+            assert_eq!(offer(&header::AUTHORIZATION, values), cookie, "{values:?}");
+        }
+        for foreign in [&b"Basic dXNlcjpwYXNz"[..], b"Basic jos\xc3\xa9", b"Digest username=\"x\", uri=\"/\""]
+        {
+            assert_eq!(offer(&header::AUTHORIZATION, &[foreign]), cookie, "{foreign:?}");
+        }
+        assert_eq!(offer(&header::AUTHORIZATION, &[b"Nostr abc"]), Ok(Some("Nostr abc".into())));
+        assert_eq!(offer(&own, &[b"", b"token"]), Ok(Some("token".into())));
+        assert_eq!(offer(&own, &[b"token", b"token"]), Err(()));
+        assert_eq!(offer(&own, &[b"tok\xe9n"]), Err(()));
     }
 }

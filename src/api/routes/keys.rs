@@ -14,8 +14,17 @@ use crate::session::SigningKeyState;
 /// RFC 7517 §5 fixes the form of this answer: no envelope. A key is in it long before it signs, but for one case:
 /// a second rotation right after the first. So copies do not stay for long.
 pub(in crate::api) async fn jwks(State(api): State<Api>) -> impl IntoResponse {
+    key_set(api.mint.jwks())
+}
+
+/// Keys that not every JOSE library reads, in a set of their own.
+pub(in crate::api) async fn secp256k1(State(api): State<Api>) -> impl IntoResponse {
+    key_set(api.mint.secp256k1_jwks())
+}
+
+fn key_set(keys: Value) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "max-age=60")];
-    (headers, Json(api.mint.jwks()))
+    (headers, Json(keys))
 }
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Response {

@@ -73,7 +73,7 @@ pub(in crate::api) async fn login(
 
 impl Api {
     /// What knows thirdweb's tokens, if they are in use here.
-    fn thirdweb(&self) -> Result<&Arc<SignIn>, ApiError> {
+    pub(in crate::api) fn thirdweb(&self) -> Result<&Arc<SignIn>, ApiError> {
         self.thirdweb.as_ref().ok_or_else(|| {
             let message = "thirdweb is off: a section [wallets.thirdweb] switches it on";
             ApiError::new(StatusCode::NOT_FOUND, "thirdweb_off", message)

@@ -69,9 +69,8 @@ fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
     };
     let version = headers.get(header::SEC_WEBSOCKET_VERSION)?;
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
-    let is_proper = names(header::UPGRADE, "websocket")
-        && names(header::CONNECTION, "upgrade")
-        && version == VERSION;
+    let is_proper =
+        names(header::UPGRADE, "websocket") && names(header::CONNECTION, "upgrade") && version == VERSION;
     is_proper.then(|| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()).flatten()
 }
 

@@ -2,12 +2,13 @@
 
 use hyper::Method;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
+use crate::support::soon;
 
 #[tokio::test]
 async fn every_mistake_comes_back_in_the_envelope() {
@@ -55,6 +56,105 @@ async fn every_mistake_comes_back_in_the_envelope() {
     let nine: Vec<String> = vec![key.clone(); 9];
     let answer = rest.post("/authenticate-key", json!({ "main_key": key, "subkeys": nine })).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_have_is_named() {
+    let daemon = Daemon::offline().start().await;
+    let rest = daemon.rest();
+    let (_, stream) = rest.key_handshake(json!({})).await;
+    for (method, path, name) in [
+        (Method::GET, format!("/events/{stream}?after=0&wiat=30"), "\"wiat\""),
+        (Method::GET, format!("/events/{stream}?After=0"), "\"After\""),
+        (Method::HEAD, "/info?x".into(), ""),
+        (Method::GET, "/info?x".into(), "\"x\""),
+        (Method::GET, "/info?=1".into(), "\"\""),
+        (Method::POST, "/login?static_token=wall".into(), "\"static_token\""),
+        (Method::GET, "/webhooks?stream=x".into(), "\"stream\""),
+        (Method::GET, "/ws?token=x".into(), "\"token\""),
+        (Method::GET, "/info?%1b%5b2J%22=x".into(), r#""\u{1b}[2J\"""#),
+    ] {
+        let answer = rest.send(method.clone(), &path, "").await;
+        assert_eq!(answer.status.as_u16(), 400, "{method} {path}");
+        if method != Method::HEAD {
+            let error = answer.json()["error"].as_str().unwrap().to_owned();
+            assert!(error.starts_with(&format!("query: {name} is not a parameter")), "{path}: {error}");
+        }
+    }
+    for path in [format!("/events/{stream}?after=0&wait=0"), "/info?".into(), "/version?cache=buster".into()]
+    {
+        assert_eq!(rest.get(&path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once_unless_it_is_of_before_http_1_1() {
+    let daemon = Daemon::offline().with_tcp().start().await;
+    let tcp = daemon.address();
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "host: localhost\r\nHost: localhost\r\n", 400),
+        ("1.1", "host: local host\r\n", 400),
+        ("1.1", "host: localhost/x\r\n", 400),
+        ("1.1", "host: localhost\r\n", 200),
+        ("1.0", "", 200),
+        ("1.0", "host: localhost\r\nhost: localhost\r\n", 400),
+    ] {
+        let head = format!("GET /health HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+        let over_unix = UnixStream::connect(daemon.socket()).await.unwrap();
+        let over_tcp = tokio::net::TcpStream::connect(tcp).await.unwrap();
+        for said in [heard(over_unix, &head).await, heard(over_tcp, &head).await] {
+            assert!(said.starts_with(&format!("HTTP/{version} {status} ")), "{head:?}: {said}");
+        }
+    }
+}
+
+/// What a client hears that sends this, until the daemon hangs up.
+async fn heard(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    soon("the end of the answer", stream.read_to_string(&mut said)).await.unwrap();
+    said
+}
+
+#[tokio::test]
+async fn what_a_route_speaks_is_said_to_those_who_speak_something_else() {
+    let daemon = Daemon::offline().start().await;
+    let answer = daemon.rest().get("/ws").await;
+    assert_eq!(answer.refusal(), refused(426, "upgrade_required"));
+    assert_eq!(answer.header("upgrade"), Some("websocket"));
+    assert_eq!(answer.header("connection"), Some("upgrade"));
+    assert_eq!(answer.header("sec-websocket-version"), Some("13"));
+    let wrong = daemon.rest().send(Method::PUT, "/login", "").await;
+    assert_eq!(wrong.header("allow"), Some("POST"));
+}
+
+#[tokio::test]
+async fn events_are_sent_as_they_come_however_the_media_type_is_spelt() {
+    let daemon = Daemon::offline().start().await;
+    let rest = daemon.rest();
+    let (_, stream) = rest.key_handshake(json!({})).await;
+    rest.delete(&format!("/key-handshake/{stream}"), json!({})).await.data();
+    let path = format!("/events/{stream}");
+    for (accept, id) in [("text/event-stream", ""), ("Text/Event-Stream; q=0.9, */*;q=0.1", " ")] {
+        let answer = rest.clone().with("accept", accept).with("last-event-id", id).get(&path).await;
+        assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{accept}");
+        assert_eq!(answer.header("x-accel-buffering"), Some("no"), "nginx passes events on at once");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.header("vary").unwrap().contains("accept"));
+        assert!(answer.text.contains("\"cancelled\""), "{}", answer.text);
+    }
+    for accept in
+        ["*/*", "application/json", "application/json, text/event-stream;q=0.5", "text/event-stream;q=0"]
+    {
+        let answer = rest.clone().with("accept", accept).get(&path).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{accept}");
+        assert!(answer.header("vary").unwrap().contains("accept"));
+    }
+    let behind = rest.clone().with("accept", "text/event-stream").with("last-event-id", "1");
+    assert_eq!(behind.get(&path).await.status, 204);
+    let misplaced = behind.with("last-event-id", "x").get(&path).await;
+    assert_eq!(misplaced.refusal(), refused(400, "bad_request"));
 }
 
 #[tokio::test]
@@ -184,6 +284,7 @@ async fn the_daemon_is_ready_while_a_relay_is_subscribed() {
     let daemon = Daemon::start(&[&relay]).await;
     daemon.rest().post("/key-handshake", json!({})).await.data();
     assert_eq!(daemon.rest().get("/ready").await.data(), json!({ "ready": true, "relays_ready": 1 }));
+    assert_eq!(daemon.rest().post("/login", json!({})).await.data()["relays_ready"], 1);
     let relays = daemon.rest().get("/relays").await.data();
     assert_eq!(relays["relays"][0]["state"], "ready");
 }

@@ -62,9 +62,10 @@ async fn a_hostile_web_page_is_refused_by_origin_and_a_listed_one_gets_cors() {
     let daemon = daemon().await;
     let rest = daemon.rest_over_tcp();
     for origin in ["https://evil.example", "null", "http://app.example", "http://localhost:3000"] {
-        let answer = rest.clone().with("origin", origin).get("/health").await;
+        let answer = rest.clone().with("origin", origin).get("/info").await;
         assert_eq!(answer.refusal(), refused(403, "forbidden"), "{origin}");
         assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("vary"), Some("Origin"), "a cache gives this to no other page");
     }
     let app = |rest: Rest| rest.with("origin", "https://app.example");
     let answer = app(rest.clone()).get("/info").await;
@@ -74,7 +75,60 @@ async fn a_hostile_web_page_is_refused_by_origin_and_a_listed_one_gets_cors() {
     let preflight = app(rest.clone().without("authorization")).send(Method::OPTIONS, "/login", "").await;
     assert_eq!(preflight.status, 204);
     assert!(preflight.header("access-control-allow-headers").unwrap().contains("authorization"));
-    assert_eq!(rest.get("/info").await.header("access-control-allow-origin"), None);
+    let without = rest.get("/info").await;
+    assert_eq!(without.header("access-control-allow-origin"), None);
+    let refused = rest.clone().without("authorization").get("/info").await;
+    for answer in [without, refused, answer, preflight] {
+        assert_eq!(answer.header("vary"), Some("Origin"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_web_page_may_read_what_is_public_and_nothing_else() {
+    let daemon = daemon().await;
+    let page = "https://client.example";
+    for rest in [daemon.rest_over_tcp().without("authorization"), daemon.rest()] {
+        for path in [
+            "/health",
+            "/version",
+            "/openapi.json",
+            "/.well-known/nostr.json?name=_",
+            "/well-known/nostr.json?name=_",
+            "/.well-known/jwks.json",
+            "/.well-known/portico/secp256k1.json",
+        ] {
+            for rest in [rest.clone(), rest.clone().with("origin", page), rest.clone().with("origin", "null")]
+            {
+                let answer = rest.get(path).await;
+                assert_eq!(answer.status, 200, "{path}");
+                assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+            }
+            let asking = rest.clone().with("origin", page).with("access-control-request-method", "GET");
+            let preflight = asking.send(Method::OPTIONS, path, "").await;
+            assert_eq!(preflight.status, 204, "{path}");
+            assert_eq!(preflight.header("access-control-allow-origin"), Some("*"), "{path}");
+            assert!(preflight.header("access-control-allow-methods").unwrap().contains("GET"), "{path}");
+        }
+    }
+    let hostile = daemon.rest_over_tcp().with("origin", page);
+    for path in ["/info", "/ready", "/metrics", "/ws", "/.well-knownx", "/health/"] {
+        let answer = hostile.get(path).await;
+        assert_eq!(answer.refusal(), refused(403, "forbidden"), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_copy_of_an_answer_but_of_a_public_document() {
+    let daemon = daemon().await;
+    let rest = daemon.rest();
+    let (_, stream) = rest.key_handshake(json!({})).await;
+    for path in ["/info", "/version", "/health", "/ready", "/no/such/route", &format!("/events/{stream}")] {
+        assert_eq!(rest.get(path).await.header("cache-control"), Some("no-store"), "{path}");
+    }
+    for path in ["/.well-known/nostr.json", "/.well-known/jwks.json", "/openapi.json"] {
+        assert_eq!(rest.get(path).await.header("cache-control"), Some("max-age=60"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -162,7 +162,8 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
     api.send(&rest, Method::POST, "/jwt/revoke", "/jwt/revoke", Some(json!({ "token": token }))).await.data();
     let profile = format!("/profile/{us}");
     api.send(&rest, Method::GET, "/profile/{key}", &profile, None).await.data();
-    api.send(&rest, Method::GET, "/nip05/{address}", "/nip05/a@127.0.0.1", None).await.data();
+    let unreachable = api.send(&rest, Method::GET, "/nip05/{address}", "/nip05/a@127.0.0.1:1", None).await;
+    assert_eq!(unreachable.status, 502, "{unreachable:?}");
     for method in [Method::POST, Method::DELETE] {
         let relay = json!({ "relay": "ws://127.0.0.1:9" });
         api.send(&rest, method, "/relays", "/relays", Some(relay)).await.data();

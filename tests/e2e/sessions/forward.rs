@@ -121,11 +121,35 @@ async fn a_gateway_may_hand_on_cookies_or_headers_of_other_names() {
     let rest = daemon.rest();
     let by_cookie = rest.clone().with("cookie", &format!("a=b; at={token}; ws={wallet}"));
     assert_eq!(by_cookie.get("/auth/forward").await.status.as_u16(), 200);
+    let foreign = by_cookie.clone().and("cookie", "name=José").with("x-access-token", "");
+    assert_eq!(foreign.get("/auth/forward").await.status.as_u16(), 200, "what is not ours is not judged");
     let twice = rest.clone().with("cookie", &format!("at={token}; ws={wallet}; at=other"));
     assert_eq!(twice.get("/auth/forward").await.status.as_u16(), 401);
     // Over TCP, too, as Authorization is free for the API token.
     let over_tcp = daemon.rest_over_tcp().with("x-access-token", token).with("x-wallet", wallet);
     assert_eq!(over_tcp.get("/auth/forward").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn where_sessions_are_off_every_question_about_them_is_told_so_whatever_it_says() {
+    let rest = Daemon::offline().start().await;
+    let rest = rest.rest();
+    for (method, path, body) in [
+        (Method::POST, "/auth/login", "{}"),
+        (Method::POST, "/auth/login", "nonsense"),
+        (Method::POST, "/auth/refresh", "{}"),
+        (Method::POST, "/auth/verify", "{\"x\":1}"),
+        (Method::POST, "/auth/logout", ""),
+        (Method::GET, "/users?limit=0", ""),
+        (Method::PATCH, "/users/x", "[]"),
+        (Method::GET, "/auth/forward?role=x", ""),
+        (Method::GET, "/audit", ""),
+    ] {
+        let answer = rest.send(method, path, body).await;
+        assert_eq!(answer.refusal(), refused(404, "sessions_off"), "{path} {body}");
+    }
+    let answer = rest.send(Method::POST, "/thirdweb/payload", "{}").await;
+    assert_eq!(answer.refusal(), refused(404, "thirdweb_off"));
 }
 
 #[tokio::test]

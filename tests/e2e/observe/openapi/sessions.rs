@@ -118,11 +118,10 @@ impl Contract {
         self.send(rest, Method::GET, "/keys", "/keys", None).await.data();
         let path = "/.well-known/jwks.json";
         let keys = self.send(rest, Method::GET, path, path, None).await.json();
-        assert_eq!(
-            keys["keys"].as_array().unwrap().len(),
-            4,
-            "the one that signs, the next, the one before, the service's own"
-        );
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 3, "the one that signs, the next, the one before");
+        let path = "/.well-known/portico/secp256k1.json";
+        let keys = self.send(rest, Method::GET, path, path, None).await.json();
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "the service's own");
     }
 
     async fn ends(&mut self, rest: &Rest, credential: &str, user: &str) {

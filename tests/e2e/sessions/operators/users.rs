@@ -72,28 +72,34 @@ async fn of_two_operators_who_change_the_same_revision_the_second_is_told() {
     assert_eq!(answer.data()["user"]["roles"], json!(["admin"]));
     assert_eq!(read().await.0, second);
     assert_ne!(second, first);
-    for stale in [&first, "\"0\"", "\"999\""] {
+    let weak = format!("W/{second}");
+    let others = format!("{first}, \"999\",{weak}");
+    for stale in [&first, "\"0\"", "\"999\"", "\"x\"", "\"-1\"", &weak, &others] {
         let answer = matching(stale).patch(&path, json!({ "roles": [] })).await;
         assert_eq!(answer.refusal(), refused(412, "precondition_failed"), "{stale}");
         let answer = matching(stale).delete(&path, json!({})).await;
         assert_eq!(answer.refusal(), refused(412, "precondition_failed"), "{stale}");
     }
-    let weak = format!("W/{second}");
-    let both = format!("{first}, {second}");
-    for malformed in ["1", "", "\"", "\"x\"", "\"-1\"", &weak, &both] {
+    for malformed in ["1", "", "\"", "\"1\" \"2\"", "*, \"1\""] {
         let answer = matching(malformed).patch(&path, json!({ "roles": [] })).await;
         assert_eq!(answer.refusal(), refused(400, "bad_request"), "{malformed}");
         let answer = matching(malformed).delete(&path, json!({})).await;
         assert_eq!(answer.refusal(), refused(400, "bad_request"), "{malformed}");
     }
-    let twice = matching(&second).and("if-match", &second);
-    assert_eq!(twice.patch(&path, json!({ "roles": [] })).await.refusal(), refused(400, "bad_request"));
+    let knowing = rest.clone().with("if-none-match", &format!("\"999\", {weak}"));
+    let unchanged = knowing.get(&path).await;
+    assert_eq!((unchanged.status.as_u16(), unchanged.header("etag")), (304, Some(&*second)));
+    assert_eq!(rest.clone().with("if-none-match", &first).get(&path).await.status, 200);
+    let unwanted = knowing.patch(&path, json!({ "roles": [] })).await;
+    assert_eq!(unwanted.refusal(), refused(412, "precondition_failed"));
     let (tag, user) = read().await;
     assert_eq!(
         (&tag, &user["roles"], &user["created_at"]),
         (&second, &json!(["admin"]), &before["created_at"])
     );
 
+    let twice = matching(&first).and("if-match", &format!("\"x\" ,\t{second}"));
+    assert_eq!(twice.patch(&path, json!({ "roles": ["admin"] })).await.status, 200);
     let same = matching(&second).patch(&path, json!({ "roles": ["admin", "admin"] })).await;
     assert_eq!(same.header("etag"), Some(&*second), "nothing was changed");
     let any = matching("*").patch(&path, json!({ "roles": ["a", "b", "a"] })).await;

@@ -1,0 +1,246 @@
+//! NIP-05 names: asked of their host, read leniently, with a reason where there is no answer.
+
+use std::time::Duration;
+
+use nostr_sdk::nips::nip05::Nip05Address;
+use nostr_sdk::{PublicKey, RelayUrl};
+use reqwest::{StatusCode, Url};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use super::tokens::is_curve_point;
+use crate::address;
+use crate::config::LookupRules;
+use crate::outbound::{Outbound, OutboundError};
+use crate::tls::Tls;
+
+/// The largest document of names that is read, in bytes.
+const MAX_DOCUMENT: usize = 256 * 1024;
+
+/// Look-ups at the same time; more wait.
+const MAX_LOOKUPS: usize = 64;
+
+/// Why it is not known to whom a name points.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Nip05Error {
+    /// It does not look like a name.
+    #[error("{0} is not a NIP-05 name like user@example.com")]
+    NotAName(String),
+    /// The host says that it does not know the name.
+    #[error("the host has no such name")]
+    Unknown,
+    /// The host cannot be asked, or fails.
+    #[error("the host gives no answer: {0}")]
+    Unreachable(String),
+    /// The host did not answer in time.
+    #[error("the host did not answer within lookup.timeout")]
+    TimedOut,
+    /// The host's document is larger than what is read.
+    #[error("the host's nostr.json is larger than {MAX_DOCUMENT} bytes")]
+    TooLarge,
+    /// What the host answers is no such document, or has no key for the name.
+    #[error("the host's nostr.json is malformed: {0}")]
+    Malformed(&'static str),
+}
+
+impl From<OutboundError> for Nip05Error {
+    fn from(error: OutboundError) -> Self {
+        match error {
+            OutboundError::TooLarge(_) => Self::TooLarge,
+            OutboundError::Failed(error) if error.is_timeout() => Self::TimedOut,
+            error => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+/// A name at a host. The local part is in lower case: NIP-05 ignores case there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    local: String,
+    url: Url,
+}
+
+/// Whom a name points to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) public_key: PublicKey,
+    pub(super) relays: Vec<RelayUrl>,
+}
+
+/// Asks hosts.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    timeout: Duration,
+    allow_private: bool,
+    http: Outbound,
+    places: Semaphore,
+}
+
+impl Hosts {
+    pub(super) fn new(rules: &LookupRules, tls: &Tls) -> reqwest::Result<Self> {
+        let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
+        let places = Semaphore::new(MAX_LOOKUPS);
+        Ok(Self { timeout: rules.timeout, allow_private: rules.allow_private, http, places })
+    }
+
+    /// Whom a name points to.
+    pub(super) async fn find(&self, name: &Name) -> Result<Found, Nip05Error> {
+        let asked = tokio::time::timeout(self.timeout, self.document(name)).await;
+        read(&asked.map_err(|_| Nip05Error::TimedOut)??, &name.local)
+    }
+
+    async fn document(&self, name: &Name) -> Result<Vec<u8>, Nip05Error> {
+        let _place = self.places.acquire().await.map_err(|_| Nip05Error::TimedOut)?;
+        let mut url = name.url.clone();
+        if self.allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
+            let _ = url.set_scheme("http");
+        }
+        let request = self.http.client().get(url).build().map_err(OutboundError::from)?;
+        let answer = self.http.send(request, MAX_DOCUMENT).await?;
+        match answer.status {
+            status if status.is_success() => Ok(answer.body),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Nip05Error::Unknown),
+            status => Err(Nip05Error::Unreachable(format!("it answers {}", status.as_u16()))),
+        }
+    }
+}
+
+impl Name {
+    /// A name and a host, and nothing else: the URL that is made of them leads to no other path of that host,
+    /// and what is shown for verified is what was verified.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (local, host) = match name.split_once('@') {
+            Some(parts) => parts,
+            // A domain alone is its own name; a word without a dot is half an address.
+            None if name.contains(['.', '[']) => ("_", name),
+            None => return None,
+        };
+        let consists_of = |text: &str, others: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+        };
+        let is_plain = name.len() <= 320 && consists_of(local, "-_.") && consists_of(host, "-.:[]");
+        let local = local.to_ascii_lowercase();
+        let address = is_plain.then(|| Nip05Address::parse(&format!("{local}@{host}")).ok()).flatten()?;
+        Some(Self { local, url: address.url().clone() })
+    }
+}
+
+/// What a document says about a name. Mistakes in what it says about others, or about relays, do no harm.
+fn read(document: &[u8], local: &str) -> Result<Found, Nip05Error> {
+    let malformed = Nip05Error::Malformed;
+    let document: Value = serde_json::from_slice(document).map_err(|_| malformed("it is not JSON"))?;
+    let names = document.get("names").and_then(Value::as_object).ok_or(malformed("it has no names"))?;
+    let key = entry(names, local).ok_or(Nip05Error::Unknown)?;
+    let public_key = key.as_str().and_then(|hex| PublicKey::from_hex(hex).ok()).filter(is_curve_point);
+    let public_key = public_key.ok_or(malformed("the name's key is not a public key in hex"))?;
+    let relays = document.get("relays").and_then(Value::as_object);
+    let relays = relays.and_then(|relays| entry(relays, &public_key.to_hex())).and_then(Value::as_array);
+    let relays = relays.into_iter().flatten().filter_map(|url| relay(url.as_str()?)).collect();
+    Ok(Found { public_key, relays })
+}
+
+/// An entry whose name is spelt in any case; one that is spelt as it should be goes first.
+fn entry<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let spelt_differently = || object.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    object.get(name).or_else(|| spelt_differently().map(|(_, value)| value))
+}
+
+/// A relay that wallets can use. What else stands in the list is somebody's slip.
+fn relay(url: &str) -> Option<RelayUrl> {
+    let is_plain = Url::parse(url).is_ok_and(|url| url.username().is_empty() && url.password().is_none());
+    RelayUrl::parse(url).ok().filter(|_| is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &str = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d";
+    const OTHER: &str = "32e1827635450ebb3c5a7d12c1f8e7b2b514439ac10a67eef3d9fd9c5c68e245";
+
+    fn find(document: &Value, local: &str) -> Result<Found, Nip05Error> {
+        read(document.to_string().as_bytes(), local)
+    }
+
+    fn key_of(document: &Value, local: &str) -> Option<String> {
+        find(document, local).ok().map(|found| found.public_key.to_hex())
+    }
+
+    #[test]
+    fn a_name_is_a_name_at_a_host() {
+        for name in
+            ["alice@example.com", "_@example.com", "example.com", "a.b-c_d@[::1]:8080", "bob@intranet"]
+        {
+            assert!(Name::parse(name).is_some(), "{name}");
+        }
+        assert_eq!(Name::parse("Bob@example.com"), Name::parse("bob@example.com"));
+        assert!(Name::parse("BOB@example.com").unwrap().url.as_str().ends_with("?name=bob"));
+    }
+
+    #[test]
+    fn a_hostile_profile_cannot_choose_what_is_fetched_from_a_host_nor_look_like_another_name() {
+        for name in [
+            "",
+            "@",
+            "bob",
+            "alice@",
+            "@example.com",
+            "alice@example.com/admin?x=",
+            "alice@example.com#",
+            "alice@bob@example.com",
+            "alice@example.com@evil.example",
+            "alice&name=bob@example.com",
+            "al ice@example.com",
+            "alice@exa\nmple.com",
+            "аlice@example.com",
+        ] {
+            assert!(Name::parse(name).is_none(), "{name:?}");
+        }
+        assert!(Name::parse(&format!("{}@example.com", "a".repeat(320))).is_none());
+    }
+
+    #[test]
+    fn a_name_is_found_however_its_host_spells_it() {
+        for known in ["bob", "Bob", "BOB"] {
+            assert_eq!(key_of(&json!({ "names": { known: KEY } }), "bob").as_deref(), Some(KEY), "{known}");
+        }
+        let both = json!({ "names": { "Bob": OTHER, "bob": KEY } });
+        assert_eq!(key_of(&both, "bob").as_deref(), Some(KEY), "the proper spelling goes first");
+        assert_eq!(find(&both, "alice"), Err(Nip05Error::Unknown));
+    }
+
+    #[test]
+    fn what_a_host_says_badly_about_others_or_about_relays_does_no_harm() {
+        let document = json!({
+            "names": { "bob": KEY, "eve": 7, "mallory": "xx" },
+            "relays": { KEY.to_uppercase(): [
+                "wss://a.example", "", 7, null, "https://b.example", "wss://user:secret@c.example", "wss://d.example"
+            ] },
+        });
+        let relays: Vec<_> = find(&document, "bob").unwrap().relays.iter().map(ToString::to_string).collect();
+        assert_eq!(relays, ["wss://a.example", "wss://d.example"]);
+        for relays in [json!(null), json!([]), json!({ KEY: "wss://a.example" }), json!({ OTHER: [] })] {
+            let document = json!({ "names": { "bob": KEY }, "relays": relays });
+            assert_eq!(find(&document, "bob").unwrap().relays, [], "{document}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_document_of_names_is_told_from_a_name_that_is_not_in_it() {
+        let off_the_curve = "f".repeat(64);
+        for document in [
+            json!([]),
+            json!({}),
+            json!({ "names": [] }),
+            json!({ "names": { "bob": null } }),
+            json!({ "names": { "bob": "npub1x" } }),
+            json!({ "names": { "bob": off_the_curve } }),
+        ] {
+            assert!(matches!(find(&document, "bob"), Err(Nip05Error::Malformed(_))), "{document}");
+        }
+        assert!(matches!(read(b"<html>", "bob"), Err(Nip05Error::Malformed(_))));
+        assert_eq!(find(&json!({ "names": {} }), "bob"), Err(Nip05Error::Unknown));
+    }
+}

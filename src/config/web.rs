@@ -1,0 +1,107 @@
+//! What browsers send in `Host` and `Origin`: an entry of the configuration that no browser can send lets nobody in.
+
+use url::Url;
+
+use crate::quoted::quoted;
+
+/// Checks entries of `local.allowed_origins`.
+pub(super) fn check_origins(origins: &[String]) -> Result<(), String> {
+    origins.iter().try_for_each(|origin| if is_origin(origin) { Ok(()) } else { Err(no_origin(origin)) })
+}
+
+/// Checks entries of `local.allowed_hosts`: `name` or `name:port`.
+pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
+    let is_host = |host: &String| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@,\\".contains(&byte))
+    };
+    hosts.iter().find(|host| !is_host(host)).map_or(Ok(()), |host| {
+        Err(format!("{} is not a host like app.example or app.example:3000", quoted(host)))
+    })
+}
+
+/// As it is serialized (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's own; or `null`.
+fn is_origin(text: &str) -> bool {
+    if text == "null" {
+        return true;
+    }
+    let Ok(url) = Url::parse(text) else { return false };
+    if matches!(url.scheme(), "http" | "https") {
+        return url.origin().ascii_serialization() == text;
+    }
+    // Apps and extensions have schemes of their own, like tauri://localhost.
+    let plain = |c: char| c.is_ascii_graphic() && !c.is_ascii_uppercase() && !"/?#@\\".contains(c);
+    text.split_once("://")
+        .is_some_and(|(scheme, host)| scheme == url.scheme() && !host.is_empty() && host.chars().all(plain))
+}
+
+fn no_origin(text: &str) -> String {
+    let Some(url) = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
+        // What is no URL may still hold a secret.
+        let shown = if text.contains('@') { "an entry".into() } else { quoted(text) };
+        return format!("{shown} is not an origin like https://app.example");
+    };
+    let origin = url.origin().ascii_serialization();
+    format!(
+        "one entry is not an origin as browsers send it: write {origin:?}, without a path and in lower case"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(text: &str) -> Result<(), String> {
+        check_origins(&[text.to_owned()])
+    }
+
+    #[test]
+    fn an_origin_is_taken_as_browsers_send_it_and_not_otherwise() {
+        for origin in [
+            "https://app.example",
+            "https://app.example:8443",
+            "http://localhost:5173",
+            "http://[::1]:5173",
+            "https://xn--bcher-kva.example",
+            "null",
+            "tauri://localhost",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            assert_eq!(origins(origin), Ok(()), "{origin}");
+        }
+        for (wrong, right) in [
+            ("https://App.example", "https://app.example"),
+            ("HTTPS://app.example", "https://app.example"),
+            ("https://app.example/", "https://app.example"),
+            ("https://app.example/login?x#y", "https://app.example"),
+            ("https://app.example:443", "https://app.example"),
+            ("http://app.example:80", "http://app.example"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            (" https://app.example", "https://app.example"),
+        ] {
+            assert!(origins(wrong).unwrap_err().contains(&format!("write {right:?}")), "{wrong}");
+        }
+        for wrong in ["", "*", "app.example", "//app.example", "NULL", "https://", "tauri://localhost/", "x"]
+        {
+            assert!(origins(wrong).unwrap_err().contains("is not an origin"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_an_origin_is_not_repeated() {
+        for wrong in ["https://user:hunter2@app.example", "tauri://user:hunter2@x", "user:hunter2@x"] {
+            assert!(!origins(wrong).unwrap_err().contains("hunter2"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_no_scheme_and_no_path() {
+        for host in ["app.example", "app.example:3000", "Gate", "[fd00::1]:80", "fd00::1", "sdk-daemon:3000"]
+        {
+            assert_eq!(check_hosts(&[host.into()]), Ok(()), "{host}");
+        }
+        for host in ["", "https://app.example", "app.example/", "a b", "user@app.example", "bücher.example"]
+        {
+            assert!(check_hosts(&[host.into()]).is_err(), "{host}");
+        }
+    }
+}
