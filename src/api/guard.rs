@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Version, header};
@@ -12,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 use super::body::{complete, read_off};
 use super::envelope::ApiError;
+use super::places::Place;
 use super::{caching, public, query};
 use crate::config::Local;
 
@@ -93,20 +95,22 @@ impl Guard {
         Err(ApiError::forbidden("the Origin header is not in local.allowed_origins"))
     }
 
-    fn check_token(&self, request: &Request) -> Result<(), ApiError> {
+    /// Whether the token was shown, if the request may pass.
+    fn check_token(&self, request: &Request) -> Result<bool, ApiError> {
         let mut offers = request.headers().get_all(header::AUTHORIZATION).iter();
         let offered = offers.next();
         let path = request.uri().path();
         // A browser cannot set headers on a WebSocket, so its first command carries the token instead.
-        if is_public(path) || (path == "/ws" && offered.is_none()) {
-            return Ok(());
+        if path == "/ws" && offered.is_none() {
+            return Ok(false);
         }
         let bearer = offered.and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         match bearer {
-            Some(token) if self.is_token(token) && offers.next().is_none() => Ok(()),
+            Some(token) if self.is_token(token) && offers.next().is_none() => Ok(true),
+            _ if is_public(path) => Ok(false),
             Some(_) => Err(ApiError::unauthorized("the API token is wrong")),
             None => Err(ApiError::unauthorized("send Authorization: Bearer <API token>")),
         }
@@ -134,7 +138,7 @@ pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Respon
     caching::kept_by_nobody(if is_document { public::for_every_page(response) } else { response })
 }
 
-async fn guard_tcp(guard: &Guard, request: Request, next: Next, is_document: bool) -> Response {
+async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document: bool) -> Response {
     let checked = check_form(&request).and_then(|()| guard.check_host(&request)).and_then(|()| {
         // Every page may read a document.
         if is_document { Ok(None) } else { guard.check_origin(request.headers()) }
@@ -147,7 +151,12 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, is_document: boo
                 public::preflight()
             } else {
                 match guard.check_token(&request) {
-                    Ok(()) => let_in(request, next).await,
+                    Ok(is_shown) => {
+                        if is_shown {
+                            vouch(&mut request);
+                        }
+                        let_in(request, next).await
+                    }
                     Err(error) => refuse(request, error).await,
                 }
             };
@@ -158,6 +167,17 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, is_document: boo
         }
     };
     caching::varies_by_origin(response)
+}
+
+/// Whoever sends a request has shown the token with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenShown;
+
+fn vouch(request: &mut Request) {
+    if let Some(place) = request.extensions().get::<Arc<Place>>() {
+        place.vouch();
+    }
+    request.extensions_mut().insert(TokenShown);
 }
 
 /// A request names its host once, and before HTTP/1.1 it need not (RFC 9112 §3.2).
@@ -274,6 +294,9 @@ mod tests {
         for path in ["/health", "/ready", "/version", "/.well-known/nostr.json", "/ws"] {
             assert!(check(path, &[]), "{path}");
         }
+        assert_eq!(guard().check_token(&request("/health", &[])), Ok(false));
+        assert_eq!(guard().check_token(&request("/health", &[("authorization", "Bearer right")])), Ok(true));
+        assert_eq!(guard().check_token(&request("/health", &[("authorization", "Bearer wrong")])), Ok(false));
         for path in ["/info", "/jwt/issue", "/healthy", "/health/", "/ws/", "/login"] {
             assert!(!check(path, &[]), "{path}");
             assert!(check(path, &[("authorization", "Bearer right")]), "{path}");

@@ -16,6 +16,7 @@ mod listen;
 mod object;
 mod observe;
 mod openapi;
+mod places;
 mod public;
 mod query;
 mod room;
@@ -23,6 +24,7 @@ mod router;
 mod routes;
 mod serve;
 mod user_request;
+mod wire;
 mod ws;
 
 use std::ops::Deref;

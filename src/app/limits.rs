@@ -35,6 +35,8 @@ pub(super) fn raise_file_limit(config: &Config) {
 fn files_needed(config: &Config) -> u64 {
     let relays = config.relay_rules.max_relays.max(config.relays.len()) + config.relay_rules.max_preferred;
     let deliveries = config.webhook.as_ref().map_or(0, |webhook| webhook.rules.max_concurrent);
-    let counts = [config.local.max_connections, relays, deliveries, OWN_FILES];
+    // Each socket has places of its own.
+    let on_tcp = config.local.listen.map_or(0, |_| config.local.max_connections);
+    let counts = [config.local.max_connections, on_tcp, relays, deliveries, OWN_FILES];
     counts.into_iter().fold(0, usize::saturating_add) as u64
 }

@@ -94,6 +94,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
             "allowed_origins": config.local.allowed_origins,
             "max_connections": config.local.max_connections,
             "max_connections_per_peer": config.local.max_connections_per_peer,
+            "max_strangers": config.local.max_strangers,
             "max_followers": config.local.max_followers,
             "max_followed_per_connection": config.local.max_followed_per_connection,
             "websocket_queue": config.local.websocket_queue,

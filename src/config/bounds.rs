@@ -62,6 +62,7 @@ fn counts(raw: &Raw) -> Vec<Count> {
     vec![
         some("local.max_connections", local.max_connections, 1..=PLACES),
         some("local.max_connections_per_peer", local.max_connections_per_peer, 1..=PLACES),
+        some("local.max_strangers", local.max_strangers, 1..=PLACES),
         some("local.max_followers", local.max_followers, 1..=MANY),
         some("local.max_followed_per_connection", local.max_followed_per_connection, 1..=MANY),
         some("local.websocket_queue", local.websocket_queue, 1..=PLACES),

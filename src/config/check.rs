@@ -144,6 +144,7 @@ fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<
         allowed_origins: raw.allowed_origins,
         max_connections: raw.max_connections,
         max_connections_per_peer: raw.max_connections_per_peer,
+        max_strangers: raw.max_strangers,
         max_followers: raw.max_followers,
         max_followed_per_connection: raw.max_followed_per_connection,
         websocket_queue: raw.websocket_queue,

@@ -115,10 +115,12 @@ pub struct Local {
     pub allowed_hosts: Vec<String>,
     /// `Origin` headers that are accepted on TCP, and answered with CORS headers.
     pub allowed_origins: Vec<String>,
-    /// Connections in all.
+    /// Connections on each socket.
     pub max_connections: usize,
     /// Connections of one peer (a uid, an IP address).
     pub max_connections_per_peer: usize,
+    /// Connections of those who may not speak, or have not shown the API token. Default 256.
+    pub max_strangers: usize,
     /// Streams that are followed at the same time, by all clients together. Default 200,000.
     pub max_followers: usize,
     /// Streams that one WebSocket follows, answers that it waits for included. Default 10,000.

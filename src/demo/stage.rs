@@ -156,6 +156,7 @@ impl Stage {
                 allowed_origins: Vec::new(),
                 max_connections: MAX_CONNECTIONS,
                 max_connections_per_peer: MAX_CONNECTIONS,
+                max_strangers: MAX_CONNECTIONS,
                 max_followers: 1_000,
                 max_followed_per_connection: 1_000,
                 websocket_queue: 1_024,

@@ -20,9 +20,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::envelope::ApiError;
-use super::guard::Peer;
+use super::guard::{Peer, TokenShown};
 use super::observe::RequestId;
-use super::serve::Place;
+use super::places::Place;
 use super::{Api, MAX_BODY};
 use session::Session;
 
@@ -36,13 +36,12 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     let Some(accept) = accept_key(request.headers()) else { return Ok(not_a_websocket()) };
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
     // The guard has checked a token that came in the header; a Unix peer needs none.
-    let trusted = matches!(peer, Peer::Unix { .. }) || request.headers().contains_key(header::AUTHORIZATION);
+    let trusted = matches!(peer, Peer::Unix { .. }) || request.extensions().get::<TokenShown>().is_some();
     let id = request.extensions().get::<RequestId>().cloned().ok_or_else(ApiError::internal)?;
-    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let place = request.extensions().get::<Arc<Place>>().cloned().ok_or_else(ApiError::internal)?;
     let upgraded = hyper::upgrade::on(&mut request);
     let lifecycle = api.lifecycle.clone();
     lifecycle.spawn(async move {
-        let _place = place;
         let Ok(upgraded) = upgraded.await else { return };
         let limits = WebSocketConfig::default()
             .max_message_size(Some(MAX_BODY))
@@ -50,7 +49,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
             .max_write_buffer_size(session::MAX_UNSENT);
         let socket =
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Session::new(api, trusted, id).run(socket).await;
+        Session::new(api, trusted, id, place).run(socket).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

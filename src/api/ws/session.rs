@@ -27,6 +27,7 @@ use super::{answer, command};
 use crate::api::Api;
 use crate::api::envelope::ApiError;
 use crate::api::observe::RequestId;
+use crate::api::places::Place;
 use crate::auth::StreamId;
 use crate::metrics::Limit;
 
@@ -61,6 +62,8 @@ pub(super) struct Session {
     pub(super) subscriptions: Arc<DashMap<StreamId, CancellationToken>>,
     /// One permit for each stream that is followed.
     pub(super) followed: Arc<Semaphore>,
+    /// Its place among the connections.
+    place: Arc<Place>,
 }
 
 /// Sends to the client. What does not fit the queue ends the connection.
@@ -91,7 +94,7 @@ enum End {
 }
 
 impl Session {
-    pub(super) fn new(api: Api, trusted: bool, id: RequestId) -> Self {
+    pub(super) fn new(api: Api, trusted: bool, id: RequestId, place: Arc<Place>) -> Self {
         let followed = Arc::new(Semaphore::new(api.room.max_followed_per_connection));
         Self {
             api,
@@ -100,6 +103,7 @@ impl Session {
             trusted,
             subscriptions: Arc::default(),
             followed,
+            place,
         }
     }
 
@@ -109,6 +113,7 @@ impl Session {
 
     pub(super) fn authenticate(&self) {
         self.authenticated.store(true, Ordering::Relaxed);
+        self.place.vouch();
     }
 
     /// Counts a command that was carried out or refused, and logs it.
@@ -146,6 +151,7 @@ impl Session {
                 limits.reached(Limit::WebsocketQueue);
                 End::Close(CloseCode::Policy, "you do not read what you are sent")
             }
+            () = self.place.outstayed() => End::Close(CloseCode::Policy, "send Auth first"),
             () = stopping.stopping() => End::Close(CloseCode::Away, "the daemon is stopping"),
             _ = &mut writer => return,
         };

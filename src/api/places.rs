@@ -1,0 +1,280 @@
+//! Places for connections: so many on each socket, so many for each peer, and few for strangers.
+//!
+//! A stranger is a caller who may not speak here, or on TCP has not shown the API token. Strangers cannot take the
+//! places of others: where there are too many, the one who came first makes room for the one who comes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::guard::Peer;
+use crate::config::Local;
+use crate::metrics::{Limit, Metrics, Present};
+
+/// How long a stranger may stay.
+const STAY: Duration = Duration::from_secs(10);
+
+/// All places.
+#[derive(Debug)]
+pub(super) struct Places {
+    unix: Arc<Semaphore>,
+    tcp: Arc<Semaphore>,
+    per_peer: Arc<DashMap<Origin, usize>>,
+    max_per_peer: usize,
+    strangers: Arc<Strangers>,
+    metrics: Arc<Metrics>,
+}
+
+/// Where connections come from, as far as they can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Origin {
+    Uid(u32),
+    /// This machine: any of its programs can take any address of 127/8.
+    Loopback,
+    V4([u8; 4]),
+    /// A /64: whoever has one address of it usually has all.
+    V6([u8; 8]),
+}
+
+/// A place among the connections; given back when it is dropped. A WebSocket keeps it beyond the end of HTTP.
+#[derive(Debug)]
+pub(super) struct Place {
+    _in_all: OwnedSemaphorePermit,
+    per_peer: Arc<DashMap<Origin, usize>>,
+    origin: Origin,
+    came_at: Instant,
+    stranger: Mutex<Option<Stranger>>,
+    leave: CancellationToken,
+    _counted: Present,
+}
+
+/// The strangers who are here.
+#[derive(Debug)]
+struct Strangers {
+    max: usize,
+    present: Mutex<Crowd>,
+}
+
+/// Each by the number under which it came.
+#[derive(Debug, Default)]
+struct Crowd {
+    came: u64,
+    by_origin: HashMap<Origin, BTreeMap<u64, CancellationToken>>,
+    count: usize,
+}
+
+/// One of them, until it leaves or is none any more.
+#[derive(Debug)]
+struct Stranger {
+    strangers: Arc<Strangers>,
+    origin: Origin,
+    number: u64,
+}
+
+impl Places {
+    pub(super) fn new(local: &Local, metrics: Arc<Metrics>) -> Self {
+        let places = || Arc::new(Semaphore::new(local.max_connections.min(Semaphore::MAX_PERMITS)));
+        Self {
+            unix: places(),
+            tcp: places(),
+            per_peer: Arc::default(),
+            max_per_peer: local.max_connections_per_peer,
+            strangers: Arc::new(Strangers { max: local.max_strangers, present: Mutex::default() }),
+            metrics,
+        }
+    }
+
+    /// A place for a connection from this peer.
+    ///
+    /// # Errors
+    /// The bound that is reached.
+    pub(super) fn take(&self, peer: Peer) -> Result<Place, Limit> {
+        let (places, socket) = match peer {
+            Peer::Unix { .. } => (&self.unix, "unix"),
+            Peer::Tcp(_) => (&self.tcp, "tcp"),
+        };
+        let origin = Origin::of(peer);
+        let in_all = Arc::clone(places).try_acquire_owned().map_err(|_| Limit::Connections)?;
+        {
+            let mut count = self.per_peer.entry(origin).or_default();
+            if *count >= self.max_per_peer {
+                return Err(Limit::ConnectionsPerPeer);
+            }
+            *count += 1;
+        }
+        let leave = CancellationToken::new();
+        let is_stranger = !matches!(peer, Peer::Unix { allowed: true, .. });
+        let stranger = is_stranger.then(|| self.receive(origin, leave.clone()));
+        Ok(Place {
+            _in_all: in_all,
+            per_peer: Arc::clone(&self.per_peer),
+            origin,
+            came_at: Instant::now(),
+            stranger: Mutex::new(stranger),
+            leave,
+            _counted: self.metrics.api.connected(socket),
+        })
+    }
+
+    fn receive(&self, origin: Origin, leave: CancellationToken) -> Stranger {
+        let mut present = self.strangers.present();
+        if present.count >= self.strangers.max {
+            present.send_away_one();
+            self.metrics.limits.reached(Limit::Strangers);
+        }
+        let number = present.enter(origin, leave);
+        Stranger { strangers: Arc::clone(&self.strangers), origin, number }
+    }
+}
+
+impl Place {
+    /// Whoever holds it has shown the token, and may stay.
+    pub(super) fn vouch(&self) {
+        self.stranger().take();
+    }
+
+    /// Waits until the holder has to leave: a stranger, after a while or to make room.
+    pub(super) async fn outstayed(&self) {
+        tokio::select! {
+            () = self.leave.cancelled() => {}
+            () = tokio::time::sleep_until(self.came_at + STAY) => {
+                if self.stranger().is_none() {
+                    std::future::pending().await
+                }
+            }
+        }
+    }
+
+    fn stranger(&self) -> MutexGuard<'_, Option<Stranger>> {
+        self.stranger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.per_peer.remove_if_mut(&self.origin, |_, count| {
+            *count -= 1;
+            *count == 0
+        });
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.strangers.present().remove(self.origin, self.number);
+    }
+}
+
+impl Strangers {
+    fn present(&self) -> MutexGuard<'_, Crowd> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Crowd {
+    fn enter(&mut self, origin: Origin, leave: CancellationToken) -> u64 {
+        self.came += 1;
+        self.count += 1;
+        self.by_origin.entry(origin).or_default().insert(self.came, leave);
+        self.came
+    }
+
+    fn remove(&mut self, origin: Origin, number: u64) -> Option<CancellationToken> {
+        let of_origin = self.by_origin.get_mut(&origin)?;
+        let leave = of_origin.remove(&number)?;
+        if of_origin.is_empty() {
+            self.by_origin.remove(&origin);
+        }
+        self.count -= 1;
+        Some(leave)
+    }
+
+    /// Where most of them come from, the one who came first has to leave.
+    fn send_away_one(&mut self) {
+        let crowd = self.by_origin.iter().max_by_key(|(_, of_origin)| of_origin.len());
+        let first = crowd.and_then(|(origin, of_origin)| Some((*origin, *of_origin.keys().next()?)));
+        if let Some(leave) = first.and_then(|(origin, number)| self.remove(origin, number)) {
+            leave.cancel();
+        }
+    }
+}
+
+impl Origin {
+    fn of(peer: Peer) -> Self {
+        let ip = match peer {
+            Peer::Unix { uid, .. } => return Self::Uid(uid),
+            Peer::Tcp(ip) => ip.to_canonical(),
+        };
+        match ip {
+            ip if ip.is_loopback() => Self::Loopback,
+            IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, e, f, g, h, ..] = ip.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(ip: &str) -> Origin {
+        Origin::of(Peer::Tcp(ip.parse().unwrap()))
+    }
+
+    #[test]
+    fn one_machine_is_one_peer_whichever_of_its_addresses_it_takes() {
+        for ip in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.3"] {
+            assert_eq!(origin(ip), Origin::Loopback, "{ip}");
+        }
+        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
+        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
+        assert_eq!(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
+    }
+
+    fn present(origins: &[Origin]) -> (Crowd, Vec<CancellationToken>) {
+        let mut present = Crowd::default();
+        let tokens = origins.iter().map(|origin| {
+            let leave = CancellationToken::new();
+            present.enter(*origin, leave.clone());
+            leave
+        });
+        let tokens = tokens.collect();
+        (present, tokens)
+    }
+
+    fn who_left(tokens: &[CancellationToken]) -> Vec<usize> {
+        (0..tokens.len()).filter(|at| tokens[*at].is_cancelled()).collect()
+    }
+
+    #[test]
+    fn a_crowd_of_strangers_makes_room_for_others_the_first_of_it_first() {
+        let (crowd, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        let (mut present, tokens) = present(&[other, crowd, crowd, crowd]);
+        present.send_away_one();
+        assert_eq!(who_left(&tokens), [1]);
+        present.send_away_one();
+        assert_eq!(who_left(&tokens), [1, 2]);
+        assert_eq!(present.count, 2);
+    }
+
+    #[test]
+    fn whoever_has_left_is_not_sent_away() {
+        let here = origin("127.0.0.1");
+        let (mut present, tokens) = present(&[here, here]);
+        assert!(present.remove(here, 1).is_some() && present.remove(here, 1).is_none());
+        present.send_away_one();
+        assert_eq!((who_left(&tokens), present.count), (vec![1], 0));
+        present.send_away_one();
+        assert_eq!(present.by_origin.len(), 0);
+    }
+}

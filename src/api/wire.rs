@@ -1,0 +1,198 @@
+//! A connection as hyper has it: what hyper refuses by itself is answered as everything else is, and what was said
+//! arrives before the connection is closed.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+
+use crate::metrics::{Limit, Metrics};
+
+/// How long a client may take to leave after the last answer, and how much it may still send meanwhile.
+const LINGER: Duration = Duration::from_secs(2);
+const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
+
+/// A stream that is given back when hyper is done with it.
+pub(super) struct Wire<S> {
+    stream: Option<S>,
+    back: Option<oneshot::Sender<S>>,
+    /// What takes the place of an answer of hyper's.
+    unsent: Vec<u8>,
+    metrics: Arc<Metrics>,
+}
+
+/// The stream, once hyper has dropped it.
+pub(super) type GivenBack<S> = oneshot::Receiver<S>;
+
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, metrics: Arc<Metrics>) -> (Self, GivenBack<S>) {
+        let (back, given_back) = oneshot::channel();
+        (Self { stream: Some(stream), back: Some(back), unsent: Vec::new(), metrics }, given_back)
+    }
+}
+
+impl<S> Drop for Wire<S> {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
+            let _ = back.send(stream);
+        }
+    }
+}
+
+/// Waits for the client to leave: a connection that is closed with something unread on it takes back what was said
+/// (RFC 9112 §9.6).
+pub(super) async fn linger(stream: impl AsyncRead + Unpin) {
+    let mut rest = stream.take(MAX_DISCARDED);
+    let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}
+
+/// An answer in the envelope to a request that no route has seen. The connection ends with it.
+pub(super) fn last_answer(status: StatusCode, code: &str, message: &str, more: &str) -> Vec<u8> {
+    let body = format!("{{\"success\":false,\"error\":\"{message}\",\"code\":\"{code}\"}}");
+    let id = hex::encode(rand::random::<[u8; 16]>());
+    let reason = status.canonical_reason().unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
+         vary: Origin\r\nx-request-id: {id}\r\n{more}connection: close\r\n\r\n",
+        status.as_u16(),
+        body.len(),
+    );
+    (head + &body).into_bytes()
+}
+
+/// What hyper refuses before a route sees it: by its status, which has no body. Answers of ours name their request.
+fn of_hypers_own(written: &[u8]) -> Option<StatusCode> {
+    let head = written.strip_prefix(b"HTTP/1.1 4").or_else(|| written.strip_prefix(b"HTTP/1.0 4"))?;
+    let status = match head.get(..2)? {
+        b"00" => StatusCode::BAD_REQUEST,
+        b"14" => StatusCode::URI_TOO_LONG,
+        b"31" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        _ => return None,
+    };
+    let is_ours = head.windows(12).any(|part| part.eq_ignore_ascii_case(b"x-request-id"));
+    (!is_ours).then_some(status)
+}
+
+fn in_our_words(status: StatusCode) -> Vec<u8> {
+    let (code, message) = match status {
+        StatusCode::BAD_REQUEST => ("bad_request", "this is not HTTP/1.1"),
+        StatusCode::URI_TOO_LONG => ("uri_too_long", "the URL is too long"),
+        _ => ("headers_too_large", "the head of a request is at most 32 KiB, with at most 100 fields"),
+    };
+    last_answer(status, code, message, "")
+}
+
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Puts an answer of our own in the place of one of hyper's.
+    fn replaces(&mut self, written: &[u8]) -> bool {
+        let Some(status) = of_hypers_own(written) else { return false };
+        if status != StatusCode::BAD_REQUEST {
+            self.metrics.limits.reached(Limit::HeadSize);
+        }
+        self.metrics.api.answered("none", "other", status.as_str(), Duration::ZERO);
+        self.unsent.extend(in_our_words(status));
+        true
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut S>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let Some(stream) = self.stream.as_mut() else { break };
+            let sent = ready!(Pin::new(stream).poll_write(cx, &self.unsent))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream()?.poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_unsent(cx))?;
+        if self.replaces(data) {
+            return Poll::Ready(Ok(data.len()));
+        }
+        self.stream()?.poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_unsent(cx))?;
+        if data.first().is_some_and(|first| self.replaces(first)) {
+            return Poll::Ready(Ok(data.iter().map(|part| part.len()).sum()));
+        }
+        self.stream()?.poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_unsent(cx))?;
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_unsent(cx))?;
+        self.stream()?.poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_hypers_is_told_from_one_of_a_route() {
+        for (written, status) in [
+            ("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", Some(400)),
+            ("HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n", Some(431)),
+            ("HTTP/1.1 414 URI Too Long\r\n\r\n", Some(414)),
+            ("HTTP/1.1 400 Bad Request\r\nx-request-id: a\r\n\r\n", None),
+            ("HTTP/1.1 404 Not Found\r\n\r\n", None),
+            ("HTTP/1.1 200 OK\r\n\r\n", None),
+            ("HTTP/1.1 100 Continue\r\n\r\n", None),
+            ("HTTP/1.1 4", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                of_hypers_own(written.as_bytes()).map(|status| status.as_u16()),
+                status,
+                "{written:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_answer_is_proper_http() {
+        let said = String::from_utf8(in_our_words(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)).unwrap();
+        let (head, body) = said.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["code"], "headers_too_large");
+    }
+}
