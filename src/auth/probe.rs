@@ -9,8 +9,11 @@ use tokio::time::Instant;
 use super::Result;
 use crate::store::{Store, StoreError};
 
-/// How old an answer of the store's may be.
+/// How old an answer of the store's may be. Each is a write to the disk.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// … and how old if it failed: nothing was written, and callers wait to hear that it is over.
+const FRESH_FAILURE: Duration = Duration::from_millis(100);
 
 /// The store's last answer.
 #[derive(Debug, Default)]
@@ -22,6 +25,14 @@ struct Verdict {
     trouble: Option<StoreError>,
 }
 
+impl Verdict {
+    /// Whether it is new enough for somebody who came at this time.
+    fn serves(&self, came_at: Instant) -> bool {
+        let fresh = if self.trouble.is_some() { FRESH_FAILURE } else { FRESH };
+        came_at.saturating_duration_since(self.asked_at) < fresh
+    }
+}
+
 impl Probe {
     /// The last answer if it is fresh, else a new one. All who wait share it.
     pub(super) async fn check(&self, store: &Arc<dyn Store>) -> Result<()> {
@@ -29,7 +40,7 @@ impl Probe {
         let mut last = Arc::clone(&self.0).lock_owned().await;
         let verdict = match &*last {
             // An answer that took long serves all who came while it was waited for.
-            Some(verdict) if came_at.saturating_duration_since(verdict.asked_at) < FRESH => verdict.clone(),
+            Some(verdict) if verdict.serves(came_at) => verdict.clone(),
             _ => {
                 let store = Arc::clone(store);
                 // A task of its own: callers who hang up must not make the store be asked again.
@@ -43,5 +54,29 @@ impl Probe {
             }
         };
         verdict.trouble.map_or(Ok(()), |trouble| Err(trouble.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_serves_for_a_second_and_a_failure_for_a_moment() {
+        let asked_at = Instant::now();
+        let answer = Verdict { asked_at, trouble: None };
+        let failure = Verdict { asked_at, trouble: Some(StoreError::Unavailable("full".into())) };
+        for (verdict, after_ms, serves) in [
+            (&answer, 0, true),
+            (&answer, 999, true),
+            (&answer, 1000, false),
+            (&failure, 99, true),
+            (&failure, 100, false),
+        ] {
+            let came_at = asked_at + Duration::from_millis(after_ms);
+            assert_eq!(verdict.serves(came_at), serves, "{verdict:?} after {after_ms} ms");
+        }
+        // Whoever came before it was asked gets it, too.
+        assert!(answer.serves(asked_at - Duration::from_millis(5)));
     }
 }

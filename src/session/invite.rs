@@ -57,7 +57,7 @@ impl Sessions {
             |what| SessionError::BadRequest(format!("wallet_id: a wallet of {name} must be {what}"));
         let wallet_id = provider.wallet_named(&wallet_id).map_err(unusable)?;
         if !is_wallet_id(&wallet_id) {
-            return Err(unusable("up to 512 visible ASCII characters"));
+            return Err(unusable("one word of up to 512 bytes, without control characters"));
         }
         let now = self.book.clock.now();
         let nobody = User {

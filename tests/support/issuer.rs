@@ -33,6 +33,8 @@ pub(crate) enum Mood {
     Hangs,
     /// It sends whoever asks elsewhere.
     Redirects,
+    /// Compressed, unless nothing but `identity` is asked for.
+    Compresses,
     /// With more than anybody wants to read.
     Babbles,
 }
@@ -171,7 +173,7 @@ impl Issuer {
     }
 }
 
-async fn answer<B>(shared: Arc<Shared>, _: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer<B>(shared: Arc<Shared>, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     shared.asked.send_modify(|count| *count += 1);
     let mut moods = shared.mood.subscribe();
     let mood = moods.wait_for(|mood| *mood != Mood::Hangs).await.unwrap().clone();
@@ -185,6 +187,12 @@ async fn answer<B>(shared: Arc<Shared>, _: Request<B>) -> Result<Response<Full<B
         Mood::Publishes | Mood::Hangs => answer.body(text(keys)),
         Mood::Answers(status) => answer.status(status).body(text(keys)),
         Mood::Says(said) => answer.body(text(said)),
+        Mood::Compresses
+            if request.headers().get("accept-encoding").is_some_and(|wish| wish == "identity") =>
+        {
+            answer.body(text(keys))
+        }
+        Mood::Compresses => answer.header("content-encoding", "gzip").body(text("\u{1f}compressed".into())),
         Mood::Redirects => answer.status(302).header("location", "/elsewhere").body(text(keys)),
         Mood::Babbles => answer.body(text(format!("{}{keys}", " ".repeat(64 * 1024)))),
     }

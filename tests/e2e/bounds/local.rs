@@ -2,8 +2,8 @@
 
 use hyper::Method;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::{assert_told_to_wait, reached};
 use crate::support::daemon::Daemon;
@@ -56,6 +56,126 @@ async fn held_one_more(daemon: &Daemon) -> bool {
     let asked = stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await;
     let mut said = String::new();
     asked.is_ok() && stream.read_to_string(&mut said).await.is_ok() && said.starts_with("HTTP/1.0 200")
+}
+
+#[tokio::test]
+async fn strangers_on_tcp_take_no_place_from_the_app() {
+    let daemon = Daemon::offline().with_config("[local]\nmax_strangers = 3\n").with_tcp().start().await;
+    let mut known = TcpStream::connect(daemon.address()).await.unwrap();
+    let request = format!(
+        "GET /info HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        daemon.api_token()
+    );
+    assert!(first_line(&mut known, &request).await.starts_with("HTTP/1.1 200 "));
+    let mut socket = daemon.websocket_over_tcp().await;
+    socket.data("Auth", json!({ "token": daemon.api_token() })).await;
+
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(TcpStream::connect(daemon.address()).await.unwrap());
+        // So that it is known to be accepted.
+        assert_eq!(daemon.rest_over_tcp().get("/info").await.status, 200);
+    }
+    for stream in &mut idle[..17] {
+        let mut said = String::new();
+        soon("the daemon to hang up", stream.read_to_string(&mut said)).await.unwrap();
+        assert_eq!(said, "");
+    }
+    assert!(
+        first_line(&mut idle[19], "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await.contains(" 200 ")
+    );
+    assert!(reached(&daemon, "strangers").await >= 17.0);
+    assert!(first_line(&mut known, &request).await.starts_with("HTTP/1.1 200 "), "who is known may stay");
+    socket.data("Auth", json!({ "token": daemon.api_token() })).await;
+}
+
+#[tokio::test]
+async fn each_socket_has_places_of_its_own() {
+    let config = "[local]\nmax_connections = 2\n";
+    let daemon = Daemon::offline().with_config(config).with_tcp().start().await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut socket = daemon.websocket_over_tcp().await;
+        socket.data("Auth", json!({ "token": daemon.api_token() })).await;
+        held.push(socket);
+    }
+    assert_eq!(daemon.rest_over_tcp().get("/info").await.status, 429);
+    assert_eq!(daemon.rest().get("/info").await.status, 200);
+}
+
+/// Sends a request, and reads the first line of the answer and the rest of its head.
+async fn first_line(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = vec![0; 8192];
+    let read = soon("an answer", stream.read(&mut said)).await.unwrap();
+    String::from_utf8_lossy(&said[..read]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_in_the_envelope_counted_and_its_sender_gets_to_read_why() {
+    let daemon = Daemon::offline().with_tcp().start().await;
+    let fields: String = (0..120).map(|at| format!("x-{at}: y\r\n")).collect();
+    let many: String = (0..5_000).map(|at| format!("x-{at}: y\r\n")).collect();
+    let large = format!("cookie: {}\r\n", "x".repeat(48 * 1024));
+    let huge = format!("cookie: {}\r\n", "x".repeat(4 * 1024 * 1024));
+    let mut refused = 0.0;
+    for more in [fields, many, large, huge] {
+        let request =
+            format!("POST /login HTTP/1.1\r\nhost: localhost\r\n{more}content-length: 2\r\n\r\n{{}}");
+        let over_unix = UnixStream::connect(daemon.socket()).await.unwrap();
+        let over_tcp = TcpStream::connect(daemon.address()).await.unwrap();
+        for said in [said_to(over_unix, &request).await, said_to(over_tcp, &request).await] {
+            let (head, body) = said.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+            assert!(
+                head.contains("\r\nx-request-id: ") && head.contains("\r\ncache-control: no-store"),
+                "{head}"
+            );
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!((&body["success"], &body["code"]), (&json!(false), &json!("headers_too_large")));
+            refused += 1.0;
+        }
+    }
+    assert_eq!(reached(&daemon, "head_size").await, refused);
+    let counted = "portico_http_requests_total{method=\"other\",route=\"none\",status=\"431\"}";
+    assert_eq!(daemon.metric(counted).await, refused);
+    let over_unix = UnixStream::connect(daemon.socket()).await.unwrap();
+    let nonsense = said_to(over_unix, "\u{16}\u{3}\u{1} hello\r\n\r\n").await;
+    assert!(nonsense.starts_with("HTTP/1.1 400 ") && nonsense.contains("\"bad_request\""), "{nonsense}");
+    let fits = format!("cookie: {}\r\n", "x".repeat(30 * 1024));
+    let request = format!("GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fits}\r\n");
+    let over_unix = UnixStream::connect(daemon.socket()).await.unwrap();
+    assert!(said_to(over_unix, &request).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// What a client hears that sends this, all of it if it can, until the daemon hangs up.
+async fn said_to(stream: impl AsyncRead + AsyncWrite, request: &str) -> String {
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let mut said = String::new();
+    let sending = async {
+        let _ = writing.write_all(request.as_bytes()).await;
+    };
+    let hearing = soon("the end of the answer", reading.read_to_string(&mut said));
+    let ((), heard) = tokio::join!(sending, hearing);
+    heard.unwrap();
+    said
+}
+
+#[tokio::test]
+async fn asking_whether_it_is_ready_a_thousand_times_does_not_wear_out_the_disk() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let log = daemon.database().with_extension("db-wal");
+    let length = || std::fs::metadata(&log).unwrap().len();
+    let started = std::time::Instant::now();
+    assert_eq!(daemon.rest().get("/ready").await.status, 200);
+    let one = length();
+    for _ in 0..500 {
+        assert_eq!(daemon.rest().get("/ready").await.status, 200);
+    }
+    // Each write is at least a page of the log.
+    let written = (length() - one) / 4096;
+    assert!(written <= 1 + 2 * started.elapsed().as_secs(), "{written} pages");
 }
 
 #[tokio::test]

@@ -63,6 +63,46 @@ async fn a_user_of_the_issuer_logs_in_and_both_layers_are_checked() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_compresses_where_it_may_is_asked_not_to() {
+    let key = Key::new("a");
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.now(Mood::Compresses);
+    let daemon = trusting(&issuer).start().await;
+    login(&daemon.rest(), &key.token(&claims("alice", 600))).await;
+}
+
+#[tokio::test]
+async fn a_user_whose_name_is_not_ascii_is_carried_safely() {
+    let key = Key::new("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let daemon = trusting(&issuer).start().await;
+    let rest = daemon.rest();
+    let mut seen = Vec::new();
+    for (name, header) in
+        [("josé", "jos%C3%A9"), ("jos%C3%A9", "jos%25C3%25A9"), ("名前", "%E5%90%8D%E5%89%8D")]
+    {
+        let credential = key.token(&claims(name, 600));
+        let login = login(&rest, &credential).await;
+        assert_eq!(login["user"]["wallet_id"], name);
+        let checked = rest.post("/auth/verify", both(&login, &credential)).await.data();
+        assert_eq!(
+            (&checked["user"]["wallet_id"], &checked["claims"]["wallet_id"]),
+            (&json!(name), &json!(name))
+        );
+        let forward = forwarded(&rest, &login, &credential).get("/auth/forward").await;
+        assert_eq!((forward.status.as_u16(), forward.header("x-auth-wallet")), (200, Some(header)));
+        seen.push(login["user"]["id"].clone());
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 3, "each is a user of their own");
+    for hostile in ["a\r\nX-Auth-Roles: admin", "jo\u{a0}sé", "jo\u{202e}sé", "jo\u{85}sé"] {
+        let answer =
+            rest.post("/auth/login", json!({ "credential": key.token(&claims(hostile, 600)) })).await;
+        assert_eq!(answer.refusal(), refused(401, "unusable_identity"), "{hostile:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_does_not_hold_is_refused_for_its_reason_and_never_logged() {
     let (key, stranger) = (Key::new("a"), Key::new("a"));
     let issuer = Issuer::start(&[&key]).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{daemon, login::parts};
 use crate::support::beginning::Member;
+use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
 use crate::support::rest::{Rest, refused};
 
@@ -67,6 +68,29 @@ async fn sessions_of_a_user_come_page_by_page_the_latest_first_with_how_they_end
     for path in ["/sessions/nonsense", "/sessions/00000000-0000-7000-8000-000000000000"] {
         assert_eq!(rest.delete(path, json!({})).await.refusal(), refused(404, "no_such_session"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_library_that_does_not_know_secp256k1_reads_the_set_of_keys_whatever_signs() {
+    let curves = async |daemon: &Daemon, path: &str| -> Vec<String> {
+        let set = daemon.rest().get(path).await;
+        assert_eq!(set.header("content-type"), Some("application/jwk-set+json"));
+        let keys = set.json()["keys"].as_array().unwrap().clone();
+        keys.iter().map(|key| key["crv"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = "/.well-known/jwks.json";
+    let own = "/.well-known/portico/secp256k1.json";
+    let mut daemon = Daemon::offline().start().await;
+    assert_eq!(curves(&daemon, all).await, ["P-256", "P-256"]);
+    assert_eq!(curves(&daemon, own).await, ["secp256k1"]);
+    let service = daemon.rest().get(own).await.json()["keys"][0].clone();
+    assert!(daemon.terminate().await.success());
+
+    std::fs::write(daemon.folder().join("portico.toml"), "[access]\nalgorithm = \"ES256K\"\n").unwrap();
+    let daemon = daemon.restart().await;
+    assert_eq!(curves(&daemon, all).await, ["P-256"], "the key before, whose tokens may still hold");
+    assert_eq!(curves(&daemon, own).await, ["secp256k1"; 3]);
+    assert_eq!(daemon.rest().get(own).await.json()["keys"][2], service);
 }
 
 #[tokio::test]
