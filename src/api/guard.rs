@@ -119,7 +119,8 @@ impl Guard {
 
 /// What stands before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
-    let is_document = public::is_document(request.uri().path());
+    let path = request.uri().path();
+    let (is_document, is_file) = (public::is_document(path), path.ends_with(".json"));
     let response = match request.extensions().get::<Peer>() {
         Some(Peer::Tcp(_)) => guard_tcp(guard, request, next, is_document).await,
         Some(Peer::Unix { allowed: true, .. }) => match check_form(&request) {
@@ -135,7 +136,7 @@ pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Respon
         }
         None => ApiError::internal().into_response(),
     };
-    caching::kept_by_nobody(if is_document { public::for_every_page(response) } else { response })
+    caching::kept_by_nobody(if is_document { public::for_every_page(response, is_file) } else { response })
 }
 
 async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document: bool) -> Response {

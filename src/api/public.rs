@@ -30,11 +30,10 @@ pub(super) fn preflight() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// A document, for every web page (NIP-05 asks for it).
-pub(super) fn for_every_page(mut response: Response) -> Response {
+/// A document, for every web page (NIP-05 asks for it). `is_kept`: for a minute, a copy will do.
+pub(super) fn for_every_page(mut response: Response, is_kept: bool) -> Response {
     allow(response.headers_mut(), HeaderValue::from_static("*"), HeaderValue::from_static("GET, HEAD"));
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if response.status() == StatusCode::OK && is_json {
+    if is_kept && response.status() == StatusCode::OK {
         response.headers_mut().entry(header::CACHE_CONTROL).or_insert(KEEP);
     }
     response

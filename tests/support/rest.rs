@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -101,7 +102,8 @@ impl Rest {
         let body = Full::new(body.into());
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         for (name, value) in &self.headers {
-            request.headers_mut().append(*name, value.parse().unwrap());
+            // Other programs send bytes that are not ASCII, too.
+            request.headers_mut().append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         soon(path, self.exchange(request)).await
     }
