@@ -69,7 +69,8 @@ pub(in crate::api) async fn read(
         // whatever its type. An answer that says no ends their wait with an error.
         Some((code, reason)) if is_bare => {
             let message = format!("the handshake ended before anybody scanned its URL: {reason}");
-            Err(ApiError::new(StatusCode::GONE, code.as_str(), message))
+            let error = ApiError::new(StatusCode::GONE, code.as_str(), message);
+            Ok((BY_ACCEPT, error).into_response())
         }
         _ => {
             let page = json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended });
