@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(relays, ["wss://a.example", "wss://d.example"]);
         for relays in [json!(null), json!([]), json!({ KEY: "wss://a.example" }), json!({ OTHER: [] })] {
             let document = json!({ "names": { "bob": KEY }, "relays": relays });
-            assert_eq!(find(&document, "bob").unwrap().relays, [], "{document}");
+            assert!(find(&document, "bob").unwrap().relays.is_empty(), "{document}");
         }
     }
 

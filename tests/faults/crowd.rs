@@ -81,7 +81,7 @@ async fn ten_thousand_connections_that_say_nothing_or_half_a_word_stop_no_login(
         assert_eq!(daemon.ended(&stream).await.len(), 2);
     }
     let held = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count() as u64;
-    // Some are over: those that hung up from their side, and those over TCP that sent a head without a token.
-    assert!(held > count / 2, "they were held: {held} of {count}");
+    // Those over TCP are strangers, of whom few may stay. Of the others, those that hung up from their side are over.
+    assert!(held > count / 3, "they were held: {held} of {count}");
     drop(idle);
 }

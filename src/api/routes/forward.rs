@@ -14,6 +14,7 @@ use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
 use crate::api::user_request;
+use crate::quoted::quoted;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
 use crate::wallet::{Credential, WebRequest};
 
@@ -183,7 +184,8 @@ fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
             "permission" => has(&user.permissions),
             name if sign_in::is_page(name) => continue,
             other => {
-                let message = format!("query: {other:?} is not role, permission or sign_in");
+                let other = quoted(other);
+                let message = format!("query: {other} is not role, permission or sign_in");
                 return Err(Refusal::Trouble(ApiError::bad_request(message)));
             }
         };
@@ -308,9 +310,10 @@ mod tests {
     }
 
     fn cookies(lines: &[&[u8]]) -> Result<Option<String>, ()> {
-        let lines = lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line).unwrap()));
         let mut headers = HeaderMap::new();
-        lines.for_each(|(name, line)| drop(headers.append(name, line)));
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
         cookie_value(&headers, "at").map(|value| value.map(str::to_owned)).map_err(drop)
     }
 
