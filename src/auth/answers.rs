@@ -19,6 +19,7 @@ impl Auth {
     pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
         let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
         tracing::debug!(stream_id = %challenge.stream, "challenge answered");
+        self.relays.was_of_use(&author);
         let (outcome, login) = match response.status {
             AuthStatus::Declined { .. } => (None, None),
             AuthStatus::Approved { ref session_token, .. } => {
@@ -81,6 +82,7 @@ impl Auth {
             tracing::debug!(stream_id = %challenge.stream, %error, "ignored a subkey proof");
             return Ok(());
         }
+        self.relays.was_of_use(&author);
         until_stored(challenge.stream, || self.ask_subkey(&challenge, author, &proof)).await
     }
 

@@ -6,35 +6,37 @@
 
 use std::sync::Arc;
 
-use nostr_sdk::{Event, RelayUrl};
+use nostr_sdk::Event;
 use rand::rngs::OsRng;
 
 use super::{Auth, AuthError, Result};
 use crate::protocol::{Message, OpenError, kind};
-use crate::relay::{Publication, Signal};
+use crate::relay::{Place, Publication, Signal};
 
 impl Auth {
     /// Handles one signal from the relays. Opening and judging is done here and now, on as many cores as
     /// there are dispatchers; what has to wait for the store goes on by itself.
     pub(super) async fn handle(self: &Arc<Self>, signal: Signal) {
         match signal {
-            Signal::Event { event, relay } => self.handle_event(*event, &relay).await,
+            Signal::Event { event, place, .. } => self.handle_event(*event, place).await,
             Signal::Refused { event_id, relay, reason, too_old } => {
                 tracing::debug!(%relay, event = %event_id, reason, "a relay refused an event");
                 if too_old {
                     let auth = Arc::clone(self);
-                    self.handle_apart(async move { auth.renew(event_id, relay).await }).await;
+                    self.handle_apart(None, async move { auth.renew(event_id, relay).await }).await;
                 }
             }
         }
     }
 
-    async fn handle_event(self: &Arc<Self>, event: Event, relay: &RelayUrl) {
-        let opened = match self.identity.sealer.open(&event) {
+    /// `place` is kept for as long as the event is. An author is given back what they were charged for an event that
+    /// came to something.
+    async fn handle_event(self: &Arc<Self>, event: Event, place: Place) {
+        let opened = self.relays.at_the_expense_of(&event.pubkey, || self.identity.sealer.open(&event));
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(event = %event.id, kind = event.kind.as_u16(), %error, "not opened");
-                self.relays.brought_nothing(relay);
                 if error == OpenError::Foreign && event.kind == kind::AUTH_RESPONSE {
                     log_failure(self.show_our_subkey(&event));
                 }
@@ -45,25 +47,31 @@ impl Auth {
         match opened.message {
             Message::AuthResponse(response) => self.answered(opened.author, response),
             Message::KeyHandshake(handshake) => {
-                if self.registry.waiting.scanned(&handshake.token).is_empty() {
-                    return self.relays.brought_nothing(relay);
+                if !self.registry.waiting.scanned(&handshake.token).is_empty() {
+                    self.handle_apart(Some(place), async move { auth.scanned(&event, handshake).await })
+                        .await;
                 }
-                self.handle_apart(async move { auth.scanned(&event, handshake).await }).await;
             }
             Message::SubkeyProof { proof, about: Some(about) } => {
                 let author = opened.author;
-                self.handle_apart(async move { auth.shown_subkey(author, proof, about).await }).await;
+                let shown = async move { auth.shown_subkey(author, proof, about).await };
+                self.handle_apart(Some(place), shown).await;
             }
             Message::SubkeyProof { about: None, .. } | Message::AuthChallenge(_) => {}
         }
     }
 
-    /// Does what waits for the store in a task of its own, a bounded number of them at a time.
-    async fn handle_apart(&self, work: impl Future<Output = Result<()>> + Send + 'static) {
+    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `room` is given back
+    /// when it is done.
+    async fn handle_apart(
+        &self,
+        room: Option<Place>,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
         let Ok(place) = Arc::clone(&self.handling).acquire_owned().await else { return };
         self.lifecycle.spawn(async move {
             log_failure(work.await);
-            drop(place);
+            drop((place, room));
         });
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use nostr_sdk::{Event, EventId, PublicKey, RelayUrl};
+use nostr_sdk::{Event, EventId, Kind, PublicKey, RelayUrl};
 
 use super::deadlines::{Deadlines, Due};
 use super::waiting::Waiting;
@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::metrics::Limit;
 use crate::protocol::kind;
-use crate::relay::Gate;
+use crate::relay::{Gate, Standing};
 use crate::store::{Handshake, StreamId};
 
 /// A challenge by its 32 alphanumerics.
@@ -323,6 +323,18 @@ impl Registry {
 
 /// What strangers send costs one look-up here before anything else is done with it.
 impl Gate for Registry {
+    fn standing(&self, kind: Kind, author: &PublicKey) -> Standing {
+        if self.wanted.contains_key(author) {
+            Standing::WaitedFor
+        } else if kind == kind::KEY_HANDSHAKE && !self.by_stream.is_empty()
+            || kind == kind::SUBKEY_PROOF && !self.events.is_empty()
+        {
+            Standing::Stranger
+        } else {
+            Standing::Unwanted
+        }
+    }
+
     fn admits(&self, event: &Event) -> bool {
         if event.kind == kind::AUTH_RESPONSE {
             self.wanted.contains_key(&event.pubkey)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore};
 
 use super::deadlines::Due;
 use super::lookup::Lookup;
@@ -15,7 +15,7 @@ use super::{Auth, Opening, Parts};
 use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
 use crate::config::{AuthLimits, HistoryRules};
 use crate::events::FailureCode;
-use crate::relay::Signal;
+use crate::relay::Signals;
 use crate::store::{PurgeBefore, StreamId};
 
 /// How often history that is of no more use is dropped.
@@ -35,11 +35,7 @@ impl Auth {
     ///
     /// # Errors
     /// The HTTP client for look-ups could not be made.
-    pub fn start(
-        parts: Parts,
-        opening: Opening,
-        signals: mpsc::Receiver<Signal>,
-    ) -> reqwest::Result<Arc<Self>> {
+    pub fn start(parts: Parts, opening: Opening, signals: Signals) -> reqwest::Result<Arc<Self>> {
         let auth = Arc::new(Self {
             identity: parts.identity,
             nip05_names: parts.nip05_names,
@@ -83,7 +79,7 @@ impl Auth {
         Ok(auth)
     }
 
-    async fn dispatch(self: Arc<Self>, signals: &Mutex<mpsc::Receiver<Signal>>) {
+    async fn dispatch(self: Arc<Self>, signals: &Mutex<Signals>) {
         loop {
             let signal = signals.lock().await.recv().await;
             let Some(signal) = signal else { return };

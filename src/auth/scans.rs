@@ -29,6 +29,7 @@ impl Auth {
             self.metrics.limits.reached(limit);
             return Ok(());
         }
+        self.relays.was_of_use(&event.pubkey);
         let (waiting, first, handshake) = (&waiting, &first, &handshake);
         until_stored(stream, || async move {
             match first.row.kind {

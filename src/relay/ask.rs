@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nostr_sdk::prelude::{ClientMessage, Event, EventId, Filter, Kind, PublicKey, SubscriptionId};
 use tokio::sync::oneshot;
 
-use super::frame;
+use super::cpu;
 use super::health::RelayState;
 use super::link::Link;
+use super::raw;
 
 /// What became of an event at one relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +36,16 @@ impl Link {
         }
         let mut newest: Option<Event> = None;
         while let Some(answer) = answers.recv().await {
-            let candidate = frame::event(&answer).filter(|event| {
-                let is_newer = newest.as_ref().is_none_or(|known| event.created_at > known.created_at);
-                let is_asked_for = event.kind == Kind::Metadata && event.pubkey == *author;
-                is_asked_for && is_newer && event.verify().is_ok()
+            let (candidate, cost) = cpu::measured(|| {
+                let event = raw::read(&answer).filter(|event| {
+                    let event = event.unverified();
+                    let is_newer = newest.as_ref().is_none_or(|known| event.created_at > known.created_at);
+                    event.kind == Kind::Metadata && event.pubkey == *author && is_newer
+                })?;
+                event.verify()
             });
+            // One was asked for: a relay that sends more has us verify them at its own expense.
+            self.tap.spend(cost);
             newest = candidate.or(newest);
         }
         newest

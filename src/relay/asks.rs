@@ -2,7 +2,8 @@
 
 use dashmap::DashMap;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::room::Held;
 
 /// More answers than this to one question are not looked at.
 const MAX_ANSWERS: usize = 4;
@@ -10,23 +11,23 @@ const MAX_ANSWERS: usize = 4;
 /// The questions that wait for an answer, by subscription id.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
-    open: DashMap<String, mpsc::Sender<Utf8Bytes>>,
+    open: DashMap<String, mpsc::Sender<Held>>,
 }
 
 impl Asks {
     /// Wait for answers under this subscription id. The receiver yields `EVENT` frames, unverified, and ends
     /// with the question.
-    pub(super) fn begin(&self, subscription: &str) -> mpsc::Receiver<Utf8Bytes> {
+    pub(super) fn begin(&self, subscription: &str) -> mpsc::Receiver<Held> {
         let (sender, receiver) = mpsc::channel(MAX_ANSWERS);
         self.open.insert(subscription.to_owned(), sender);
         receiver
     }
 
     /// The relay sent an `EVENT` frame. `false`: nobody asked.
-    pub(super) fn event(&self, subscription: &str, frame: &Utf8Bytes) -> bool {
+    pub(super) fn event(&self, subscription: &str, frame: Held) -> bool {
         let Some(sender) = self.open.get(subscription) else { return false };
         // Full: it sent more than was asked for.
-        sender.try_send(frame.clone()).is_ok()
+        sender.try_send(frame).is_ok()
     }
 
     /// The connection is gone.

@@ -14,14 +14,24 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use url::Host;
 
 use super::error::LinkError;
+use super::health::Origin;
+use super::pace::{Pace, Paced};
 use crate::address;
 use crate::tls::{Tls, TlsFault};
 
 /// A connection to a relay.
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<Paced<TcpStream>>>;
 
-/// No message of a relay is longer, in bytes. What we subscribe to is a hundred times smaller.
+/// A relay of the operator's is hung up on for a longer message, in bytes. What we subscribe to is a hundred times smaller,
+/// but an honest relay may pass on what is larger.
 const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// … and one that a wallet named: relays in the field take no message of more than 128 KiB unless they are told to.
+/// There are many of them, and each may leave us with half a message in memory.
+const MAX_MESSAGE_OF_STRANGERS: usize = 130 * 1024;
+
+/// How much is read with one call, in bytes. A connection that says nothing holds as much.
+const READ_BUFFER: usize = 16 * 1024;
 
 /// The head start of one address of a name over the next (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -29,19 +39,39 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// At most so many addresses of a name are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// On which terms a relay is connected to.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    /// Only if all its addresses are of the public internet.
+    public_only: bool,
+    max_message: usize,
+    pace: Pace,
+}
+
+impl Terms {
+    /// For a relay that this one named, read at this pace.
+    pub(super) fn of(origin: Origin, public_only: bool, pace: Pace) -> Self {
+        let max_message = if origin == Origin::Preferred { MAX_MESSAGE_OF_STRANGERS } else { MAX_MESSAGE };
+        Self { public_only, max_message, pace }
+    }
+}
+
 /// Connect to a relay. With `public_only`, only if all its addresses are of the public internet; it is the
 /// addresses checked here that are connected to, so a name that resolves otherwise a moment later gains
 /// nothing.
-pub(super) async fn dial(url: &Url, public_only: bool, tls: &Tls) -> Result<Socket, LinkError> {
+pub(super) async fn dial(url: &Url, terms: &Terms, tls: &Tls) -> Result<Socket, LinkError> {
     let addresses = resolve(url).await?;
-    if public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
+    if terms.public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
         return Err(LinkError::PrivateAddress);
     }
     let stream = connect(addresses).await.map_err(|error| LinkError::Unreachable(error.kind()))?;
     // Frames are small and somebody waits for each.
     let _ = stream.set_nodelay(true);
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let stream = Paced::new(stream, terms.pace.clone());
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(terms.max_message))
+        .max_frame_size(Some(terms.max_message));
     let connector = (url.scheme() == "wss").then(|| Connector::Rustls(tls.client()));
     let handshake =
         tokio_tungstenite::client_async_tls_with_config(url.as_str(), stream, Some(config), connector);
@@ -103,7 +133,8 @@ mod tests {
     use tokio::net::TcpListener;
 
     async fn failure(url: &str, public_only: bool) -> LinkError {
-        dial(&url.parse().unwrap(), public_only, &Tls::default()).await.unwrap_err()
+        let terms = Terms::of(Origin::Preferred, public_only, Pace::default());
+        dial(&url.parse().unwrap(), &terms, &Tls::default()).await.unwrap_err()
     }
 
     #[tokio::test]

@@ -7,15 +7,14 @@ use nostr_sdk::prelude::{RelayOptions as SdkOptions, RelayPool, RelayUrl};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::budget::Budget;
 use super::error::RelayError;
 use super::health::{Count, Counters, Health, Origin, RelayState};
 use super::inbound;
+use super::inbox::{Inbox, WeakInbox};
 use super::link::{Link, Shared};
 use super::options::{RelayChanges, RelaySpec};
 use super::preferred;
-use super::signal::Signal;
-use super::tap::Tap;
+use super::tap::{Tap, Whose};
 use super::transport::Taps;
 use crate::shown;
 
@@ -44,18 +43,12 @@ pub(super) struct Fleet {
     /// One change at a time.
     changes: tokio::sync::Mutex<()>,
     /// Weak: the stream of signals ends when the tasks do, not when the last handle is dropped.
-    inbox: mpsc::WeakSender<Signal>,
+    inbox: WeakInbox,
     workers: usize,
 }
 
 impl Fleet {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        pool: RelayPool,
-        taps: Taps,
-        inbox: &mpsc::Sender<Signal>,
-    ) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    pub(super) fn new(shared: Arc<Shared>, pool: RelayPool, taps: Taps, inbox: &Inbox, cores: usize) -> Self {
         Self {
             shared,
             pool,
@@ -84,7 +77,7 @@ impl Fleet {
 
     /// How many signals wait to be taken.
     pub(super) fn waiting(&self) -> usize {
-        self.inbox.upgrade().map_or(0, |inbox| inbox.max_capacity() - inbox.capacity())
+        self.inbox.upgrade().map_or(0, |inbox| inbox.len())
     }
 
     pub(super) fn link(&self, url: &RelayUrl) -> Option<Arc<Link>> {
@@ -163,11 +156,7 @@ impl Fleet {
     }
 
     /// Look after preferred relays and expired publications, until everything stops. Holds the inbox open.
-    pub(super) async fn keep_house(
-        self: Arc<Self>,
-        mut wanted: mpsc::Receiver<RelayUrl>,
-        _: mpsc::Sender<Signal>,
-    ) {
+    pub(super) async fn keep_house(self: Arc<Self>, mut wanted: mpsc::Receiver<RelayUrl>, _: Inbox) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -224,13 +213,9 @@ impl Fleet {
         let inbox = self.inbox.upgrade().ok_or(RelayError::Stopped)?;
         let public_only = origin == Origin::Preferred && !shared.options.allow_private;
         let health = Health::new(shared.clock.now());
-        let (tap, outlets) = Tap::new(
-            spec.url.clone(),
-            public_only,
-            Budget::of(origin),
-            health,
-            shared.options.queue_per_relay,
-        );
+        let whose = Whose { url: spec.url.clone(), origin, public_only };
+        let inbound = Arc::clone(&shared.inbound);
+        let (tap, sessions) = Tap::new(whose, inbound, health, shared.options.queue_per_relay);
         self.taps.insert(spec.url.clone().into(), Arc::clone(&tap));
 
         // No jitter of nostr-sdk's: the transport waits by itself.
@@ -240,14 +225,13 @@ impl Fleet {
         let relay = self.pool.relay(&spec.url).await.map_err(|_| RelayError::Stopped)?;
 
         let link = Link::new(spec, origin, Arc::clone(&tap), relay, Arc::clone(shared));
-        let queue = Arc::new(tokio::sync::Mutex::new(outlets.events));
+        shared.inbound.shares.joined(origin);
         let workers = if link.is_general() { self.workers } else { 1 };
         for _ in 0..workers {
-            let (queue, inbound) = (Arc::clone(&queue), Arc::clone(&shared.inbound));
-            let work = inbound::work(queue, inbound, Arc::clone(&tap), inbox.clone());
+            let work = inbound::work(Arc::clone(&shared.inbound), Arc::clone(&tap), inbox.clone());
             shared.tasks.spawn(link.stop.clone(), work);
         }
-        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(outlets.sessions, inbox));
+        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(sessions, inbox));
         self.links.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&link));
         link.connect();
         Ok(())
@@ -256,6 +240,7 @@ impl Fleet {
     async fn drop_link(&self, link: &Arc<Link>) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, link));
         link.stop.cancel();
+        self.shared.inbound.shares.left(link.origin);
         if !link.is_general() {
             *self.gone.lock().unwrap_or_else(PoisonError::into_inner) += link.health().counters;
         }

@@ -6,10 +6,6 @@
 
 use std::borrow::Cow;
 
-use nostr_sdk::prelude::Event;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
 /// No element that is read is longer, in bytes; a longer text is cut.
 const MAX_ELEMENT: usize = 4 * 1024;
 
@@ -146,13 +142,6 @@ fn unescaped(inside: &str) -> Cow<'_, str> {
     serde_json::from_str(&format!("\"{inside}\"")).map_or(Cow::Borrowed(inside), Cow::Owned)
 }
 
-/// The event of an `EVENT` frame; nothing about it is verified. `None`: the frame is malformed.
-pub(super) fn event(frame: &str) -> Option<Event> {
-    #[derive(Deserialize)]
-    struct EventFrame(IgnoredAny, IgnoredAny, Event);
-    serde_json::from_str::<EventFrame>(frame).ok().map(|frame| frame.2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,18 +231,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_event_frame_with_more_or_less_than_an_event_is_malformed() {
-        for frame in [r#"["EVENT","sub"]"#, r#"["EVENT","sub",{}]"#, r#"["EVENT","sub",{},{}]"#, "[]", "x"] {
-            assert!(event(frame).is_none(), "{frame}");
-        }
-    }
-
     proptest::proptest! {
         #[test]
         fn no_frame_makes_sniffing_panic(frame in "\\PC*") {
             let _ = sniff(&frame);
-            let _ = event(&frame);
         }
 
         #[test]

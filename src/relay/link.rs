@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use super::error::LinkError;
 use super::health::{Origin, RelayHealth, RelayState};
 use super::inbound::Inbound;
+use super::inbox::Inbox;
 use super::lane::{BATCH, Job, Lane};
 use super::options::{RelayOptions, RelaySpec};
 use super::outbox::{Open, Outbox};
 use super::pause::Pauses;
 use super::readiness::Readiness;
-use super::signal::Signal;
 use super::tap::{SUBSCRIPTION, Session, Tap};
 use super::tasks::Tasks;
 use crate::clock::{SharedClock, Timestamp};
@@ -80,11 +80,7 @@ impl Link {
     }
 
     /// Look after the relay, connection by connection.
-    pub(super) async fn run(
-        self: Arc<Self>,
-        mut sessions: mpsc::UnboundedReceiver<Session>,
-        inbox: mpsc::Sender<Signal>,
-    ) {
+    pub(super) async fn run(self: Arc<Self>, mut sessions: mpsc::UnboundedReceiver<Session>, inbox: Inbox) {
         let mut pauses = Pauses::default();
         while let Some(session) = sessions.recv().await {
             tracing::info!(relay = %shown::relay(&self.spec.url), "connected");
@@ -249,7 +245,7 @@ impl Link {
             last_error: status.last_error,
             last_notice: status.last_notice,
             counters: self.tap.health.tally.read(),
-            queued: self.tap.queued(),
+            queued: self.tap.events.len(),
         }
     }
 

@@ -1,12 +1,12 @@
 //! One connection to one relay: keeping the subscription open, and hearing what is not an event.
 
 use nostr_sdk::prelude::{EventId, MachineReadablePrefix};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::budget::Waste;
 use super::error::LinkError;
 use super::health::RelayState;
+use super::inbox::Inbox;
 use super::link::{Link, sleep_until};
 use super::readiness::Ready;
 use super::refusal::{self, Refusal};
@@ -20,7 +20,7 @@ const MAX_REASON: usize = 200;
 
 impl Link {
     /// Look after one connection; returns when it has ended.
-    pub(super) async fn listen(&self, mut session: Session, inbox: &mpsc::Sender<Signal>) {
+    pub(super) async fn listen(&self, mut session: Session, inbox: &Inbox) {
         let options = &self.shared.options;
         let (mut subscription, first) =
             Subscription::new(options.retry, options.eose_timeout, Instant::now());
@@ -88,12 +88,7 @@ impl Link {
         }
     }
 
-    async fn hear(
-        &self,
-        control: Control,
-        subscription: &mut Subscription,
-        inbox: &mpsc::Sender<Signal>,
-    ) -> Step {
+    async fn hear(&self, control: Control, subscription: &mut Subscription, inbox: &Inbox) -> Step {
         let now = Instant::now();
         match control {
             Control::Authenticated => {
@@ -129,7 +124,7 @@ impl Link {
         }
     }
 
-    async fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str, inbox: &mpsc::Sender<Signal>) {
+    async fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str, inbox: &Inbox) {
         let refusal = refusal::classify(reason);
         let accepted = accepted || refusal == Refusal::Known;
         let tally = &self.tap.health.tally;
@@ -155,7 +150,7 @@ impl Link {
                 too_old: refusal == Refusal::TooOld,
             };
             // Closed: everything stops.
-            let _ = inbox.send(signal).await;
+            let _ = inbox.send_urgent(signal).await;
         }
     }
 }

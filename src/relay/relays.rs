@@ -13,17 +13,18 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::Outcome;
-use super::budget::Waste;
+use super::cpu;
 use super::error::RelayError;
 use super::fleet::Fleet;
 use super::health::{Counters, RelayHealth};
 use super::inbound::Inbound;
+use super::inbox::{Signals, inbox};
 use super::link::Shared;
 use super::options::{RelayChanges, RelayOptions, RelaySpec};
 use super::outbox::{Outbox, Publication};
 use super::preferred;
 use super::readiness::Readiness;
-use super::signal::{Gate, Signal};
+use super::signal::Gate;
 use super::tasks::Tasks;
 use super::transport::{Taps, Transport};
 use crate::clock::{SharedClock, Timestamp};
@@ -49,12 +50,9 @@ impl Relays {
     ///
     /// The receiver yields what the relays bring. It ends after [`Relays::shutdown`]; if it ends before,
     /// something in here has failed that must not, and the daemon should stop.
-    pub async fn start(
-        options: RelayOptions,
-        gate: Arc<dyn Gate>,
-        clock: SharedClock,
-    ) -> (Self, mpsc::Receiver<Signal>) {
-        let (inbox, signals) = mpsc::channel(options.inbox.max(1));
+    pub async fn start(options: RelayOptions, gate: Arc<dyn Gate>, clock: SharedClock) -> (Self, Signals) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (inbox, signals) = inbox(options.inbox);
         let (wanted, wishes) = mpsc::channel(MAX_WANTED);
         let taps: Taps = Arc::new(DashMap::new());
         let transport = Transport {
@@ -68,14 +66,14 @@ impl Relays {
 
         let relays = options.relays.clone();
         let shared = Arc::new(Shared {
-            inbound: Arc::new(Inbound::new(&options, gate)),
+            inbound: Arc::new(Inbound::new(&options, gate, cores)),
             options,
             readiness: Readiness::new(Arc::clone(&clock)),
             clock,
             outbox: Outbox::default(),
             tasks: Tasks::default(),
         });
-        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, &inbox));
+        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, &inbox, cores));
         shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes, inbox));
         for spec in relays {
             // It cannot have stopped yet, and a relay that is listed twice is one relay.
@@ -103,11 +101,16 @@ impl Relays {
         }
     }
 
-    /// An event that this relay brought was nothing to us: that it had to be opened to see so counts against it.
-    pub fn brought_nothing(&self, relay: &RelayUrl) {
-        if let Some(link) = self.fleet.link(relay) {
-            link.tap.charge(Waste::Stranger);
-        }
+    /// An event of this author came to something: it is not held against them.
+    pub fn was_of_use(&self, author: &PublicKey) {
+        self.fleet.shared.inbound.strangers.give_back(author);
+    }
+
+    /// Does what an event of this author takes, at the expense of what strangers may take.
+    pub fn at_the_expense_of<T>(&self, author: &PublicKey, work: impl FnOnce() -> T) -> T {
+        let (result, cost) = cpu::measured(work);
+        self.fleet.shared.inbound.strangers.spent_on(author, cost, Instant::now());
+        result
     }
 
     /// Stop publishing an event.

@@ -1,6 +1,10 @@
 //! What the relay side tells the rest of the daemon, and what it asks.
 
-use nostr_sdk::prelude::{Event, EventId, RelayUrl};
+use std::sync::Arc;
+
+use nostr_sdk::prelude::{Event, EventId, Kind, PublicKey, RelayUrl};
+
+use super::room;
 
 /// Something the relays brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub enum Signal {
         event: Box<Event>,
         /// The relay that was first to bring it.
         relay: RelayUrl,
+        /// Its place among the events that are on their way. To be kept for as long as the event is.
+        place: Place,
     },
     /// A relay will not take an open publication, now or later. Refusals for a time (`rate-limited:`,
     /// `auth-required:`, `error:`) are not told: it is sent again.
@@ -27,8 +33,44 @@ pub enum Signal {
     },
 }
 
+/// A place taken among the events that are on their way: there is only so much room, in bytes.
+#[derive(Debug, Clone)]
+pub struct Place(#[expect(dead_code, reason = "what counts is when it is dropped")] Arc<room::Place>);
+
+impl Place {
+    pub(super) fn new(place: room::Place) -> Self {
+        Self(Arc::new(place))
+    }
+}
+
+/// It says nothing about the event.
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+/// Whether somebody here is interested in what an author may have to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody, in an event of this kind.
+    Unwanted,
+    /// Perhaps.
+    Stranger,
+    /// They were asked, and an answer is waited for.
+    WaitedFor,
+}
+
 /// Says cheaply whether an event is worth verifying.
 pub trait Gate: Send + Sync {
+    /// What is known of an event by the kind and the author that it claims. Called for every event any relay sends,
+    /// on the loop that reads from the network: a look-up or two, no waiting.
+    fn standing(&self, _kind: Kind, _author: &PublicKey) -> Standing {
+        Standing::Stranger
+    }
+
     /// Could anybody here be interested in this event? Nothing about it is verified yet. Called for every
     /// event any relay sends, on many threads: a look-up or two, no cryptography, no waiting.
     fn admits(&self, event: &Event) -> bool;

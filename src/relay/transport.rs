@@ -10,8 +10,9 @@ use nostr_sdk::pool::transport::websocket::{WebSocketSink, WebSocketStream, WebS
 use nostr_sdk::prelude::{BoxedFuture, Url};
 
 use super::backoff;
-use super::dial::dial;
+use super::dial::{Terms, dial};
 use super::error::LinkError;
+use super::pace::Pace;
 use super::tap::Tap;
 use super::wire;
 use crate::shown;
@@ -36,9 +37,11 @@ impl Transport {
         let wait = backoff::delay(self.retry, tap.attempt());
         let wait = backoff::jitter(wait, &mut rand::thread_rng());
         tokio::time::sleep(wait).await;
-        let dialed = tokio::time::timeout(self.timeout, dial(url, tap.public_only, &self.tls)).await;
+        let pace = Pace::default();
+        let terms = Terms::of(tap.origin, tap.public_only, pace.clone());
+        let dialed = tokio::time::timeout(self.timeout, dial(url, &terms, &self.tls)).await;
         match dialed.unwrap_or(Err(LinkError::TimedOut)) {
-            Ok(socket) => Ok(wire::split(socket, tap)),
+            Ok(socket) => Ok(wire::split(socket, tap, pace)),
             Err(error) => {
                 // The same trouble again is no news, and a stranger's relay none at all.
                 if tap.health.failed(error.clone()) && !tap.public_only {

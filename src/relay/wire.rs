@@ -13,9 +13,12 @@ use nostr_sdk::pool::transport::websocket::{WebSocketSink, WebSocketStream};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite;
 
+use super::cpu;
 use super::dial::Socket;
+use super::pace::Pace;
 use super::tap::{Control, Tap};
 
 /// After so many frames in a row the network loop sees to other connections.
@@ -24,12 +27,12 @@ const FAIR_SHARE: u32 = 64;
 /// The id of the event by which nostr-sdk last logged in on this connection (NIP-42).
 type Login = Arc<Mutex<Option<String>>>;
 
-/// Split a connection in the halves nostr-sdk wants.
-pub(super) fn split(socket: Socket, tap: Arc<Tap>) -> (WebSocketSink, WebSocketStream) {
+/// Split a connection in the halves nostr-sdk wants. `pace` is the one at which it is read.
+pub(super) fn split(socket: Socket, tap: Arc<Tap>, pace: Pace) -> (WebSocketSink, WebSocketStream) {
     let (sink, stream) = socket.split();
     let login = Login::default();
     let outgoing = Outgoing { sink, tap: Arc::clone(&tap), login: Arc::clone(&login) };
-    let incoming = Incoming { stream, tap, login, controls: None };
+    let incoming = Incoming { stream, tap, login, pace, rest: None, controls: None };
     (Box::new(outgoing), Box::pin(incoming))
 }
 
@@ -37,15 +40,44 @@ struct Incoming {
     stream: SplitStream<Socket>,
     tap: Arc<Tap>,
     login: Login,
+    pace: Pace,
+    /// While nothing of this relay is read, as it has used up its share.
+    rest: Option<Pin<Box<Sleep>>>,
     /// Where control frames go, once nostr-sdk has begun to read: not before does it take frames to send.
     controls: Option<mpsc::Sender<Control>>,
 }
 
+type Next = Poll<Option<Result<Message, TransportError>>>;
+
 impl Stream for Incoming {
     type Item = Result<Message, TransportError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { stream, tap, login, controls } = self.get_mut();
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next {
+        let this = self.get_mut();
+        ready!(this.poll_rested(cx));
+        this.pace.begin();
+        // All of it: whatever the relay sends, it is at its expense that it is read.
+        let (next, cost) = cpu::measured(|| this.poll_turn(cx));
+        this.tap.spend(cost);
+        next
+    }
+}
+
+impl Incoming {
+    fn poll_rested(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.rest.is_none() {
+            self.rest = self.tap.rest_until().map(|until| Box::pin(tokio::time::sleep_until(until)));
+        }
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(cx));
+            self.rest = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Read some frames, up to the first that is nostr-sdk's.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Next {
+        let Self { stream, tap, login, controls, .. } = self;
         let controls = controls.get_or_insert_with(|| tap.connected());
         for _ in 0..FAIR_SHARE {
             let message = match ready!(stream.poll_next_unpin(cx)) {
@@ -65,7 +97,10 @@ impl Stream for Incoming {
                 }
                 tungstenite::Message::Close(frame) => Some(Message::Close(frame.map(CloseFrame::from))),
                 // Nostr has no binary messages, and raw frames are not read.
-                tungstenite::Message::Binary(_) | tungstenite::Message::Frame(_) => None,
+                tungstenite::Message::Binary(_) | tungstenite::Message::Frame(_) => {
+                    tap.garbage();
+                    None
+                }
             };
             if let Some(message) = passed {
                 return Poll::Ready(Some(Ok(message)));

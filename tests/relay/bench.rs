@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use nostr_sdk::prelude::{Event, EventBuilder, Keys, Kind, RelayUrl, Tag};
 use portico::clock::{Clock, SharedClock, SystemClock};
-use portico::relay::{Gate, Publication, RelayHealth, RelayOptions, RelaySpec, RelayState, Relays, Signal};
-use tokio::sync::mpsc;
+use portico::relay::{
+    Gate, Publication, RelayHealth, RelayOptions, RelaySpec, RelayState, Relays, Signal, Signals,
+};
 
 use crate::support::relay::TestRelay;
 
@@ -31,7 +32,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A service connected to relays, and a wallet that writes to it.
 pub(crate) struct Bench {
     pub(crate) relays: Relays,
-    pub(crate) signals: mpsc::Receiver<Signal>,
+    pub(crate) signals: Signals,
     pub(crate) service: Keys,
     pub(crate) wallet: Keys,
 }

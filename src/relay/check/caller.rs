@@ -12,10 +12,12 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Problem;
-use crate::relay::dial::{Socket, dial};
+use crate::relay::dial::{Socket, Terms, dial};
 use crate::relay::error::LinkError;
 use crate::relay::frame::{self, Frame};
+use crate::relay::health::Origin;
 use crate::relay::listen::shortened;
+use crate::relay::pace::Pace;
 use crate::tls::Tls;
 
 /// What the relay sent. Reasons and notices are shortened.
@@ -37,7 +39,8 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) async fn connect(relay: &RelayUrl, patience: Duration, tls: &Tls) -> Result<Self, Problem> {
-        let dialled = tokio::time::timeout(patience, dial(relay.into(), false, tls)).await;
+        let terms = Terms::of(Origin::Operator, false, Pace::default());
+        let dialled = tokio::time::timeout(patience, dial(relay.into(), &terms, tls)).await;
         let socket = dialled.unwrap_or(Err(LinkError::TimedOut))?;
         Ok(Self {
             socket,

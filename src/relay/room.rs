@@ -1,0 +1,96 @@
+//! Room for bytes that strangers sent: what is held is counted, and given back when it is let go.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// What holding a frame takes besides its text, roughly.
+const OVERHEAD: usize = 256;
+
+/// So many bytes are held.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    used: AtomicUsize,
+    /// Told whenever something is let go.
+    freed: Arc<Notify>,
+}
+
+/// A place taken in a [`Room`]; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+/// A frame that waits, and its place.
+///
+/// A copy: the frame as it was read is a slice of a buffer that is kept whole for as long as the slice is.
+#[derive(Debug)]
+pub(super) struct Held {
+    text: Box<str>,
+    _place: Place,
+}
+
+impl Room {
+    /// One that tells whenever something is let go.
+    pub(super) fn telling(freed: &Arc<Notify>) -> Self {
+        Self { freed: Arc::clone(freed), ..Self::default() }
+    }
+
+    /// Holds a frame, if with it no more than `max` bytes are held.
+    pub(super) fn hold(self: &Arc<Self>, text: &str, max: usize) -> Option<Held> {
+        let bytes = text.len() + OVERHEAD;
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        let place = Place { room: Arc::clone(self), bytes };
+        Some(Held { text: text.into(), _place: place })
+    }
+
+    /// Takes a place for an event of this many bytes, whatever is held: somebody has looked before.
+    pub(super) fn take(self: &Arc<Self>, bytes: usize) -> Place {
+        let bytes = bytes + OVERHEAD;
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Place { room: Arc::clone(self), bytes }
+    }
+
+    /// How many bytes are held.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.freed.notify_waiters();
+    }
+}
+
+impl Deref for Held {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_bounded_whatever_the_frames_are() {
+        for length in [0, 1, 1000, 100_000] {
+            let (room, text) = (Arc::<Room>::default(), "x".repeat(length));
+            let mut held = Vec::new();
+            held.extend(std::iter::from_fn(|| room.hold(&text, 1 << 20)));
+            assert_eq!(held.len(), (1 << 20) / (length + OVERHEAD), "{length}");
+            held.pop();
+            assert!(room.hold(&text, 1 << 20).is_some(), "there is room again");
+            drop(held);
+            assert_eq!(room.used(), 0);
+        }
+    }
+}
