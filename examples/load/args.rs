@@ -44,6 +44,24 @@ pub(crate) struct Args {
     /// What they are
     #[arg(long, value_enum, default_value_t = Flood::Strangers)]
     pub(crate) flood_of: Flood,
+    /// How many keys have signed them, where they are signed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) flood_keys: usize,
+    /// How long each is, in KiB [default: as long as a wallet's answer]
+    #[arg(long, value_name = "KIB", default_value_t = 0, hide_default_value = true)]
+    pub(crate) flood_kib: usize,
+    /// For how many seconds there are signed ones; then they come again
+    #[arg(long, value_name = "SECS", default_value_t = 30)]
+    pub(crate) flood_secs: usize,
+    /// They come through the relay that the logins go through, which is the only one
+    #[arg(long)]
+    pub(crate) flood_only_relay: bool,
+    /// Relays of a stranger, which a wallet's scan names and which send the flood; measures the daemon's memory
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) strangers_relays: usize,
+    /// Users that a caller asks to log in; with a flood, before it and in it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) asked: usize,
     /// Also measure token verification and issuance over Unix socket, TCP and WebSocket
     #[arg(long)]
     pub(crate) bench: bool,
@@ -68,9 +86,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// One wallet a login, and one for the login before the measurement.
+    /// One wallet a login or question, with a flood another one for each, one for the login before the measurement,
+    /// and one that names relays.
     pub(crate) fn wallets(&self) -> usize {
-        self.logins + 1
+        let times = if self.flood > 0 { 2 } else { 1 };
+        times * (self.logins + self.asked) + 2
     }
 }
 
@@ -83,6 +103,26 @@ pub(crate) enum Flood {
     Forged,
     /// Events that nobody subscribed to
     Unrelated,
+    /// Signed scans of a URL that nobody has opened
+    UnknownTokens,
+    /// Signed scans of an open URL, an hour old
+    OldScans,
+    /// Signed proofs of a subkey about open challenges that do not hold
+    BadProofs,
+    /// Signed answers of users who were asked, to no challenge of theirs
+    WrongAnswers,
+    /// Verdicts on events that were never sent
+    Ok,
+    /// Notices
+    Notice,
+    /// Ends of what was stored, again and again
+    Eose,
+    /// Ends of subscriptions that there are none of
+    Closed,
+    /// Binary messages
+    Binary,
+    /// Pings
+    Pings,
 }
 
 impl Flood {

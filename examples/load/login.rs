@@ -101,7 +101,7 @@ pub(crate) async fn one(
 }
 
 /// Whether an event is the approval; one that ends the login otherwise is an error.
-fn is_end(event: &Value) -> Result<bool> {
+pub(crate) fn is_end(event: &Value) -> Result<bool> {
     match event["type"].as_str() {
         Some("authenticate_key") if event["status"]["status"] == "approved" => Ok(true),
         Some("key_handshake") => Ok(false),

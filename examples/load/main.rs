@@ -5,15 +5,18 @@
 //! (`wallets.rs`). One line of JSON on standard output; progress on standard error.
 
 mod args;
+mod asked;
 mod bench;
 mod children;
 #[allow(dead_code, reason = "only the soak ends it and starts it again")]
 mod daemon;
 mod flood;
 mod follow;
+mod frames;
 mod http;
 mod idle;
 mod login;
+mod memory;
 mod relay;
 mod report;
 mod silent;
@@ -21,10 +24,12 @@ mod socket;
 mod usage;
 mod wallets;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
+use tokio::process::Child;
 
 use args::{Args, Role};
 use daemon::Daemon;
@@ -66,13 +71,44 @@ fn configuration(args: &Args) -> String {
     let max_open = 200_000.max(args.silent + 2 * args.logins + 100);
     let ttl = if args.silent > 0 { "2h" } else { "5m" };
     let sessions = format!("[sessions]\nenabled = {}\n{UNBOUNDED}", args.sessions);
-    format!("[auth]\nmax_open = {max_open}\nchallenge_ttl = \"{ttl}\"\n{sessions}")
+    let private = args.strangers_relays > 0;
+    format!(
+        "[auth]\nmax_open = {max_open}\nchallenge_ttl = \"{ttl}\"\n[relays]\nallow_private = {private}\n{sessions}"
+    )
+}
+
+/// The relay that logins go through, where it is, and the one that floods, which may be the same.
+async fn relays(args: &Args) -> Result<(Option<Child>, String, Option<flood::Handle>)> {
+    let subscriptions = args.relay_subs.to_string();
+    let mut flags = vec!["--relay-subs", &subscriptions];
+    let (floods, its_flags) = (args.flood > 0 && args.strangers_relays == 0, flood::flags(args));
+    if floods && args.flood_only_relay {
+        flags.extend(its_flags.iter().map(String::as_str));
+        let flood = flood::Handle::of(args, children::start_relay(&flags).await?);
+        return Ok((None, flood.url.clone(), Some(flood)));
+    }
+    let relay = children::start_relay(&flags).await?;
+    let flood = if floods { Some(flood::Handle::start(args).await?) } else { None };
+    Ok((Some(relay.process), relay.url, flood))
+}
+
+/// The same as in the flood, before it.
+async fn calm(args: &Args, daemon: &Daemon, wallets: &mut wallets::Handle) -> Result<Value> {
+    let mut calm = Map::new();
+    if args.asked > 0 {
+        let keys = wallets.next_keys(args.asked);
+        calm.insert("asked".into(), asked::all(args, daemon, &keys).await?);
+    }
+    if args.logins > 0 {
+        calm.extend(login::many(args, daemon, wallets).await?.0);
+    }
+    Ok(Value::Object(calm))
 }
 
 async fn measure(args: &Args) -> Result<()> {
-    let (_relay, relay) = children::start_relay(&["--relay-subs", &args.relay_subs.to_string()]).await?;
-    let flood = flood::start(args).await?;
-    let relays: Vec<&str> = flood.iter().map(|flood| &*flood.url).chain([&*relay]).collect();
+    let (_relay, relay, mut flood) = relays(args).await?;
+    let relays: Vec<&str> =
+        flood.iter().map(|flood| &*flood.url).chain([&*relay]).collect::<BTreeSet<_>>().into_iter().collect();
     let daemon = Daemon::start(args.daemon.as_deref(), &configuration(args), &relays).await?;
     let service = daemon.service().await?;
     let mut wallets = wallets::Handle::start(args, &relay, &service).await?;
@@ -87,7 +123,13 @@ async fn measure(args: &Args) -> Result<()> {
     report.insert("start_to_health_ms".into(), json!(report::millis(daemon.start_to_health)));
     report.insert("daemon_rss_at_rest_mb".into(), json!(rest.resident_mb()));
 
-    if let Some(flood) = &flood {
+    if args.strangers_relays > 0 {
+        report.insert("strangers_relays".into(), memory::measure(args, &daemon, &mut wallets).await?);
+    }
+    if let Some(flood) = &mut flood {
+        flood.arm(&daemon).await?;
+        report.insert("calm".into(), calm(args, &daemon, &mut wallets).await?);
+        flood.begin().await?;
         report.insert("flood".into(), flood.measure(&daemon).await?);
     }
     let idle = idle::Crowd::hold(args.idle_connections, &daemon).await?;
@@ -96,6 +138,9 @@ async fn measure(args: &Args) -> Result<()> {
     }
     if args.silent > 0 {
         report.insert("silent".into(), silent::open(args, &daemon).await?);
+    }
+    if args.asked > 0 {
+        report.insert("asked".into(), asked::all(args, &daemon, &wallets.next_keys(args.asked)).await?);
     }
     if args.logins > 0 {
         let (figures, more) = login::many(args, &daemon, &mut wallets).await?;

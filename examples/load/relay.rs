@@ -49,15 +49,22 @@ struct Head {
     tags: Vec<Vec<String>>,
 }
 
-/// What is done for somebody who subscribes: under which name, to what key, and the way there.
-pub(crate) type Greet = Arc<dyn Fn(String, String, Outbox) + Send + Sync>;
-
 /// How the relay treats its clients.
 #[derive(Clone)]
 pub(crate) struct Manners {
     /// … on one connection.
     pub(crate) max_subscriptions: usize,
-    pub(crate) greet: Option<Greet>,
+    /// Who hears what happens.
+    pub(crate) witness: Option<Arc<dyn Witness>>,
+}
+
+/// Hears what happens at a relay.
+pub(crate) trait Witness: Send + Sync {
+    /// Somebody has subscribed, under this name.
+    fn subscribed(&self, name: &str, outbox: &Outbox);
+
+    /// An event of this kind was published.
+    fn published(&self, id: &str, kind: u16);
 }
 
 /// Serves whoever comes. Everybody is hung up on when this is dropped.
@@ -82,7 +89,7 @@ async fn serve_one(stream: TcpStream, connection: u64, subscribers: Subscribers,
     while let Some(Ok(frame)) = frames.next().await {
         let Message::Text(text) = frame else { continue };
         let answer = if let Some(event) = text.strip_prefix(r#"["EVENT","#) {
-            pass_on(event.strip_suffix(']').unwrap_or(event), &subscribers)
+            pass_on(event.strip_suffix(']').unwrap_or(event), &subscribers, manners.witness.as_deref())
         } else {
             subscribe(&text, connection, &outbox, &subscribers, &mut open, &manners)
         };
@@ -112,8 +119,11 @@ async fn write(
 }
 
 /// Hands an event to those who asked for it; returns the relay's word on it.
-fn pass_on(event: &str, subscribers: &Subscribers) -> Option<String> {
+fn pass_on(event: &str, subscribers: &Subscribers, witness: Option<&dyn Witness>) -> Option<String> {
     let head: Head = serde_json::from_str(event).ok()?;
+    if let Some(witness) = witness {
+        witness.published(&head.id, head.kind);
+    }
     let subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
     let named = head.tags.iter().filter(|tag| tag.first().is_some_and(|name| name == "p"));
     for subscription in named.filter_map(|tag| subscribers.get(tag.get(1)?)).flatten() {
@@ -147,8 +157,8 @@ fn subscribe(
     for filter in message.into_iter().skip(2) {
         let Filter { kinds, keys } = serde_json::from_value(filter).ok()?;
         let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(greet), Some(key)) = (&manners.greet, keys.first()) {
-            greet(id.clone(), key.clone(), outbox.clone());
+        if let Some(witness) = &manners.witness {
+            witness.subscribed(&id, outbox);
         }
         for key in keys {
             let subscription =

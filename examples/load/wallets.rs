@@ -1,6 +1,6 @@
 //! All the wallets, in a process of their own: each with its key, fifty to a connection.
 //!
-//! Which wallet scans what comes on standard input, a line a login: `<number> <portal://…>`.
+//! Which wallet scans what comes on standard input, a line a login: `<number> <portal://…> [<relay>…]`.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Stdio;
@@ -35,6 +35,7 @@ const LIFETIME_SECS: u64 = 168 * 3600;
 pub(crate) struct Handle {
     _process: Child,
     scans: mpsc::UnboundedSender<String>,
+    keys: Vec<String>,
     used: usize,
 }
 
@@ -42,25 +43,34 @@ impl Handle {
     /// Starts the wallets and waits until they are subscribed.
     pub(crate) async fn start(args: &Args, relay: &str, service: &str) -> Result<Self> {
         let (logins, delay) = (args.logins.to_string(), args.wallet_delay_ms.to_string());
+        let (asked, flood) = (args.asked.to_string(), args.flood.to_string());
         let mut process = Command::new(std::env::current_exe()?)
             .args(["--role", "wallets", "--relay", relay, "--service", service])
-            .args(["--logins", &logins, "--wallet-delay-ms", &delay])
+            .args(["--logins", &logins, "--asked", &asked, "--flood", &flood, "--wallet-delay-ms", &delay])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let stdout = process.stdout.take().ok_or("no pipe from the wallets")?;
         let stdin = process.stdin.take().ok_or("no pipe to the wallets")?;
-        BufReader::new(stdout).lines().next_line().await?.ok_or("the wallets did not come up")?;
+        let keys = BufReader::new(stdout).lines().next_line().await?.ok_or("the wallets did not come up")?;
+        let keys = keys.split(' ').map(str::to_owned).collect();
         let (scans, waiting) = mpsc::unbounded_channel();
         tokio::spawn(tell(stdin, waiting));
-        Ok(Self { _process: process, scans, used: 0 })
+        Ok(Self { _process: process, scans, keys, used: 0 })
     }
 
     /// A wallet that has not logged in yet.
     pub(crate) fn next(&mut self) -> usize {
         self.used += 1;
         self.used - 1
+    }
+
+    /// The keys of so many wallets that have not logged in yet.
+    pub(crate) fn next_keys(&mut self, count: usize) -> Vec<String> {
+        let keys = self.keys.iter().skip(self.used).take(count).cloned().collect();
+        self.used += count;
+        keys
     }
 
     /// Where to say what which wallet scans.
@@ -94,9 +104,11 @@ impl Wallet {
         Ok(Self { sealer, signing })
     }
 
-    fn scan(&self, service: &PublicKey, url: &str) -> Result<Event> {
-        let url: HandshakeUrl = url.parse()?;
-        let scan = KeyHandshake { token: url.token, client_info: None, preferred_relays: Vec::new() };
+    /// `scanned`: the URL, and relays that this wallet would rather be talked to on.
+    fn scan(&self, service: &PublicKey, scanned: &str) -> Result<Event> {
+        let mut words = scanned.split(' ').map(str::to_owned);
+        let url: HandshakeUrl = words.next().unwrap_or_default().parse()?;
+        let scan = KeyHandshake { token: url.token, client_info: None, preferred_relays: words.collect() };
         Ok(self.sealer.seal(&mut OsRng, service, &[*service], None, &scan, now())?)
     }
 
@@ -122,13 +134,15 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let delay = Duration::from_millis(args.wallet_delay_ms);
     let mut connections = Vec::new();
     let mut left = args.wallets();
+    let mut names = Vec::with_capacity(left);
     while left > 0 {
         let count = left.min(PER_CONNECTION);
         let wallets = (0..count).map(|_| Wallet::new(&service).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+        names.extend(wallets.iter().map(|wallet| wallet.sealer.public_key().to_hex()));
         connections.push(connect(&args.relay, service, wallets, delay).await?);
         left -= count;
     }
-    println!("ready");
+    println!("{}", names.join(" "));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let (number, url) = line.split_once(' ').ok_or("expected: <number> <url>")?;

@@ -61,6 +61,6 @@ impl Relays {
 }
 
 fn serve(listener: TcpListener) -> AbortOnDropHandle<Result<()>> {
-    let manners = Manners { max_subscriptions: 20, greet: None };
+    let manners = Manners { max_subscriptions: 20, witness: None };
     AbortOnDropHandle::new(tokio::spawn(relay::serve(listener, manners)))
 }

@@ -250,22 +250,6 @@ pub(super) mod tests {
         assert_eq!(bench.judge(&genuine), Ok(genuine.clone()));
     }
 
-    /// A relay whose frames go through a worker of its own to `signals`.
-    fn tapped(inbound: Inbound) -> (Arc<Tap>, super::super::inbox::Signals, tokio::task::JoinHandle<()>) {
-        let url = "wss://flood.example".parse().unwrap();
-        let whose = Whose { url, origin: Origin::Operator, public_only: false };
-        let inbound = Arc::new(inbound);
-        let (tap, _) = Tap::new(whose, Arc::clone(&inbound), Health::new(Timestamp::from_secs(1)), 100_000);
-        let (inbox, signals) = inbox(1);
-        let worker = tokio::spawn(work(inbound, Arc::clone(&tap), inbox));
-        (tap, signals, worker)
-    }
-
-    fn bring(tap: &Arc<Tap>, event: &Event) {
-        let (controls, _) = tokio::sync::mpsc::channel(1);
-        tap.sort(format!(r#"["EVENT","portico",{}]"#, event.as_json()).into(), &controls, None);
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_relay_that_has_used_up_its_share_is_looked_at_again_after_its_rest() {
         let bench = bench(|_: &Event| true);

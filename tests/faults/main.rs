@@ -10,5 +10,6 @@ mod logouts;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod store;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -157,7 +157,12 @@ impl TestRelay {
     /// From now on send these frames, again and again, as fast as they are taken, to everybody who has a
     /// subscription of this name; what others publish goes between. No frames: that ends.
     pub(crate) fn flood(&self, subscription: &'static str, frames: impl IntoIterator<Item = String>) {
-        let frames: Arc<[Message]> = frames.into_iter().map(Message::text).collect();
+        self.flood_with(subscription, frames.into_iter().map(Message::text));
+    }
+
+    /// The same with messages of any kind.
+    pub(crate) fn flood_with(&self, subscription: &'static str, frames: impl IntoIterator<Item = Message>) {
+        let frames: Arc<[Message]> = frames.into_iter().collect();
         let (name, goes_on) = (SubscriptionId::new(subscription), !frames.is_empty());
         let mut state = self.shared.lock();
         for client in state.clients.values() {

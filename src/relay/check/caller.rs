@@ -18,6 +18,7 @@ use crate::relay::frame::{self, Frame};
 use crate::relay::health::Origin;
 use crate::relay::listen::shortened;
 use crate::relay::pace::Pace;
+use crate::relay::raw;
 use crate::tls::Tls;
 
 /// What the relay sent. Reasons and notices are shortened.
@@ -140,8 +141,8 @@ impl Caller {
                     self.log_in(&challenge).await?;
                     continue;
                 }
-                Frame::Event { .. } => match frame::event(&text) {
-                    Some(event) => Said::Event(Box::new(event)),
+                Frame::Event { .. } => match raw::read(&text) {
+                    Some(event) => Said::Event(Box::new(event.into_unverified())),
                     None => continue,
                 },
                 Frame::Eose { subscription } => Said::Eose(subscription.into_owned()),
