@@ -308,7 +308,7 @@ pub(super) mod tests {
         assert!(before < 5, "{before}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn somebody_who_is_waited_for_goes_before_everybody_and_past_a_ration_that_is_used_up() {
         struct WaitsFor(PublicKey);
         impl Gate for WaitsFor {
