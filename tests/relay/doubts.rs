@@ -13,7 +13,7 @@ use crate::support::relay::TestRelay;
 async fn a_subscription_that_a_relay_ends_in_whatever_shape_is_opened_again() {
     let relay = TestRelay::start().await;
     let mut bench = Bench::ready(&[&relay]).await;
-    let huge = format!(r#"["CLOSED","{{sub}}","error: {}"]"#, "x".repeat(100_000));
+    let huge = format!(r#"["CLOSED","{{sub}}","error: {}"]"#, "x".repeat(90_000));
     for (frame, times) in [
         (r#"["CLOSED","{sub}"]"#, 1),
         (r#"["CLOSED","{sub}",null]"#, 2),
