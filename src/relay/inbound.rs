@@ -39,6 +39,8 @@ pub(super) enum Look {
     Unasked,
     /// Nobody here can want it.
     Unwanted,
+    /// It was here before.
+    Duplicate,
     /// It claims this author.
     Perhaps { author: PublicKey, waited_for: bool, level: Level },
 }
@@ -82,6 +84,10 @@ impl Inbound {
             Standing::Stranger => false,
             Standing::WaitedFor => true,
         };
+        // Anybody can publish somebody else's event again and again: it must not wait where its author's would.
+        if claim.id.is_some_and(|id| self.seen().contains(&id)) {
+            return Look::Duplicate;
+        }
         Look::Perhaps { author, waited_for, level: self.strangers.level(&author, waited_for, Instant::now()) }
     }
 

@@ -24,6 +24,8 @@ const MAX_TEXTS: usize = 1024;
 /// What an event says of itself, of which nothing is verified.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
+    /// `None`: it can be no event's.
+    pub(super) id: Option<EventId>,
     pub(super) author: PublicKey,
     pub(super) kind: Kind,
 }
@@ -46,13 +48,16 @@ struct Signed {
 pub(super) fn claim(frame: &str) -> Option<Claim> {
     #[derive(Deserialize)]
     struct Head<'a> {
+        #[serde(borrow, default)]
+        id: Cow<'a, str>,
         #[serde(borrow)]
         pubkey: Cow<'a, str>,
         kind: u16,
     }
 
     let head = serde_json::from_str::<Third<Head<'_>>>(frame).ok()?.0;
-    Some(Claim { author: PublicKey::from_hex(&head.pubkey).ok()?, kind: Kind::from_u16(head.kind) })
+    let (id, author) = (EventId::from_hex(&head.id).ok(), PublicKey::from_hex(&head.pubkey).ok()?);
+    Some(Claim { id, author, kind: Kind::from_u16(head.kind) })
 }
 
 /// The event of an `EVENT` frame. `None`: it cannot be read, which need not be the relay's fault.
@@ -262,7 +267,8 @@ mod tests {
             frame(&extended),
         ] {
             assert_eq!(read(&frame).unwrap().verify().unwrap(), event);
-            assert_eq!(claim(&frame).unwrap(), Claim { author: event.pubkey, kind: event.kind });
+            let claimed = Claim { id: Some(event.id), author: event.pubkey, kind: event.kind };
+            assert_eq!(claim(&frame).unwrap(), claimed);
         }
     }
 

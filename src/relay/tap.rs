@@ -204,6 +204,8 @@ impl Tap {
                     self.garbage();
                     return None;
                 }
+                // One is asked for on a connection, or a few.
+                self.lied();
                 self.charge(Waste::Login);
                 return Some(RelayMessage::auth(challenge).as_json().into());
             }
@@ -233,6 +235,7 @@ impl Tap {
         match self.inbound.look(text) {
             Look::Unasked => self.garbage(),
             Look::Unwanted => tally.unwanted.up(),
+            Look::Duplicate => tally.duplicates.up(),
             Look::Perhaps { author, waited_for, level } => {
                 let lost = self.events.push(text, (author, waited_for), level, self.max_queued());
                 if lost > 0 {
