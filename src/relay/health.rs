@@ -209,12 +209,14 @@ impl Health {
         self.lock().pinged = Some(Instant::now());
     }
 
-    /// A pong came in; one that nobody waits for says nothing.
-    pub(super) fn ponged(&self) {
+    /// A pong came in; `false`: nobody waits for one, and it says nothing.
+    pub(super) fn ponged(&self) -> bool {
         let mut status = self.lock();
-        if let Some(pinged) = status.pinged.take() {
+        let pinged = status.pinged.take();
+        if let Some(pinged) = pinged {
             status.latency = Some(pinged.elapsed());
         }
+        pinged.is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Status> {

@@ -90,10 +90,10 @@ impl Incoming {
                     let login = login.lock().unwrap_or_else(PoisonError::into_inner);
                     tap.sort(text, controls, login.as_deref()).map(|text| Message::Text(text.to_string()))
                 }
-                tungstenite::Message::Ping(payload) => Some(Message::Ping(payload.to_vec())),
+                // Answered below: nostr-sdk has no use for it.
+                tungstenite::Message::Ping(_) => None,
                 tungstenite::Message::Pong(payload) => {
-                    tap.health.ponged();
-                    Some(Message::Pong(payload.to_vec()))
+                    tap.health.ponged().then(|| Message::Pong(payload.to_vec()))
                 }
                 tungstenite::Message::Close(frame) => Some(Message::Close(frame.map(CloseFrame::from))),
                 // Nostr has no binary messages, and raw frames are not read.
