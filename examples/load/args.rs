@@ -56,7 +56,8 @@ pub(crate) struct Args {
     /// They come through the relay that the logins go through, which is the only one
     #[arg(long)]
     pub(crate) flood_only_relay: bool,
-    /// Relays of a stranger, which a wallet's scan names and which send the flood; measures the daemon's memory
+    /// Relays of a stranger, which a wallet's scan names and which send the flood; measures the daemon's
+    /// memory
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) strangers_relays: usize,
     /// Users that a caller asks to log in; with a flood, before it and in it
@@ -86,8 +87,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// One wallet a login or question, with a flood another one for each, one for the login before the measurement,
-    /// and one that names relays.
+    /// One wallet a login or question, with a flood another one for each, one for the login before the
+    /// measurement, and one that names relays.
     pub(crate) fn wallets(&self) -> usize {
         let times = if self.flood > 0 { 2 } else { 1 };
         times * (self.logins + self.asked) + 2

@@ -1,8 +1,8 @@
 //! A relay that floods: on its side the frames, on ours what they cost the daemon.
 //!
-//! The two talk over pipes, a line each time: the relay is told whom to flood and says as whom it will; then, when
-//! requests are open for those, it makes its frames (an author's signature takes longer than the daemon takes to
-//! verify it), and then it begins.
+//! The two talk over pipes, a line each time: the relay is told whom to flood and says as whom it will; then,
+//! when requests are open for those, it makes its frames (an author's signature takes longer than the daemon
+//! takes to verify it), and then it begins.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

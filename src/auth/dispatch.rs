@@ -61,8 +61,8 @@ impl Auth {
         }
     }
 
-    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `room` is given back
-    /// when it is done.
+    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `room` is
+    /// given back when it is done.
     async fn handle_apart(
         &self,
         room: Option<Place>,

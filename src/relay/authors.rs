@@ -1,7 +1,8 @@
-//! How much each author has had verified for nothing: who has had least goes first. Pure: time is an argument.
+//! How much each author has had verified for nothing: who has had least goes first. Pure: time is an
+//! argument.
 //!
-//! An event is charged to its author when its signature was verified, so nobody can run up somebody else's account, and
-//! given back when it came to something. An event is looked up by the author that it claims.
+//! An event is charged to its author when its signature was verified, so nobody can run up somebody else's
+//! account, and given back when it came to something. An event is looked up by the author that it claims.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -21,8 +22,8 @@ const ROWS: usize = 4;
 /// … each of so many cells: one MiB in all, however many authors there are.
 const CELLS: usize = 1 << 15;
 
-/// The accounts, as a count-min sketch: an author shares cells with others, by a hash that nobody outside knows,
-/// so an account may look larger than it is, and never smaller but for what others were given back.
+/// The accounts, as a count-min sketch: an author shares cells with others, by a hash that nobody outside
+/// knows, so an account may look larger than it is, and never smaller but for what others were given back.
 pub(super) struct Authors<S = RandomState> {
     hash: S,
     began: Instant,

@@ -1,9 +1,10 @@
 //! What one relay may cost us for nothing, and how much it may lie. Pure: time is an argument.
 //!
-//! An honest relay passes on what strangers publish, so events that nobody here wants are no fault of its own:
-//! the time that they take is rationed, and beyond its ration the relay waits: it is not read. What an event
-//! takes that turned out genuine is on its author's account, and not here. A forgery, or what nobody subscribed
-//! to, can only be the relay's doing, for relays verify what they pass on: one that keeps sending such is hostile.
+//! An honest relay passes on what strangers publish, so events that nobody here wants are no fault of its
+//! own: the time that they take is rationed, and beyond its ration the relay waits: it is not read. What an
+//! event takes that turned out genuine is on its author's account, and not here. A forgery, or what nobody
+//! subscribed to, can only be the relay's doing, for relays verify what they pass on: one that keeps sending
+//! such is hostile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -95,8 +96,8 @@ impl Budget {
         self.accounts().time.spend(worth, now);
     }
 
-    /// The relay lied; `true`: with this it has turned hostile. It is given a new chance at once: what follows
-    /// from it is up to the caller.
+    /// The relay lied; `true`: with this it has turned hostile. It is given a new chance at once: what
+    /// follows from it is up to the caller.
     #[must_use]
     pub(super) fn lied(&self, now: Instant) -> bool {
         let mut accounts = self.accounts();
@@ -127,7 +128,8 @@ mod tests {
         Budget::new(Arc::new(Shares::new(2, 50)), origin)
     }
 
-    /// How much processor time frames of this cost get in so many seconds, by a reader that rests when it should.
+    /// How much processor time frames of this cost get in so many seconds, by a reader that rests when it
+    /// should.
     fn in_seconds(secs: u64, cost: Duration, origin: Origin) -> Duration {
         let (budget, start) = (budget(origin), Instant::now());
         let (mut now, mut taken) = (start, Duration::ZERO);

@@ -1,5 +1,5 @@
-//! How much of a processor something took: measured, as no table of costs is true on every machine, or of every
-//! frame that somebody may make up.
+//! How much of a processor something took: measured, as no table of costs is true on every machine, or of
+//! every frame that somebody may make up.
 
 use std::time::Duration;
 

@@ -22,12 +22,12 @@ use crate::tls::{Tls, TlsFault};
 /// A connection to a relay.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<Paced<TcpStream>>>;
 
-/// A relay of the operator's is hung up on for a longer message, in bytes. What we subscribe to is a hundred times smaller,
-/// but an honest relay may pass on what is larger.
+/// A relay of the operator's is hung up on for a longer message, in bytes. What we subscribe to is a hundred
+/// times smaller, but an honest relay may pass on what is larger.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// … and one that a wallet named: relays in the field take no message of more than 128 KiB unless they are told to.
-/// There are many of them, and each may leave us with half a message in memory.
+/// … and one that a wallet named: relays in the field take no message of more than 128 KiB unless they are
+/// told to. There are many of them, and each may leave us with half a message in memory.
 const MAX_MESSAGE_OF_STRANGERS: usize = 130 * 1024;
 
 /// How much is read with one call, in bytes. A connection that says nothing holds as much.

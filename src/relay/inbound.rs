@@ -84,7 +84,8 @@ impl Inbound {
             Standing::Stranger => false,
             Standing::WaitedFor => true,
         };
-        // Anybody can publish somebody else's event again and again: it must not wait where its author's would.
+        // Anybody can publish somebody else's event again and again: it must not wait where its author's
+        // would.
         if claim.id.is_some_and(|id| self.seen().contains(&id)) {
             return Look::Duplicate;
         }
@@ -135,8 +136,8 @@ impl fmt::Debug for Inbound {
 /// One worker: frames from the relay's queue, genuine events to the inbox. Ends with the inbox.
 pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
     let strangers = &inbound.strangers;
-    for n in 0_u32.. {
-        if n % BATCH == 0 {
+    for n in (0..BATCH).cycle() {
+        if n == 0 {
             tap.rest().await;
             tokio::task::yield_now().await;
         }

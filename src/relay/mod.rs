@@ -5,15 +5,16 @@
 //!
 //! **In:** `transport` makes each connection (`dial` resolves and checks addresses, `wire` reads it at a `pace` and
 //! puts a `tap` into it) → `tap` sorts frames by their beginning, and asks the [`Gate`] about the authors of
-//! events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop duplicates
-//! and verify → the `inbox` → [`Signal::Event`].
+//! events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop
+//! duplicates and verify → the `inbox` → [`Signal::Event`].
 //!
 //! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
 //! which knows what to send next → `link`.
 //!
-//! What a relay sends for nothing costs it: a `budget` of time for each, of which `shares` says how large it is, and a
-//! pause for one that forges. What `strangers` send that is genuine costs them: `authors` knows how much each has
-//! sent for nothing, and the `ration` is what they may take together. Bytes that wait take `room`.
+//! What a relay sends for nothing costs it: a `budget` of time for each, of which `shares` says how large it
+//! is, and a pause for one that forges. What `strangers` send that is genuine costs them: `authors` knows how
+//! much each has sent for nothing, and the `ration` is what they may take together. Bytes that wait take
+//! `room`.
 //!
 //! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
 //! one `subscription` open and hears verdicts on what was sent (`refusal`). `fleet` is the set of them.

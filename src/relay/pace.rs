@@ -1,5 +1,5 @@
-//! Reading so much at a time, and then seeing to others: whatever frames a relay cuts its bytes into, and however fast
-//! it sends them.
+//! Reading so much at a time, and then seeing to others: whatever frames a relay cuts its bytes into, and
+//! however fast it sends them.
 
 use std::io;
 use std::pin::Pin;

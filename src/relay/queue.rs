@@ -22,8 +22,8 @@ pub(super) struct Frame {
     waited_for: bool,
 }
 
-/// Each relay has its own queue and its own workers: one that floods us fills its queue and keeps its workers busy,
-/// and no others.
+/// Each relay has its own queue and its own workers: one that floods us fills its queue and keeps its workers
+/// busy, and no others.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting<Frame>>,
@@ -43,8 +43,8 @@ impl Queue {
         }
     }
 
-    /// Lets a frame wait, in place of others if there is no room within `max_bytes`. Returns how many frames were
-    /// lost, this one among them.
+    /// Lets a frame wait, in place of others if there is no room within `max_bytes`. Returns how many frames
+    /// were lost, this one among them.
     pub(super) fn push(
         &self,
         text: &str,
@@ -73,8 +73,8 @@ impl Queue {
         self.room.hold(text, max_bytes)
     }
 
-    /// The frame to look at next, as soon as there is one that may be. `stalled` is called if it has to wait because
-    /// what was verified before is not handled yet.
+    /// The frame to look at next, as soon as there is one that may be. `stalled` is called if it has to wait
+    /// because what was verified before is not handled yet.
     pub(super) async fn next(
         &self,
         strangers: &Strangers,

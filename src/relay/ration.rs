@@ -1,8 +1,8 @@
 //! How much of the processor all strangers together may take. Pure: time is an argument.
 //!
-//! Those who are waited for pass it. All others share three quarters of the cores, so that the web app on the same
-//! machine has some left: an attacker with any number of keys gets no more. Those of them who have sent many
-//! events for nothing share a quarter of one core.
+//! Those who are waited for pass it. All others share three quarters of the cores, so that the web app on the
+//! same machine has some left: an attacker with any number of keys gets no more. Those of them who have sent
+//! many events for nothing share a quarter of one core.
 
 use std::time::Duration;
 

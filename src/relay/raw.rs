@@ -1,7 +1,8 @@
-//! Events as relays pass them on: read leniently, so that what its author signed is not taken for a lie of the
-//! relay, however odd it is.
+//! Events as relays pass them on: read leniently, so that what its author signed is not taken for a lie of
+//! the relay, however odd it is.
 //!
-//! Pure. nostr-sdk refuses a whole event for an empty tag, and takes keys in lower case only where it compares them.
+//! Pure. nostr-sdk refuses a whole event for an empty tag, and takes keys in lower case only where it
+//! compares them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +15,8 @@ use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
-/// The longest frame of an event that the protocol can carry, in bytes: the longest text that NIP-44 encrypts makes
-/// 87,472 characters of content; the rest is for slashes that are escaped, tags, id, key and signature.
+/// The longest frame of an event that the protocol can carry, in bytes: the longest text that NIP-44 encrypts
+/// makes 87,472 characters of content; the rest is for slashes that are escaped, tags, id, key and signature.
 pub(super) const MAX_EVENT: usize = 96 * 1024;
 
 /// Events with more texts in their tags than this are not read: a challenge concerns nine keys at most.
@@ -112,7 +113,8 @@ impl RawEvent {
         let Self { event, signed } = self;
         let genuine = match signed {
             None => event.verify().is_ok(),
-            // Relays that compare keys as text and relays that compare them as bytes have checked different texts.
+            // Relays that compare keys as text and relays that compare them as bytes have checked different
+            // texts.
             Some(Signed { author, tags }) => {
                 let is_named =
                     [event.pubkey.to_hex(), author].iter().any(|author| names(&event, author, &tags));

@@ -134,8 +134,8 @@ impl Relays {
         self.fleet.remove(url).await
     }
 
-    /// Make the operator's relays those that are listed, in that order; what is open is published to new ones,
-    /// too. Those that are listed as they are stay connected; relays named by wallets stay.
+    /// Make the operator's relays those that are listed, in that order; what is open is published to new
+    /// ones, too. Those that are listed as they are stay connected; relays named by wallets stay.
     ///
     /// # Errors
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].

@@ -65,8 +65,8 @@ pub enum Standing {
 
 /// Says cheaply whether an event is worth verifying.
 pub trait Gate: Send + Sync {
-    /// What is known of an event by the kind and the author that it claims. Called for every event any relay sends,
-    /// on the loop that reads from the network: a look-up or two, no waiting.
+    /// What is known of an event by the kind and the author that it claims. Called for every event any relay
+    /// sends, on the loop that reads from the network: a look-up or two, no waiting.
     fn standing(&self, _kind: Kind, _author: &PublicKey) -> Standing {
         Standing::Stranger
     }

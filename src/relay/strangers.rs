@@ -1,5 +1,5 @@
-//! What all relays share about those whom nobody waits for: who has sent how much, what it may cost, and how many
-//! bytes of it are on the way.
+//! What all relays share about those whom nobody waits for: who has sent how much, what it may cost, and how
+//! many bytes of it are on the way.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::authors::{Authors, Level};
 use super::ration::Ration;
 use super::room::{Place, Room};
 
-/// Verified events that wait to be handled, or are being handled, in bytes: as many of those who are waited for, and
-/// of all others.
+/// Verified events that wait to be handled, or are being handled, in bytes: as many of those who are waited
+/// for, and of all others.
 const ON_THE_WAY: usize = 8 << 20;
 
 /// An event is charged once more for each so many bytes that it is long.

@@ -87,8 +87,8 @@ pub(super) enum Control {
 }
 
 impl Tap {
-    /// A tap that lets `queue` event frames wait, and where each connection comes out when it is made. (Not bounded, but
-    /// paced by the making of connections.)
+    /// A tap that lets `queue` event frames wait, and where each connection comes out when it is made. (Not
+    /// bounded, but paced by the making of connections.)
     pub(super) fn new(
         whose: Whose,
         inbound: Arc<Inbound>,
@@ -168,8 +168,8 @@ impl Tap {
     }
 
     /// Take a frame that is ours; give back what is nostr-sdk's. `login` is the id of the event by which
-    /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or reads more
-    /// than the beginning of a frame, and what is kept of one that is no event is short.
+    /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or reads
+    /// more than the beginning of a frame, and what is kept of one that is no event is short.
     pub(super) fn sort(
         &self,
         text: Utf8Bytes,
@@ -260,7 +260,8 @@ impl Tap {
         self.lied();
     }
 
-    /// Longer than anything that the protocol can carry. It is somebody else's text that an honest relay passes on.
+    /// Longer than anything that the protocol can carry. It is somebody else's text that an honest relay
+    /// passes on.
     fn too_long(&self) {
         self.health.tally.garbage.up();
     }

@@ -21,8 +21,8 @@ impl<T> Waiting<T> {
         self.lines[level.index()].push_back(item);
     }
 
-    /// What comes next, if its level is no higher than `open`. `level_of` tells the level of an item by what is
-    /// known now: an author's other events may have been charged since it came, and then it waits on.
+    /// What comes next, if its level is no higher than `open`. `level_of` tells the level of an item by what
+    /// is known now: an author's other events may have been charged since it came, and then it waits on.
     pub(super) fn pop(&mut self, open: Level, level_of: impl Fn(&T) -> Level) -> Option<(T, Level)> {
         for level in Level::all().take_while(|level| *level <= open) {
             while let Some(item) = self.lines[level.index()].pop_front() {
@@ -36,8 +36,8 @@ impl<T> Waiting<T> {
         None
     }
 
-    /// Gives up an item in favour of one of this level: the latest of those who come last. `None`: nobody comes
-    /// later than that one.
+    /// Gives up an item in favour of one of this level: the latest of those who come last. `None`: nobody
+    /// comes later than that one.
     pub(super) fn give_up_for(&mut self, level: Level) -> Option<T> {
         let later = Level::all().rev().take_while(|other| *other > level);
         let last = later.map(Level::index).find(|index| !self.lines[*index].is_empty())?;
@@ -102,7 +102,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_or_made_up(levels in proptest::collection::vec(0_usize..8, 0..200), drop in 0_usize..8) {
+        fn nothing_is_lost_or_made_up(
+            levels in proptest::collection::vec(0_usize..8, 0..200),
+            drop in 0_usize..8,
+        ) {
             let mut waiting = Waiting::default();
             for (n, at) in levels.iter().enumerate() {
                 waiting.push((n, level(*at)), level(*at));

@@ -1,5 +1,5 @@
-//! What strangers publish through an honest relay, and what their own relays send: neither costs anybody a login, nor
-//! the daemon its memory, nor the relay its good name.
+//! What strangers publish through an honest relay, and what their own relays send: neither costs anybody a
+//! login, nor the daemon its memory, nor the relay its good name.
 
 use nostr_sdk::{Event, EventBuilder, JsonUtil, Keys, PublicKey, Tag};
 use portico::protocol::{KeyHandshake, Sealer, kind};
