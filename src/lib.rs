@@ -21,9 +21,10 @@
 //! | [`store`] | what outlives the process | `metrics` |
 //! | [`events`] | streams of events, kept and followed | `store` |
 //! | [`session`] | users and sessions on top of wallet logins | `access`, `wallet`, `config`, `store`, `events`, `metrics` |
+//! | [`profile`] | what wallets are told of the service: published, kept, checked | `relay`, `config`, `protocol`, `outbound` |
 //! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config`, `metrics` |
-//! | [`auth`] | the service itself | all above but `webhook` |
-//! | [`api`] | the local sockets | `auth`, `session`, `access`, `events`, `webhook`, `metrics` |
+//! | [`auth`] | the service itself | all above but `webhook` and `profile` |
+//! | [`api`] | the local sockets | `auth`, `profile`, `session`, `access`, `events`, `webhook`, `metrics` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
@@ -61,6 +62,7 @@ pub mod fuzzing;
 pub mod lifecycle;
 pub mod metrics;
 pub mod outbound;
+pub mod profile;
 pub mod protocol;
 mod quoted;
 pub mod relay;

@@ -56,6 +56,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "quoted",
         ],
     ),
+    (
+        "profile",
+        &["address", "clock", "protocol", "shown", "tls", "config", "lifecycle", "outbound", "relay"],
+    ),
     // The store's error passes through: whoever reads events meets it.
     (
         "api",
@@ -68,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ethereum",
             "auth",
             "events",
+            "profile",
             "session",
             "wallet",
             "webhook",

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{AuthError, Nip05Error, wrapped_token};
 use crate::metrics::Limit;
+use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
 use crate::wallet::thirdweb::{IssueError, SignInError};
@@ -213,6 +214,17 @@ impl From<Nip05Error> for ApiError {
         };
         let limit = (error == Nip05Error::TooLarge).then_some(Limit::Nip05Document);
         Self { limit, ..Self::new(status, code, error.to_string()) }
+    }
+}
+
+impl From<SetError> for ApiError {
+    fn from(error: SetError) -> Self {
+        match error {
+            SetError::OnSubkey => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
+            SetError::TooLarge => Self::bad_request(error.to_string()),
+            SetError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
+            SetError::Seal => Self::internal().caused_by(error),
+        }
     }
 }
 

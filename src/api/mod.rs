@@ -23,6 +23,7 @@ mod room;
 mod router;
 mod routes;
 mod serve;
+mod stranger;
 mod user_request;
 mod wire;
 mod ws;
@@ -39,6 +40,7 @@ use crate::auth::Auth;
 use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::profile::OwnProfile;
 use crate::session::{Mint, Rotation, Sessions};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
@@ -63,6 +65,8 @@ struct Api(Arc<Parts>);
 pub struct Services {
     /// Logins over the relays, and their tokens.
     pub auth: Arc<Auth>,
+    /// What wallets are told of the service.
+    pub profile: Arc<OwnProfile>,
     /// Deliveries to the operator's program.
     pub webhooks: Webhooks,
     /// Users and sessions. `None`: they are off.
@@ -78,6 +82,7 @@ pub struct Services {
 #[derive(Debug)]
 struct Parts {
     auth: Arc<Auth>,
+    profile: Arc<OwnProfile>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
     thirdweb: Option<Arc<SignIn>>,
@@ -107,10 +112,11 @@ pub fn serve(
     sockets: Sockets,
     lifecycle: &Lifecycle,
 ) {
-    let Services { auth, webhooks, sessions, thirdweb, mint, rotation } = services;
+    let Services { auth, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
     let metrics = auth.metrics();
     let api = Api(Arc::new(Parts {
         auth,
+        profile,
         webhooks,
         sessions,
         thirdweb,

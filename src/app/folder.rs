@@ -14,6 +14,7 @@ use crate::session::{KeyFileError, Mint};
 const DATABASE: &str = "portico.db";
 const SERVICE: &str = "service.pub";
 const ACCESS_KEYS: &str = "access-keys.json";
+const PROFILE: &str = "profile.json";
 const LOCK: &str = "portico.lock";
 
 /// What SQLite keeps beside a database, by what is appended to its name.
@@ -133,6 +134,11 @@ impl DataFolder {
         let folder = Self { path: path.to_owned(), owners, _lock: lock };
         folder.finish_restore()?;
         Ok(folder)
+    }
+
+    /// Where it is kept which profile was published last.
+    pub(crate) fn profile(&self) -> PathBuf {
+        self.path.join(PROFILE)
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -20,10 +20,11 @@ use crate::access;
 use crate::api::{self, HandedOver, Services};
 use crate::auth::{self, Auth, Identity, Opening, Parts};
 use crate::clock::{SharedClock, Timekeeper};
-use crate::config::{Config, RelayEntry};
+use crate::config::{Config, ProfileRules, RelayEntry};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::profile::{self, OwnProfile};
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
 use crate::session::{Book, Mint, Rotation, Sessions};
@@ -34,13 +35,14 @@ use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
 pub use folder::{Acting, check_access_keys, check_folder};
-pub use identity::check_identity;
+pub use identity::{check_identity, load_keys};
 
 /// A daemon that runs.
 #[derive(Debug)]
 pub struct Daemon {
     lifecycle: Lifecycle,
     auth: Arc<Auth>,
+    profile: Arc<OwnProfile>,
     relays: Relays,
     store: Arc<dyn Store>,
     public_key: PublicKey,
@@ -79,6 +81,18 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
         Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
     });
+    let profile = OwnProfile::start(profile::Parts {
+        sealer: identity.sealer(),
+        key: identity.key(),
+        main_key: public_key,
+        profile: config.profile.clone(),
+        lookup: config.lookup.clone(),
+        tls: config.tls.clone(),
+        relays: relays.clone(),
+        clock: Arc::clone(&clock),
+        lifecycle: lifecycle.clone(),
+        record: folder.profile(),
+    })?;
     let parts = Parts {
         events,
         identity,
@@ -115,7 +129,15 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         }
         None => None,
     };
-    let services = Services { auth: Arc::clone(&auth), webhooks, sessions, thirdweb, mint, rotation };
+    let services = Services {
+        auth: Arc::clone(&auth),
+        profile: Arc::clone(&profile),
+        webhooks,
+        sessions,
+        thirdweb,
+        mint,
+        rotation,
+    };
     api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
     lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));
@@ -132,7 +154,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         "serving"
     );
     manager::ready(&watch::status(&relays, &auth));
-    Ok(Daemon { lifecycle, auth, relays, store, public_key, listen, _folder: folder })
+    Ok(Daemon { lifecycle, auth, profile, relays, store, public_key, listen, _folder: folder })
 }
 
 impl Daemon {
@@ -154,6 +176,14 @@ impl Daemon {
     /// Resolves when the daemon begins to stop by itself, because a part of it has failed.
     pub async fn failed(&self) {
         self.lifecycle.stopping().await;
+    }
+
+    /// Takes over `[profile]`, if it could be read. If not, the old one stays in force.
+    pub fn reload_profile<E: std::fmt::Display>(&self, section: Result<ProfileRules, E>) {
+        match section {
+            Ok(section) => self.profile.reload(section),
+            Err(error) => tracing::error!(%error, "cannot reload: the profile stays as it was"),
+        }
     }
 
     /// Takes over a new list of relays, if it could be read. If not, the old one stays in force.

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use nostr_sdk::{Event, EventBuilder, Kind, Metadata, PublicKey};
+use nostr_sdk::{Event, Kind, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::nip05::{Hosts, Name, Nip05Error};
-use super::{Auth, AuthError, Result};
+use super::{Auth, Result};
 use crate::config::LookupRules;
 use crate::metrics::Limit;
 use crate::quoted::quoted;
-use crate::relay::Outcome;
 use crate::tls::Tls;
 
 /// The longest text of a profile that is shown, in bytes.
@@ -80,22 +79,6 @@ impl Auth {
             relays: found.relays.iter().map(ToString::to_string).collect(),
             profile: Profile { nip05: Some(name.to_owned()), ..profile },
         })
-    }
-
-    /// Publishes the service's own profile (kind 0). `false`: no relay took it.
-    pub async fn set_profile(&self, profile: &Profile) -> Result<bool> {
-        let metadata = Metadata {
-            name: profile.name.clone(),
-            display_name: profile.display_name.clone(),
-            picture: profile.picture.clone(),
-            nip05: profile.nip05.clone(),
-            ..Metadata::default()
-        };
-        let made_at = nostr_sdk::Timestamp::from_secs(self.clock.now().secs());
-        let unsigned = EventBuilder::metadata(&metadata).custom_created_at(made_at);
-        let event = self.identity.sealer.sign(unsigned).map_err(|_| AuthError::Seal)?;
-        let outcomes = self.relays.publish_once(&event, self.lookup.timeout).await;
-        Ok(outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Accepted))
     }
 
     /// The service's own NIP-05 document, for one name or for all of them.

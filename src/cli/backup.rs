@@ -12,7 +12,7 @@ use crate::app::folder::{self, DataFolder};
 use crate::app::{self, Acting, FolderError};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::files::FileError;
-use crate::config::{self, Config, Overrides, Service, files, key};
+use crate::config::{self, Config, Overrides, Service, files};
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Label};
 
@@ -143,7 +143,7 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
     if let Some(known) = known.map_err(Failure::usage)? {
         return Ok(Some(known));
     }
-    let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
+    let keys = app::load_keys(&config.service).map_err(Failure::usage)?;
     Ok(keys.map(|keys| keys.public_key().to_hex()))
 }
 
@@ -151,7 +151,7 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
 fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
     let Service { key_file, subkey_proof_file, .. } = &config.service;
     let mut needed = Vec::new();
-    match key::load(key_file).map(|keys| keys.map(|keys| keys.public_key().to_hex())) {
+    match app::load_keys(&config.service).map(|keys| keys.map(|keys| keys.public_key().to_hex())) {
         Err(error) => needed.push(error.to_string()),
         Ok(key) if service.is_some() && key.as_deref() == service => {}
         Ok(Some(_)) if service.is_none() => {}

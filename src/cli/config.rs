@@ -4,11 +4,11 @@ use nostr_sdk::{PublicKey, ToBech32};
 use serde_json::json;
 
 use super::terminal::{note, say, text};
-use super::{CommandResult, Exit, Failure};
+use super::{CommandResult, Exit, Failure, moved};
 use crate::app::{self, Acting};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
-use crate::config::{self, AccessRules, Config, Overrides, Webhook, duration, key};
+use crate::config::{self, AccessRules, Config, Overrides, Service, Webhook, duration, key};
 use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
@@ -31,7 +31,8 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     for variable in config::unused_variables() {
         note!("portico: {variable}: {}", config::UNUSED);
     }
-    let keys = key::load(&config.service.key_file).map_err(Failure::usage)?;
+    moved::lines(&config).iter().for_each(|line| note!("portico: {line}"));
+    let keys = app::load_keys(&config.service).map_err(Failure::usage)?;
     let known_by = keys.as_ref().map(|keys| app::check_identity(&config.service, keys, &SystemClock));
     let issuer = access_issuer(&config, known_by.transpose().map_err(Failure::usage)?);
     let public_key =
@@ -67,6 +68,14 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     Ok(Exit::Success)
 }
 
+/// Where the service's key is.
+fn key_source(service: &Service) -> String {
+    match service.given_key {
+        Some(_) => key::PRIVATE_KEY.into(),
+        None => show_path(&service.key_file),
+    }
+}
+
 /// Who makes access tokens: by the service's key, which there may not be yet, unless the configuration says so.
 fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
     let npub = service.map(|key| key.to_bech32().unwrap_or_else(|never| match never {}));
@@ -80,7 +89,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
     json!({
         "config": config.file.as_deref().map_or("(defaults)".into(), show_path),
         "data_dir": show_path(&config.data_dir),
-        "key_file": show_path(&config.service.key_file),
+        "key_file": key_source(&config.service),
         "public_key": public_key,
         "socket": show_path(&config.local.socket),
         "socket_mode": format!("{:04o}", config.local.socket_mode),
@@ -101,6 +110,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
             "request_timeout": duration::show(config.local.request_timeout),
         },
         "nip05_names": config.service.nip05_names,
+        "profile": config.profile,
         "subkey_proof_file": config.service.subkey_proof_file.as_deref().map(show_path),
         "api_token": config.local.token.to_string(),
         "relay_source": config.relay_source.to_string(),

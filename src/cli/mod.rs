@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod identity;
 mod info;
 mod issue;
 mod keygen;
@@ -16,6 +17,8 @@ mod list;
 mod log_fields;
 mod logging;
 mod login;
+mod migrate;
+mod moved;
 mod qr;
 mod relays;
 mod revoke;
@@ -113,6 +116,9 @@ enum Command {
     /// See to the relays, or try whether one is fit for logins
     #[command(subcommand)]
     Relays(relays::Command),
+    /// See what wallets show of the service, or publish its profile
+    #[command(subcommand)]
+    Identity(identity::Command),
     /// See to events that the webhook's receiver has not taken
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -131,6 +137,8 @@ enum Command {
     Backup(backup::Backup),
     /// Go back to a backup; the daemon must be stopped
     Restore(backup::Restore),
+    /// Write the configuration of Portal's daemon as Portico's
+    MigrateFromPortal(migrate::Args),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -173,6 +181,7 @@ fn run(command: Command) -> CommandResult {
             Command::Keygen(args) => keygen::run(&args),
             Command::Watch(args) => watch::run(args).await,
             Command::Relays(command) => relays::run(command).await,
+            Command::Identity(command) => identity::run(command).await,
             Command::Webhooks(command) => webhooks::run(command).await,
             Command::Users(command) => users::run(command).await,
             Command::Sessions(command) => sessions::run(command).await,
@@ -180,6 +189,7 @@ fn run(command: Command) -> CommandResult {
             Command::Keys(command) => keys::run(command).await,
             Command::Backup(args) => backup::backup(&args),
             Command::Restore(args) => backup::restore(&args),
+            Command::MigrateFromPortal(args) => migrate::run(&args),
             Command::Config(command) => config::run(command),
         }
     });

@@ -204,7 +204,7 @@ fn describe(information: &Information) -> String {
     if parts.is_empty() { "nothing of interest".into() } else { parts.join(" · ") }
 }
 
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("it must be at least 1ms"),
         Ok(time) if time > Duration::from_secs(3600) => Err("it must be at most 1h"),

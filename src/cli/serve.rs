@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{CommandResult, Exit, Failure, logging};
+use super::{CommandResult, Exit, Failure, logging, moved};
 use crate::api::HandedOver;
 use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
@@ -17,7 +17,7 @@ use crate::config::{self, Config, Overrides};
                         the flag goes first, then the environment, then the file. Keys without a flag are \
                         read from the environment as PORTICO_SECTION__KEY.\n\nSIGTERM and SIGINT drain: \
                         what was begun is ended, what is open stays open. A second one aborts. SIGHUP reads \
-                        the list of relays again.\n\nUnder systemd, or what speaks like it: readiness, \
+                        the list of relays and [profile] again.\n\nUnder systemd, or what speaks like it: readiness, \
                         status, reloads and signs of life are told (NOTIFY_SOCKET, WATCHDOG_USEC), and a \
                         Unix and a TCP socket may be handed over (LISTEN_FDS).")]
 pub(super) struct Args {
@@ -32,6 +32,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         tracing::warn!(variable, "{}", config::UNUSED);
     }
     tell_where_from(&config);
+    moved::tell(&config);
     let mut stop = StopSignals::new()?;
     survive_file_size_limit()?;
     let mut hangup = listen_for(SignalKind::hangup())?;
@@ -48,6 +49,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
                 listed
             });
             daemon.reload(listed).await;
+            daemon.reload_profile(config::load_profile(&args.overrides));
         };
         tokio::select! {
             name = stop.next() => break tracing::info!(signal = name, "stopping"),

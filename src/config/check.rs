@@ -1,20 +1,28 @@
 //! What was read, checked: from [`Raw`] to [`Config`].
 
 use std::env;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::moved::Moved;
+use super::portal::Portal;
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
 use super::{
-    ApiToken, Config, ConfigError, Local, Overrides, RelaySource, Service, Wallets, bounds, relays, session,
-    web,
+    ApiToken, Config, ConfigError, Local, Overrides, ProfileRules, RelaySource, Service, Wallets, bounds,
+    relays, session, web,
 };
 use crate::tls::Tls;
 
-pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Config, ConfigError> {
+pub(super) fn check(
+    raw: Raw,
+    file: Option<PathBuf>,
+    overrides: &Overrides,
+    portal: &Portal,
+    moved: &mut Moved,
+) -> Result<Config, ConfigError> {
     bounds::check(&raw)?;
     session::check(&raw.access, &raw.sessions, &raw.forward).map_err(|(key, reason)| invalid(key, reason))?;
     if let Err(error) = raw.log.filter() {
@@ -31,14 +39,17 @@ pub(super) fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> R
     // What nobody named was looked for here first, and elsewhere by an absolute path.
     let is_here = |path: &&PathBuf| overrides.config.is_none() && path.is_relative();
     let mut found_here: Vec<PathBuf> = file.iter().filter(is_here).cloned().collect();
-    let (entries, relay_source) = relays::load(relays_file.as_deref())?;
+    let (entries, relay_source) = relays::load(relays_file.as_deref(), portal)?;
+    moved.note_relays(portal, matches!(relay_source, RelaySource::Environment(_)));
     if let (None, RelaySource::File(path)) = (relays_file, &relay_source) {
         found_here.push(path.clone());
     }
     let wallets = check_wallets(raw.wallets, raw.tokens.max_issued_lifetime)?;
     Ok(Config {
-        service: check_service(raw.service, overrides)?,
-        local: check_local(raw.local, overrides, &data_dir)?,
+        service: check_service(raw.service, overrides, moved)?,
+        profile: check_profile(raw.profile)?,
+        portal_variables: moved.variables(portal),
+        local: check_local(raw.local, overrides, moved.port, &data_dir)?,
         file,
         found_here,
         data_dir,
@@ -97,7 +108,12 @@ fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
     Ok(raw)
 }
 
-fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, ConfigError> {
+pub(super) fn check_profile(raw: ProfileRules) -> Result<ProfileRules, ConfigError> {
+    raw.check().map_err(|(key, reason)| invalid(key, reason))?;
+    Ok(raw)
+}
+
+fn check_service(raw: RawService, overrides: &Overrides, moved: &Moved) -> Result<Service, ConfigError> {
     let key_file = overrides
         .key_file
         .clone()
@@ -106,14 +122,24 @@ fn check_service(raw: RawService, overrides: &Overrides) -> Result<Service, Conf
         .ok_or_else(|| homeless("service.key_file", "--key-file"))?;
     Ok(Service {
         key_file,
+        given_key: moved.key.clone(),
+        given_proof: moved.proof.clone(),
         subkey_proof_file: raw.subkey_proof_file.map(|path| path.relative()),
         nip05_names: raw.nip05_names.unwrap_or_else(|| vec!["_".into()]),
     })
 }
 
-fn check_local(raw: RawLocal, overrides: &Overrides, data_dir: &Path) -> Result<Local, ConfigError> {
+fn check_local(
+    raw: RawLocal,
+    overrides: &Overrides,
+    port: Option<u16>,
+    data_dir: &Path,
+) -> Result<Local, ConfigError> {
     let listen = overrides.listen.clone().or(raw.listen);
     let listen = listen.map(|text| check_listen(&text, raw.allow_remote)).transpose()?;
+    // Portal's daemon names no address: every one, where the operator lets other machines in.
+    let ip = if raw.allow_remote { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let listen = listen.or(port.map(|port| SocketAddr::from((ip, port))));
     let socket_mode = u32::from_str_radix(&raw.socket_mode, 8)
         .ok()
         .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
@@ -208,6 +234,11 @@ pub fn default_socket() -> PathBuf {
         return dir.join("portico/portico.sock");
     }
     PathBuf::from(format!("/tmp/portico-{}/portico.sock", nix::unistd::geteuid()))
+}
+
+/// Where `portico.toml` and the service's key lie when nobody says.
+pub fn default_folder() -> Option<PathBuf> {
+    xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico"))
 }
 
 pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {

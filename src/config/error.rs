@@ -41,6 +41,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         error: Refused,
     },
+    /// A variable that is not one of ours has a value that cannot be used.
+    #[error("{variable}: {reason}")]
+    Variable {
+        /// Its name.
+        variable: String,
+        /// What is wrong with its value.
+        reason: String,
+    },
     /// A key has a value that cannot be used.
     #[error("{key}: {reason}{place}")]
     Invalid {

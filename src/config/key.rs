@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use nostr_sdk::{Keys, SecretKey, ToBech32};
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::files::{self, FileError};
+
+/// The variable of Portal's daemon that holds the service's key.
+pub const PRIVATE_KEY: &str = "PORTAL__NOSTR__PRIVATE_KEY";
 
 /// Why the service has no key.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +25,9 @@ pub enum KeyError {
     /// The file holds something else than a key. What it holds is not repeated here.
     #[error("the key file {} must hold nsec1… or 64 hex digits", .0.display())]
     Malformed(PathBuf),
+    /// The variable of Portal's daemon holds something else than a key. What it holds is not repeated here.
+    #[error("{PRIVATE_KEY} must hold nsec1… or 64 hex digits")]
+    MalformedVariable,
 }
 
 /// Reads the service's key; `None`: there is no such file.
@@ -29,6 +36,12 @@ pub fn load(path: &Path) -> Result<Option<Keys>, KeyError> {
     let Some(text) = text else { return Ok(None) };
     let secret = SecretKey::parse(&text).map_err(|_| KeyError::Malformed(path.to_owned()))?;
     Ok(Some(Keys::new(secret)))
+}
+
+/// Reads a key that was given by Portal's variable.
+pub fn parse(given: &SecretString) -> Result<Keys, KeyError> {
+    let secret = SecretKey::parse(given.expose_secret().trim()).map_err(|_| KeyError::MalformedVariable)?;
+    Ok(Keys::new(secret))
 }
 
 /// Makes a new key and keeps it in a new file, readable by its owner alone.

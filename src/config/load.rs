@@ -6,9 +6,12 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::check::{check, check_tls, xdg};
+use super::check::{check, check_profile, check_tls, xdg};
 use super::error::place;
 use super::mistake::in_toml;
+use super::moved::Moved;
+use super::portal::Portal;
+use super::profile::ProfileRules;
 use super::raw::Raw;
 use super::{Config, ConfigError, environment, files};
 use crate::tls::Tls;
@@ -50,8 +53,19 @@ const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
 /// # Errors
 /// [`ConfigError`]: names the key, and the file or variable that it stands in.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
-    let (raw, file, layers) = read(overrides)?;
-    check(raw, file, overrides).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
+    let Read { file, layers, raw, portal, mut moved } = Read::of(overrides)?;
+    let checked = check(raw, file, overrides, &portal, &mut moved);
+    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
+}
+
+/// Reads `[profile]` again, as [`load`] does.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn load_profile(overrides: &Overrides) -> Result<ProfileRules, ConfigError> {
+    let Read { layers, raw, moved, .. } = Read::of(overrides)?;
+    let checked = check_profile(raw.profile);
+    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
 }
 
 /// `[tls]` alone, for commands that need nothing else of the configuration.
@@ -59,16 +73,30 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError`], as of [`load`].
 pub fn load_tls(overrides: &Overrides) -> Result<Tls, ConfigError> {
-    let (raw, _, layers) = read(overrides)?;
-    check_tls(raw.tls).map_err(|error| error.found_in(|key| origin(key, &layers, overrides)))
+    let Read { layers, raw, moved, .. } = Read::of(overrides)?;
+    let checked = check_tls(raw.tls);
+    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
 }
 
-fn read(overrides: &Overrides) -> Result<(Raw, Option<PathBuf>, Figment), ConfigError> {
-    let file = config_file(overrides.config.as_deref());
-    let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
-    let layers = written.merge(environment::layer());
-    let raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
-    Ok((raw, file, layers))
+/// All layers, put together and not yet checked.
+struct Read {
+    file: Option<PathBuf>,
+    layers: Figment,
+    raw: Raw,
+    portal: Portal,
+    moved: Moved,
+}
+
+impl Read {
+    fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file = config_file(overrides.config.as_deref());
+        let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
+        let layers = written.merge(environment::layer());
+        let mut raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+        let portal = Portal::in_environment()?;
+        let moved = Moved::fill(&mut raw, &portal, overrides);
+        Ok(Self { file, layers, raw, portal, moved })
+    }
 }
 
 fn config_file(named: Option<&Path>) -> Option<PathBuf> {
@@ -113,7 +141,10 @@ impl Provider for Written<'_> {
 }
 
 /// Where the value of a key comes from.
-fn origin(key: &str, layers: &Figment, overrides: &Overrides) -> String {
+fn origin(key: &str, layers: &Figment, moved: &Moved, overrides: &Overrides) -> String {
+    if let Some(variable) = moved.source(key) {
+        return format!(" (in the environment, as {variable})");
+    }
     match key {
         "local.listen" if overrides.listen.is_some() => " (in --listen or PORTICO_LISTEN)".into(),
         key => place(layers.find_metadata(key), key),

@@ -10,6 +10,9 @@ pub mod key;
 mod load;
 mod log;
 mod mistake;
+mod moved;
+mod portal;
+mod profile;
 mod raw;
 mod relays;
 mod session;
@@ -22,12 +25,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::tls::Tls;
-pub use check::default_socket;
+pub use check::{default_folder, default_socket};
 pub use environment::{UNUSED, unused as unused_variables};
 pub use error::ConfigError;
-pub use load::{Overrides, load, load_tls};
+pub use load::{Overrides, load, load_profile, load_tls};
 pub use log::{Log, LogFormat, NoSuchFilter};
+pub use moved::{Fate, PortalVariable};
+pub use portal::{PORTAL_PORT, Portal, SUBKEY_PROOF};
+pub use profile::ProfileRules;
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
 pub use session::{AccessRules, Checks, ForwardRules, SessionRules, SignUp};
@@ -49,6 +57,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `[service]`: who we are.
     pub service: Service,
+    /// `[profile]`: what wallets are told of us.
+    pub profile: ProfileRules,
+    /// The variables of Portal's own daemon that there are, and what became of each.
+    pub portal_variables: Vec<PortalVariable>,
     /// `[local]`: whom we listen to.
     pub local: Local,
     /// `[auth]`: limits of what is open.
@@ -86,6 +98,10 @@ pub struct Config {
 pub struct Service {
     /// Holds `nsec1…` or 64 hex digits; created when missing.
     pub key_file: PathBuf,
+    /// The key itself, from Portal's variables; then there is no file.
+    pub given_key: Option<SecretString>,
+    /// The SUBKEY_PROOF content itself, from Portal's variables.
+    pub given_proof: Option<String>,
     /// Holds the SUBKEY_PROOF content, when the key is a subkey.
     pub subkey_proof_file: Option<PathBuf>,
     /// Names under which `/.well-known/nostr.json` lists the service. Default: `_`.

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::log::Log;
+use super::profile::ProfileRules;
 use super::session::{AccessRules, ForwardRules, SessionRules};
 use super::wallets::Wallets;
 use super::webhook::RawWebhook;
@@ -31,6 +32,7 @@ pub(super) struct Raw {
     pub(super) wallets: Wallets,
     pub(super) forward: ForwardRules,
     pub(super) webhook: RawWebhook,
+    pub(super) profile: ProfileRules,
     pub(super) log: Log,
 }
 
@@ -62,7 +64,9 @@ pub(super) struct RawLocal {
     pub(super) allow_remote: bool,
     pub(super) token: Option<SecretString>,
     pub(super) token_file: Option<RelativePathBuf>,
+    #[serde(deserialize_with = "one_or_more")]
     pub(super) allowed_hosts: Vec<String>,
+    #[serde(deserialize_with = "one_or_more")]
     pub(super) allowed_origins: Vec<String>,
     pub(super) max_connections: usize,
     pub(super) max_connections_per_peer: usize,
@@ -93,6 +97,22 @@ fn digits<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error>
     Ok(match Digits::deserialize(from)? {
         Digits::Text(text) => text,
         Digits::Number(number) => number.to_string(),
+    })
+}
+
+/// A list, or text with commas, as people write it in the environment.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be a list in square brackets, or text with commas")]
+    enum OneOrMore {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match OneOrMore::deserialize(from)? {
+        OneOrMore::List(list) => list,
+        OneOrMore::Text(text) => {
+            text.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+        }
     })
 }
 

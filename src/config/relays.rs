@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::mistake::in_toml;
+use super::portal::{Portal, keys};
 use crate::shown;
 
 /// The file that comes with the source, built in for when there is none.
@@ -28,6 +29,8 @@ pub struct RelayEntry {
 pub enum RelaySource {
     /// A file.
     File(PathBuf),
+    /// The environment of Portal's own daemon, in this variable.
+    Environment(String),
     /// The list that is built into the program.
     BuiltIn,
 }
@@ -36,6 +39,7 @@ impl std::fmt::Display for RelaySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
+            Self::Environment(variable) => f.write_str(variable),
             Self::BuiltIn => f.write_str("built in"),
         }
     }
@@ -69,24 +73,48 @@ impl RelaySource {
     /// # Errors
     /// [`ConfigError`]: the file cannot be read, or what stands in it is wrong.
     pub fn reload(&self) -> Result<(Vec<RelayEntry>, Self), ConfigError> {
+        let portal = Portal::in_environment()?;
         match self {
-            Self::File(path) => load(Some(path)),
-            Self::BuiltIn => load(None),
+            Self::File(path) => load(Some(path), &portal),
+            Self::Environment(_) | Self::BuiltIn => load(None, &portal),
         }
     }
 }
 
-/// Reads the named file, else `relays.toml` of the working folder, else the built-in list.
-pub(super) fn load(named: Option<&Path>) -> Result<(Vec<RelayEntry>, RelaySource), ConfigError> {
+/// Reads the named file, else `relays.toml` of the working folder, else Portal's variable, else the built-in list.
+pub(super) fn load(
+    named: Option<&Path>,
+    portal: &Portal,
+) -> Result<(Vec<RelayEntry>, RelaySource), ConfigError> {
     let path = match named {
         Some(path) => path.to_owned(),
         None if Path::new("relays.toml").exists() => PathBuf::from("relays.toml"),
-        None => return Ok((parse(DEFAULT, Path::new("(built in)"))?, RelaySource::BuiltIn)),
+        None => {
+            return match given(portal)? {
+                Some(given) => Ok(given),
+                None => Ok((parse(DEFAULT, Path::new("(built in)"))?, RelaySource::BuiltIn)),
+            };
+        }
     };
     let read = super::files::read_config(&path);
     let read = read.map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
     let read = read.ok_or_else(|| ConfigError::missing(&path))?;
     Ok((parse(&read.text, &path)?, RelaySource::File(path)))
+}
+
+/// The relays that Portal's variable names. One that is named twice is one relay.
+fn given(portal: &Portal) -> Result<Option<(Vec<RelayEntry>, RelaySource)>, ConfigError> {
+    let (Some(variable), Some(list)) = (portal.variable(keys::RELAYS), &portal.relays) else {
+        return Ok(None);
+    };
+    let mut relays: Vec<RelayEntry> = Vec::with_capacity(list.len());
+    for text in list {
+        let url = relay_url(text).map_err(|error| portal.invalid(keys::RELAYS, error.to_string(), None))?;
+        if relays.iter().all(|known| known.url != url) {
+            relays.push(RelayEntry { url, read: true, write: true });
+        }
+    }
+    Ok(Some((relays, RelaySource::Environment(variable.to_owned()))))
 }
 
 /// This is not the address of a relay.

@@ -203,6 +203,16 @@ impl Default for RawWebhook {
 type Mistake = (&'static str, &'static str);
 
 impl RawWebhook {
+    /// Takes these where nothing is said of a receiver: one of ours never gets the secret of another.
+    /// `false`: something is said.
+    pub(super) fn fill(&mut self, url: Option<String>, secret: Option<SecretString>) -> bool {
+        if self.url.is_some() || self.secret.is_some() || self.secret_file.is_some() {
+            return false;
+        }
+        (self.url, self.secret) = (url, secret);
+        true
+    }
+
     /// The section checked; `None`: no receiver is configured.
     pub(super) fn check(self) -> Result<Option<Webhook>, Mistake> {
         let secret = match (self.secret, self.secret_file) {

@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
 use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
-    RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
+    ProfileRules, RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
 };
 use crate::tls::Tls;
 
@@ -140,9 +140,13 @@ impl Stage {
             data_dir: self.path("data"),
             service: Service {
                 key_file: self.path("service.key"),
+                given_key: None,
+                given_proof: None,
                 subkey_proof_file: None,
                 nip05_names: vec!["_".into()],
             },
+            profile: ProfileRules::default(),
+            portal_variables: Vec::new(),
             local: Local {
                 socket: self.socket(),
                 socket_mode: 0o600,

@@ -39,9 +39,9 @@ const MAX_WANTED: usize = 1024;
 /// The relays: a cheap handle; all clones mean the same.
 #[derive(Clone)]
 pub struct Relays {
-    fleet: Arc<Fleet>,
+    pub(super) fleet: Arc<Fleet>,
     wanted: mpsc::Sender<RelayUrl>,
-    fetches: Arc<Semaphore>,
+    pub(super) fetches: Arc<Semaphore>,
 }
 
 impl Relays {

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     tcp: bool,
     env: Vec<(&'static str, String)>,
     key_file: &'static str,
+    /// Whether it is told by flags where its files are.
+    flags: bool,
     /// Sockets that it is started with, as a service manager would do it.
     handed: Vec<OwnedFd>,
     /// How many files it may open, if not as many as the test.
@@ -53,7 +55,15 @@ impl Daemon {
         let config = folder.path().join("portico.toml");
         std::fs::write(&config, "").unwrap();
         std::fs::set_permissions(&config, Permissions::from_mode(0o600)).unwrap();
-        Plan { folder, tcp: false, env: Vec::new(), key_file: "service.key", handed: Vec::new(), files: None }
+        Plan {
+            folder,
+            tcp: false,
+            env: Vec::new(),
+            key_file: "service.key",
+            flags: true,
+            handed: Vec::new(),
+            files: None,
+        }
     }
 
     /// A daemon whose only relay nobody is at, to be started: it opens logins that no wallet will hear of.
@@ -231,6 +241,12 @@ impl Plan {
         self
     }
 
+    /// Without the flags that say where configuration, relays and key are.
+    pub(crate) fn without_flags(mut self) -> Self {
+        self.flags = false;
+        self
+    }
+
     /// With its key in this file of its folder.
     pub(crate) fn with_key_file(mut self, name: &'static str) -> Self {
         self.key_file = name;
@@ -269,9 +285,12 @@ impl Plan {
     pub(crate) fn command(&self) -> Command {
         let at = |name: &str| self.folder().join(name);
         let mut command = portico(self.folder());
-        command.arg("serve").arg("--config").arg(at("portico.toml")).arg("--relays").arg(at("relays.toml"));
-        command.arg("--socket").arg(self.socket()).arg("--data-dir").arg(at("data"));
-        command.arg("--key-file").arg(at(self.key_file)).env("PORTICO_LOG__FORMAT", "json");
+        command.arg("serve").arg("--socket").arg(self.socket()).arg("--data-dir").arg(at("data"));
+        command.env("PORTICO_LOG__FORMAT", "json");
+        if self.flags {
+            command.arg("--config").arg(at("portico.toml")).arg("--relays").arg(at("relays.toml"));
+            command.arg("--key-file").arg(at(self.key_file));
+        }
         if self.tcp {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -5,6 +5,7 @@
 pub(crate) mod beginning;
 pub(crate) mod ca;
 pub(crate) mod daemon;
+pub(crate) mod domain;
 pub(crate) mod issuer;
 pub(crate) mod para_api;
 pub(crate) mod phone;

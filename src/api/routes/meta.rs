@@ -18,7 +18,8 @@ pub(in crate::api) async fn health() -> &'static str {
 
 /// Whether logins reach it: a relay is subscribed, and the store can be written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "ready": true, "relays_ready": api.auth.readiness().await? })))
+    let relays_ready = api.auth.readiness().await?;
+    Ok(ok(json!({ "ready": true, "relays_ready": relays_ready, "profile": api.profile.standing() })))
 }
 
 pub(in crate::api) async fn version() -> Response {

@@ -151,7 +151,7 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
             json!({ "type": "fetch_nip05_profile", "profile": profile })
         }
         Command::SetProfile(new) => {
-            if !service.set_profile(&new.profile).await? {
+            if !session.api.profile.set(new.profile()).await? {
                 let message = "no relay took the profile";
                 return Err(ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
             }

@@ -12,6 +12,7 @@ use crate::api::routes::jwt::NewToken;
 use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
 use crate::auth::{Profile, StreamId};
+use crate::config::ProfileRules;
 
 /// A message of a client.
 pub(in crate::api) struct Request {
@@ -54,7 +55,15 @@ pub(super) struct Nip05 {
 
 #[derive(Deserialize)]
 pub(super) struct NewProfile {
-    pub(super) profile: Profile,
+    profile: Profile,
+}
+
+impl NewProfile {
+    /// As it is published.
+    pub(super) fn profile(self) -> ProfileRules {
+        let Profile { name, display_name, picture, nip05 } = self.profile;
+        ProfileRules { name, display_name, picture, nip05 }
+    }
 }
 
 #[derive(Deserialize)]

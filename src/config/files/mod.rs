@@ -45,7 +45,7 @@ const MAX_SECRET_BYTES: u64 = 16 * 1024;
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
-pub(super) const MIN_SECRET: usize = 16;
+pub const MIN_SECRET: usize = 16;
 
 /// Checks a folder of files that decide: nobody but its owner may add one, and its owner is one of these.
 ///

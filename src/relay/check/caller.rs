@@ -22,7 +22,7 @@ use crate::relay::raw;
 use crate::tls::Tls;
 
 /// What the relay sent. Reasons and notices are shortened.
-enum Said {
+pub(super) enum Said {
     Event(Box<Event>),
     Eose(String),
     Closed(Option<String>, String),
@@ -50,6 +50,11 @@ impl Caller {
             has_logged_in: false,
             last_notice: None,
         })
+    }
+
+    /// Logs in with these keys, where it has to.
+    pub(super) fn with_keys(self, keys: &Keys) -> Self {
+        Self { keys: keys.clone(), ..self }
     }
 
     pub(super) fn public_key(&self) -> PublicKey {
@@ -122,17 +127,17 @@ impl Caller {
         }
     }
 
-    async fn ask(&mut self, id: &SubscriptionId, filter: &Filter) -> Result<(), Problem> {
+    pub(super) async fn ask(&mut self, id: &SubscriptionId, filter: &Filter) -> Result<(), Problem> {
         let filters = vec![Cow::Borrowed(filter)];
         self.say(&ClientMessage::Req { subscription_id: Cow::Borrowed(id), filters }).await
     }
 
-    async fn say(&mut self, message: &ClientMessage<'_>) -> Result<(), Problem> {
+    pub(super) async fn say(&mut self, message: &ClientMessage<'_>) -> Result<(), Problem> {
         self.socket.send(Message::text(message.as_json())).await.map_err(|_| Problem::HungUp)
     }
 
     /// The next message; what asks for a login is answered on the way.
-    async fn hear(&mut self) -> Result<Said, Problem> {
+    pub(super) async fn hear(&mut self) -> Result<Said, Problem> {
         loop {
             let frame = self.socket.next().await.and_then(Result::ok).ok_or(Problem::HungUp)?;
             let Message::Text(text) = frame else { continue };
@@ -166,6 +171,6 @@ impl Caller {
     }
 }
 
-fn wants_login(reason: &str) -> bool {
+pub(super) fn wants_login(reason: &str) -> bool {
     MachineReadablePrefix::parse(reason) == Some(MachineReadablePrefix::AuthRequired)
 }

@@ -3,6 +3,7 @@
 
 mod caller;
 mod information;
+mod profile;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::shown;
 use crate::tls::Tls;
 use caller::Caller;
 pub use information::{Information, InformationError};
+pub use profile::{profile_at, publish_to};
 
 /// What a relay showed when it was tried. A time that is not there belongs to a step that was not reached.
 #[derive(Debug, Clone, Serialize)]
@@ -65,6 +67,12 @@ pub enum Problem {
     /// The event was refused, for this reason.
     #[error("it refused an ephemeral event: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
     EventRefused(String),
+    /// A profile was refused, for this reason.
+    #[error("it refused the profile: {0}")]
+    ProfileRefused(String),
+    /// It does not say what became of the profile.
+    #[error("it did not say in time whether it took the profile")]
+    NotConfirmed,
     /// The event did not arrive.
     #[error("it did not forward an ephemeral event in time")]
     NotForwarded,
@@ -84,6 +92,8 @@ impl Problem {
             Self::NoAnswer => "no_answer",
             Self::EventRefused(_) => "event_refused",
             Self::NotForwarded => "not_forwarded",
+            Self::ProfileRefused(_) => "profile_refused",
+            Self::NotConfirmed => "not_confirmed",
             Self::Forged => "forged",
         }
     }

@@ -1,0 +1,80 @@
+//! A refusal that names the header that was refused and the key that lets it in, for callers and in the log.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use tokio::time::Instant;
+
+use super::envelope::ApiError;
+
+/// The log tells of one such refusal in this time: anybody who reaches the socket can cause them.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The longest part of a header that is repeated, in characters.
+const SHOWN: usize = 80;
+
+/// When the log was last told.
+#[derive(Debug, Default)]
+pub(super) struct Stranger {
+    told: Mutex<Option<Instant>>,
+}
+
+impl Stranger {
+    /// Refuses a header that is not on the list of `key`.
+    pub(super) fn refuse(
+        &self,
+        header: &'static str,
+        value: Option<&HeaderValue>,
+        key: &'static str,
+    ) -> ApiError {
+        let value = shown(value);
+        if self.is_to_be_told(Instant::now()) {
+            tracing::warn!(header, value, key, "refused a request on TCP: {key} does not list this {header}");
+        }
+        let variable = key.replace('.', "__").to_uppercase();
+        ApiError::forbidden(format!(
+            "{header} {value:?} is not allowed: list it in {key} (or PORTICO_{variable})"
+        ))
+    }
+
+    fn is_to_be_told(&self, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|told| now.duration_since(told) >= EVERY);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
+    }
+}
+
+/// What strangers sent, fit for a log.
+fn shown(value: Option<&HeaderValue>) -> String {
+    let text = value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default();
+    text.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_header_and_the_key_that_lets_it_in() {
+        let host = HeaderValue::from_static("sdk-daemon:3000");
+        let refusal = Stranger::default().refuse("Host", Some(&host), "local.allowed_hosts");
+        assert_eq!(
+            refusal.message,
+            "Host \"sdk-daemon:3000\" is not allowed: list it in local.allowed_hosts (or PORTICO_LOCAL__ALLOWED_HOSTS)"
+        );
+    }
+
+    #[test]
+    fn whoever_reaches_the_socket_can_neither_flood_the_log_nor_write_long_lines() {
+        let (stranger, now) = (Stranger::default(), Instant::now());
+        assert!(stranger.is_to_be_told(now));
+        assert!(!stranger.is_to_be_told(now + EVERY / 2));
+        assert!(stranger.is_to_be_told(now + EVERY));
+        let long = HeaderValue::from_str(&"x".repeat(5000)).unwrap();
+        assert_eq!(shown(Some(&long)).len(), SHOWN);
+    }
+}

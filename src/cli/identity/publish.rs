@@ -1,0 +1,74 @@
+//! `portico identity publish`: `[profile]`, once, without the daemon. For services on a subkey, whose main key is
+//! elsewhere, and in the place of what was published elsewhere.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use nostr_sdk::{EventBuilder, RelayUrl};
+
+use crate::app;
+use crate::cli::terminal::{plain, say};
+use crate::cli::{CommandResult, Exit, Failure, relays};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Overrides};
+use crate::profile::metadata;
+use crate::{relay, shown};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The profile that the relays have of this key is replaced, wherever it was published. Where \
+                        the service runs on a subkey, give the main key as --key-file: wallets read the profile of \
+                        that one. Exits with 1 if a relay did not take it."
+)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// How long each step may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = relays::duration)]
+    timeout: Duration,
+}
+
+pub(super) async fn run(args: Args) -> CommandResult {
+    let config = config::load(&args.overrides).map_err(Failure::usage)?;
+    if config.profile.is_empty() {
+        return Err(Failure::usage("[profile] says nothing: there is nothing to publish"));
+    }
+    let key_file = config.service.key_file.display();
+    let keys = app::load_keys(&config.service)
+        .map_err(Failure::usage)?
+        .ok_or_else(|| Failure::usage(format!("there is no key in {key_file}")))?;
+    // The proof holds for the subkey: whoever has that one has the wrong key.
+    let has_proof = config.service.subkey_proof_file.is_some() || config.service.given_proof.is_some();
+    if has_proof && app::check_identity(&config.service, &keys, &SystemClock).is_ok() {
+        return Err(Failure::usage(format!(
+            "{key_file} holds a subkey, and wallets read the profile of the main key: give that as --key-file"
+        )));
+    }
+    let key = keys.public_key();
+    let relays: Vec<RelayUrl> =
+        config.relays.iter().filter(|relay| relay.write).map(|relay| relay.url.clone()).collect();
+    let found =
+        join_all(relays.iter().map(|url| relay::profile_at(url, &key, args.timeout, &config.tls))).await;
+    let newest =
+        found.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref()).map(|event| event.created_at).max();
+    let now = SystemClock.now().secs();
+    let at = newest.map_or(now, |newest| now.max(newest.as_secs().saturating_add(1)));
+    let event = EventBuilder::metadata(&metadata(&config.profile))
+        .custom_created_at(nostr_sdk::Timestamp::from_secs(at))
+        .sign_with_keys(&keys)
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    let told =
+        join_all(relays.iter().map(|url| relay::publish_to(url, &event, &keys, args.timeout, &config.tls)))
+            .await;
+    for (url, told) in relays.iter().zip(&told) {
+        match told {
+            Ok(()) => say!("published    {}", shown::relay(url)),
+            Err(problem) => say!("problem      {}: {}", shown::relay(url), plain(&problem.to_string())),
+        }
+    }
+    match told.iter().filter(|told| told.is_ok()).count() {
+        0 => Err(Failure::new(Exit::Unavailable, "no relay took the profile")),
+        taken if taken == told.len() => Ok(Exit::Success),
+        _ => Ok(Exit::No),
+    }
+}

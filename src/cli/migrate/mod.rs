@@ -1,0 +1,160 @@
+//! `portico migrate-from-portal`: the configuration of Portal's daemon, written as Portico's.
+
+mod written;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::terminal::{plain, say};
+use super::{CommandResult, Exit, Failure};
+use crate::config::{self, Overrides, Portal, files};
+use written::Written;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Portal's variables (PORTAL__SECTION__KEY) that are set go before the file, as for Portal's \
+                        daemon. Written are portico.toml (0600: the API token and the secret of the webhook stand \
+                        in it), relays.toml, service.key (0600) and, for a service on a subkey, proof.json. What \
+                        has no counterpart is named. docs/moving-from-portal.md tells what differs."
+)]
+pub(super) struct Args {
+    /// Portal's config.toml, most likely ~/.portal-rest/config.toml
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Folder of the new files [default: $XDG_CONFIG_HOME/portico]
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Replace files that are there; each is kept as NAME.before-migration
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args) -> CommandResult {
+    let text = fs::read_to_string(&args.file)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
+    let portal = Portal::in_file(&text, &args.file).map_err(Failure::usage)?;
+    let folder = match &args.into {
+        Some(folder) => folder.clone(),
+        None => config::default_folder().ok_or_else(|| Failure::usage("there is no HOME: give --into"))?,
+    };
+    let from = args.file.display().to_string();
+    let written = written::write(&portal, &plain(&from)).map_err(Failure::usage)?;
+    let files = Files::of(&written, &folder);
+    files.refuse_what_is_there(args.force)?;
+    files::create_private_dir(&folder).map_err(|error| unwritable(&folder, &error))?;
+    files.put(&folder)?;
+
+    portal.variables.values().for_each(|name| say!("read         {name}"));
+    files.0.iter().for_each(|file| say!("written      {}", file.path.display()));
+    for (key, reason) in &written.left_out {
+        say!("left out     {}: {}", plain(key), plain(reason));
+    }
+    say!(
+        "differs      Portico listens on 127.0.0.1 alone, and refuses a Host that is not listed: see [local]"
+    );
+    say!("next         portico identity check --config {}", folder.join(CONFIG).display());
+    Ok(Exit::Success)
+}
+
+const CONFIG: &str = "portico.toml";
+
+/// What is to be written.
+struct Files(Vec<NewFile>);
+
+struct NewFile {
+    path: PathBuf,
+    text: zeroize::Zeroizing<String>,
+    mode: u32,
+}
+
+impl Files {
+    fn of(written: &Written, folder: &Path) -> Self {
+        let Written { config, relays, key, proof, .. } = written;
+        let file = |name: &str, text: &str, mode| NewFile {
+            path: folder.join(name),
+            text: zeroize::Zeroizing::new(format!("{}\n", text.trim_end())),
+            mode,
+        };
+        let relays = relays.as_ref().map(|text| file("relays.toml", text, 0o644));
+        let proof = proof.as_ref().map(|text| file("proof.json", text, 0o600));
+        let others = [Some(file(CONFIG, config, 0o600)), relays, proof];
+        // The key first: a configuration without it would make another service.
+        Self([Some(file("service.key", key, 0o600))].into_iter().chain(others).flatten().collect())
+    }
+
+    fn refuse_what_is_there(&self, force: bool) -> Result<(), Failure> {
+        for file in &self.0 {
+            let (path, backup) = (&file.path, file.backup());
+            if path.symlink_metadata().is_ok() && !force {
+                let hint = "give another --into, or --force to replace it";
+                return Err(Failure::usage(format!("{} is there already: {hint}", path.display())));
+            }
+            if force && path.symlink_metadata().is_ok() && backup.symlink_metadata().is_ok() {
+                let why = "is there already: move it away first";
+                return Err(Failure::usage(format!("{} {why}", backup.display())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of them beside their places, reads them as `serve` would, and only then renames them.
+    fn put(&self, folder: &Path) -> Result<(), Failure> {
+        let staged = tempfile::Builder::new()
+            .prefix(".portico-migrate-")
+            .tempdir_in(folder)
+            .map_err(|error| unwritable(folder, &error))?;
+        for file in &self.0 {
+            file.write(&staged.path().join(file.name())).map_err(|error| unwritable(&file.path, &error))?;
+        }
+        check(&staged, folder)?;
+        for file in &self.0 {
+            if file.path.symlink_metadata().is_ok() {
+                fs::rename(&file.path, file.backup()).map_err(|error| unwritable(&file.path, &error))?;
+            }
+            // Never over what came meanwhile.
+            fs::hard_link(staged.path().join(file.name()), &file.path)
+                .map_err(|error| unwritable(&file.path, &error))?;
+        }
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| unwritable(folder, &error))
+    }
+}
+
+impl NewFile {
+    fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.path.with_file_name(format!("{}.before-migration", self.name()))
+    }
+
+    fn write(&self, to: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(self.mode).open(to)?;
+        file.write_all(self.text.as_bytes())?;
+        file.sync_all()
+    }
+}
+
+/// Whether `serve` would take what was written.
+fn check(staged: &TempDir, folder: &Path) -> Result<(), Failure> {
+    let overrides = Overrides {
+        config: Some(staged.path().join(CONFIG)),
+        data_dir: Some(staged.path().join("data")),
+        ..Overrides::default()
+    };
+    config::load(&overrides).map(drop).map_err(|error| {
+        let error =
+            error.to_string().replace(&staged.path().display().to_string(), &folder.display().to_string());
+        Failure::usage(format!("nothing was written, as Portico would not take it: {error}"))
+    })
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,265 @@
+//! The files that say what Portal's configuration said, as text. Pure.
+
+use std::fmt::Write;
+
+use nostr_sdk::{Keys, ToBech32};
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use crate::config::files::MIN_SECRET;
+use crate::config::{PORTAL_PORT, Portal, ProfileRules};
+use crate::protocol::SubkeyProof;
+
+/// The token of Portal's example, which everybody knows.
+const EXAMPLE_TOKEN: &str = "your-auth-token";
+
+/// The files, by what they hold.
+pub(super) struct Written {
+    /// `portico.toml`; it may hold secrets.
+    pub(super) config: Zeroizing<String>,
+    /// `relays.toml`.
+    pub(super) relays: Option<String>,
+    /// `service.key`.
+    pub(super) key: Zeroizing<String>,
+    /// `proof.json`.
+    pub(super) proof: Option<String>,
+    /// What was not taken over: the key, and why.
+    pub(super) left_out: Vec<(String, String)>,
+}
+
+/// Why nothing can be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    /// There is no key.
+    #[error(
+        "nostr.private_key is missing: without it Portico would be another service (PORTAL__NOSTR__PRIVATE_KEY \
+         gives it, too)"
+    )]
+    NoKey,
+    /// It is none.
+    #[error("nostr.private_key must be nsec1… or 64 hex digits")]
+    MalformedKey,
+    /// The proof is none.
+    #[error("nostr.subkey_proof is no proof of a subkey")]
+    MalformedProof,
+}
+
+/// Writes Portal's settings as Portico's. `from` names where they come from.
+pub(super) fn write(portal: &Portal, from: &str) -> Result<Written, Unusable> {
+    let key = portal.private_key.as_ref().ok_or(Unusable::NoKey)?;
+    let keys = Keys::parse(key.expose_secret().trim()).map_err(|_| Unusable::MalformedKey)?;
+    let Ok(nsec) = keys.secret_key().to_bech32();
+    let proof = portal.subkey_proof.clone();
+    if proof.as_ref().is_some_and(|proof| serde_json::from_str::<SubkeyProof>(proof).is_err()) {
+        return Err(Unusable::MalformedProof);
+    }
+    let mut left_out = LeftOut::default();
+    let relays = portal.relays.as_ref().map(|relays| relay_list(relays, &mut left_out));
+
+    let mut text = Zeroizing::new(format!("# Written by `portico migrate-from-portal` from {from}.\n"));
+    if relays.is_some() {
+        text.push_str("relays_file = \"relays.toml\"\n");
+    }
+    text.push_str("\n[service]\nkey_file = \"service.key\"\n");
+    if proof.is_some() {
+        text.push_str("subkey_proof_file = \"proof.json\"\n");
+    }
+    local(portal, &mut text, &mut left_out);
+    profile(&portal.profile, &mut text, &mut left_out);
+    webhook(portal, &mut text, &mut left_out);
+    log(portal, &mut text, &mut left_out);
+    for key in &portal.others {
+        left_out.add(key, why_not(key));
+    }
+    Ok(Written { config: text, relays, key: Zeroizing::new(nsec), proof, left_out: left_out.0 })
+}
+
+#[derive(Default)]
+struct LeftOut(Vec<(String, String)>);
+
+impl LeftOut {
+    fn add(&mut self, key: &str, reason: impl Into<String>) {
+        self.0.push((key.to_owned(), reason.into()));
+    }
+}
+
+fn relay_list(relays: &[String], left_out: &mut LeftOut) -> String {
+    let mut text = String::from("# The relays that login URLs name; `portico relays check` tries them.\n");
+    let mut known = Vec::new();
+    for relay in relays {
+        match crate::config::relay_url(relay) {
+            Ok(url) if known.contains(&url) => {}
+            Ok(url) => {
+                let _ = write!(text, "\n[[relay]]\nurl = {}\n", quoted(url.as_str()));
+                known.push(url);
+            }
+            Err(error) => left_out.add("nostr.relays", error.to_string()),
+        }
+    }
+    text
+}
+
+fn local(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+    let port = portal.listen_port.unwrap_or(PORTAL_PORT);
+    let _ = write!(
+        text,
+        "\n[local]\nlisten = \"127.0.0.1:{port}\"\n\
+         # Portal's daemon listens on every address. For an app in another container or on another machine:\n\
+         # listen = \"0.0.0.0:{port}\"\n# allow_remote = true\n\
+         # … and the name by which it calls this daemon, else it gets 403:\n\
+         # allowed_hosts = [\"sdk-daemon\"]\n\
+         # Web pages that call this port themselves, else they get 403:\n\
+         # allowed_origins = [\"https://app.example\"]\n"
+    );
+    match portal.auth_token.as_ref().map(|token| token.expose_secret().trim()) {
+        None => left_out.add(
+            "auth.auth_token",
+            "it is missing; Portico makes a token at its first start, and logs its file",
+        ),
+        Some(EXAMPLE_TOKEN) => {
+            left_out.add(
+                "auth.auth_token",
+                "it is the example's; Portico makes a token at its first start, and logs its file",
+            );
+        }
+        Some(token) => {
+            let _ = writeln!(text, "token = {}", quoted(token));
+        }
+    }
+}
+
+fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
+    let mut lines = String::new();
+    let ProfileRules { name, display_name, picture, nip05 } = profile.clone();
+    let none = ProfileRules::default;
+    for (key, value, alone) in [
+        ("name", &name, ProfileRules { name: name.clone(), ..none() }),
+        ("display_name", &display_name, ProfileRules { display_name: display_name.clone(), ..none() }),
+        ("picture", &picture, ProfileRules { picture: picture.clone(), ..none() }),
+        ("nip05", &nip05, ProfileRules { nip05: nip05.clone(), ..none() }),
+    ] {
+        let Some(value) = value else { continue };
+        match alone.check() {
+            Ok(()) => drop(writeln!(lines, "{key} = {}", quoted(value))),
+            Err((key, reason)) => left_out.add(key, reason),
+        }
+    }
+    if !lines.is_empty() {
+        let _ = write!(text, "\n[profile]\n{lines}");
+    }
+    if nip05.is_some_and(|name| name.ends_with("@getportal.cc")) {
+        left_out.add(
+            "the registration of profile.nip05 at getportal.cc",
+            "Portico registers no names; one that Portal's daemon has registered stays",
+        );
+    }
+}
+
+fn webhook(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+    let secret = portal.webhook_secret.as_ref().map(|secret| secret.expose_secret());
+    match (&portal.webhook_url, secret) {
+        (Some(url), Some(secret)) if secret.len() >= MIN_SECRET => {
+            let _ = write!(text, "\n[webhook]\nurl = {}\nsecret = {}\n", quoted(url), quoted(secret));
+        }
+        (Some(url), secret) => {
+            let _ = write!(
+                text,
+                "\n[webhook]\n# url = {}\n# secret = \"…\"                # at least {MIN_SECRET} bytes; your program checks signatures with it\n",
+                quoted(url)
+            );
+            let reason = match secret {
+                None => "Portico signs every delivery: give webhook.secret, too",
+                Some(_) => "its secret is too short: give both, with a longer one",
+            };
+            left_out.add("webhook.url", reason);
+        }
+        (None, Some(_)) => left_out.add("webhook.secret", "there is no webhook.url"),
+        (None, None) => {}
+    }
+}
+
+fn log(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+    match portal.log_filter.as_deref() {
+        None | Some("info") => {}
+        Some(level @ ("error" | "warn" | "debug" | "trace" | "off")) => {
+            let _ = write!(text, "\n[log]\nlevel = {}\n", quoted(level));
+        }
+        Some(_) => left_out.add("logging.filter", "its names are those of Portal's program: set log.level"),
+    }
+}
+
+/// Why a setting has no counterpart.
+fn why_not(key: &str) -> &'static str {
+    match key.split('.').next() {
+        Some("wallet") => "payments are not part of Portico",
+        Some("database") => {
+            "Portico has a database of its own (data_dir); what was open in the old one has ended"
+        }
+        _ => "Portico does not know it",
+    }
+}
+
+/// Text as TOML has it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portal() -> Portal {
+        Portal { private_key: Some("1b".repeat(32).into()), ..Portal::default() }
+    }
+
+    fn written(portal: &Portal) -> Written {
+        write(portal, "config.toml").unwrap()
+    }
+
+    fn left_out(portal: &Portal) -> Vec<String> {
+        written(portal).left_out.into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn a_key_is_needed_and_a_bad_one_is_not_repeated() {
+        assert!(matches!(write(&Portal::default(), "x"), Err(Unusable::NoKey)));
+        let bad = Portal { private_key: Some("your-nostr-private-key".into()), ..Portal::default() };
+        let error = write(&bad, "x").err().unwrap().to_string();
+        assert!(error.contains("nostr.private_key") && !error.contains("your-nostr"), "{error}");
+        assert!(written(&portal()).key.starts_with("nsec1"));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_over_is_named() {
+        let full = Portal {
+            auth_token: Some("your-auth-token".into()),
+            relays: Some(vec!["wss://a.example".into(), "a.example".into()]),
+            webhook_url: Some("https://a.example/hook".into()),
+            webhook_secret: Some("short".into()),
+            profile: ProfileRules { picture: Some("logo.png".into()), ..ProfileRules::default() },
+            log_filter: Some("portal_rest=debug".into()),
+            others: vec!["wallet.ln_backend".into()],
+            ..portal()
+        };
+        assert_eq!(
+            left_out(&full),
+            [
+                "nostr.relays",
+                "auth.auth_token",
+                "profile.picture",
+                "webhook.url",
+                "logging.filter",
+                "wallet.ln_backend"
+            ]
+        );
+        assert!(!written(&full).config.contains("short"));
+    }
+
+    #[test]
+    fn text_is_quoted_so_that_no_value_becomes_a_key() {
+        let name = "a\"\n[local]\ntoken = \"x";
+        let token = Portal { auth_token: Some(name.into()), ..portal() };
+        let table: toml::Table = toml::from_str(&written(&token).config).unwrap();
+        assert_eq!(table["local"]["token"].as_str(), Some(name));
+    }
+}

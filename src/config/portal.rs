@@ -1,0 +1,259 @@
+//! What Portal's own daemon is configured with: its `config.toml`, and its variables `PORTAL__SECTION__KEY`.
+//! Read for services that move over from it.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::ConfigError;
+use super::mistake::in_toml;
+use super::profile::ProfileRules;
+
+/// The variable that holds the proof of a subkey.
+pub const SUBKEY_PROOF: &str = "PORTAL__NOSTR__SUBKEY_PROOF";
+
+const PREFIX: &str = "PORTAL__";
+
+/// The port that Portal's daemon listens on where nobody says otherwise.
+pub const PORTAL_PORT: u16 = 3000;
+
+/// The settings that have a counterpart here, as `section.key` of Portal's.
+pub(super) mod keys {
+    pub(crate) const AUTH_TOKEN: &str = "auth.auth_token";
+    pub(crate) const LISTEN_PORT: &str = "info.listen_port";
+    pub(crate) const PRIVATE_KEY: &str = "nostr.private_key";
+    pub(crate) const RELAYS: &str = "nostr.relays";
+    pub(crate) const SUBKEY_PROOF: &str = "nostr.subkey_proof";
+    pub(crate) const WEBHOOK_URL: &str = "webhook.url";
+    pub(crate) const WEBHOOK_SECRET: &str = "webhook.secret";
+    pub(crate) const PROFILE: [&str; 4] =
+        ["profile.name", "profile.display_name", "profile.picture", "profile.nip05"];
+    pub(crate) const LOG_FILTER: &str = "logging.filter";
+}
+
+/// The settings of Portal's daemon, as far as they are given.
+#[derive(Debug, Clone, Default)]
+pub struct Portal {
+    /// The token of its API.
+    pub auth_token: Option<SecretString>,
+    /// The port of its API.
+    pub listen_port: Option<u16>,
+    /// The service's key, hex or `nsec1…`.
+    pub private_key: Option<SecretString>,
+    /// Its relays, as they are written.
+    pub relays: Option<Vec<String>>,
+    /// The proof of a subkey, as JSON.
+    pub subkey_proof: Option<String>,
+    /// Where events are posted to.
+    pub webhook_url: Option<String>,
+    /// … and what signs them.
+    pub webhook_secret: Option<SecretString>,
+    /// What wallets are told of the service.
+    pub profile: ProfileRules,
+    /// What it logs.
+    pub log_filter: Option<String>,
+    /// What has no counterpart here, as `section.key`.
+    pub others: Vec<String>,
+    /// The variables that something was read from, by the key that they give.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// A value as it is written: secrets are among them, so it is never shown.
+enum Written {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Portal {
+    /// What the environment says.
+    ///
+    /// # Errors
+    /// A variable has a value that cannot be used.
+    pub fn in_environment() -> Result<Self, ConfigError> {
+        let mut settings = BTreeMap::new();
+        let variables = read_variables(variables(), &mut settings);
+        Self::of(settings, variables, None)
+    }
+
+    /// What a `config.toml` says, and the environment, which goes first.
+    ///
+    /// # Errors
+    /// The file is no TOML, or a setting has a value that cannot be used.
+    pub fn in_file(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let table: toml::Table = toml::from_str(text)
+            .map_err(|error| ConfigError::File { path: path.to_owned(), reason: in_toml(text, &error) })?;
+        let mut settings = BTreeMap::new();
+        read_table("", &table, &mut settings);
+        let variables = read_variables(variables(), &mut settings);
+        Self::of(settings, variables, Some(path))
+    }
+
+    /// The variable that gives a key, if one does.
+    pub fn variable(&self, key: &str) -> Option<&str> {
+        self.variables.get(key).map(String::as_str)
+    }
+
+    fn of(
+        mut settings: BTreeMap<String, Written>,
+        variables: BTreeMap<String, String>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let mut text = |key: &str| settings.remove(key).map(Written::into_text);
+        let port = text(keys::LISTEN_PORT);
+        let [name, display_name, picture, nip05] = keys::PROFILE.map(&mut text);
+        let portal = Self {
+            auth_token: text(keys::AUTH_TOKEN).map(SecretString::from),
+            private_key: text(keys::PRIVATE_KEY).map(SecretString::from),
+            subkey_proof: text(keys::SUBKEY_PROOF),
+            webhook_url: text(keys::WEBHOOK_URL),
+            webhook_secret: text(keys::WEBHOOK_SECRET).map(SecretString::from),
+            log_filter: text(keys::LOG_FILTER),
+            profile: ProfileRules { name, display_name, picture, nip05 },
+            relays: settings.remove(keys::RELAYS).map(Written::into_list),
+            others: settings.into_keys().collect(),
+            listen_port: None,
+            variables,
+        };
+        let Some(port) = port else { return Ok(portal) };
+        match port.trim().parse() {
+            Ok(port) => Ok(Self { listen_port: Some(port), ..portal }),
+            Err(_) => Err(portal.invalid(keys::LISTEN_PORT, format!("{port:?} is not a port"), file)),
+        }
+    }
+
+    /// A setting has a value that cannot be used.
+    pub(super) fn invalid(&self, key: &str, reason: String, file: Option<&Path>) -> ConfigError {
+        match (self.variable(key), file) {
+            (Some(variable), _) => ConfigError::Variable { variable: variable.to_owned(), reason },
+            (None, file) => ConfigError::File {
+                path: file.unwrap_or(Path::new("(environment)")).to_owned(),
+                reason: format!("{key}: {reason}"),
+            },
+        }
+    }
+}
+
+impl Written {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::List(list) => list.join(","),
+        }
+    }
+
+    fn into_list(self) -> Vec<String> {
+        let list = match self {
+            Self::Text(text) => text.split(',').map(str::to_owned).collect(),
+            Self::List(list) => list,
+        };
+        list.iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim().is_empty(),
+            Self::List(list) => list.is_empty(),
+        }
+    }
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Takes over Portal's variables, which go before what is there. One that is empty says nothing: that is how
+/// compose files pass on what is not set. Returns the names of the variables, by their keys.
+fn read_variables(
+    variables: impl Iterator<Item = (String, String)>,
+    settings: &mut BTreeMap<String, Written>,
+) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for (name, value) in variables {
+        // Portal's daemon does not look at the case of a name.
+        let Some(key) = name.to_uppercase().strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+        let (key, value) = (key.replace("__", "."), Written::Text(value));
+        if !value.is_empty() {
+            settings.insert(key.clone(), value);
+            names.insert(key, name);
+        }
+    }
+    names
+}
+
+fn read_table(above: &str, table: &toml::Table, settings: &mut BTreeMap<String, Written>) {
+    for (name, value) in table {
+        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        let written = match value {
+            toml::Value::Table(below) => {
+                read_table(&key, below, settings);
+                continue;
+            }
+            toml::Value::Array(list) => Written::List(list.iter().map(text).collect()),
+            value => Written::Text(text(value)),
+        };
+        if !written.is_empty() {
+            settings.insert(key, written);
+        }
+    }
+}
+
+fn text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn of(variables: &[(&str, &str)], toml: &str) -> Portal {
+        let mut settings = BTreeMap::new();
+        read_table("", &toml::from_str(toml).unwrap(), &mut settings);
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let names = read_variables(variables, &mut settings);
+        Portal::of(settings, names, Some(Path::new("config.toml"))).unwrap()
+    }
+
+    #[test]
+    fn a_variable_goes_before_the_file_and_an_empty_one_says_nothing() {
+        let toml = "[auth]\nauth_token = \"file\"\n[nostr]\nrelays = [\"wss://a.example\"]\n[info]\nlisten_port = 3001\n";
+        let variables = [
+            ("PORTAL__AUTH__AUTH_TOKEN", "variable"),
+            ("PORTAL__NOSTR__RELAYS", ""),
+            ("portal__info__listen_port", "4000"),
+        ];
+        let portal = of(&variables, toml);
+        assert_eq!(portal.auth_token.unwrap().expose_secret(), "variable");
+        assert_eq!(portal.relays.unwrap(), ["wss://a.example"]);
+        assert_eq!(portal.listen_port, Some(4000));
+        assert_eq!(portal.variables[keys::LISTEN_PORT], "portal__info__listen_port");
+    }
+
+    #[test]
+    fn a_list_in_a_variable_is_separated_by_commas() {
+        let portal = of(&[("PORTAL__NOSTR__RELAYS", "wss://a.example, wss://b.example,")], "");
+        assert_eq!(portal.relays.unwrap(), ["wss://a.example", "wss://b.example"]);
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_named() {
+        let portal = of(
+            &[("PORTAL__WALLET__NWC__URL", "nostr+walletconnect://secret"), ("PORTICO_LISTEN", "x")],
+            "[wallet]\nln_backend = \"none\"\n[database]\npath = \"x.db\"\n",
+        );
+        assert_eq!(portal.others, ["database.path", "wallet.ln_backend", "wallet.nwc.url"]);
+        assert!(!format!("{portal:?}").contains("walletconnect"), "{portal:?}");
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_named_with_its_variable() {
+        let mut settings = BTreeMap::new();
+        let variables = [("PORTAL__INFO__LISTEN_PORT".to_owned(), "http".to_owned())];
+        let names = read_variables(variables.into_iter(), &mut settings);
+        let error = Portal::of(settings, names, None).unwrap_err().to_string();
+        assert_eq!(error, "PORTAL__INFO__LISTEN_PORT: \"http\" is not a port");
+    }
+}

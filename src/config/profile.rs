@@ -1,0 +1,175 @@
+//! `[profile]`: what wallets are told of the service, checked before it is published.
+
+use nostr_sdk::nips::nip05::Nip05Address;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The longest name, in bytes: wallets show it on one line.
+const MAX_NAME: usize = 128;
+
+/// The longest URL of a picture, in bytes.
+const MAX_PICTURE: usize = 2048;
+
+/// The longest NIP-05 name, in bytes.
+const MAX_NIP05: usize = 320;
+
+/// What a service says of itself (NIP-01, kind 0). What is absent is not published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfileRules {
+    /// Short name.
+    pub name: Option<String>,
+    /// Name to show.
+    pub display_name: Option<String>,
+    /// URL of a picture.
+    pub picture: Option<String>,
+    /// A NIP-05 name that points back to the service's key. Portal's wallet shows this one.
+    pub nip05: Option<String>,
+}
+
+/// What is wrong with the section: the key, and the reason.
+type Mistake = (&'static str, String);
+
+impl ProfileRules {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether all of it can be shown by wallets.
+    ///
+    /// # Errors
+    /// The key, and what is wrong with it.
+    pub fn check(&self) -> Result<(), Mistake> {
+        let Self { name, display_name, picture, nip05 } = self;
+        check_text("profile.name", name, MAX_NAME)?;
+        check_text("profile.display_name", display_name, MAX_NAME)?;
+        check_text("profile.picture", picture, MAX_PICTURE)?;
+        check_text("profile.nip05", nip05, MAX_NIP05)?;
+        if picture.as_deref().is_some_and(|picture| !is_picture(picture)) {
+            return Err(("profile.picture", "must be a URL like https://app.example/logo.png".into()));
+        }
+        match nip05.as_deref().map(check_nip05) {
+            Some(Err(reason)) => Err(("profile.nip05", reason.into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_text(key: &'static str, text: &Option<String>, max: usize) -> Result<(), Mistake> {
+    let Some(text) = text else { return Ok(()) };
+    let reason = if text.trim().is_empty() {
+        "is empty: remove it, or say something".into()
+    } else if text.len() > max {
+        format!("is {} bytes long, and must be at most {max}", text.len())
+    } else if text.chars().any(misleads) {
+        "contains control characters, or characters that turn the text around".into()
+    } else {
+        return Ok(());
+    };
+    Err((key, reason))
+}
+
+/// Whether a character would make a wallet show something else than what is written.
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn is_picture(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+/// `name@host` or, for `_@host`, the host alone. Wallets compare the name letter by letter, so it must be
+/// written as NIP-05 has it.
+fn check_nip05(text: &str) -> Result<(), &'static str> {
+    const FORM: &str = "must be a name like shop@app.example, or a host like app.example";
+
+    let (name, host) = text.split_once('@').unwrap_or(("_", text));
+    if name.is_empty() || host.is_empty() || host.contains(['@', '/', '?', '#', '\\', ' ']) {
+        return Err(FORM);
+    }
+    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c)) {
+        return Err("must have only a-z, 0-9, '-', '_' and '.' before the @");
+    }
+    let address = Nip05Address::parse(text).map_err(|_| FORM)?;
+    if address.url().host_str().is_some_and(|found| host.split(':').next() == Some(found)) {
+        return Ok(());
+    }
+    // An IPv6 address has colons of its own; anything else was changed by the parser: upper case, umlauts.
+    if host.starts_with('[') {
+        Ok(())
+    } else {
+        Err("must name its host in lower case, as DNS has it (xn--…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(profile: ProfileRules) -> Option<&'static str> {
+        profile.check().err().map(|(key, _)| key)
+    }
+
+    fn nip05(text: &str) -> ProfileRules {
+        ProfileRules { nip05: Some(text.into()), ..ProfileRules::default() }
+    }
+
+    fn picture(text: &str) -> ProfileRules {
+        ProfileRules { picture: Some(text.into()), ..ProfileRules::default() }
+    }
+
+    #[test]
+    fn what_wallets_can_show_is_taken() {
+        let full = ProfileRules {
+            name: Some("shop".into()),
+            display_name: Some("Zoë's Shop 🔑".into()),
+            ..nip05("_@app.example")
+        };
+        assert!(full.check().is_ok() && ProfileRules::default().check().is_ok());
+        for text in ["app.example", "a.b-c_d@app.example", "shop@127.0.0.1:8080", "shop@[::1]:80"] {
+            assert_eq!(wrong(nip05(text)), None, "{text}");
+        }
+        for text in ["https://app.example/logo.png", "http://app.example/x?y"] {
+            assert_eq!(wrong(picture(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_wallet_would_show_is_refused_by_its_key() {
+        for text in [
+            "",
+            " ",
+            "@",
+            "shop@",
+            "@app.example",
+            "Shop@app.example",
+            "shop@App.example",
+            "shöp@app.example",
+            "shop@app.example/x",
+            "shop@a@b",
+            "shop@bücher.example",
+            "sh op@app.example",
+            "shop@app.example#",
+        ] {
+            assert_eq!(wrong(nip05(text)), Some("profile.nip05"), "{text:?}");
+        }
+        for text in
+            ["", "logo.png", "ftp://app.example/x", "data:image/png;base64,AA", "https://u:p@app.example/"]
+        {
+            assert_eq!(wrong(picture(text)), Some("profile.picture"), "{text:?}");
+        }
+        for text in ["", "\t", "a\nb", "bank\u{202e}", &"x".repeat(129)] {
+            let name = ProfileRules { name: Some(text.into()), ..ProfileRules::default() };
+            assert_eq!(wrong(name), Some("profile.name"), "{text:?}");
+            let name = ProfileRules { display_name: Some(text.into()), ..ProfileRules::default() };
+            assert_eq!(wrong(name), Some("profile.display_name"), "{text:?}");
+        }
+    }
+}

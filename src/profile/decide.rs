@@ -1,0 +1,107 @@
+//! Which profile is to be at the relays. Pure.
+
+use nostr_sdk::Event;
+
+use super::content::read;
+use crate::config::ProfileRules;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nobody says anything: leave the relays as they are.
+    Nothing,
+    /// What was published last is to be everywhere.
+    Keep,
+    /// What was found says what is wanted: it is ours from now on.
+    Adopt,
+    /// What is wanted is not published yet: sign it.
+    Make,
+    /// Something newer was published elsewhere, with the service's key: it stays.
+    Leave,
+}
+
+/// `wanted` is what the operator said last and may not be published yet, `kept` what was published last from
+/// here, `found` the newest that the relays have. All of them are the service's own: the key has signed them.
+///
+/// A word of the operator's that was not published yet is the latest there is, whatever the relays have. Without
+/// one, the newest event counts, and what was published elsewhere is not overwritten.
+pub(super) fn decide(wanted: Option<&ProfileRules>, kept: Option<&Event>, found: Option<&Event>) -> Decision {
+    let says = |event: &Event, profile: &ProfileRules| read(event).as_ref() == Some(profile);
+    let newer = found.filter(|found| kept.is_none_or(|kept| supersedes(found, kept)));
+    if let Some(wanted) = wanted.filter(|wanted| kept.is_none_or(|kept| !says(kept, wanted))) {
+        return match newer {
+            Some(newer) if says(newer, wanted) => Decision::Adopt,
+            _ => Decision::Make,
+        };
+    }
+    match (kept, newer) {
+        (None, _) => Decision::Nothing,
+        (Some(kept), Some(newer)) if read(newer) == read(kept) => Decision::Adopt,
+        (Some(_), Some(_)) => Decision::Leave,
+        (Some(_), None) => Decision::Keep,
+    }
+}
+
+/// Whether a relay keeps `new` in the place of `old` (NIP-01): the later one, of two of one second that with the
+/// lower id.
+pub fn supersedes(new: &Event, old: &Event) -> bool {
+    (new.created_at, std::cmp::Reverse(new.id)) > (old.created_at, std::cmp::Reverse(old.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use nostr_sdk::{EventBuilder, Keys, Timestamp};
+
+    use super::*;
+    use crate::profile::content::metadata;
+
+    fn profile(name: &str) -> ProfileRules {
+        ProfileRules { name: Some(name.into()), ..ProfileRules::default() }
+    }
+
+    fn event(keys: &Keys, name: &str, at: u64) -> Event {
+        let builder = EventBuilder::metadata(&metadata(&profile(name)));
+        builder.custom_created_at(Timestamp::from_secs(at)).sign_with_keys(keys).unwrap()
+    }
+
+    #[test]
+    fn a_first_word_is_published_and_then_kept() {
+        let keys = Keys::generate();
+        let (wanted, kept) = (profile("Shop"), event(&keys, "Shop", 100));
+        assert_eq!(decide(Some(&wanted), None, None), Decision::Make);
+        assert_eq!(decide(Some(&wanted), Some(&kept), None), Decision::Keep);
+        assert_eq!(decide(None, Some(&kept), Some(&kept)), Decision::Keep);
+        assert_eq!(decide(None, None, None), Decision::Nothing);
+        assert_eq!(decide(None, None, Some(&kept)), Decision::Nothing);
+    }
+
+    #[test]
+    fn a_changed_word_replaces_whatever_there_is() {
+        let keys = Keys::generate();
+        let (wanted, kept, elsewhere) =
+            (profile("New"), event(&keys, "Old", 100), event(&keys, "Elsewhere", 200));
+        assert_eq!(decide(Some(&wanted), Some(&kept), Some(&kept)), Decision::Make);
+        assert_eq!(decide(Some(&wanted), Some(&kept), Some(&elsewhere)), Decision::Make);
+        assert_eq!(decide(Some(&wanted), None, Some(&elsewhere)), Decision::Make);
+    }
+
+    #[test]
+    fn what_was_published_elsewhere_later_is_not_overwritten_by_a_word_that_has_not_changed() {
+        let keys = Keys::generate();
+        let (wanted, kept) = (profile("Shop"), event(&keys, "Shop", 100));
+        let elsewhere = event(&keys, "Elsewhere", 101);
+        assert_eq!(decide(Some(&wanted), Some(&kept), Some(&elsewhere)), Decision::Leave);
+        assert_eq!(decide(None, Some(&kept), Some(&elsewhere)), Decision::Leave);
+        let earlier = event(&keys, "Elsewhere", 99);
+        assert_eq!(decide(Some(&wanted), Some(&kept), Some(&earlier)), Decision::Keep);
+    }
+
+    #[test]
+    fn what_says_the_same_is_taken_for_ours_whoever_published_it() {
+        let keys = Keys::generate();
+        let (wanted, same) = (profile("Shop"), event(&keys, "Shop", 100));
+        assert_eq!(decide(Some(&wanted), None, Some(&same)), Decision::Adopt);
+        let later = event(&keys, "Shop", 200);
+        assert_eq!(decide(Some(&wanted), Some(&same), Some(&later)), Decision::Adopt);
+    }
+}

@@ -1,0 +1,453 @@
+//! Keeps the profile at the relays: published when it is new, when a relay has lost it, and looked after now and then.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use nostr_sdk::{Event, EventBuilder, JsonUtil, PublicKey, RelayUrl};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::content::{metadata, read};
+use super::decide::{Decision, decide, supersedes};
+use super::nip05::{Confirmed, Nip05Problem, confirm};
+use super::record::{MAX_EVENT, Record};
+use super::standing::{NoName, Standing};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::{LookupRules, ProfileRules};
+use crate::lifecycle::Lifecycle;
+use crate::outbound::Outbound;
+use crate::protocol::Sealer;
+use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays};
+use crate::shown;
+use crate::tls::Tls;
+
+/// How often it is looked whether a relay has become ready.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a relay that has the profile is asked whether it still has, and the domain whether the name holds.
+const CHECK: Duration = Duration::from_secs(3600);
+
+/// … where the last answer was not as it should be.
+const RETRY: Duration = Duration::from_secs(300);
+
+/// What the profile is kept with.
+pub struct Parts {
+    /// Signs as the service.
+    pub sealer: Arc<Sealer>,
+    /// The key that the service signs with.
+    pub key: PublicKey,
+    /// The key that wallets know it by.
+    pub main_key: PublicKey,
+    /// `[profile]`.
+    pub profile: ProfileRules,
+    /// `[lookup]`.
+    pub lookup: LookupRules,
+    /// `[tls]`.
+    pub tls: Tls,
+    /// The relays.
+    pub relays: Relays,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Runs what goes on in the background.
+    pub lifecycle: Lifecycle,
+    /// Where it is kept what was published last.
+    pub record: PathBuf,
+}
+
+/// Why a profile was not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    /// Only the main key can.
+    #[error(
+        "this service runs on a subkey, and wallets read the profile of its main key: publish it with \
+         `portico identity publish --key-file`, where the main key lies"
+    )]
+    OnSubkey,
+    /// It is too large to be kept.
+    #[error("the profile is too large")]
+    TooLarge,
+    /// It could not be signed: a defect of ours.
+    #[error("the profile could not be signed")]
+    Seal,
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// The service's own profile.
+pub struct OwnProfile {
+    sealer: Arc<Sealer>,
+    key: PublicKey,
+    main_key: PublicKey,
+    lookup: LookupRules,
+    http: Outbound,
+    relays: Relays,
+    clock: SharedClock,
+    lifecycle: Lifecycle,
+    record: Record,
+    state: Mutex<State>,
+    /// Held while relays are asked and told: a look and a new profile do not overtake each other.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `[profile]` as it was read last.
+    section: ProfileRules,
+    /// What the operator said last, until something else was said at run time.
+    wanted: Option<ProfileRules>,
+    /// What was published last from here.
+    kept: Option<Event>,
+    at: HashMap<RelayUrl, Seen>,
+    name: Option<CheckedName>,
+    standing: Option<Standing>,
+}
+
+/// A relay, as it was seen last.
+struct Seen {
+    /// The connection on which it was asked.
+    ready_since: Option<Timestamp>,
+    when: Instant,
+    /// The profile that it has.
+    has: Option<Event>,
+    /// Why it does not have it, or may not.
+    trouble: Option<String>,
+}
+
+/// A NIP-05 name and what its host said of it.
+struct CheckedName {
+    name: String,
+    when: Instant,
+    verdict: Result<Confirmed, Nip05Problem>,
+}
+
+impl OwnProfile {
+    /// Keeps the profile until the daemon stops.
+    ///
+    /// # Errors
+    /// The HTTP client could not be made.
+    pub fn start(parts: Parts) -> reqwest::Result<Arc<Self>> {
+        let record = Record(parts.record);
+        let on_subkey = parts.key != parts.main_key;
+        let state = State {
+            wanted: Some(parts.profile.clone()).filter(|profile| !profile.is_empty() && !on_subkey),
+            kept: record.read(&parts.key).filter(|_| !on_subkey),
+            section: parts.profile,
+            ..State::default()
+        };
+        let own = Arc::new(Self {
+            http: Outbound::new(parts.lookup.timeout, parts.lookup.allow_private, &parts.tls)?,
+            sealer: parts.sealer,
+            key: parts.key,
+            main_key: parts.main_key,
+            lookup: parts.lookup,
+            relays: parts.relays,
+            clock: parts.clock,
+            lifecycle: parts.lifecycle,
+            record,
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
+        });
+        own.warn_if_on_subkey();
+        let keeper = Arc::clone(&own);
+        own.lifecycle.run("profile", async move { keeper.keep().await });
+        Ok(own)
+    }
+
+    /// Publishes this profile in the place of the one before. It holds until `[profile]` says something else, at
+    /// the next start or when it is changed. `false`: no relay took it yet; it is published to those that come.
+    ///
+    /// # Errors
+    /// [`SetError`].
+    pub async fn set(self: &Arc<Self>, profile: ProfileRules) -> Result<bool, SetError> {
+        if self.is_on_subkey() {
+            return Err(SetError::OnSubkey);
+        }
+        let own = Arc::clone(self);
+        let set = async move {
+            let _turn = own.turn.lock().await;
+            let newest = own.state().newest().map(|event| event.created_at.as_secs());
+            let event = own.sign(&profile, newest)?;
+            {
+                let mut state = own.state();
+                if !state.section.is_empty() && state.section != profile {
+                    tracing::warn!(
+                        "a program has set a profile: it holds until the next start, when [profile] is published again"
+                    );
+                }
+                (state.wanted, state.kept) = (None, Some(event.clone()));
+            }
+            own.record.write(&event).await;
+            let ready = own.ready();
+            own.publish(&event, ready).await;
+            own.tell_standing();
+            Ok(own.state().at.values().any(|seen| seen.has.as_ref().is_some_and(|has| has.id == event.id)))
+        };
+        self.lifecycle.to_the_end(set).await.unwrap_or(Err(SetError::Stopping))
+    }
+
+    /// Takes over `[profile]` as it reads now. One that has not changed says nothing new.
+    pub fn reload(&self, section: ProfileRules) {
+        let mut state = self.state();
+        if state.section == section {
+            return;
+        }
+        state.section = section;
+        if self.is_on_subkey() {
+            drop(state);
+            return self.warn_if_on_subkey();
+        }
+        state.wanted = Some(state.section.clone()).filter(|profile| !profile.is_empty());
+        state.at.values_mut().for_each(|seen| seen.ready_since = None);
+        tracing::info!("[profile] has changed");
+    }
+
+    /// What a wallet shows; `None`: no relay was asked yet.
+    pub fn standing(&self) -> Option<Standing> {
+        self.state().standing.clone()
+    }
+
+    async fn keep(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look().await;
+            self.check_name().await;
+            self.tell_standing();
+        }
+    }
+
+    /// Asks the relays whose turn it is, and publishes where that is needed.
+    async fn look(&self) {
+        let _turn = self.turn.lock().await;
+        let ready = self.ready();
+        let due = {
+            let mut state = self.state();
+            state.at.retain(|url, _| ready.iter().any(|relay| relay.url == *url));
+            let now = Instant::now();
+            let is_due = |relay: &&RelayHealth| {
+                state.at.get(&relay.url).is_none_or(|seen| seen.is_due(relay.ready_since, now))
+            };
+            ready.iter().filter(is_due).cloned().collect::<Vec<_>>()
+        };
+        if due.is_empty() {
+            return;
+        }
+        join_all(due.iter().map(|relay| self.ask(relay))).await;
+        let (decision, kept, newest) = {
+            let state = self.state();
+            let newest = state.newest().cloned();
+            (decide(state.wanted.as_ref(), state.kept.as_ref(), newest.as_ref()), state.kept.clone(), newest)
+        };
+        match decision {
+            Decision::Nothing | Decision::Leave => {}
+            Decision::Keep => self.publish_where_missing(kept, ready).await,
+            Decision::Adopt => {
+                tracing::info!("the relays have a profile that says the same: it is kept from now on");
+                self.take(newest.clone()).await;
+                self.publish_where_missing(newest, ready).await;
+            }
+            Decision::Make => {
+                let event = self.make(newest.as_ref());
+                self.take(event.clone()).await;
+                self.publish_where_missing(event, ready).await;
+            }
+        }
+    }
+
+    async fn ask(&self, relay: &RelayHealth) {
+        let answer = match relay.read {
+            true => self.relays.metadata_at(&relay.url, &self.main_key, self.lookup.timeout).await,
+            false => Ok(None),
+        };
+        let trouble = answer.is_err().then(|| "it did not answer in time".to_owned());
+        let has = answer.ok().flatten();
+        let (ready_since, when) = (relay.ready_since, Instant::now());
+        self.state().at.insert(relay.url.clone(), Seen { ready_since, when, has, trouble });
+    }
+
+    /// The profile that is wanted, signed so that relays keep it in the place of `newest`.
+    fn make(&self, newest: Option<&Event>) -> Option<Event> {
+        let wanted = self.state().wanted.clone()?;
+        if let Some(replaced) = newest {
+            tracing::warn!(
+                event_id = %replaced.id, published_at = replaced.created_at.as_secs(),
+                "[profile] replaces another profile that the relays have of this key"
+            );
+        }
+        let signed = self.sign(&wanted, newest.map(|event| event.created_at.as_secs()));
+        signed.inspect_err(|error| tracing::error!(%error, "cannot publish [profile]")).ok()
+    }
+
+    fn sign(&self, profile: &ProfileRules, after: Option<u64>) -> Result<Event, SetError> {
+        let now = self.clock.now().secs();
+        let at = after.map_or(now, |after| now.max(after.saturating_add(1)));
+        let builder = EventBuilder::metadata(&metadata(profile));
+        let builder = builder.custom_created_at(nostr_sdk::Timestamp::from_secs(at));
+        let event = self.sealer.sign(builder).map_err(|_| SetError::Seal)?;
+        if event.as_json().len() > MAX_EVENT { Err(SetError::TooLarge) } else { Ok(event) }
+    }
+
+    /// This is what was published last.
+    async fn take(&self, event: Option<Event>) {
+        let Some(event) = event else { return };
+        self.state().kept = Some(event.clone());
+        self.record.write(&event).await;
+    }
+
+    async fn publish_where_missing(&self, event: Option<Event>, ready: Vec<RelayHealth>) {
+        let Some(event) = event else { return };
+        let lacks = |relay: &RelayHealth| {
+            let state = self.state();
+            let has = state.at.get(&relay.url).and_then(|seen| seen.has.as_ref());
+            has.is_none_or(|has| supersedes(&event, has))
+        };
+        let missing = ready.into_iter().filter(lacks).collect();
+        self.publish(&event, missing).await;
+    }
+
+    async fn publish(&self, event: &Event, relays: Vec<RelayHealth>) {
+        join_all(relays.iter().map(|relay| async move {
+            let outcome = self.relays.publish_at(&relay.url, event, self.lookup.timeout).await;
+            let trouble = match outcome {
+                Outcome::Accepted => None,
+                Outcome::Refused(reason) => Some(format!("it refused the profile: {reason}")),
+                Outcome::NoAnswer => Some("it did not say whether it took the profile".into()),
+                Outcome::NotConnected => Some("it is not connected".into()),
+            };
+            match &trouble {
+                None => tracing::info!(relay = shown::relay(&relay.url), event_id = %event.id, "profile published"),
+                Some(reason) => tracing::warn!(relay = shown::relay(&relay.url), reason, "profile not published"),
+            }
+            let has = trouble.is_none().then(|| event.clone());
+            let (ready_since, when) = (relay.ready_since, Instant::now());
+            self.state().at.insert(relay.url.clone(), Seen { ready_since, when, has, trouble });
+        }))
+        .await;
+    }
+
+    /// Asks the domain of the profile's name, when that is due.
+    async fn check_name(&self) {
+        let due = {
+            let state = self.state();
+            let profile = state.newest().and_then(read);
+            let now = Instant::now();
+            let is_due = |checked: &CheckedName, name: &str| checked.name != name || checked.is_due(now);
+            let is_new = |name: &String| state.name.as_ref().is_none_or(|checked| is_due(checked, name));
+            profile.and_then(|profile| profile.nip05).filter(is_new)
+        };
+        let Some(name) = due else { return };
+        let verdict = confirm(&self.http, self.lookup.allow_private, &name, &self.main_key).await;
+        self.state().name = Some(CheckedName { name, when: Instant::now(), verdict });
+    }
+
+    /// Works out what wallets show now; what has changed is told in the log.
+    fn tell_standing(&self) {
+        let mut state = self.state();
+        let standing = state.work_out(self.is_on_subkey());
+        if standing.is_none() || standing == state.standing {
+            return;
+        }
+        state.standing.clone_from(&standing);
+        drop(state);
+        let Some(standing) = standing else { return };
+        if standing.elsewhere {
+            tracing::warn!(
+                "a newer profile was published elsewhere with this service's key: it stays until [profile] is changed"
+            );
+        }
+        match standing.name {
+            Ok(_) => tracing::info!("{standing}"),
+            Err(_) => tracing::warn!("{standing}"),
+        }
+    }
+
+    /// The operator's relays that can be told something now.
+    fn ready(&self) -> Vec<RelayHealth> {
+        let is_ready = |relay: &RelayHealth| {
+            relay.origin == Origin::Operator && relay.write && relay.state == RelayState::Ready
+        };
+        self.relays.list().into_iter().filter(is_ready).collect()
+    }
+
+    fn is_on_subkey(&self) -> bool {
+        self.key != self.main_key
+    }
+
+    fn warn_if_on_subkey(&self) {
+        if self.is_on_subkey() && !self.state().section.is_empty() {
+            tracing::warn!("[profile] is not published: {}", SetError::OnSubkey);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The newest profile that a relay has.
+    fn newest(&self) -> Option<&Event> {
+        let found = self.at.values().filter_map(|seen| seen.has.as_ref());
+        found.reduce(|one, other| if supersedes(other, one) { other } else { one })
+    }
+
+    /// What a wallet shows; `None`: that is not known yet.
+    fn work_out(&self, on_subkey: bool) -> Option<Standing> {
+        if self.at.is_empty() {
+            return None;
+        }
+        let newest = self.newest();
+        let elsewhere = self.kept.as_ref().is_some_and(|kept| {
+            newest.is_some_and(|newest| supersedes(newest, kept) && read(newest) != read(kept))
+        });
+        let name = match newest {
+            Some(event) => match read(event) {
+                None => Err(NoName::Unreadable),
+                Some(ProfileRules { nip05: None, .. }) => Err(NoName::NoNip05),
+                Some(ProfileRules { nip05: Some(name), .. }) => {
+                    let checked = self.name.as_ref().filter(|checked| checked.name == name)?;
+                    match &checked.verdict {
+                        Ok(_) => Ok(name),
+                        Err(problem) => Err(NoName::Nip05 { name, problem: problem.clone() }),
+                    }
+                }
+            },
+            None if self.kept.is_none() && on_subkey => Err(NoName::NoProfileOfMainKey),
+            None if self.kept.is_none() => Err(NoName::NoProfile),
+            None => {
+                let mut troubles: Vec<_> = self.at.iter().filter_map(|(url, seen)| seen.says(url)).collect();
+                troubles.sort();
+                Err(NoName::NotStored(troubles.join(", ")))
+            }
+        };
+        Some(Standing { name, elsewhere })
+    }
+}
+
+impl Seen {
+    fn is_due(&self, ready_since: Option<Timestamp>, now: Instant) -> bool {
+        let patience = if self.trouble.is_some() { RETRY } else { CHECK };
+        self.ready_since != ready_since || now.duration_since(self.when) >= patience
+    }
+
+    fn says(&self, url: &RelayUrl) -> Option<String> {
+        self.trouble.as_ref().map(|trouble| format!("{}: {trouble}", shown::relay(url)))
+    }
+}
+
+impl CheckedName {
+    fn is_due(&self, now: Instant) -> bool {
+        let patience = if self.verdict.is_err() { RETRY } else { CHECK };
+        now.duration_since(self.when) >= patience
+    }
+}
+
+impl std::fmt::Debug for OwnProfile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnProfile").field("main_key", &self.main_key).finish_non_exhaustive()
+    }
+}

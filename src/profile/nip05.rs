@@ -1,0 +1,150 @@
+//! Whether a NIP-05 name leads back to a key, and if not, why: the operator's own domain is asked, so the reason is
+//! told in full.
+
+use nostr_sdk::PublicKey;
+use nostr_sdk::nips::nip05::Nip05Address;
+use reqwest::StatusCode;
+use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
+use serde_json::Value;
+
+use crate::address;
+use crate::outbound::{Answer, Outbound, OutboundError};
+
+/// The largest document that is read, in bytes.
+const MAX_DOCUMENT: usize = 256 * 1024;
+
+/// The name leads back to the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Wallets that are web pages can read the document, too (CORS).
+    pub for_web_pages: bool,
+}
+
+/// Why a name does not lead back to the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Nip05Problem {
+    /// It is no name at a host.
+    #[error("it is not a name like shop@app.example")]
+    Malformed,
+    /// The host could not be asked.
+    #[error("the host cannot be reached: {0}")]
+    Unreachable(String),
+    /// The host sends elsewhere, which NIP-05 forbids to follow.
+    #[error("the host answers with a redirect to {0}, which NIP-05 forbids to follow")]
+    Redirect(String),
+    /// The host says no.
+    #[error("the host answers {0}")]
+    Status(StatusCode),
+    /// The answer is no NIP-05 document.
+    #[error("the host's answer is no JSON object with \"names\"")]
+    NoDocument,
+    /// The document does not list the name.
+    #[error("the host's document does not list {0:?}")]
+    NotListed(String),
+    /// The document lists another key.
+    #[error("the host's document lists another key: {0}")]
+    OtherKey(String),
+}
+
+/// Asks the host of a name whether it lists this key. `allow_private`: plain HTTP at a loopback address will do.
+///
+/// # Errors
+/// [`Nip05Problem`].
+pub async fn confirm(
+    http: &Outbound,
+    allow_private: bool,
+    name: &str,
+    key: &PublicKey,
+) -> Result<Confirmed, Nip05Problem> {
+    let address = Nip05Address::parse(name).map_err(|_| Nip05Problem::Malformed)?;
+    let mut url = address.url().clone();
+    if allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
+        let _ = url.set_scheme("http");
+    }
+    let unreachable = |error: OutboundError| Nip05Problem::Unreachable(in_full(&error));
+    let request = http.client().get(url).build().map_err(|error| unreachable(error.into()))?;
+    let answer = http.send(request, MAX_DOCUMENT).await.map_err(unreachable)?;
+    judge(&answer, address.name(), key)
+}
+
+fn judge(answer: &Answer, name: &str, key: &PublicKey) -> Result<Confirmed, Nip05Problem> {
+    if answer.status.is_redirection() {
+        let to = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("(nowhere)");
+        return Err(Nip05Problem::Redirect(shortened(to)));
+    }
+    if !answer.status.is_success() {
+        return Err(Nip05Problem::Status(answer.status));
+    }
+    let document: Value = serde_json::from_slice(&answer.body).map_err(|_| Nip05Problem::NoDocument)?;
+    let names = document.get("names").and_then(Value::as_object).ok_or(Nip05Problem::NoDocument)?;
+    let listed = names.get(name).and_then(Value::as_str);
+    match listed {
+        None => Err(Nip05Problem::NotListed(name.to_owned())),
+        // Hex in lower case, as NIP-05 has it: wallets read no npub here.
+        Some(listed) if PublicKey::from_hex(listed).is_ok_and(|listed| listed == *key) => {
+            let origins = answer.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
+            Ok(Confirmed { for_web_pages: origins.is_some_and(|origins| origins == "*") })
+        }
+        Some(listed) => Err(Nip05Problem::OtherKey(shortened(listed))),
+    }
+}
+
+/// An error with its causes: of a certificate or a name that does not resolve, only the last one tells.
+fn in_full(error: &OutboundError) -> String {
+    let mut text = error.to_string();
+    let OutboundError::Failed(failed) = error else { return text };
+    let mut cause = std::error::Error::source(failed);
+    while let Some(inner) = cause {
+        text = inner.to_string();
+        cause = inner.source();
+    }
+    text
+}
+
+/// What a host sent, fit for one line.
+fn shortened(text: &str) -> String {
+    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nostr_sdk::Keys;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str, headers: &[(&'static str, &'static str)]) -> Answer {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect();
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into() }
+    }
+
+    #[test]
+    fn a_name_is_confirmed_by_a_document_that_lists_the_key() {
+        let key = Keys::generate().public_key();
+        let document = format!("{{\"names\":{{\"shop\":\"{key}\"}}}}");
+        let cors = [("access-control-allow-origin", "*")];
+        assert_eq!(
+            judge(&answer(200, &document, &cors), "shop", &key),
+            Ok(Confirmed { for_web_pages: true })
+        );
+        assert_eq!(judge(&answer(200, &document, &[]), "shop", &key), Ok(Confirmed { for_web_pages: false }));
+    }
+
+    #[test]
+    fn each_way_in_which_it_is_not_has_a_reason_of_its_own() {
+        let (key, other) = (Keys::generate().public_key(), Keys::generate().public_key());
+        let document = format!("{{\"names\":{{\"shop\":\"{other}\"}}}}");
+        let problem = |answer: Answer| judge(&answer, "shop", &key).unwrap_err();
+        assert_eq!(problem(answer(200, &document, &[])), Nip05Problem::OtherKey(other.to_hex()));
+        assert_eq!(problem(answer(200, "{\"names\":{}}", &[])), Nip05Problem::NotListed("shop".into()));
+        for body in ["<html>", "[]", "{}", "{\"names\":[]}"] {
+            assert_eq!(problem(answer(200, body, &[])), Nip05Problem::NoDocument, "{body}");
+        }
+        assert_eq!(problem(answer(404, "{}", &[])), Nip05Problem::Status(StatusCode::NOT_FOUND));
+        let moved = answer(301, "", &[("location", "https://www.app.example/")]);
+        assert_eq!(problem(moved), Nip05Problem::Redirect("https://www.app.example/".into()));
+    }
+}
