@@ -81,7 +81,10 @@ async fn somebody_logs_in(daemon: &Daemon, relay: &TestRelay) {
 async fn a_strangers_odd_but_genuine_events_cannot_have_the_honest_relay_that_passes_them_on_left_alone() {
     let author = Keys::generate();
     let key = author.public_key().to_hex();
-    let shapes: [(&str, fn(&str) -> Value); 6] = [
+    /// The tags of an event to this key.
+    type Tags = fn(&str) -> Value;
+
+    let shapes: [(&str, Tags); 6] = [
         ("an empty tag", |us| json!([["p", us], []])),
         ("an empty tag first", |us| json!([[], ["p", us]])),
         ("a key in upper case", |us| json!([["p", us.to_uppercase()]])),

@@ -55,7 +55,7 @@ pub(in crate::api) async fn forward(
     };
     let return_to = sign_in::return_to(&headers, request.as_ref());
     let checked = let_through(&api, peer, &headers, request, wanted, actor).await;
-    let checked = checked.map_err(|refusal| refusal.to_browser(return_to, page));
+    let checked = checked.map_err(|refusal| refusal.for_browser(return_to, page));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -71,7 +71,7 @@ pub(in crate::api) async fn envoy(
     let request = user_request::behind("/auth/envoy", &method, &uri);
     let return_to = sign_in::return_to(&headers, request.as_ref());
     let checked = let_through(&api, peer, &headers, request, "", actor).await;
-    let checked = checked.map_err(|refusal| refusal.to_browser(return_to, None));
+    let checked = checked.map_err(|refusal| refusal.for_browser(return_to, None));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
 }
 
@@ -255,7 +255,7 @@ impl Refusal {
     }
 
     /// The refusal as a browser gets it that asked for a page, which it could come back to.
-    fn to_browser(self, return_to: Option<String>, page: Option<String>) -> Self {
+    fn for_browser(self, return_to: Option<String>, page: Option<String>) -> Self {
         match (self, return_to) {
             (Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code }, Some(return_to)) => {
                 Self::SignIn { challenge, code, return_to, page }

@@ -81,7 +81,7 @@ async fn obey(players: &mut Players<'_>, line: &str, screen: &Screen) -> Option<
     };
     let answer = if delay.is_zero() { answer } else { Answer::After(delay, Box::new(answer)) };
     let scanned = scan(players, who, answer, url).await;
-    screen.scanned(scanned.as_ref().map(|()| ()).map_err(String::as_str));
+    screen.scanned(scanned.as_ref().copied().map_err(String::as_str));
     scanned.ok().map(|()| Pending { who: who.map(str::to_owned), until: Instant::now() + ASKED })
 }
 
