@@ -117,7 +117,8 @@ impl TlsFault {
                 Certificate::Expired | Certificate::ExpiredContext { .. } => Self::Expired,
                 Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => Self::NotYetValid,
                 Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => Self::WrongName,
-                Certificate::UnknownIssuer => Self::UnknownIssuer,
+                // A CA of the same name that did not sign it is another one.
+                Certificate::UnknownIssuer | Certificate::BadSignature => Self::UnknownIssuer,
                 _ => Self::BadCertificate,
             },
             rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)

@@ -142,7 +142,7 @@ pub async fn operator_relays(
                 tracing::warn!(
                     relay = %shown::relay(&url),
                     "not in use though relays.toml lists it: it was removed at run time \
-                     (`portico relays add` brings it back)"
+                     (`portico relays add` with its URL brings it back)"
                 );
                 relays.retain(|relay| relay.url != url);
             }

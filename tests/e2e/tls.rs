@@ -146,7 +146,7 @@ async fn keys_of_an_issuer_and_nip05_names_are_read_from_hosts_of_the_business()
         issuer.host(),
     );
     let credential = key.token(
-        &json!({ "iss": Issuer::NAME, "aud": "app", "sub": "alice", "iat": now(), "exp": now() + 600 }),
+        &json!({ "iss": Issuer::NAME, "aud": "app", "sub": "alice", "email": "alice@example.com", "iat": now(), "exp": now() + 600 }),
     );
     for is_named in [true, false] {
         let plan = Daemon::offline();

@@ -31,7 +31,7 @@ async fn a_static_url_serves_every_next_user_and_after_a_restart() {
         users.push(phone);
     }
     let again = daemon.rest().post("/login", json!({ "static_token": "on the wall" })).await.data();
-    let same = json!({ "url": url, "stream_id": stream, "after": 6 });
+    let same = json!({ "url": url, "stream_id": stream, "after": 6, "relays_ready": 1 });
     assert_eq!(
         again, same,
         "asking for it again gives the same one, and where it stands: old logins are not new"
