@@ -174,7 +174,7 @@ impl DataFolder {
         if self.service()?.is_some() {
             return Ok(());
         }
-        files::create_secret(&path, public_key).map_err(at(&path))?;
+        files::create_private(&path, public_key).map_err(at(&path))?;
         self.own(&path)
     }
 

@@ -96,10 +96,7 @@ async fn a_mistake_in_the_file_names_file_line_and_key_and_what_is_expected() {
             "[auth]\nchallenge_ttl = 300",
             "auth.challenge_ttl: is a number, and must be a time in quotes, like",
         ),
-        (
-            "[local]\nallowed_hosts = \"a.example\"",
-            "local.allowed_hosts: is text, and must be a list in square",
-        ),
+        ("[service]\nnip05_names = \"alice\"", "service.nip05_names: is text, and must be a list in square"),
         ("[local]\nlisten = 127.0.0.1:3000", "line 2: listen: text stands in quotes"),
         (
             "[local]\nallow_gids = [\"no-such-group\"]",

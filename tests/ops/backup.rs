@@ -234,7 +234,8 @@ async fn what_root_restores_belongs_to_the_user_that_the_daemon_runs_as() {
     fs::remove_dir_all(&data).unwrap();
     fs::create_dir(&data).unwrap();
     std::os::unix::fs::chown(&data, Some(65534), Some(65534)).unwrap();
-    assert_eq!(run(&daemon, "restore", &file).await.code, 0);
+    let restored = run(&daemon, "restore", &file).await;
+    assert_eq!(restored.code, 0, "{restored:?}");
     for entry in fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
         let made = fs::metadata(&path).unwrap();

@@ -11,8 +11,9 @@ use crate::config::{Log, LogFormat};
 use crate::demo::{Stage, Told, tell};
 use screen::Screen;
 
-/// Warnings alone. The embedded relay calls every connection that goes an error.
-const QUIET: &str = "warn,nostr_relay_builder=off";
+/// Warnings alone. The embedded relay calls every connection that goes an error, and a service without a profile is
+/// all that this one is.
+const QUIET: &str = "warn,nostr_relay_builder=off,portico::profile=error";
 
 /// What the daemon does, too.
 const VERBOSE: &str = "warn,portico=info,nostr_relay_builder=off";

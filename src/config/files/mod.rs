@@ -212,8 +212,14 @@ pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
         }
         check_place(folder).map_err(into_io)?;
     }
+    create_private(path, secret)
+}
+
+/// Writes a new file, readable by its owner alone, and sees it to the disk. Never overwrites, and follows no link.
+/// The folder was checked before.
+pub fn create_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(secret.as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
 }

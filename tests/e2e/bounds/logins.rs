@@ -1,9 +1,11 @@
 //! Bounds of what is open, and of what strangers can take from others.
 
+use nostr_sdk::Keys;
 use serde_json::json;
 
 use super::{assert_told_to_wait, reached};
 use crate::support::daemon::Daemon;
+use crate::support::now;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
@@ -177,10 +179,16 @@ async fn a_relay_that_floods_us_fills_its_own_queue_and_the_login_over_another_g
     let config = "[relays]\nqueue_per_relay = 1\ninbox = 1\n";
     let both = [&relay, &flooding];
     let daemon = Daemon::on(&both).with_config(config).start_subscribed(&both).await;
-    for n in 0..5_000 {
-        flooding.inject(&format!("[\"EVENT\",\"{{sub}}\",{{\"n\":{n}}}]"));
-    }
     let (url, stream) = daemon.rest().login(json!({})).await;
+    let service = daemon.public_key().await;
+    let scanner = Keys::generate().public_key();
+    for n in 0..5_000 {
+        let forged = json!({
+            "id": format!("{n:064x}"), "pubkey": scanner, "created_at": now(), "kind": 27010,
+            "tags": [["p", service]], "content": "x", "sig": "0".repeat(128),
+        });
+        flooding.inject(&format!("[\"EVENT\",\"{{sub}}\",{forged}]"));
+    }
     let mut user = Phone::new();
     user.connect(&relay.url()).await;
     user.scan(&url).await;
