@@ -54,7 +54,7 @@ impl Auth {
     ) -> Result<Prepared> {
         let is_login = matches!(origin, Origin::LoginUrl { .. });
         let ends_stream = origin != (Origin::LoginUrl { one_time: false });
-        let now = self.clock.now();
+        let now = self.now_for_deadline();
         let expires_at = now.plus(self.limits.challenge_ttl);
         let text = random_name();
         let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;

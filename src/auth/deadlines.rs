@@ -77,6 +77,12 @@ impl Deadlines {
         queue.ordered.remove(&(at, due));
     }
 
+    /// The clock shows this, and a deadline is about to be counted from it: if the clock has jumped since it was looked
+    /// at last, the other deadlines move now, and the new one is not taken for one of them later.
+    pub(super) fn follow(&self, now: Timestamp) {
+        self.queue().follow(now);
+    }
+
     /// When something is due that was to be due at that time: it moves with the clock, if that is set.
     pub(super) fn of(&self, due: Due, at: Timestamp) -> Timestamp {
         self.queue().of(due, at)
@@ -95,7 +101,7 @@ impl Deadlines {
     pub(super) async fn next(&self, clock: &dyn Clock) -> Vec<Due> {
         loop {
             let now = clock.now();
-            self.queue().follow(now);
+            self.follow(now);
             let wait = match self.take_due(now) {
                 Ok(due) => return due,
                 Err(wait) => wait,
@@ -194,6 +200,22 @@ mod tests {
         deadlines.remove(second, stream(2));
         assert_eq!(fired.await.unwrap(), (vec![stream(1)], first));
         assert_eq!(deadlines.earliest(), None, "what was answered is gone, under its old time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_from_after_a_jump_is_not_moved_by_that_jump() {
+        let clock = Settable(TokioClock::starting_at(Timestamp::from_secs(1000)), 0.into());
+        let deadlines = Deadlines::default();
+        deadlines.follow(clock.now());
+        deadlines.add(Timestamp::from_secs(1400), stream(1));
+        clock.1.store(8 * 24 * 3600, std::sync::atomic::Ordering::SeqCst);
+        deadlines.follow(clock.now());
+        let new = clock.now().plus(Duration::from_secs(300));
+        deadlines.add(new, stream(2));
+        assert_eq!(deadlines.next(&clock).await, [stream(2)]);
+        assert_eq!(clock.now(), new);
+        assert_eq!(deadlines.next(&clock).await, [stream(1)], "and the one from before still had its time");
+        assert_eq!(clock.0.now(), Timestamp::from_secs(1400));
     }
 
     #[tokio::test(start_paused = true)]

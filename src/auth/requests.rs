@@ -9,6 +9,7 @@ use rand::{Rng, thread_rng};
 use super::challenge::{MAX_SUBKEYS, Origin, random_name};
 use super::registry::{OpenHandshake, Slot};
 use super::{Auth, AuthError, Result};
+use crate::clock::Timestamp;
 use crate::events::FailureCode;
 use crate::metrics::Limit;
 use crate::protocol::HandshakeUrl;
@@ -163,7 +164,7 @@ impl Auth {
         ttl: Option<Duration>,
         slot: Slot,
     ) -> Result<Opened> {
-        let now = self.clock.now();
+        let now = self.now_for_deadline();
         let row = Handshake {
             stream: self.new_stream(),
             token,
@@ -197,6 +198,13 @@ impl Auth {
             no_request: row.no_request,
         };
         Ok(url.to_string())
+    }
+
+    /// What time it is, for a deadline that is counted from now.
+    pub(super) fn now_for_deadline(&self) -> Timestamp {
+        let now = self.clock.now();
+        self.registry.deadlines.follow(now);
+        now
     }
 
     /// Room for one more open request.

@@ -114,7 +114,7 @@ impl Auth {
         let code: FailureCode = self.why_unanswered(handshake.row.created_at);
         if let Err(error) = self.end_unscanned(&handshake, code).await {
             tracing::error!(stream_id = %stream, %error, "cannot end a stream yet");
-            self.registry.deadlines.add(self.clock.now().plus(AGAIN), Due::Handshake(stream));
+            self.registry.deadlines.add(self.now_for_deadline().plus(AGAIN), Due::Handshake(stream));
         }
     }
 
