@@ -5,26 +5,33 @@
 //!
 //! # The layers
 //!
+//! `tests/architecture.rs` holds the code to this table.
+//!
 //! | module | what it is | may use |
 //! |---|---|---|
 //! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
 //! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed | |
-//! | [`wallet`] | what a wallet provider is, and those that need no more | `ethereum`, `token`, `config`, `store`, `outbound`, `clock` |
+//! | [`address`] | which addresses a stranger may make us connect to | |
+//! | [`clock`] | time as an argument | |
+//! | [`lifecycle`] | tracked tasks, and how they end | |
+//! | [`metrics`] | what is counted, and the names of all bounds | |
+//! | `quoted` | what strangers wrote, as errors and logs may repeat it | |
 //! | [`shown`] | a URL without what may be secret in it | |
 //! | [`tls`] | whom we trust when we connect | |
-//! | [`outbound`] | the one way out to web servers that others name | `tls` |
-//! | [`config`] | flags, environment and files, checked | `token`, `protocol`, `access`, `ethereum` |
-//! | [`relay`] | connections to relays, verified events in, publications out | |
-//! | [`metrics`] | what is counted, and the names of all bounds | |
-//! | [`store`] | what outlives the process | `metrics` |
-//! | [`events`] | streams of events, kept and followed | `store` |
-//! | [`session`] | users and sessions on top of wallet logins | `access`, `wallet`, `config`, `store`, `events`, `metrics` |
-//! | [`profile`] | what wallets are told of the service: published, kept, checked | `relay`, `config`, `protocol`, `outbound` |
-//! | [`webhook`] | events posted to the operator's own program | `store`, `events`, `config`, `metrics` |
-//! | [`auth`] | the service itself | all above but `webhook` and `profile` |
-//! | [`api`] | the local sockets | `auth`, `profile`, `session`, `access`, `events`, `webhook`, `metrics` |
+//! | [`outbound`] | the one way out to web servers that others name | `address`, `tls` |
+//! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
+//! | [`config`] | flags, environment and files, checked | `address`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
+//! | [`store`] | what outlives the process | `clock`, `metrics` |
+//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `tls`, `store` |
+//! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls` |
+//! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
+//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet` |
+//! | [`profile`] | what wallets are told of the service: published, kept, checked | `clock`, `protocol`, `shown`, `quoted`, `tls`, `config`, `lifecycle`, `outbound`, `nip05`, `relay` |
+//! | [`webhook`] | events posted to the operator's own program | `clock`, `config`, `lifecycle`, `metrics`, `store`, `events`, `tls` |
+//! | [`auth`] | the service itself | `clock`, `token`, `protocol`, `config`, `lifecycle`, `metrics`, `store`, `relay`, `events`, `wallet`, `session`, `outbound`, `nip05`, `shown`, `tls`, `quoted` |
+//! | [`api`] | the local sockets | `clock`, `config`, `lifecycle`, `metrics`, `access`, `ethereum`, `auth`, `events`, `profile`, `session`, `wallet`, `webhook`, `quoted`, `store::StoreError` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
@@ -61,6 +68,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod lifecycle;
 pub mod metrics;
+mod nip05;
 pub mod outbound;
 pub mod profile;
 pub mod protocol;

@@ -77,6 +77,11 @@ impl Outbound {
         Ok(Self { http, allow_private })
     }
 
+    /// Whether servers may lie on private addresses.
+    pub fn allows_private(&self) -> bool {
+        self.allow_private
+    }
+
     /// A request to be filled in.
     pub fn client(&self) -> &Client {
         &self.http

@@ -9,13 +9,10 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use super::tokens::is_curve_point;
-use crate::address;
 use crate::config::LookupRules;
+use crate::nip05::{self, MAX_DOCUMENT};
 use crate::outbound::{Outbound, OutboundError};
 use crate::tls::Tls;
-
-/// The largest document of names that is read, in bytes.
-const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// Look-ups at the same time; more wait.
 const MAX_LOOKUPS: usize = 64;
@@ -57,7 +54,7 @@ impl From<OutboundError> for Nip05Error {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Name {
     local: String,
-    url: Url,
+    address: Nip05Address,
 }
 
 /// Whom a name points to.
@@ -71,7 +68,6 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Hosts {
     timeout: Duration,
-    allow_private: bool,
     http: Outbound,
     places: Semaphore,
 }
@@ -80,7 +76,7 @@ impl Hosts {
     pub(super) fn new(rules: &LookupRules, tls: &Tls) -> reqwest::Result<Self> {
         let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
         let places = Semaphore::new(MAX_LOOKUPS);
-        Ok(Self { timeout: rules.timeout, allow_private: rules.allow_private, http, places })
+        Ok(Self { timeout: rules.timeout, http, places })
     }
 
     /// Whom a name points to.
@@ -91,12 +87,7 @@ impl Hosts {
 
     async fn document(&self, name: &Name) -> Result<Vec<u8>, Nip05Error> {
         let _place = self.places.acquire().await.map_err(|_| Nip05Error::TimedOut)?;
-        let mut url = name.url.clone();
-        if self.allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
-            let _ = url.set_scheme("http");
-        }
-        let request = self.http.client().get(url).build().map_err(OutboundError::from)?;
-        let answer = self.http.send(request, MAX_DOCUMENT).await?;
+        let answer = nip05::fetch(&self.http, &name.address).await?;
         match answer.status {
             status if status.is_success() => Ok(answer.body),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Nip05Error::Unknown),
@@ -121,7 +112,7 @@ impl Name {
         let is_plain = name.len() <= 320 && consists_of(local, "-_.") && consists_of(host, "-.:[]");
         let local = local.to_ascii_lowercase();
         let address = is_plain.then(|| Nip05Address::parse(&format!("{local}@{host}")).ok()).flatten()?;
-        Some(Self { local, url: address.url().clone() })
+        Some(Self { local, address })
     }
 }
 
@@ -176,7 +167,7 @@ mod tests {
             assert!(Name::parse(name).is_some(), "{name}");
         }
         assert_eq!(Name::parse("Bob@example.com"), Name::parse("bob@example.com"));
-        assert!(Name::parse("BOB@example.com").unwrap().url.as_str().ends_with("?name=bob"));
+        assert!(Name::parse("BOB@example.com").unwrap().address.url().as_str().ends_with("?name=bob"));
     }
 
     #[test]

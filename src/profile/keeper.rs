@@ -340,7 +340,7 @@ impl OwnProfile {
             profile.and_then(|profile| profile.nip05).filter(is_new)
         };
         let Some(name) = due else { return };
-        let verdict = confirm(&self.http, self.lookup.allow_private, &name, &self.main_key).await;
+        let verdict = confirm(&self.http, &name, &self.main_key).await;
         self.state().name = Some(CheckedName { name, when: Instant::now(), verdict });
     }
 

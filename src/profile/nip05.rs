@@ -7,11 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
 use serde_json::Value;
 
-use crate::address;
+use crate::nip05;
 use crate::outbound::{Answer, Outbound, OutboundError};
-
-/// The largest document that is read, in bytes.
-const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// The name leads back to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,24 +43,14 @@ pub enum Nip05Problem {
     OtherKey(String),
 }
 
-/// Asks the host of a name whether it lists this key. `allow_private`: plain HTTP at a loopback address will do.
+/// Asks the host of a name whether it lists this key.
 ///
 /// # Errors
 /// [`Nip05Problem`].
-pub async fn confirm(
-    http: &Outbound,
-    allow_private: bool,
-    name: &str,
-    key: &PublicKey,
-) -> Result<Confirmed, Nip05Problem> {
+pub async fn confirm(http: &Outbound, name: &str, key: &PublicKey) -> Result<Confirmed, Nip05Problem> {
     let address = Nip05Address::parse(name).map_err(|_| Nip05Problem::Malformed)?;
-    let mut url = address.url().clone();
-    if allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
-        let _ = url.set_scheme("http");
-    }
-    let unreachable = |error: OutboundError| Nip05Problem::Unreachable(in_full(&error));
-    let request = http.client().get(url).build().map_err(|error| unreachable(error.into()))?;
-    let answer = http.send(request, MAX_DOCUMENT).await.map_err(unreachable)?;
+    let answer = nip05::fetch(http, &address).await;
+    let answer = answer.map_err(|error| Nip05Problem::Unreachable(in_full(&error)))?;
     judge(&answer, address.name(), key)
 }
 

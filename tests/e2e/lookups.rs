@@ -1,36 +1,15 @@
 //! Profiles and NIP-05 names: shown only where they verify.
 
-use std::net::SocketAddr;
-
 use nostr_sdk::{Event, EventBuilder, Keys, Kind, Metadata};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::daemon::Daemon;
+use crate::support::domain::domain;
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
 
 const ALLOW_PRIVATE: &str = "[lookup]\nallow_private = true\ntimeout = \"3s\"\n";
-
-/// A web server that has one document, whatever it is asked for.
-pub(crate) async fn web_server(status: &'static str, document: String) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (mut head, mut byte) = (Vec::new(), [0]);
-            while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte).await, Ok(1)) {
-                head.push(byte[0]);
-            }
-            let length = document.len();
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-            let _ = stream.write_all(head.as_bytes()).await;
-            let _ = stream.write_all(document.as_bytes()).await;
-        }
-    });
-    address
-}
 
 fn profile(keys: &Keys, name: &str, nip05: &str) -> Event {
     let metadata = Metadata { nip05: Some(nip05.into()), ..Metadata::new().name(name) };
@@ -47,13 +26,13 @@ async fn a_profile_is_shown_with_its_nip05_name_only_where_that_points_back() {
     let daemon = Daemon::on(&[&relay]).with_config(ALLOW_PRIVATE).start_subscribed(&[&relay]).await;
     let (honest, impostor) = (Keys::generate(), Keys::generate());
     let document = json!({ "names": { "alice": honest.public_key() } }).to_string();
-    let name = format!("alice@{}", web_server("200 OK", document).await);
+    let name = format!("alice@{}", domain("200 OK", &[], document).await);
     for (keys, nip05, expected) in [
         (&honest, name.clone(), json!(name)),
         (&impostor, name.clone(), json!(null)),
         (&honest, name.replace("alice", "bob"), json!(null)),
-        (&honest, format!("alice@{}", web_server("404 Not Found", "{}".into()).await), json!(null)),
-        (&honest, format!("alice@{}", web_server("200 OK", "x".repeat(300_000)).await), json!(null)),
+        (&honest, format!("alice@{}", domain("404 Not Found", &[], "{}".into()).await), json!(null)),
+        (&honest, format!("alice@{}", domain("200 OK", &[], "x".repeat(300_000)).await), json!(null)),
         (&honest, "alice@127.0.0.1:1".into(), json!(null)),
         (&honest, format!("{name}/../x?"), json!(null)),
     ] {
@@ -78,7 +57,7 @@ async fn a_nip05_name_that_is_not_found_is_an_error_that_says_why() {
     let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
     let rest = daemon.rest();
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = async |status, document: &str| format!("bob@{}", web_server(status, document.into()).await);
+    let at = async |status, document: &str| format!("bob@{}", domain(status, &[], document.into()).await);
     let key = Keys::generate().public_key().to_hex();
     let large = format!("{{\"names\":{{\"bob\":\"{key}\"}},\"x\":\"{}\"}}", "x".repeat(256 * 1024));
     let mut socket = daemon.websocket().await;
@@ -113,7 +92,7 @@ async fn a_host_that_lists_a_broken_relay_is_still_read() {
     let key = Keys::generate().public_key().to_hex();
     let document =
         json!({ "names": { "bob": key, "eve": 1 }, "relays": { &key: ["wss://a.example", "", 7] } });
-    let name = format!("Bob@{}", web_server("200 OK", document.to_string()).await);
+    let name = format!("Bob@{}", domain("200 OK", &[], document.to_string()).await);
     let found = daemon.rest().get(&format!("/nip05/{name}")).await.data();
     assert_eq!(found["profile"]["relays"], json!(["wss://a.example"]));
     assert_eq!(found["profile"]["nip05"], name);

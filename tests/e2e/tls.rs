@@ -5,10 +5,10 @@ use std::path::Path;
 use nostr_sdk::Keys;
 use serde_json::{Value, json};
 
-use crate::lookups::web_server;
 use crate::sessions::SESSIONS;
 use crate::support::ca::{Ca, Flaw, TlsFront};
 use crate::support::daemon::{Daemon, Plan};
+use crate::support::domain::domain;
 use crate::support::issuer::{Issuer, Key};
 use crate::support::now;
 use crate::support::phone::Phone;
@@ -136,7 +136,7 @@ async fn keys_of_an_issuer_and_nip05_names_are_read_from_hosts_of_the_business()
     let issuer = Issuer::start(&[&key]).await;
     let user = Keys::generate();
     let document = json!({ "names": { "alice": user.public_key() } }).to_string();
-    let host = web_server("200 OK", document).await;
+    let host = domain("200 OK", &[], document).await;
     let (issuer, host) =
         (ca.before(issuer.address, Flaw::Nothing).await, ca.before(host, Flaw::Nothing).await);
     let config = format!(

@@ -87,7 +87,7 @@ impl Findings {
         let mut names = BTreeMap::new();
         let claimed: BTreeSet<String> = relays.iter().filter_map(|(_, answer)| nip05_of(answer)).collect();
         for name in claimed {
-            let verdict = confirm(&http, config.lookup.allow_private, &name, &key).await;
+            let verdict = confirm(&http, &name, &key).await;
             names.insert(name, verdict);
         }
         Ok(Self { key, relays, names })
