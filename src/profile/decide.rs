@@ -4,6 +4,7 @@ use nostr_sdk::Event;
 
 use super::content::read;
 use crate::config::ProfileRules;
+use crate::relay::supersedes;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,26 +43,19 @@ pub(super) fn decide(wanted: Option<&ProfileRules>, kept: Option<&Event>, found:
     }
 }
 
-/// Whether a relay keeps `new` in the place of `old` (NIP-01): the later one, of two of one second that with the
-/// lower id.
-pub fn supersedes(new: &Event, old: &Event) -> bool {
-    (new.created_at, std::cmp::Reverse(new.id)) > (old.created_at, std::cmp::Reverse(old.id))
-}
-
 #[cfg(test)]
 mod tests {
-    use nostr_sdk::{EventBuilder, Keys, Timestamp};
+    use nostr_sdk::Keys;
 
     use super::*;
-    use crate::profile::content::metadata;
+    use crate::profile::content::draft;
 
     fn profile(name: &str) -> ProfileRules {
         ProfileRules { name: Some(name.into()), ..ProfileRules::default() }
     }
 
     fn event(keys: &Keys, name: &str, at: u64) -> Event {
-        let builder = EventBuilder::metadata(&metadata(&profile(name)));
-        builder.custom_created_at(Timestamp::from_secs(at)).sign_with_keys(keys).unwrap()
+        draft(&profile(name), at, None).sign_with_keys(keys).unwrap()
     }
 
     #[test]

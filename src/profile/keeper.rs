@@ -1,36 +1,30 @@
 //! Keeps the profile at the relays: published when it is new, when a relay has lost it, and looked after now and then.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use nostr_sdk::{Event, EventBuilder, JsonUtil, PublicKey, RelayUrl};
+use nostr_sdk::{Event, JsonUtil, PublicKey};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::content::{metadata, read};
-use super::decide::{Decision, decide, supersedes};
-use super::nip05::{Confirmed, Nip05Problem, confirm};
+use super::content::{draft, read};
+use super::decide::{Decision, decide};
+use super::nip05::confirm;
 use super::record::{MAX_EVENT, Record};
-use super::standing::{NoName, Standing};
-use crate::clock::{SharedClock, Timestamp};
+use super::standing::Standing;
+use super::state::{CheckedName, Seen, State};
+use crate::clock::SharedClock;
 use crate::config::{LookupRules, ProfileRules};
 use crate::lifecycle::Lifecycle;
 use crate::outbound::Outbound;
 use crate::protocol::Sealer;
-use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays};
+use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays, supersedes};
 use crate::shown;
 use crate::tls::Tls;
 
 /// How often it is looked whether a relay has become ready.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How often a relay that has the profile is asked whether it still has, and the domain whether the name holds.
-const CHECK: Duration = Duration::from_secs(3600);
-
-/// … where the last answer was not as it should be.
-const RETRY: Duration = Duration::from_secs(300);
 
 /// What the profile is kept with.
 pub struct Parts {
@@ -92,37 +86,6 @@ pub struct OwnProfile {
     turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct State {
-    /// `[profile]` as it was read last.
-    section: ProfileRules,
-    /// What the operator said last, until something else was said at run time.
-    wanted: Option<ProfileRules>,
-    /// What was published last from here.
-    kept: Option<Event>,
-    at: HashMap<RelayUrl, Seen>,
-    name: Option<CheckedName>,
-    standing: Option<Standing>,
-}
-
-/// A relay, as it was seen last.
-struct Seen {
-    /// The connection on which it was asked.
-    ready_since: Option<Timestamp>,
-    when: Instant,
-    /// The profile that it has.
-    has: Option<Event>,
-    /// Why it does not have it, or may not.
-    trouble: Option<String>,
-}
-
-/// A NIP-05 name and what its host said of it.
-struct CheckedName {
-    name: String,
-    when: Instant,
-    verdict: Result<Confirmed, Nip05Problem>,
-}
-
 impl OwnProfile {
     /// Keeps the profile until the daemon stops.
     ///
@@ -168,8 +131,8 @@ impl OwnProfile {
         let own = Arc::clone(self);
         let set = async move {
             let _turn = own.turn.lock().await;
-            let newest = own.state().newest().map(|event| event.created_at.as_secs());
-            let event = own.sign(&profile, newest)?;
+            let newest = own.state().newest().cloned();
+            let event = own.sign(&profile, newest.as_ref())?;
             {
                 let mut state = own.state();
                 if !state.section.is_empty() && state.section != profile {
@@ -278,16 +241,13 @@ impl OwnProfile {
                 "[profile] replaces another profile that the relays have of this key"
             );
         }
-        let signed = self.sign(&wanted, newest.map(|event| event.created_at.as_secs()));
+        let signed = self.sign(&wanted, newest);
         signed.inspect_err(|error| tracing::error!(%error, "cannot publish [profile]")).ok()
     }
 
-    fn sign(&self, profile: &ProfileRules, after: Option<u64>) -> Result<Event, SetError> {
-        let now = self.clock.now().secs();
-        let at = after.map_or(now, |after| now.max(after.saturating_add(1)));
-        let builder = EventBuilder::metadata(&metadata(profile));
-        let builder = builder.custom_created_at(nostr_sdk::Timestamp::from_secs(at));
-        let event = self.sealer.sign(builder).map_err(|_| SetError::Seal)?;
+    fn sign(&self, profile: &ProfileRules, newest: Option<&Event>) -> Result<Event, SetError> {
+        let draft = draft(profile, self.clock.now().secs(), newest);
+        let event = self.sealer.sign(draft).map_err(|_| SetError::Seal)?;
         if event.as_json().len() > MAX_EVENT { Err(SetError::TooLarge) } else { Ok(event) }
     }
 
@@ -385,64 +345,6 @@ impl OwnProfile {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The newest profile that a relay has.
-    fn newest(&self) -> Option<&Event> {
-        let found = self.at.values().filter_map(|seen| seen.has.as_ref());
-        found.reduce(|one, other| if supersedes(other, one) { other } else { one })
-    }
-
-    /// What a wallet shows; `None`: that is not known yet.
-    fn work_out(&self, on_subkey: bool) -> Option<Standing> {
-        if self.at.is_empty() {
-            return None;
-        }
-        let newest = self.newest();
-        let elsewhere = self.kept.as_ref().is_some_and(|kept| {
-            newest.is_some_and(|newest| supersedes(newest, kept) && read(newest) != read(kept))
-        });
-        let name = match newest {
-            Some(event) => match read(event) {
-                None => Err(NoName::Unreadable),
-                Some(ProfileRules { nip05: None, .. }) => Err(NoName::NoNip05),
-                Some(ProfileRules { nip05: Some(name), .. }) => {
-                    let checked = self.name.as_ref().filter(|checked| checked.name == name)?;
-                    match &checked.verdict {
-                        Ok(_) => Ok(name),
-                        Err(problem) => Err(NoName::Nip05 { name, problem: problem.clone() }),
-                    }
-                }
-            },
-            None if self.kept.is_none() && on_subkey => Err(NoName::NoProfileOfMainKey),
-            None if self.kept.is_none() => Err(NoName::NoProfile),
-            None => {
-                let mut troubles: Vec<_> = self.at.iter().filter_map(|(url, seen)| seen.says(url)).collect();
-                troubles.sort();
-                Err(NoName::NotStored(troubles.join(", ")))
-            }
-        };
-        Some(Standing { name, elsewhere })
-    }
-}
-
-impl Seen {
-    fn is_due(&self, ready_since: Option<Timestamp>, now: Instant) -> bool {
-        let patience = if self.trouble.is_some() { RETRY } else { CHECK };
-        self.ready_since != ready_since || now.duration_since(self.when) >= patience
-    }
-
-    fn says(&self, url: &RelayUrl) -> Option<String> {
-        self.trouble.as_ref().map(|trouble| format!("{}: {trouble}", shown::relay(url)))
-    }
-}
-
-impl CheckedName {
-    fn is_due(&self, now: Instant) -> bool {
-        let patience = if self.verdict.is_err() { RETRY } else { CHECK };
-        now.duration_since(self.when) >= patience
     }
 }
 

@@ -10,6 +10,7 @@ use super::cpu;
 use super::health::RelayState;
 use super::link::Link;
 use super::raw;
+use super::replaceable::supersedes;
 
 /// What became of an event at one relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Link {
             let (candidate, cost) = cpu::measured(|| {
                 let event = raw::read(&answer).filter(|event| {
                     let event = event.unverified();
-                    let is_newer = newest.as_ref().is_none_or(|known| event.created_at > known.created_at);
+                    let is_newer = newest.as_ref().is_none_or(|known| supersedes(event, known));
                     event.kind == Kind::Metadata && event.pubkey == *author && is_newer
                 })?;
                 event.verify()

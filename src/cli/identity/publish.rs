@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use nostr_sdk::{EventBuilder, RelayUrl};
+use nostr_sdk::RelayUrl;
 
 use crate::app;
 use crate::cli::terminal::{plain, say};
 use crate::cli::{CommandResult, Exit, Failure, relays};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Overrides};
-use crate::profile::metadata;
+use crate::profile::draft;
 use crate::{relay, shown};
 
 #[derive(Debug, clap::Args)]
@@ -50,11 +50,8 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let found =
         join_all(relays.iter().map(|url| relay::profile_at(url, &key, args.timeout, &config.tls))).await;
     let newest =
-        found.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref()).map(|event| event.created_at).max();
-    let now = SystemClock.now().secs();
-    let at = newest.map_or(now, |newest| now.max(newest.as_secs().saturating_add(1)));
-    let event = EventBuilder::metadata(&metadata(&config.profile))
-        .custom_created_at(nostr_sdk::Timestamp::from_secs(at))
+        found.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref()).max_by_key(|event| event.created_at);
+    let event = draft(&config.profile, SystemClock.now().secs(), newest)
         .sign_with_keys(&keys)
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     let told =

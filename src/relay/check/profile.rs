@@ -6,6 +6,7 @@ use nostr_sdk::prelude::{ClientMessage, Event, Filter, Keys, Kind, PublicKey, Re
 
 use super::Problem;
 use super::caller::{Caller, Said, wants_login};
+use crate::relay::replaceable::supersedes;
 use crate::tls::Tls;
 
 /// The newest profile of `key` that a relay has, verified.
@@ -52,7 +53,7 @@ impl Caller {
                     if !is_asked_for || event.verify().is_err() {
                         return Err(Problem::Forged);
                     }
-                    let is_newer = newest.as_ref().is_none_or(|known| event.created_at > known.created_at);
+                    let is_newer = newest.as_ref().is_none_or(|known| supersedes(&event, known));
                     newest = if is_newer { Some(*event) } else { newest };
                 }
                 Said::Eose(ended) if ended == id.as_str() => return Ok(newest),
