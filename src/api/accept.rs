@@ -8,6 +8,11 @@ pub(super) fn prefers_events(headers: &HeaderMap) -> bool {
     events > 0 && events >= weight(headers, &[b"application/json", b"application/*", b"*/*"])
 }
 
+/// Whether a caller wants a page. Programs send `*/*`, which is no wish for one.
+pub(super) fn wants_html(headers: &HeaderMap) -> bool {
+    weight(headers, &[b"text/html"]) > 0
+}
+
 /// The weight of the first of these media ranges that is listed, in thousandths.
 fn weight(headers: &HeaderMap, ranges: &[&[u8]]) -> u16 {
     let listed = |range: &[u8]| {
@@ -23,11 +28,12 @@ fn weight(headers: &HeaderMap, ranges: &[&[u8]]) -> u16 {
     ranges.iter().find_map(|range| listed(range)).unwrap_or(0)
 }
 
-/// `q=0.5` as 500. A value that is none is not a reason to give a caller what it does not want.
+/// `q=0.5` as 500. A malformed weight counts as 0.
 fn quality(parameter: &[u8]) -> Option<u16> {
     let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
     let quality = str::from_utf8(value).ok().and_then(|value| value.parse::<f32>().ok());
-    quality.filter(|quality| (0.0..=1.0).contains(quality)).map(|quality| (quality * 1000.0) as u16)
+    let quality = quality.filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or_default();
+    Some((quality * 1000.0) as u16)
 }
 
 #[cfg(test)]
@@ -71,6 +77,8 @@ mod tests {
             &[b"application/json"],
             &[b"text/event-stream;q=0"],
             &[b"text/event-stream; Q=0.000, */*"],
+            &[b"text/event-stream;q=yes"],
+            &[b"text/event-stream;q=2"],
             &[b"application/json, text/event-stream;q=0.9"],
             &[b"application/*, text/event-stream;q=0.5"],
             &[b"text/event-stream-x"],

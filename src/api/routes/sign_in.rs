@@ -3,9 +3,10 @@
 //! What a browser asked for is its user's word, or that of whoever made the link: nothing of it may lead to another
 //! site.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use url::form_urlencoded;
 
+use crate::api::accept;
 use crate::wallet::WebRequest;
 
 /// The parameter of the sign-in page that says where to go on.
@@ -36,7 +37,7 @@ pub(super) fn is_page(name: &str) -> bool {
 /// a page, or nobody tells for which.
 pub(super) fn return_to(headers: &HeaderMap, request: Option<&WebRequest<'_>>) -> Option<String> {
     let request = request?;
-    let is_page = matches!(request.method, "GET" | "HEAD") && wants_html(headers);
+    let is_page = matches!(request.method, "GET" | "HEAD") && accept::wants_html(headers);
     let target = if is_on_this_site(request.target) { request.target } else { "/" };
     is_page.then(|| form_urlencoded::byte_serialize(target.as_bytes()).collect())
 }
@@ -54,22 +55,10 @@ fn is_on_this_site(target: &str) -> bool {
     is_visible && target.len() <= MAX_TARGET && target.starts_with('/') && !target.starts_with("//")
 }
 
-/// Whether `text/html` is among what is asked for (RFC 9110 §12.5.1): `*/*`, which programs send, is not enough.
-fn wants_html(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.any(|value| value.split(',').any(is_html))
-}
-
-fn is_html(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
-    let quality =
-        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("q"));
-    is_html && quality.is_none_or(|(_, weight)| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn returns(method: &str, target: &str, accept: &str) -> Option<String> {
