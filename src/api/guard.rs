@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::body::{complete, read_off};
 use super::envelope::ApiError;
 use super::places::Place;
-use super::stranger::Stranger;
+use super::unlisted::Unlisted;
 use super::{caching, public, query};
 use crate::config::Local;
 
@@ -48,7 +48,7 @@ pub(super) struct Guard {
     token: Option<SecretString>,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
-    stranger: Stranger,
+    unlisted: Unlisted,
 }
 
 impl Guard {
@@ -57,7 +57,7 @@ impl Guard {
             token,
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
-            stranger: Stranger::default(),
+            unlisted: Unlisted::default(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Guard {
         if in_headers.chain(in_target).all(|host| self.is_our_host(host)) {
             return Ok(());
         }
-        Err(self.stranger.refuse("Host", request.headers().get(header::HOST), "local.allowed_hosts"))
+        Err(self.unlisted.refuse("Host", request.headers().get(header::HOST), "local.allowed_hosts"))
     }
 
     fn is_our_host(&self, host: &str) -> bool {
@@ -95,7 +95,7 @@ impl Guard {
         if origins.next().is_none() && self.allowed_origins.iter().any(listed) {
             return Ok(Some(origin.clone()));
         }
-        Err(self.stranger.refuse("Origin", Some(origin), "local.allowed_origins"))
+        Err(self.unlisted.refuse("Origin", Some(origin), "local.allowed_origins"))
     }
 
     /// Whether the token was shown, if the request may pass.
@@ -244,7 +244,7 @@ mod tests {
             token: Some("right".into()),
             allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
             allowed_origins: vec!["https://app.example".into()],
-            stranger: Stranger::default(),
+            unlisted: Unlisted::default(),
         }
     }
 

@@ -23,7 +23,7 @@ mod room;
 mod router;
 mod routes;
 mod serve;
-mod stranger;
+mod unlisted;
 mod user_request;
 mod wire;
 mod ws;

@@ -1,4 +1,5 @@
-//! A refusal that names the header that was refused and the key that lets it in, for callers and in the log.
+//! A header that no list of the configuration has. The refusal names the header and the key that lets it in, for
+//! callers and in the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use axum::http::HeaderValue;
 use tokio::time::Instant;
 
 use super::envelope::ApiError;
+use crate::quoted::one_line;
 
 /// The log tells of one such refusal in this time: anybody who reaches the socket can cause them.
 const EVERY: Duration = Duration::from_secs(10);
@@ -16,11 +18,11 @@ const SHOWN: usize = 80;
 
 /// When the log was last told.
 #[derive(Debug, Default)]
-pub(super) struct Stranger {
+pub(super) struct Unlisted {
     told: Mutex<Option<Instant>>,
 }
 
-impl Stranger {
+impl Unlisted {
     /// Refuses a header that is not on the list of `key`.
     pub(super) fn refuse(
         &self,
@@ -51,7 +53,7 @@ impl Stranger {
 /// What strangers sent, fit for a log.
 fn shown(value: Option<&HeaderValue>) -> String {
     let text = value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default();
-    text.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect()
+    one_line(&text, SHOWN)
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_header_and_the_key_that_lets_it_in() {
         let host = HeaderValue::from_static("sdk-daemon:3000");
-        let refusal = Stranger::default().refuse("Host", Some(&host), "local.allowed_hosts");
+        let refusal = Unlisted::default().refuse("Host", Some(&host), "local.allowed_hosts");
         assert_eq!(
             refusal.message,
             "Host \"sdk-daemon:3000\" is not allowed: list it in local.allowed_hosts (or PORTICO_LOCAL__ALLOWED_HOSTS)"
@@ -70,10 +72,10 @@ mod tests {
 
     #[test]
     fn whoever_reaches_the_socket_can_neither_flood_the_log_nor_write_long_lines() {
-        let (stranger, now) = (Stranger::default(), Instant::now());
-        assert!(stranger.is_to_be_told(now));
-        assert!(!stranger.is_to_be_told(now + EVERY / 2));
-        assert!(stranger.is_to_be_told(now + EVERY));
+        let (unlisted, now) = (Unlisted::default(), Instant::now());
+        assert!(unlisted.is_to_be_told(now));
+        assert!(!unlisted.is_to_be_told(now + EVERY / 2));
+        assert!(unlisted.is_to_be_told(now + EVERY));
         let long = HeaderValue::from_str(&"x".repeat(5000)).unwrap();
         assert_eq!(shown(Some(&long)).len(), SHOWN);
     }
