@@ -25,7 +25,7 @@ const STAY: Duration = Duration::from_secs(10);
 pub(super) struct Places {
     unix: Arc<Semaphore>,
     tcp: Arc<Semaphore>,
-    per_peer: Arc<DashMap<Origin, usize>>,
+    per_peer: Arc<DashMap<Source, usize>>,
     max_per_peer: usize,
     strangers: Arc<Strangers>,
     metrics: Arc<Metrics>,
@@ -33,7 +33,7 @@ pub(super) struct Places {
 
 /// Where connections come from, as far as they can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Origin {
+enum Source {
     Uid(u32),
     /// This machine: any of its programs can take any address of 127/8.
     Loopback,
@@ -46,8 +46,8 @@ enum Origin {
 #[derive(Debug)]
 pub(super) struct Place {
     _in_all: OwnedSemaphorePermit,
-    per_peer: Arc<DashMap<Origin, usize>>,
-    origin: Origin,
+    per_peer: Arc<DashMap<Source, usize>>,
+    source: Source,
     came_at: Instant,
     stranger: Mutex<Option<Stranger>>,
     leave: CancellationToken,
@@ -65,7 +65,7 @@ struct Strangers {
 #[derive(Debug, Default)]
 struct Crowd {
     came: u64,
-    by_origin: HashMap<Origin, BTreeMap<u64, CancellationToken>>,
+    by_source: HashMap<Source, BTreeMap<u64, CancellationToken>>,
     count: usize,
 }
 
@@ -73,7 +73,7 @@ struct Crowd {
 #[derive(Debug)]
 struct Stranger {
     strangers: Arc<Strangers>,
-    origin: Origin,
+    source: Source,
     number: u64,
 }
 
@@ -99,10 +99,10 @@ impl Places {
             Peer::Unix { .. } => (&self.unix, "unix"),
             Peer::Tcp(_) => (&self.tcp, "tcp"),
         };
-        let origin = Origin::of(peer);
+        let source = Source::of(peer);
         let in_all = Arc::clone(places).try_acquire_owned().map_err(|_| Limit::Connections)?;
         {
-            let mut count = self.per_peer.entry(origin).or_default();
+            let mut count = self.per_peer.entry(source).or_default();
             if *count >= self.max_per_peer {
                 return Err(Limit::ConnectionsPerPeer);
             }
@@ -110,11 +110,11 @@ impl Places {
         }
         let leave = CancellationToken::new();
         let is_stranger = !matches!(peer, Peer::Unix { allowed: true, .. });
-        let stranger = is_stranger.then(|| self.receive(origin, leave.clone()));
+        let stranger = is_stranger.then(|| self.receive(source, leave.clone()));
         Ok(Place {
             _in_all: in_all,
             per_peer: Arc::clone(&self.per_peer),
-            origin,
+            source,
             came_at: Instant::now(),
             stranger: Mutex::new(stranger),
             leave,
@@ -122,14 +122,14 @@ impl Places {
         })
     }
 
-    fn receive(&self, origin: Origin, leave: CancellationToken) -> Stranger {
+    fn receive(&self, source: Source, leave: CancellationToken) -> Stranger {
         let mut present = self.strangers.present();
         if present.count >= self.strangers.max {
             present.send_away_one();
             self.metrics.limits.reached(Limit::Strangers);
         }
-        let number = present.enter(origin, leave);
-        Stranger { strangers: Arc::clone(&self.strangers), origin, number }
+        let number = present.enter(source, leave);
+        Stranger { strangers: Arc::clone(&self.strangers), source, number }
     }
 }
 
@@ -158,7 +158,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.per_peer.remove_if_mut(&self.origin, |_, count| {
+        self.per_peer.remove_if_mut(&self.source, |_, count| {
             *count -= 1;
             *count == 0
         });
@@ -167,7 +167,7 @@ impl Drop for Place {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.strangers.present().remove(self.origin, self.number);
+        self.strangers.present().remove(self.source, self.number);
     }
 }
 
@@ -178,18 +178,18 @@ impl Strangers {
 }
 
 impl Crowd {
-    fn enter(&mut self, origin: Origin, leave: CancellationToken) -> u64 {
+    fn enter(&mut self, source: Source, leave: CancellationToken) -> u64 {
         self.came += 1;
         self.count += 1;
-        self.by_origin.entry(origin).or_default().insert(self.came, leave);
+        self.by_source.entry(source).or_default().insert(self.came, leave);
         self.came
     }
 
-    fn remove(&mut self, origin: Origin, number: u64) -> Option<CancellationToken> {
-        let of_origin = self.by_origin.get_mut(&origin)?;
-        let leave = of_origin.remove(&number)?;
-        if of_origin.is_empty() {
-            self.by_origin.remove(&origin);
+    fn remove(&mut self, source: Source, number: u64) -> Option<CancellationToken> {
+        let of_source = self.by_source.get_mut(&source)?;
+        let leave = of_source.remove(&number)?;
+        if of_source.is_empty() {
+            self.by_source.remove(&source);
         }
         self.count -= 1;
         Some(leave)
@@ -197,15 +197,15 @@ impl Crowd {
 
     /// Where most of them come from, the one who came first has to leave.
     fn send_away_one(&mut self) {
-        let crowd = self.by_origin.iter().max_by_key(|(_, of_origin)| of_origin.len());
-        let first = crowd.and_then(|(origin, of_origin)| Some((*origin, *of_origin.keys().next()?)));
-        if let Some(leave) = first.and_then(|(origin, number)| self.remove(origin, number)) {
+        let crowd = self.by_source.iter().max_by_key(|(_, of_source)| of_source.len());
+        let first = crowd.and_then(|(source, of_source)| Some((*source, *of_source.keys().next()?)));
+        if let Some(leave) = first.and_then(|(source, number)| self.remove(source, number)) {
             leave.cancel();
         }
     }
 }
 
-impl Origin {
+impl Source {
     fn of(peer: Peer) -> Self {
         let ip = match peer {
             Peer::Unix { uid, .. } => return Self::Uid(uid),
@@ -226,26 +226,26 @@ impl Origin {
 mod tests {
     use super::*;
 
-    fn origin(ip: &str) -> Origin {
-        Origin::of(Peer::Tcp(ip.parse().unwrap()))
+    fn source(ip: &str) -> Source {
+        Source::of(Peer::Tcp(ip.parse().unwrap()))
     }
 
     #[test]
     fn one_machine_is_one_peer_whichever_of_its_addresses_it_takes() {
         for ip in ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.3"] {
-            assert_eq!(origin(ip), Origin::Loopback, "{ip}");
+            assert_eq!(source(ip), Source::Loopback, "{ip}");
         }
-        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
-        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
-        assert_eq!(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff:ffff:ffff:ffff"));
-        assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
     }
 
-    fn present(origins: &[Origin]) -> (Crowd, Vec<CancellationToken>) {
+    fn present(sources: &[Source]) -> (Crowd, Vec<CancellationToken>) {
         let mut present = Crowd::default();
-        let tokens = origins.iter().map(|origin| {
+        let tokens = sources.iter().map(|source| {
             let leave = CancellationToken::new();
-            present.enter(*origin, leave.clone());
+            present.enter(*source, leave.clone());
             leave
         });
         let tokens = tokens.collect();
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_crowd_of_strangers_makes_room_for_others_the_first_of_it_first() {
-        let (crowd, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        let (crowd, other) = (source("192.0.2.1"), source("192.0.2.2"));
         let (mut present, tokens) = present(&[other, crowd, crowd, crowd]);
         present.send_away_one();
         assert_eq!(who_left(&tokens), [1]);
@@ -269,12 +269,12 @@ mod tests {
 
     #[test]
     fn whoever_has_left_is_not_sent_away() {
-        let here = origin("127.0.0.1");
+        let here = source("127.0.0.1");
         let (mut present, tokens) = present(&[here, here]);
         assert!(present.remove(here, 1).is_some() && present.remove(here, 1).is_none());
         present.send_away_one();
         assert_eq!((who_left(&tokens), present.count), (vec![1], 0));
         present.send_away_one();
-        assert_eq!(present.by_origin.len(), 0);
+        assert_eq!(present.by_source.len(), 0);
     }
 }

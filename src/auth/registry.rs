@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::metrics::Limit;
 use crate::protocol::kind;
-use crate::relay::{Gate, Standing};
+use crate::relay::{Gate, Interest};
 use crate::store::{Handshake, StreamId};
 
 /// A challenge by its 32 alphanumerics.
@@ -323,15 +323,15 @@ impl Registry {
 
 /// What strangers send costs one look-up here before anything else is done with it.
 impl Gate for Registry {
-    fn standing(&self, kind: Kind, author: &PublicKey) -> Standing {
+    fn interest(&self, kind: Kind, author: &PublicKey) -> Interest {
         if self.wanted.contains_key(author) {
-            Standing::WaitedFor
+            Interest::WaitedFor
         } else if kind == kind::KEY_HANDSHAKE && !self.by_stream.is_empty()
             || kind == kind::SUBKEY_PROOF && !self.events.is_empty()
         {
-            Standing::Stranger
+            Interest::Stranger
         } else {
-            Standing::Unwanted
+            Interest::Unwanted
         }
     }
 

@@ -44,7 +44,7 @@ pub enum LinkError {
     #[error("it sends forged events, or what nobody asked for")]
     Hostile,
     /// The relay closed the subscription. Its reason, shortened, for people; it may be empty.
-    #[error("the relay closed the subscription: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
+    #[error("the relay closed the subscription: {}", stated(.0))]
     SubscriptionClosed(String),
     /// The relay did not confirm the subscription, and said something else in place of that: its notice, shortened,
     /// for people.
@@ -70,4 +70,9 @@ impl LinkError {
             Self::Unconfirmed(_) => "unconfirmed",
         }
     }
+}
+
+/// The reason that a relay gave, which may be none.
+pub fn stated(reason: &str) -> &str {
+    if reason.is_empty() { "it gave no reason" } else { reason }
 }

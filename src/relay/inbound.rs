@@ -14,7 +14,7 @@ use super::options::RelayOptions;
 use super::raw;
 use super::seen::Seen;
 use super::shares::Shares;
-use super::signal::{Gate, Place, Signal, Standing};
+use super::signal::{Gate, Interest, Place, Signal};
 use super::strangers::Strangers;
 use super::tap::Tap;
 
@@ -79,10 +79,10 @@ impl Inbound {
             return Look::Unasked;
         };
         let author = claim.author;
-        let waited_for = match self.gate.standing(claim.kind, &author) {
-            Standing::Unwanted => return Look::Unwanted,
-            Standing::Stranger => false,
-            Standing::WaitedFor => true,
+        let waited_for = match self.gate.interest(claim.kind, &author) {
+            Interest::Unwanted => return Look::Unwanted,
+            Interest::Stranger => false,
+            Interest::WaitedFor => true,
         };
         // Anybody can publish somebody else's event again and again: it must not wait where its author's
         // would.
@@ -319,8 +319,8 @@ pub(super) mod tests {
     async fn somebody_who_is_waited_for_goes_before_everybody_and_past_a_ration_that_is_used_up() {
         struct WaitsFor(PublicKey);
         impl Gate for WaitsFor {
-            fn standing(&self, _: Kind, author: &PublicKey) -> Standing {
-                if *author == self.0 { Standing::WaitedFor } else { Standing::Stranger }
+            fn interest(&self, _: Kind, author: &PublicKey) -> Interest {
+                if *author == self.0 { Interest::WaitedFor } else { Interest::Stranger }
             }
             fn admits(&self, _: &Event) -> bool {
                 true

@@ -13,6 +13,7 @@ use super::refusal::{self, Refusal};
 use super::signal::Signal;
 use super::subscription::{Step, Subscription};
 use super::tap::{Control, Session};
+use crate::quoted::one_line;
 use crate::shown;
 
 /// Longer texts of relays are cut before anybody reads them, in characters.
@@ -157,7 +158,7 @@ impl Link {
 
 /// A stranger's text, fit for a log: short and without control characters.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
+    one_line(text, MAX_REASON)
 }
 
 #[cfg(test)]

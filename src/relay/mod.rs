@@ -66,7 +66,7 @@ mod wire;
 
 pub use ask::Outcome;
 pub use check::{Checkup, Information, InformationError, Problem, check, profile_at, publish_to};
-pub use error::{LinkError, RelayError};
+pub use error::{LinkError, RelayError, stated};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
 pub use inbox::Signals;
 pub use options::{RelayChanges, RelayOptions, RelaySpec};
@@ -74,4 +74,4 @@ pub use outbox::Publication;
 pub use own::NoAnswer;
 pub use relays::Relays;
 pub use replaceable::supersedes;
-pub use signal::{Gate, Place, Signal, Standing};
+pub use signal::{Gate, Interest, Place, Signal};

@@ -54,7 +54,7 @@ impl Eq for Place {}
 
 /// Whether somebody here is interested in what an author may have to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Interest {
     /// Nobody, in an event of this kind.
     Unwanted,
     /// Perhaps.
@@ -67,8 +67,8 @@ pub enum Standing {
 pub trait Gate: Send + Sync {
     /// What is known of an event by the kind and the author that it claims. Called for every event any relay
     /// sends, on the loop that reads from the network: a look-up or two, no waiting.
-    fn standing(&self, _kind: Kind, _author: &PublicKey) -> Standing {
-        Standing::Stranger
+    fn interest(&self, _kind: Kind, _author: &PublicKey) -> Interest {
+        Interest::Stranger
     }
 
     /// Could anybody here be interested in this event? Nothing about it is verified yet. Called for every

@@ -11,7 +11,7 @@ use nostr_sdk::prelude::{EventBuilder, Keys, RelayUrl, Tag};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::error::LinkError;
+use super::error::{LinkError, stated};
 use crate::protocol::kind;
 use crate::shown;
 use crate::tls::Tls;
@@ -56,7 +56,7 @@ pub enum Problem {
     #[error("it closed the connection")]
     HungUp,
     /// A subscription was refused, for this reason.
-    #[error("it refused the subscription: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
+    #[error("it refused the subscription: {}", stated(.0))]
     SubscriptionRefused(String),
     /// A subscription was not confirmed, and the relay said this for people in place of that.
     #[error("it did not confirm the subscription; its last notice: {0}")]
@@ -65,10 +65,10 @@ pub enum Problem {
     #[error("it did not answer a subscription in time")]
     NoAnswer,
     /// The event was refused, for this reason.
-    #[error("it refused an ephemeral event: {}", if .0.is_empty() { "it gave no reason" } else { .0.as_str() })]
+    #[error("it refused an ephemeral event: {}", stated(.0))]
     EventRefused(String),
     /// A profile was refused, for this reason.
-    #[error("it refused the profile: {0}")]
+    #[error("it refused the profile: {}", stated(.0))]
     ProfileRefused(String),
     /// It does not say what became of the profile.
     #[error("it did not say in time whether it took the profile")]
