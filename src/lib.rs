@@ -24,7 +24,7 @@
 //! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
 //! | [`config`] | flags, environment and files, checked | `address`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
 //! | [`store`] | what outlives the process | `clock`, `metrics` |
-//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `tls`, `store` |
+//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
 //! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls` |
 //! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
 //! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet` |

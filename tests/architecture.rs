@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("quoted", &[]),
     ("outbound", &["address", "tls"]),
     ("nip05", &["address", "outbound"]),
-    ("wallet", &["clock", "token", "ethereum", "config", "outbound", "tls", "store"]),
+    ("wallet", &["clock", "token", "ethereum", "config", "outbound", "quoted", "tls", "store"]),
     ("config", &["address", "access", "ethereum", "shown", "quoted", "tls"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls"]),
     ("store", &["clock", "metrics"]),

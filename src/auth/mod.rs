@@ -2,9 +2,9 @@
 //!
 //! One login, through the files: [`Auth::login`] (`requests.rs`) opens a handshake and hands out its URL.
 //! A wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
-//! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes the same way in (`answers.rs`); its
-//! session token is judged (`tokens.rs`) and the outcome is stored, then told (`settle.rs`). What nobody answers ends at its
-//! deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
+//! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes in the same way (`answers.rs`). Its session
+//! token is judged (`tokens.rs`); the outcome is stored, then told (`settle.rs`). A request that nobody answers ends at
+//! its deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
 
 mod answers;
 mod challenge;

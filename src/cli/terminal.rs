@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::Exit;
+use crate::quoted::steers;
 
 /// Prints a line of results on standard output.
 macro_rules! say {
@@ -103,12 +104,12 @@ pub(super) fn without_tokens(event: &mut Value) {
 
 /// A text that may have several lines of its own.
 pub(super) fn lines(text: &str) -> String {
-    escaped(text, |c| c != '\n' && is_command(c))
+    escaped(text, |c| c != '\n' && steers(c))
 }
 
 /// A text on one line.
 pub(super) fn plain(text: &str) -> String {
-    escaped(text, is_command)
+    escaped(text, steers)
 }
 
 /// Escapes as JSON does, so that JSON stays JSON.
@@ -122,12 +123,6 @@ fn escaped(text: &str, must_be: impl Fn(char) -> bool) -> String {
         }
     }
     shown
-}
-
-/// Whether a terminal would obey this rather than show it: controls, line separators, marks of direction.
-fn is_command(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

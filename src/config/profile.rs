@@ -4,6 +4,8 @@ use nostr_sdk::nips::nip05::Nip05Address;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::quoted::steers;
+
 /// The longest name, in bytes: wallets show it on one line.
 const MAX_NAME: usize = 128;
 
@@ -62,18 +64,12 @@ fn check_text(key: &'static str, text: &Option<String>, max: usize) -> Result<()
         "is empty: remove it, or say something".into()
     } else if text.len() > max {
         format!("is {} bytes long, and must be at most {max}", text.len())
-    } else if text.chars().any(misleads) {
+    } else if text.chars().any(steers) {
         "contains control characters, or characters that turn the text around".into()
     } else {
         return Ok(());
     };
     Err((key, reason))
-}
-
-/// Whether a character would make a wallet show something else than what is written.
-fn misleads(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn is_picture(text: &str) -> bool {

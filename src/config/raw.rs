@@ -270,7 +270,7 @@ impl Default for LookupRules {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistoryRules {
-    /// How long a stream and its events, and a session, are kept once they have ended; zero is for good. Default 30 days.
+    /// How long a stream with its events, or a session, is kept once it has ended; zero is for good. Default 30 days.
     #[serde(with = "super::duration")]
     pub keep: Duration,
     /// How long a user is kept about whom no operator has ever said anything, from the last login on; zero is for

@@ -19,7 +19,7 @@ use crate::config::{LookupRules, ProfileRules};
 use crate::lifecycle::Lifecycle;
 use crate::outbound::Outbound;
 use crate::protocol::Sealer;
-use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays, supersedes};
+use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays, stated, supersedes};
 use crate::shown;
 use crate::tls::Tls;
 
@@ -274,7 +274,7 @@ impl OwnProfile {
             let outcome = self.relays.publish_at(&relay.url, event, self.lookup.timeout).await;
             let trouble = match outcome {
                 Outcome::Accepted => None,
-                Outcome::Refused(reason) => Some(format!("it refused the profile: {reason}")),
+                Outcome::Refused(reason) => Some(format!("it refused the profile: {}", stated(&reason))),
                 Outcome::NoAnswer => Some("it did not say whether it took the profile".into()),
                 Outcome::NotConnected => Some("it is not connected".into()),
             };

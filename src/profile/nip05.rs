@@ -9,6 +9,10 @@ use serde_json::Value;
 
 use crate::nip05;
 use crate::outbound::{Answer, Outbound, OutboundError};
+use crate::quoted::one_line;
+
+/// How much is repeated of what a host sent, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// The name leads back to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +61,7 @@ pub async fn confirm(http: &Outbound, name: &str, key: &PublicKey) -> Result<Con
 fn judge(answer: &Answer, name: &str, key: &PublicKey) -> Result<Confirmed, Nip05Problem> {
     if answer.status.is_redirection() {
         let to = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("(nowhere)");
-        return Err(Nip05Problem::Redirect(shortened(to)));
+        return Err(Nip05Problem::Redirect(one_line(to, MAX_SHOWN)));
     }
     if !answer.status.is_success() {
         return Err(Nip05Problem::Status(answer.status));
@@ -72,7 +76,7 @@ fn judge(answer: &Answer, name: &str, key: &PublicKey) -> Result<Confirmed, Nip0
             let origins = answer.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
             Ok(Confirmed { for_web_pages: origins.is_some_and(|origins| origins == "*") })
         }
-        Some(listed) => Err(Nip05Problem::OtherKey(shortened(listed))),
+        Some(listed) => Err(Nip05Problem::OtherKey(one_line(listed, MAX_SHOWN))),
     }
 }
 
@@ -86,11 +90,6 @@ fn in_full(error: &OutboundError) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// What a host sent, fit for one line.
-fn shortened(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

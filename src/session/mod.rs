@@ -2,10 +2,9 @@
 //!
 //! A wallet's credential proves who holds a key; a session says what that person is here. [`Sessions`] begins one
 //! for a credential that its provider vouches for (`login.rs`), checks that token and credential belong together
-//! and still hold (`check.rs`), renews tokens (`refresh.rs`), ends sessions (`end.rs`) and lets operators see to
-//! users (`users.rs`), also before their first login (`invite.rs`). What it shares with `auth`, where a login over the relays begins a session in the very
-//! transaction that stores its outcome, is the [`Book`]. Tokens are made by the [`Mint`], which is there without
-//! sessions, too.
+//! and still hold (`check.rs`), renews tokens (`refresh.rs`) and ends sessions (`end.rs`). Operators manage users
+//! (`users.rs`), also before their first login (`invite.rs`). `auth` shares the [`Book`]: a login over the relays
+//! begins a session in the transaction that stores its outcome. The [`Mint`] makes tokens, with sessions or without.
 
 mod audit;
 mod book;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::quoted::steers;
 
 /// The longest name of a wallet or identifier, in bytes.
 const MAX_NAME: usize = 512;
@@ -170,13 +171,6 @@ impl WalletIdentity {
         let message = "the credential names its owner in a way that cannot be used".into();
         Err(CredentialError::Rejected { code: "unusable_identity", message })
     }
-}
-
-/// Whether a character changes how others are shown: controls, line separators, and marks of the direction of
-/// writing, which make one name look like another.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! One WebSocket: frames in, frames out, both bounded.
 //!
-//! Commands run side by side and answer as they finish; those that only compute several to a task. Whatever is to be sent goes through one bounded
-//! queue; a client that does not read fills it and is disconnected, and can resume with `Subscribe … after`.
+//! Commands run side by side and answer as they finish; those that only compute run several to a task. All answers go
+//! through one bounded queue. A client that does not read fills it and is disconnected; it can resume with
+//! `Subscribe … after`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
