@@ -1,0 +1,166 @@
+use super::super::inbound::tests::inbound;
+use super::*;
+use crate::clock::Timestamp;
+use nostr_sdk::prelude::{Event, EventBuilder, Keys};
+
+const LOGIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+impl Tap {
+    pub(in crate::relay) fn inbound(&self) -> &Inbound {
+        &self.inbound
+    }
+}
+
+struct Bench {
+    tap: Arc<Tap>,
+    controls: mpsc::Sender<Control>,
+    session: Session,
+}
+
+fn bench(origin: Origin, queue: usize) -> Bench {
+    let whose = Whose { url: "wss://relay.example".parse().unwrap(), origin, public_only: false };
+    let (inbound, _) = inbound(|_: &Event| true);
+    let (tap, mut sessions) = Tap::new(whose, Arc::new(inbound), Health::new(Timestamp::from_secs(1)), queue);
+    let controls = tap.connected();
+    let session = sessions.try_recv().unwrap();
+    Bench { tap, controls, session }
+}
+
+/// A frame of our subscription with an event of this kind that says so much.
+fn event(kind: u16, length: usize) -> String {
+    let event = EventBuilder::new(nostr_sdk::Kind::from_u16(kind), "x".repeat(length));
+    let event = event.sign_with_keys(&Keys::generate()).unwrap();
+    format!(r#"["EVENT","portico",{}]"#, event.as_json())
+}
+
+impl Bench {
+    fn passes(&self, frame: &str) -> bool {
+        self.tap.sort(frame.into(), &self.controls, Some(LOGIN)).is_some()
+    }
+}
+
+#[tokio::test]
+async fn only_what_nip_42_needs_passes_to_the_sdk() {
+    let bench = bench(Origin::Operator, 8);
+    assert!(bench.passes(r#"["AUTH","challenge"]"#));
+    assert!(bench.passes(&format!(r#"["OK","{LOGIN}",true,""]"#)));
+    for frame in [
+        r#"["EVENT","portico",{}]"#,
+        r#"["EVENT","somebody-else",{}]"#,
+        r#"["EOSE","portico"]"#,
+        r#"["CLOSED","portico","error: x"]"#,
+        r#"["NOTICE","x"]"#,
+        &format!(r#"["OK","{}",true]"#, "b".repeat(64)),
+        r#"["OK","bbbb",true,""]"#,
+        r#"["COUNT","x",{"count":1}]"#,
+        "garbage",
+    ] {
+        assert!(!bench.passes(frame), "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn garbage_that_looks_like_nip_42_does_not_reach_the_log_of_the_sdk() {
+    let bench = bench(Origin::Operator, 8);
+    let long = format!(r#"["AUTH","{}"]"#, "x".repeat(5000));
+    for frame in [r#"["AUTH","unterminated]"#, &long, &format!(r#"["OK","{LOGIN}",garbage"#)] {
+        assert!(!bench.passes(frame), "{frame}");
+    }
+    assert_eq!(bench.tap.health.tally.garbage.get(), 3);
+}
+
+#[tokio::test]
+async fn what_passes_to_the_sdk_is_written_as_it_can_read_it() {
+    let bench = bench(Origin::Operator, 8);
+    for frame in [
+        r#"["AUTH","challenge"]"#,
+        r#"["AUTH","challenge",null,"#,
+        &format!(r#"["OK","{LOGIN}",true]"#),
+        &format!(r#" [ "OK","{LOGIN}",false,null]"#),
+    ] {
+        let passed = bench.tap.sort(frame.into(), &bench.controls, Some(LOGIN)).unwrap();
+        assert!(RelayMessage::from_json(passed.as_str()).is_ok(), "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_another_is_not() {
+    let mut bench = bench(Origin::Operator, 8);
+    let huge = format!(r#"["CLOSED","portico","error: {}"]"#, "x".repeat(500_000));
+    for (frame, reason) in [
+        (r#"["CLOSED","portico"]"#, ""),
+        (r#"["CLOSED","portico",null]"#, ""),
+        (r#"["CLOSED","portic\u006f",7,8]"#, "7"),
+        (r#"["CLOSED"]"#, ""),
+        (&huge, "error: xxx"),
+    ] {
+        assert!(!bench.passes(frame));
+        let Ok(Control::Closed(told)) = bench.session.controls.try_recv() else { panic!("{frame}") };
+        assert!(told.starts_with(reason) && told.len() <= 200, "{told}");
+    }
+    for frame in [r#"["CLOSED","ask-7"]"#, r#"["CLOSED","Portico","x"]"#, r#"["CLOSED","",null]"#] {
+        assert!(!bench.passes(frame));
+        assert!(bench.session.controls.try_recv().is_err(), "{frame}");
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_login_is_told_and_a_refused_one_is_not() {
+    let mut bench = bench(Origin::Operator, 8);
+    bench.passes(&format!(r#"["OK","{LOGIN}",false,"restricted: no"]"#));
+    assert!(bench.session.controls.try_recv().is_err());
+    bench.passes(&format!(r#"["OK","{LOGIN}",true,""]"#));
+    assert!(matches!(bench.session.controls.try_recv(), Ok(Control::Authenticated)));
+}
+
+#[tokio::test]
+async fn events_beyond_the_queue_are_dropped_and_counted_and_the_loss_is_told() {
+    let bench = bench(Origin::Operator, 2);
+    for _ in 0..5 {
+        bench.passes(&event(27001, 10));
+    }
+    assert_eq!(bench.tap.events.len(), 2);
+    assert_eq!(bench.tap.health.tally.dropped.get(), 3);
+    bench.tap.lost.notified().await;
+}
+
+#[tokio::test]
+async fn a_strangers_relay_cannot_make_us_hold_more_bytes_than_its_part_whatever_it_sends() {
+    for length in [1, 1000, 30_000, 87_000] {
+        let bench = bench(Origin::Preferred, 100_000);
+        let frame = event(27001, length);
+        for _ in 0..1000 {
+            bench.passes(&frame);
+            bench.passes(r#"["NOTICE","x"]"#);
+            bench.passes(&format!(r#"["NOTICE","{}"]"#, "x".repeat(4000)));
+        }
+        assert!(bench.tap.events.len() * frame.len() <= bench.tap.max_queued(), "{length}");
+        assert!(bench.tap.events.len() > 0, "{length}");
+        assert!(bench.session.controls.len() <= 64, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_longer_than_any_message_is_not_kept_and_is_no_lie_of_the_relay() {
+    let bench = bench(Origin::Operator, 8);
+    let frame = event(27001, 126 << 10);
+    for _ in 0..2000 {
+        bench.passes(&frame);
+    }
+    assert_eq!((bench.tap.events.len(), bench.tap.health.tally.garbage.get()), (0, 2000));
+    let hostile = tokio::time::timeout(Duration::ZERO, bench.tap.hostile.notified()).await;
+    assert!(hostile.is_err(), "an honest relay passes on what strangers publish");
+}
+
+#[tokio::test]
+async fn a_relay_that_sends_what_nobody_subscribed_to_turns_hostile() {
+    let frames = [event(1, 10), "garbage".to_owned(), r#"["EVENT","portico",{}]"#.to_owned()];
+    for frame in frames {
+        let bench = bench(Origin::Operator, 8);
+        for _ in 0..2000 {
+            bench.passes(&frame);
+        }
+        assert_eq!(bench.tap.events.len(), 0);
+        tokio::time::timeout(Duration::ZERO, bench.tap.hostile.notified()).await.expect(&frame);
+    }
+}
