@@ -192,6 +192,22 @@ async fn the_old_daemons_file_becomes_ours_and_what_is_left_out_is_named() {
 }
 
 #[tokio::test]
+async fn another_user_who_can_change_the_old_file_does_not_choose_the_key_of_the_service() {
+    let relay = TestRelay::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, config_toml(&Keys::generate(), &relay)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = migrate(folder.path(), &["--into", folder.path().join("new").to_str().unwrap()]).await;
+    assert_eq!(refused.code, 64, "{refused:?}");
+    assert!(
+        refused.stderr.contains("cannot read") && refused.stderr.contains("run chmod go-w"),
+        "{refused:?}"
+    );
+    assert!(!folder.path().join("new").exists());
+}
+
+#[tokio::test]
 async fn nothing_that_is_there_is_overwritten_and_what_is_replaced_is_kept() {
     let relay = TestRelay::start().await;
     let folder = tempfile::tempdir().unwrap();

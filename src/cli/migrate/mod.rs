@@ -34,9 +34,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> CommandResult {
-    let text = fs::read_to_string(&args.file)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
-    let portal = Portal::in_file(&text, &args.file).map_err(Failure::usage)?;
+    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", args.file.display()));
+    // It decides who the service is, and whom it trusts.
+    let read = files::read_config(&args.file).map_err(unreadable)?;
+    let read = read.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
+    let portal = Portal::in_file(&read.text, &args.file).map_err(Failure::usage)?;
     let folder = match &args.into {
         Some(folder) => folder.clone(),
         None => config::default_folder().ok_or_else(|| Failure::usage("there is no HOME: give --into"))?,
