@@ -5,9 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -15,9 +13,6 @@ use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore};
-
-/// No file of certificates is larger, in bytes: the bundles of operating systems have a quarter of it.
-const MAX_CA_FILE: u64 = 1024 * 1024;
 
 /// TLS for outgoing connections. Cheap to clone.
 #[derive(Clone)]
@@ -29,14 +24,6 @@ pub struct Tls {
 /// Why a file of certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CaFileError {
-    /// The operating system said no.
-    #[error("cannot read {}: {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
     /// There is no certificate in it.
     #[error("{} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
     Empty(PathBuf),
@@ -134,13 +121,13 @@ impl TlsFault {
 }
 
 impl Tls {
-    /// Trusts the roots of this file, too: one certificate in PEM, or several.
+    /// Trusts the roots of this file, too, whose content is `pem`: one certificate in PEM, or several.
     ///
     /// # Errors
     /// [`CaFileError`].
-    pub fn with_ca_file(path: &Path) -> Result<Self, CaFileError> {
+    pub fn with_ca_file(path: &Path, pem: &[u8]) -> Result<Self, CaFileError> {
         let mut roots = common_roots();
-        add_own(&mut roots, path)?;
+        add_own(&mut roots, path, pem)?;
         Ok(Self { client: client(roots), ca_file: Some(path.to_owned()) })
     }
 
@@ -189,10 +176,9 @@ fn common_roots() -> RootCertStore {
     roots
 }
 
-fn add_own(roots: &mut RootCertStore, path: &Path) -> Result<(), CaFileError> {
-    let pem = read(path).map_err(|error| CaFileError::Unreadable { path: path.to_owned(), error })?;
+fn add_own(roots: &mut RootCertStore, path: &Path, pem: &[u8]) -> Result<(), CaFileError> {
     let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         count += 1;
         let malformed =
             |reason: String| CaFileError::Malformed { path: path.to_owned(), number: count, reason };
@@ -200,20 +186,6 @@ fn add_own(roots: &mut RootCertStore, path: &Path) -> Result<(), CaFileError> {
         roots.add(certificate).map_err(|error| malformed(error.to_string()))?;
     }
     if count == 0 { Err(CaFileError::Empty(path.to_owned())) } else { Ok(()) }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Without waiting: the open of a named pipe would not return until somebody writes to it.
-    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut pem = Vec::new();
-    file.take(MAX_CA_FILE + 1).read_to_end(&mut pem)?;
-    if pem.len() as u64 > MAX_CA_FILE {
-        return Err(io::Error::other(format!("it is larger than {MAX_CA_FILE} bytes")));
-    }
-    Ok(pem)
 }
 
 fn client(roots: RootCertStore) -> Arc<ClientConfig> {
@@ -228,10 +200,7 @@ mod tests {
     use super::*;
 
     fn loaded(text: &[u8]) -> Result<Tls, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.pem");
-        std::fs::write(&path, text).unwrap();
-        Tls::with_ca_file(&path).map_err(|error| error.to_string())
+        Tls::with_ca_file(Path::new("ca.pem"), text).map_err(|error| error.to_string())
     }
 
     fn ca(name: &str) -> String {
@@ -259,14 +228,9 @@ mod tests {
             (cut.as_bytes(), "certificate 1 in"),
             (nonsense.as_bytes(), "certificate 1 in"),
             (second.as_bytes(), "certificate 2 in"),
-            (&vec![b' '; 1024 * 1024 + 1], "larger than 1048576 bytes"),
         ] {
             let error = loaded(text).unwrap_err();
             assert!(error.contains(word) && error.contains("ca.pem"), "{error}");
-        }
-        let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path(), &folder.path().join("nowhere.pem")] {
-            assert!(matches!(Tls::with_ca_file(path), Err(CaFileError::Unreadable { .. })));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What was read, checked: from [`Raw`] to [`Config`].
 
 use std::env;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::portal::Portal;
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
 use super::{
     ApiToken, Config, ConfigError, Local, Overrides, ProfileRules, RelaySource, Service, Wallets, bounds,
-    relays, session, web,
+    files, relays, session, web,
 };
 use crate::tls::Tls;
 
@@ -73,9 +74,10 @@ pub(super) fn check(
 pub(super) fn check_tls(raw: RawTls) -> Result<Tls, ConfigError> {
     let Some(path) = raw.ca_file else { return Ok(Tls::default()) };
     let path = path.relative();
-    let checked = super::files::check_text(&path);
-    checked.map_err(|error| invalid("tls.ca_file", format!("{}: {error}", path.display())))?;
-    Tls::with_ca_file(&path).map_err(|error| invalid("tls.ca_file", error.to_string()))
+    let unreadable = |error| invalid("tls.ca_file", format!("cannot read {}: {error}", path.display()));
+    let pem = files::read_bytes(&path).map_err(unreadable)?;
+    let pem = pem.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
+    Tls::with_ca_file(&path, &pem).map_err(|error| invalid("tls.ca_file", error.to_string()))
 }
 
 fn check_wallets(mut wallets: Wallets, max_issued: Duration) -> Result<Wallets, ConfigError> {

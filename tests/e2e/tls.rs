@@ -181,6 +181,7 @@ async fn a_ca_file_that_cannot_be_used_is_a_mistake_in_the_configuration() {
     for (text, reason) in [
         (None, "cannot read"),
         (Some(String::new()), "holds no certificate"),
+        (Some(" ".repeat(1024 * 1024 + 1)), "larger than 1048576 bytes"),
         (Some(Ca::new().pem().replace("-----END", "-----FIN")), "certificate 1 in"),
     ] {
         if let Some(text) = text {

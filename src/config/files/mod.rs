@@ -155,32 +155,36 @@ pub struct Text {
     pub as_secret: Result<(), Refused>,
 }
 
-/// Reads a text that decides something, and is no secret: configuration, relays, proofs, certificates. `None`: there
-/// is no such file.
+/// Reads a text that decides something, and is no secret: configuration, relays, proofs. `None`: there is no
+/// such file.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn read_config(path: &Path) -> Result<Option<Text>, FileError> {
     let owners = Owners::ours();
-    let Some(file) = open(path, owners, |_| Use::Text)? else { return Ok(None) };
+    let Some(mut file) = open(path, owners, |_| Use::Text)? else { return Ok(None) };
     let metadata = file.metadata()?;
     let as_secret = judge(owners, holding(&metadata), secret(path, &metadata))
         .map_err(|wrong| refused(path, &metadata, owners, wrong));
-    let mut text = String::new();
-    file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_TEXT_BYTES {
-        return Err(FileError::TooLarge(MAX_TEXT_BYTES));
-    }
+    let text = String::from_utf8(bounded(&mut file)?);
+    let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
     Ok(Some(Text { text, as_secret }))
 }
 
-/// Checks a text that decides something and is read elsewhere: once nobody else can change it, nobody does in between.
-/// Whether it is there is not looked at.
+/// Reads what decides something, is no secret, and need not be UTF-8: certificates. `None`: there is no such file.
 ///
 /// # Errors
 /// [`FileError`].
-pub fn check_text(path: &Path) -> Result<(), FileError> {
-    open(path, Owners::ours(), |_| Use::Text).map(drop)
+pub fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let file = open(path, Owners::ours(), |_| Use::Text)?;
+    file.map(|mut file| bounded(&mut file)).transpose()
+}
+
+/// All of a file that is no larger than a configuration may be.
+fn bounded(file: &mut File) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES { Err(FileError::TooLarge(MAX_TEXT_BYTES)) } else { Ok(bytes) }
 }
 
 /// How a secret is judged: its group may read it where that is nobody but we.
@@ -342,7 +346,20 @@ mod tests {
     }
 
     #[test]
+    fn certificates_with_names_in_any_encoding_are_read_and_a_folder_in_their_place_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        fs::write(&path, b"M\xfcller CA\n").unwrap();
+        assert_eq!(read_bytes(&path).unwrap().unwrap(), b"M\xfcller CA\n");
+        assert!(read_config(&path).unwrap_err().to_string().contains("not UTF-8"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(matches!(read_bytes(&path), Err(FileError::Refused(_))));
+        assert!(matches!(read_bytes(folder.path()), Err(FileError::NotAFile)));
+    }
+
+    #[test]
     fn a_missing_file_is_absent_not_an_error() {
+        assert!(read_bytes(Path::new("/nonexistent/portico")).unwrap().is_none());
         assert!(read_secret(Path::new("/nonexistent/portico")).unwrap().is_none());
     }
 }
