@@ -46,10 +46,23 @@ pub enum LinkError {
     /// The relay closed the subscription. Its reason, shortened, for people; it may be empty.
     #[error("the relay closed the subscription: {}", stated(.0))]
     SubscriptionClosed(String),
-    /// The relay did not confirm the subscription, and said something else in place of that: its notice, shortened,
-    /// for people.
-    #[error("the relay did not confirm the subscription; its last notice: {0}")]
-    Unconfirmed(String),
+    /// The relay did not confirm the subscription, and said this in place of that.
+    #[error("the relay did not confirm the subscription; {0}")]
+    Unconfirmed(Instead),
+}
+
+/// What a relay said where it should have confirmed the subscription. Shortened, for people; it may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Instead {
+    /// Nothing.
+    #[error("it gave no answer")]
+    Nothing,
+    /// The text of its last notice.
+    #[error("its last notice: {}", told(.0))]
+    Notice(String),
+    /// It had closed the subscription before, for this reason.
+    #[error("it had closed it before: {}", stated(.0))]
+    Closed(String),
 }
 
 impl LinkError {
@@ -75,4 +88,9 @@ impl LinkError {
 /// The reason that a relay gave, which may be none.
 pub fn stated(reason: &str) -> &str {
     if reason.is_empty() { "it gave no reason" } else { reason }
+}
+
+/// The text of a notice, which may be none.
+pub fn told(notice: &str) -> &str {
+    if notice.is_empty() { "it gave no text" } else { notice }
 }

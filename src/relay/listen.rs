@@ -4,7 +4,7 @@ use nostr_sdk::prelude::{EventId, MachineReadablePrefix};
 use tokio::time::Instant;
 
 use super::budget::Waste;
-use super::error::LinkError;
+use super::error::{Instead, LinkError};
 use super::health::RelayState;
 use super::inbox::Inbox;
 use super::link::{Link, sleep_until};
@@ -23,8 +23,9 @@ impl Link {
     /// Look after one connection; returns when it has ended.
     pub(super) async fn listen(&self, mut session: Session, inbox: &Inbox) {
         let options = &self.shared.options;
+        let doubted = self.tap.is_doubted();
         let (mut subscription, first) =
-            Subscription::new(options.retry, options.eose_timeout, Instant::now());
+            Subscription::new(options.retry, options.eose_timeout, doubted, Instant::now());
         // Dropped with the connection: then it is not ready any more.
         let mut ready: Option<Ready> = None;
         if self.spec.read {
@@ -53,6 +54,8 @@ impl Link {
     }
 
     fn take(&self, step: Step, subscription: &mut Subscription, ready: &mut Option<Ready>) {
+        // Before the question goes out, so that no event comes before.
+        self.tap.doubt(self.spec.read && subscription.is_doubted(), subscription.awaits_event());
         match step {
             Step::Stay => {}
             Step::Ready => {
@@ -69,13 +72,12 @@ impl Link {
                 self.enter(RelayState::Subscribing);
                 if step == Step::Doubt {
                     self.tap.health.tally.closed.up();
-                    let notice = self.tap.health.status().last_notice.unwrap_or_default();
-                    let error = LinkError::Unconfirmed(notice);
+                    let error = LinkError::Unconfirmed(self.said_instead());
                     tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
                     self.tap.health.failed(error);
                 }
                 if step == Step::Ask && !self.subscribe() {
-                    subscription.closed(false, Instant::now());
+                    subscription.unsent(Instant::now());
                 }
             }
             Step::Check => {
@@ -89,6 +91,17 @@ impl Link {
         }
     }
 
+    /// What the relay said where it should have confirmed the subscription.
+    fn said_instead(&self) -> Instead {
+        let status = self.tap.health.status();
+        match (status.last_error, status.last_notice) {
+            (Some(LinkError::SubscriptionClosed(reason)), _)
+            | (Some(LinkError::Unconfirmed(Instead::Closed(reason))), _) => Instead::Closed(reason),
+            (_, Some(notice)) => Instead::Notice(notice),
+            (_, None) => Instead::Nothing,
+        }
+    }
+
     async fn hear(&self, control: Control, subscription: &mut Subscription, inbox: &Inbox) -> Step {
         let now = Instant::now();
         match control {
@@ -98,8 +111,9 @@ impl Link {
                 subscription.authenticated(now)
             }
             // Where we do not subscribe there is no subscription to end.
-            Control::Eose | Control::Closed(_) if !self.spec.read => Step::Stay,
+            Control::Eose | Control::Delivered | Control::Closed(_) if !self.spec.read => Step::Stay,
             Control::Eose => subscription.eose(now),
+            Control::Delivered => subscription.delivered(now),
             Control::Closed(reason) => {
                 let for_login =
                     MachineReadablePrefix::parse(&reason) == Some(MachineReadablePrefix::AuthRequired);

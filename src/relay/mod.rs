@@ -66,7 +66,7 @@ mod wire;
 
 pub use ask::Outcome;
 pub use check::{Checkup, Information, InformationError, Problem, check, profile_at, publish_to};
-pub use error::{LinkError, RelayError, stated};
+pub use error::{Instead, LinkError, RelayError, stated, told};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
 pub use inbox::Signals;
 pub use options::{RelayChanges, RelayOptions, RelaySpec};

@@ -3,10 +3,13 @@
 //! nostr-sdk's own re-subscription compares whole seconds and so forgets one after a quick reconnect, and it
 //! gives up for good on most `CLOSED` messages. This neither forgets nor gives up.
 //!
-//! A `NOTICE` is for people, and some relays send nothing else where they refuse a subscription or end it. So a
-//! notice raises a doubt. In place of an `EOSE` it means that the subscription is not open. Later on it makes us
-//! ask again, which keeps an open subscription as it is (NIP-01), and a relay that has sent `EOSE` before has to
-//! send it again.
+//! Not all relays send `EOSE`. So silence counts as a yes, but only from a relay that has said nothing else on this
+//! connection: after an `EOSE`, a `CLOSED` or a `NOTICE`, silence is a doubt, and only another `EOSE` or an event
+//! of the subscription shows that it is open.
+//!
+//! A `NOTICE` is for people, and some relays send nothing else where they refuse a subscription or end it. In place
+//! of an `EOSE` it means that the subscription is not open. Later on it makes us ask again, which keeps an open
+//! subscription as it is (NIP-01).
 
 use std::time::Duration;
 
@@ -52,8 +55,9 @@ pub(super) struct Subscription {
     phase: Phase,
     /// How often it was closed, without being open for long in between.
     closed: u32,
-    /// The relay sends `EOSE`.
-    confirms: bool,
+    /// On this connection the relay has confirmed nothing, refused nothing and told people nothing: silence is its
+    /// way to say yes.
+    silent: bool,
     login: Login,
     recovered: Option<Instant>,
     checked: Option<Instant>,
@@ -61,25 +65,24 @@ pub(super) struct Subscription {
 
 #[derive(Debug)]
 enum Phase {
-    Asked(Question),
-    Open { since: Instant, recover: Option<Instant>, check: Option<Check> },
-    Closed { until: Instant, for_login: bool },
-}
-
-/// A `REQ` that is not answered.
-#[derive(Debug, Clone, Copy)]
-struct Question {
-    /// Silence until then counts as an answer.
-    until: Instant,
-    /// The relay was not silent.
-    noticed: bool,
+    /// A `REQ` is not answered. Silence until then is an answer, too.
+    Asked(Instant),
+    Open {
+        since: Instant,
+        recover: Option<Instant>,
+        check: Option<Check>,
+    },
+    Closed {
+        until: Instant,
+        for_login: bool,
+    },
 }
 
 /// Is an open subscription still open?
 #[derive(Debug, Clone, Copy)]
 enum Check {
     Due(Instant),
-    Asked(Question),
+    Asked(Instant),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -92,14 +95,14 @@ enum Login {
 }
 
 impl Subscription {
-    /// On a new connection; the first step is to ask.
-    pub(super) fn new(retry: Duration, eose_timeout: Duration, now: Instant) -> (Self, Step) {
+    /// On a new connection; the first step is to ask. `doubted`: the connection before ended in doubt.
+    pub(super) fn new(retry: Duration, eose_timeout: Duration, doubted: bool, now: Instant) -> (Self, Step) {
         let new = Self {
             retry,
             eose_timeout,
-            phase: Phase::Asked(Question { until: now + eose_timeout, noticed: false }),
+            phase: Phase::Asked(now + eose_timeout),
             closed: 0,
-            confirms: false,
+            silent: !doubted,
             login: Login::None,
             recovered: None,
             checked: None,
@@ -109,21 +112,35 @@ impl Subscription {
 
     /// The relay has sent all it had stored.
     pub(super) fn eose(&mut self, now: Instant) -> Step {
-        match &mut self.phase {
-            Phase::Asked(_) => {
-                self.confirms = true;
-                self.open(now)
-            }
-            Phase::Open { check: check @ Some(Check::Asked(_)), .. } => {
-                *check = None;
-                Step::Stay
-            }
-            Phase::Open { .. } | Phase::Closed { .. } => Step::Stay,
-        }
+        self.silent = false;
+        self.confirmed(now)
     }
 
-    /// The relay closed it, or it could not be asked for. `for_login`: because we are not logged in.
+    /// An event of the subscription came where [`Subscription::awaits_event`].
+    pub(super) fn delivered(&mut self, now: Instant) -> Step {
+        if self.awaits_event() { self.confirmed(now) } else { Step::Stay }
+    }
+
+    /// Would an event show that the subscription is open, where silence would not?
+    pub(super) fn awaits_event(&self) -> bool {
+        let is_asked =
+            matches!(self.phase, Phase::Asked(_) | Phase::Open { check: Some(Check::Asked(_)), .. });
+        is_asked && self.is_doubted()
+    }
+
+    /// Silence would not show that the subscription is open, and nothing else has shown it since.
+    pub(super) fn is_doubted(&self) -> bool {
+        !self.silent && !matches!(self.phase, Phase::Open { check: None | Some(Check::Due(_)), .. })
+    }
+
+    /// It could not be asked for.
+    pub(super) fn unsent(&mut self, now: Instant) {
+        self.wait(false, now);
+    }
+
+    /// The relay closed it. `for_login`: because we are not logged in.
     pub(super) fn closed(&mut self, for_login: bool, now: Instant) -> Step {
+        self.silent = false;
         if matches!(self.phase, Phase::Closed { .. }) {
             return Step::Stay;
         }
@@ -144,14 +161,9 @@ impl Subscription {
 
     /// The relay said something for people.
     pub(super) fn noticed(&mut self, now: Instant) -> Step {
-        match &mut self.phase {
-            Phase::Asked(question) | Phase::Open { check: Some(Check::Asked(question)), .. } => {
-                question.noticed = true;
-            }
-            Phase::Open { check: check @ None, .. } => {
-                *check = Some(Check::Due(after(self.checked, CHECK_EVERY, now + CHECK_AFTER)));
-            }
-            Phase::Open { .. } | Phase::Closed { .. } => {}
+        self.silent = false;
+        if let Phase::Open { check: check @ None, .. } = &mut self.phase {
+            *check = Some(Check::Due(after(self.checked, CHECK_EVERY, now + CHECK_AFTER)));
         }
         Step::Stay
     }
@@ -167,7 +179,7 @@ impl Subscription {
     /// When to call [`Subscription::due`], unless something happens before.
     pub(super) fn next(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Asked(Question { until, .. }) | Phase::Closed { until, .. } => Some(until),
+            Phase::Asked(until) | Phase::Closed { until, .. } => Some(until),
             Phase::Open { recover, check, .. } => [recover, check.map(Check::at)].into_iter().flatten().min(),
         }
     }
@@ -175,21 +187,17 @@ impl Subscription {
     /// The moment [`Subscription::next`] named has come.
     pub(super) fn due(&mut self, now: Instant) -> Step {
         match &mut self.phase {
-            Phase::Asked(question) if question.noticed => self.doubt(now),
-            // Not all relays send EOSE, and it was not refused.
-            Phase::Asked(_) => self.open(now),
+            Phase::Asked(_) if self.silent => self.open(now),
+            Phase::Asked(_) => self.doubt(now),
             Phase::Closed { .. } => self.ask(now),
             Phase::Open { check: Some(check), .. } if check.at() <= now => match *check {
                 Check::Due(_) => {
                     self.checked = Some(now);
-                    *check = Check::Asked(Question { until: now + self.eose_timeout, noticed: false });
+                    *check = Check::Asked(now + self.eose_timeout);
                     Step::Check
                 }
-                Check::Asked(question) if question.noticed || self.confirms => self.doubt(now),
-                Check::Asked(_) => {
-                    self.keep_open();
-                    Step::Stay
-                }
+                // Only a notice leads to this question.
+                Check::Asked(_) => self.doubt(now),
             },
             Phase::Open { recover, .. } => {
                 self.recovered = Some(now);
@@ -200,7 +208,7 @@ impl Subscription {
     }
 
     fn ask(&mut self, now: Instant) -> Step {
-        self.phase = Phase::Asked(Question { until: now + self.eose_timeout, noticed: false });
+        self.phase = Phase::Asked(now + self.eose_timeout);
         Step::Ask
     }
 
@@ -209,9 +217,14 @@ impl Subscription {
         Step::Ready
     }
 
-    fn keep_open(&mut self) {
-        if let Phase::Open { check, .. } = &mut self.phase {
-            *check = None;
+    fn confirmed(&mut self, now: Instant) -> Step {
+        match &mut self.phase {
+            Phase::Asked(_) => self.open(now),
+            Phase::Open { check: check @ Some(Check::Asked(_)), .. } => {
+                *check = None;
+                Step::Stay
+            }
+            Phase::Open { .. } | Phase::Closed { .. } => Step::Stay,
         }
     }
 
@@ -233,7 +246,7 @@ impl Subscription {
 impl Check {
     fn at(self) -> Instant {
         match self {
-            Self::Due(at) | Self::Asked(Question { until: at, .. }) => at,
+            Self::Due(at) | Self::Asked(at) => at,
         }
     }
 }
@@ -252,7 +265,7 @@ mod tests {
 
     fn asked() -> (Subscription, Instant) {
         let now = Instant::now();
-        let (subscription, step) = Subscription::new(RETRY, EOSE, now);
+        let (subscription, step) = Subscription::new(RETRY, EOSE, false, now);
         assert_eq!(step, Step::Ask);
         (subscription, now)
     }
@@ -321,19 +334,59 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_greets_with_a_notice_and_knows_no_eose_is_ready_at_the_second_question() {
+    fn silence_is_no_yes_of_a_relay_that_has_said_anything_else_before() {
+        type Act = fn(&mut Subscription, Instant) -> Step;
+        let said: [(&str, Act); 6] = [
+            ("EOSE, CLOSED", |it, now| [it.eose(now), it.closed(false, now)][1]),
+            ("CLOSED", |it, now| it.closed(false, now)),
+            ("CLOSED for want of a login", |it, now| it.closed(true, now)),
+            ("EOSE, NOTICE", |it, now| [it.eose(now), it.noticed(now)][1]),
+            ("NOTICE", |it, now| it.noticed(now)),
+            ("silence, NOTICE", |it, now| [it.due(now), it.noticed(now)][1]),
+        ];
+        for (what, say) in said {
+            let (mut subscription, mut now) = asked();
+            say(&mut subscription, now);
+            let mut doubts = 0;
+            while doubts < 4 {
+                now = subscription.next().unwrap();
+                let step = subscription.due(now);
+                assert_ne!(step, Step::Ready, "{what}");
+                doubts += usize::from(step == Step::Doubt);
+            }
+            assert_eq!(subscription.delivered(now), Step::Stay, "it is not asked for");
+            now = subscription.next().unwrap();
+            assert_eq!((subscription.due(now), subscription.is_doubted()), (Step::Ask, true));
+            assert_eq!(subscription.delivered(now), Step::Ready, "{what}, and then an event");
+            assert_eq!((subscription.next(), subscription.is_doubted()), (None, false));
+        }
+    }
+
+    #[test]
+    fn an_event_shows_that_a_subscription_that_is_asked_about_is_still_open() {
         let (mut subscription, now) = asked();
+        subscription.eose(now);
         subscription.noticed(now);
-        let until = subscription.next().unwrap();
-        assert_eq!(subscription.due(until), Step::Doubt);
         let now = subscription.next().unwrap();
-        assert_eq!(subscription.due(now), Step::Ask);
-        assert_eq!(subscription.due(now + EOSE), Step::Ready);
-        subscription.noticed(now + EOSE);
+        assert_eq!((subscription.due(now), subscription.awaits_event()), (Step::Check, true));
+        assert_eq!((subscription.delivered(now), subscription.next()), (Step::Stay, None));
+    }
+
+    #[test]
+    fn a_new_connection_starts_afresh_unless_the_one_before_ended_in_doubt() {
+        let now = Instant::now();
+        for (doubted, expected) in [(false, Step::Ready), (true, Step::Doubt)] {
+            let (mut subscription, _) = Subscription::new(RETRY, EOSE, doubted, now);
+            assert_eq!((subscription.awaits_event(), subscription.due(now + EOSE)), (doubted, expected));
+        }
+    }
+
+    #[test]
+    fn a_question_that_could_not_be_sent_is_not_the_relays_word() {
+        let (mut subscription, now) = asked();
+        subscription.unsent(now);
         let now = subscription.next().unwrap();
-        assert_eq!(subscription.due(now), Step::Check);
-        assert_eq!(subscription.due(now + EOSE), Step::Stay, "silence is its way to say yes");
-        assert_eq!(subscription.next(), None);
+        assert_eq!((subscription.due(now), subscription.due(now + EOSE)), (Step::Ask, Step::Ready));
     }
 
     #[test]

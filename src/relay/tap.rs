@@ -5,7 +5,7 @@
 //! signature, forget a subscription that the relay closed, and log malformed frames whole.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nostr_sdk::prelude::{EventId, JsonUtil, RelayMessage, RelayUrl};
@@ -53,6 +53,10 @@ pub(super) struct Tap {
     budget: Budget,
     /// Attempts to connect since the relay was last ready.
     attempts: AtomicU32,
+    /// The relay has not shown that it holds our subscription, and silence would not show it.
+    doubted: AtomicBool,
+    /// … and the next event of it would.
+    awaits_event: AtomicBool,
     sessions: mpsc::UnboundedSender<Session>,
 }
 
@@ -76,6 +80,8 @@ pub(super) struct Session {
 pub(super) enum Control {
     /// The relay has sent all it had stored for our subscription.
     Eose,
+    /// An event of our subscription came, and shows that it is open.
+    Delivered,
     /// It has closed our subscription. Its reason, shortened, for people.
     Closed(String),
     /// It has taken an event, or refused it. Its reason, shortened, for people.
@@ -110,6 +116,8 @@ impl Tap {
             budget: Budget::new(Arc::clone(&inbound.shares), origin),
             inbound,
             attempts: AtomicU32::new(0),
+            doubted: AtomicBool::new(false),
+            awaits_event: AtomicBool::new(false),
             sessions,
         };
         (Arc::new(tap), outlet)
@@ -123,6 +131,17 @@ impl Tap {
     /// The relay is ready: forget failed attempts.
     pub(super) fn settled(&self) {
         self.attempts.store(0, Ordering::Relaxed);
+    }
+
+    /// Does the relay hold our subscription? `awaits_event`: an event of it would be an answer.
+    pub(super) fn doubt(&self, doubted: bool, awaits_event: bool) {
+        self.doubted.store(doubted, Ordering::Release);
+        self.awaits_event.store(awaits_event, Ordering::Release);
+    }
+
+    /// So it was left by [`Tap::doubt`].
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Acquire)
     }
 
     /// There is a connection. What it yields goes to whoever looks after the relay.
@@ -178,7 +197,11 @@ impl Tap {
     ) -> Option<Utf8Bytes> {
         match frame::sniff(&text) {
             Frame::Event { .. } if text.len() > MAX_EVENT => self.too_long(),
-            Frame::Event { subscription } if subscription == SUBSCRIPTION => self.event(&text),
+            Frame::Event { subscription } if subscription == SUBSCRIPTION => {
+                if self.event(&text) && self.awaits_event.swap(false, Ordering::AcqRel) {
+                    self.control(controls, Control::Delivered);
+                }
+            }
             Frame::Event { subscription } => match self.events.hold(&text, self.max_queued()) {
                 Some(held) => {
                     if !self.asks.event(&subscription, held) {
@@ -228,12 +251,15 @@ impl Tap {
         None
     }
 
-    /// An event of our subscription waits to be verified, if somebody may want it.
-    fn event(&self, text: &str) {
+    /// An event of our subscription waits to be verified, if somebody may want it. `false`: it is none.
+    fn event(&self, text: &str) -> bool {
         let tally = &self.health.tally;
         tally.received.up();
         match self.inbound.look(text) {
-            Look::Unasked => self.garbage(),
+            Look::Unasked => {
+                self.garbage();
+                return false;
+            }
             Look::Unwanted => tally.unwanted.up(),
             Look::Duplicate => tally.duplicates.up(),
             Look::Perhaps { author, waited_for, level } => {
@@ -243,6 +269,7 @@ impl Tap {
                 }
             }
         }
+        true
     }
 
     fn max_queued(&self) -> usize {

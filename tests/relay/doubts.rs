@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nostr_sdk::prelude::Event;
 use portico::clock::Timestamp;
-use portico::relay::{LinkError, RelayOptions, RelayState};
+use portico::relay::{Instead, LinkError, RelayHealth, RelayOptions, RelayState};
 
 use crate::bench::{Bench, options, soon};
 use crate::support::relay::TestRelay;
@@ -73,7 +73,7 @@ async fn a_relay_that_sends_a_notice_in_place_of_eose_is_not_ready_and_is_asked_
     relay.until("another question", |state| state.reqs_seen == 3).await;
     let health = bench.health(&relay);
     assert_eq!((health.state, health.ready_since), (RelayState::Subscribing, None));
-    assert_eq!(health.last_error, Some(LinkError::Unconfirmed("ERROR: bad req".into())));
+    assert_eq!(health.last_error, Some(LinkError::Unconfirmed(Instead::Notice("ERROR: bad req".into()))));
     assert_eq!(health.last_notice.as_deref(), Some("ERROR: bad req"));
     assert!(health.counters.notices >= 2, "{health:?}");
     assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)), "it never was");
@@ -88,6 +88,47 @@ async fn a_relay_that_sends_neither_eose_nor_a_notice_is_taken_for_ready() {
     let event = bench.response("hello");
     relay.publish(&event);
     assert_eq!(bench.event().await, event);
+}
+
+/// The relay answers the first question so, says `then` and falls silent.
+async fn falls_silent(first: &'static str, then: Option<&str>, told: Instead) {
+    let relay = TestRelay::with().answers_once(first).start().await;
+    let options = RelayOptions { eose_timeout: Duration::from_secs(1), ..options([relay.url()]) };
+    let mut bench = Bench::with(options, |_: &Event| true).await;
+    if let Some(frame) = then {
+        soon("a ready relay", bench.relays.ready()).await;
+        relay.close_by(frame);
+    }
+    bench.until(&relay, "doubts", |health| health.counters.closed == 3).await;
+    let health = bench.health(&relay);
+    assert_eq!((health.state, health.ready_since), (RelayState::Subscribing, None), "{first} {then:?}");
+    assert_eq!(health.last_error, Some(LinkError::Unconfirmed(told)), "{first} {then:?}");
+
+    relay.close_all();
+    let doubted = |health: &RelayHealth| health.counters.connected == 2 && health.counters.closed >= 5;
+    bench.until(&relay, "doubts about the next connection", doubted).await;
+    assert_eq!(bench.health(&relay).state, RelayState::Subscribing, "{first} {then:?}");
+
+    let event = bench.response("it is open");
+    let is_ready = |health: &RelayHealth| {
+        relay.publish(&event);
+        health.state == RelayState::Ready
+    };
+    bench.until(&relay, "ready by an event", is_ready).await;
+    assert_eq!(bench.event().await, event);
+}
+
+#[tokio::test]
+async fn a_relay_that_falls_silent_after_it_said_anything_else_is_not_ready_until_it_delivers() {
+    const EOSE: &str = r#"["EOSE","{sub}"]"#;
+    let (closed, notice) =
+        (|text: &str| Instead::Closed(text.into()), |text: &str| Instead::Notice(text.into()));
+    tokio::join!(
+        falls_silent(EOSE, Some(r#"["CLOSED","{sub}","x"]"#), closed("x")),
+        falls_silent(r#"["CLOSED","{sub}","auth-required: x"]"#, None, closed("auth-required: x")),
+        falls_silent(EOSE, Some(r#"["NOTICE","error: x"]"#), notice("error: x")),
+        falls_silent(r#"["NOTICE",""]"#, None, notice("")),
+    );
 }
 
 #[tokio::test]

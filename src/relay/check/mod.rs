@@ -11,7 +11,7 @@ use nostr_sdk::prelude::{EventBuilder, Keys, RelayUrl, Tag};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::error::{LinkError, stated};
+use super::error::{LinkError, stated, told};
 use crate::protocol::kind;
 use crate::shown;
 use crate::tls::Tls;
@@ -59,7 +59,7 @@ pub enum Problem {
     #[error("it refused the subscription: {}", stated(.0))]
     SubscriptionRefused(String),
     /// A subscription was not confirmed, and the relay said this for people in place of that.
-    #[error("it did not confirm the subscription; its last notice: {0}")]
+    #[error("it did not confirm the subscription; its last notice: {}", told(.0))]
     NoticeInstead(String),
     /// A subscription was not confirmed.
     #[error("it did not answer a subscription in time")]

@@ -1,5 +1,8 @@
 //! What a relay can be ordered to do wrong.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nostr_sdk::prelude::{JsonUtil, RelayMessage};
 use serde_json::json;
 
@@ -17,6 +20,7 @@ pub(crate) struct Faults {
     pub(super) information: Option<&'static str>,
     terse: bool,
     instead_of_eose: Option<&'static str>,
+    once: Option<Arc<AtomicBool>>,
 }
 
 impl Faults {
@@ -74,9 +78,20 @@ impl Faults {
         self
     }
 
+    /// This frame in place of the first `EOSE`, and nothing in place of every later one, on any connection.
+    pub(crate) fn answers_once(mut self, frame: &'static str) -> Self {
+        self.once = Some(Arc::default());
+        self.instead_of_eose(frame)
+    }
+
     /// The frame by which it says this; `None`: it does not.
     pub(super) fn spell(&self, message: &RelayMessage<'_>) -> Option<String> {
         match (message, self.instead_of_eose) {
+            (RelayMessage::EndOfStoredEvents(_), Some(_))
+                if self.once.as_ref().is_some_and(|once| once.swap(true, Ordering::Relaxed)) =>
+            {
+                None
+            }
             (RelayMessage::EndOfStoredEvents(_), Some("")) => None,
             (RelayMessage::EndOfStoredEvents(id), Some(frame)) => Some(frame.replace("{sub}", id.as_str())),
             (RelayMessage::Ok { event_id, status, .. }, _) if self.terse => {
