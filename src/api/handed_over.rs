@@ -18,6 +18,11 @@ pub struct HandedOver {
 }
 
 impl HandedOver {
+    /// Whether there is a TCP socket among them.
+    pub fn has_tcp(&self) -> bool {
+        self.tcp.is_some()
+    }
+
     /// Takes the sockets that the environment names. They are taken once; whoever asks again gets none.
     ///
     /// # Errors

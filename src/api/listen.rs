@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,8 @@ use nix::unistd::{Gid, chown};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::handed_over::HandedOver;
-use crate::config::Local;
 use crate::config::files::{self, FileError};
+use crate::config::{LONGEST_SOCKET_PATH, Local};
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -129,21 +130,36 @@ async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     let path = &local.socket;
     let failed = |error| ListenError::Io { at: path.display().to_string(), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.exists() {
-        files::create_private_dir(folder).map_err(failed)?;
+    let check = || {
+        files::check_place(folder)
+            .map_err(|reason| ListenError::UnsafeFolder { folder: folder.to_owned(), reason })
+    };
+    check()?;
+    if !files::create_private_dir(folder).map_err(failed)?.is_empty() {
+        check()?;
     }
-    files::check_place(folder)
-        .map_err(|reason| ListenError::UnsafeFolder { folder: folder.to_owned(), reason })?;
     clear_stale(path).await?;
     let private = tempfile::Builder::new().prefix(".portico-").tempdir_in(folder).map_err(failed)?;
     let unfinished = private.path().join("s");
-    let listener = UnixListener::bind(&unfinished).map_err(failed)?;
+    let listener = bind(&unfinished).map_err(failed)?;
     if let Some(gid) = local.socket_gid {
         chown(&unfinished, None, Some(Gid::from_raw(gid))).map_err(|errno| failed(errno.into()))?;
     }
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(local.socket_mode)).map_err(failed)?;
     fs::rename(&unfinished, path).map_err(failed)?;
     Ok(UnixSocket { listener, made: Some(path.clone()) })
+}
+
+/// Binds a socket. Its name may be longer than what the kernel takes, as that of its place is shorter.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return UnixListener::bind(path);
+    };
+    if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
+        return UnixListener::bind(path);
+    }
+    let folder = fs::File::open(folder)?;
+    UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name))
 }
 
 /// Removes the socket of a daemon that is gone: only after a connection to it was refused.

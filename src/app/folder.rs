@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -35,6 +35,9 @@ pub(crate) struct DataFolder {
     path: PathBuf,
     /// Whose files count here.
     owners: Owners,
+    /// What taking it has made: the lock, and folders with the innermost first.
+    made_lock: bool,
+    made: Vec<PathBuf>,
     /// The kernel lets go of it when the process dies.
     _lock: File,
 }
@@ -66,30 +69,41 @@ pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
 }
 
+/// Whose files count in a data folder, and in what belongs to it.
+///
+/// # Errors
+/// [`FolderError::Unsafe`].
+pub fn owners_in(folder: &Path, acting: Acting) -> Result<Owners, FolderError> {
+    if !folder.exists() {
+        return Ok(Owners::ours());
+    }
+    acting.owners(folder).map_err(|reason| FolderError::Unsafe { path: folder.to_owned(), reason })
+}
+
 /// Checks the keys of access tokens in a data folder, if there are any.
 ///
 /// # Errors
 /// [`KeyFileError`].
-pub fn check_access_keys(folder: &Path) -> Result<(), KeyFileError> {
+pub(crate) fn check_access_keys(folder: &Path, acting: Acting) -> Result<(), KeyFileError> {
     let path = folder.join(ACCESS_KEYS);
     if !path.exists() {
         return Ok(());
     }
-    match Acting::AsOwner.owners(folder) {
+    match acting.owners(folder) {
         Ok(owners) => Mint::check(&path, owners),
         Err(error) => Err(KeyFileError::File { path, error }),
     }
 }
 
-/// Checks a data folder, if it is there.
+/// Checks a data folder, or the place where it is to be made.
 ///
 /// # Errors
 /// [`FolderError::Unsafe`].
 pub fn check_folder(folder: &Path, acting: Acting) -> Result<(), FolderError> {
-    if !folder.exists() {
-        return Ok(());
-    }
     let unsafe_folder = |reason| FolderError::Unsafe { path: folder.to_owned(), reason };
+    if !folder.exists() {
+        return files::check_place(folder).map_err(unsafe_folder);
+    }
     let owners = acting.owners(folder).map_err(unsafe_folder)?;
     files::check_folder(folder, owners).map_err(unsafe_folder)?;
     for name in DECIDING {
@@ -117,23 +131,33 @@ impl DataFolder {
     /// Makes the folder if need be, and takes it: two daemons on one database would both believe that they
     /// know what is open. Ends what a restore that was interrupted has begun.
     pub(crate) fn take(path: &Path, acting: Acting) -> Result<Self, FolderError> {
-        files::create_private_dir(path).map_err(at(path))?;
         check_folder(path, acting)?;
-        let owners =
-            acting.owners(path).map_err(|reason| FolderError::Unsafe { path: path.to_owned(), reason })?;
+        let made = files::create_private_dir(path).map_err(at(path))?;
+        check_folder(path, acting)?;
+        let owners = owners_in(path, acting)?;
         let file = path.join(LOCK);
-        let mut options = File::options();
-        let options = options.create(true).append(true).mode(0o600);
-        let lock = files::open_own(&file, options, owners).map_err(at(&file))?;
+        let (lock, made_lock) = open_lock(&file, owners).map_err(at(&file))?;
         match lock.try_lock() {
+            // Whoever gave the folder back has removed the lock that we opened: another one counts by now.
+            Ok(()) if !is_at(&lock, &file) => return Err(FolderError::InUse(path.to_owned())),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(at(&file)(error)),
         }
         files::give_to_owner_of(path, &lock).map_err(at(&file))?;
-        let folder = Self { path: path.to_owned(), owners, _lock: lock };
+        let folder = Self { path: path.to_owned(), owners, made_lock, made, _lock: lock };
         folder.finish_restore()?;
         Ok(folder)
+    }
+
+    /// Removes what taking the folder has made, as far as nothing else lies there: it came to nothing.
+    pub(crate) fn give_back(self) {
+        if self.made_lock {
+            let _ = fs::remove_file(self.path.join(LOCK));
+        }
+        for folder in &self.made {
+            let _ = fs::remove_dir(folder);
+        }
     }
 
     /// Where it is kept which profile was published last.
@@ -237,6 +261,25 @@ impl DataFolder {
     }
 }
 
+/// Opens the lock, and says whether it was made.
+fn open_lock(file: &Path, owners: Owners) -> io::Result<(File, bool)> {
+    let open =
+        |new: bool| files::open_own(file, File::options().append(true).create_new(new).mode(0o600), owners);
+    match open(false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match open(true) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok((open(false)?, false)),
+            made => Ok((made?, true)),
+        },
+        there => Ok((there?, false)),
+    }
+}
+
+/// Whether this is the file that lies there.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(opened), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    (opened.dev(), opened.ino()) == (there.dev(), there.ino())
+}
+
 fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -248,6 +291,10 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     |error| match error.downcast::<Refused>() {
         Ok(refused) => FolderError::Unsafe { path, reason: refused.into() },
+        // Not the system, but the rule for our own files: a link, or a second name.
+        Err(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() => {
+            FolderError::Unsafe { path, reason: error.into() }
+        }
         Err(error) => FolderError::Io { path, error },
     }
 }
@@ -277,6 +324,20 @@ mod tests {
         assert!(matches!(take(folder.path()), Err(FolderError::InUse(_))));
         drop(taken);
         take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_given_back_is_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("new/data");
+        take(&folder).unwrap().give_back();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        drop(take(&folder).unwrap());
+        fs::write(folder.join("a.txt"), "").unwrap();
+        let taken = take(&folder).unwrap();
+        assert!(matches!(take(&folder), Err(FolderError::InUse(_))));
+        taken.give_back();
+        assert!(folder.join(LOCK).exists() && folder.join("a.txt").exists(), "neither was made by this");
     }
 
     #[test]

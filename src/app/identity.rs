@@ -8,11 +8,13 @@ use super::error::StartError;
 use super::folder::DataFolder;
 use crate::auth::Identity;
 use crate::clock::Clock;
+use crate::config::files::Owners;
 use crate::config::key::{self, KeyError, PRIVATE_KEY};
 use crate::config::{SUBKEY_PROOF, Service, files};
 use crate::protocol::{SubkeyError, SubkeyProof};
 
-/// The service's keys, made at the first start, and what it is known by.
+/// The service's keys, made at the first start, and what it is known by. [`keys_of`] and [`check_first_start`] went
+/// before.
 pub(super) fn load(
     service: &Service,
     folder: &DataFolder,
@@ -36,25 +38,59 @@ pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Resu
 /// # Errors
 /// [`KeyError`].
 pub fn load_keys(service: &Service) -> Result<Option<Keys>, KeyError> {
+    load_keys_of(service, Owners::ours())
+}
+
+/// The same where the key file belongs to one of these.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn load_keys_of(service: &Service, owners: Owners) -> Result<Option<Keys>, KeyError> {
     match &service.given_key {
         Some(given) => key::parse(given).map(Some),
-        None => key::load(&service.key_file),
+        None => key::load_of(&service.key_file, owners),
     }
+}
+
+/// The service's keys, if there are any yet, for a data folder that is of the service `known`.
+pub(super) fn keys_of(
+    service: &Service,
+    owners: Owners,
+    folder: &Path,
+    known: Option<&str>,
+) -> Result<Option<Keys>, StartError> {
+    let loaded = load_keys_of(service, owners)?;
+    // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
+    let is_other = |known: &&str| loaded.as_ref().is_none_or(|keys| keys.public_key().to_hex() != **known);
+    let Some(known) = known.filter(is_other) else { return Ok(loaded) };
+    let given = service.given_key.as_ref().map(|_| PathBuf::from(PRIVATE_KEY));
+    Err(StartError::OtherService {
+        folder: folder.to_owned(),
+        known: known.to_owned(),
+        key_file: given.unwrap_or_else(|| service.key_file.clone()),
+    })
+}
+
+/// Checks a service that has no key yet: whether one can be made.
+pub(super) fn check_first_start(service: &Service) -> Result<(), StartError> {
+    let path = &service.key_file;
+    if let Some((text, place)) = proof_of(service)? {
+        parse(&text, &place)?;
+        let reason = format!(
+            "it is the proof of a key, and there is no key in {}: put that key there",
+            files::show_path(path)
+        );
+        return Err(StartError::Proof { path: place, reason });
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    files::check_place(folder).map_err(|error| KeyError::File { path: path.clone(), error })?;
+    Ok(())
 }
 
 fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
     let path = &service.key_file;
     let known = folder.service()?;
-    let loaded = load_keys(service)?;
-    // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
-    if let Some(known) =
-        known.filter(|known| loaded.as_ref().is_none_or(|keys| keys.public_key().to_hex() != *known))
-    {
-        let given = service.given_key.as_ref().map(|_| PathBuf::from(PRIVATE_KEY));
-        let (folder, key_file) = (folder.path().to_owned(), given.unwrap_or_else(|| path.clone()));
-        return Err(StartError::OtherService { folder, known, key_file });
-    }
-    let keys = match loaded {
+    let keys = match keys_of(service, Owners::ours(), folder.path(), known.as_deref())? {
         Some(keys) => keys,
         None => {
             let keys = key::create(path)?;
@@ -67,21 +103,29 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
 }
 
 fn identity(service: &Service, keys: Keys, clock: &dyn Clock) -> Result<Identity, StartError> {
+    let Some((text, place)) = proof_of(service)? else { return Ok(Identity::main(keys)) };
+    let proof = parse(&text, &place)?;
+    Identity::subkey(keys, proof, clock.now())
+        .map_err(|error: SubkeyError| StartError::Proof { path: place, reason: error.to_string() })
+}
+
+/// The text of the proof that the service's key is a subkey, and where it stands; `None`: it is none.
+fn proof_of(service: &Service) -> Result<Option<(String, PathBuf)>, StartError> {
     match (&service.subkey_proof_file, &service.given_proof) {
         (Some(path), _) => {
             let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
             let read = files::read_config(path).map_err(|error| failed(error.to_string()))?;
             let read = read.ok_or_else(|| failed("there is no such file".into()))?;
-            subkey(keys, &read.text, path, clock)
+            Ok(Some((read.text, path.clone())))
         }
-        (None, Some(text)) => subkey(keys, text, Path::new(SUBKEY_PROOF), clock),
-        (None, None) => Ok(Identity::main(keys)),
+        (None, Some(text)) => Ok(Some((text.clone(), PathBuf::from(SUBKEY_PROOF)))),
+        (None, None) => Ok(None),
     }
 }
 
-fn subkey(keys: Keys, text: &str, place: &Path, clock: &dyn Clock) -> Result<Identity, StartError> {
-    let failed = |reason: String| StartError::Proof { path: place.to_owned(), reason };
-    let proof: SubkeyProof = serde_json::from_str(text)
-        .map_err(|_| failed("it is no proof as `portico keygen --subkey-of` writes it".into()))?;
-    Identity::subkey(keys, proof, clock.now()).map_err(|error: SubkeyError| failed(error.to_string()))
+fn parse(text: &str, place: &Path) -> Result<SubkeyProof, StartError> {
+    serde_json::from_str(text).map_err(|_| {
+        let reason = "it is no proof as `portico keygen --subkey-of` writes it".into();
+        StartError::Proof { path: place.to_owned(), reason }
+    })
 }

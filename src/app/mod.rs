@@ -7,6 +7,7 @@ pub(crate) mod folder;
 mod identity;
 mod limits;
 mod manager;
+mod preflight;
 mod wallets;
 mod watch;
 
@@ -34,8 +35,9 @@ use crate::store::{Outbox, Store, StoreError};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
-pub use folder::{Acting, check_access_keys, check_folder};
-pub use identity::{check_identity, load_keys};
+pub use folder::{Acting, check_folder, owners_in};
+pub use identity::{check_identity, load_keys, load_keys_of};
+pub use preflight::check_files;
 
 /// A daemon that runs.
 #[derive(Debug)]
@@ -53,15 +55,18 @@ pub struct Daemon {
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
     limits::raise_file_limit(config);
+    let listens = handed.has_tcp() || config.local.listen.is_some();
+    check_files(config, Acting::AsDaemon, listens, &*clock)?;
     // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
     let sockets = api::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
 
     let folder = DataFolder::take(&config.data_dir, Acting::AsDaemon)?;
-    let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
-    let public_key = identity.main_key();
     let metrics = Arc::<Metrics>::default();
     let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
+    // After the store: no new key for data that cannot be read.
+    let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
+    let public_key = identity.main_key();
     let token = listen.map(|_| config.local.token.load()).transpose()?;
 
     let (timekeeper, jump) = Timekeeper::new(Arc::clone(&clock), store.clock_seen().await?);

@@ -11,7 +11,7 @@ use super::{CommandResult, Exit, Failure};
 use crate::app::folder::{self, DataFolder};
 use crate::app::{self, Acting, FolderError};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::files::FileError;
+use crate::config::files::{FileError, Owners, show_path};
 use crate::config::{self, Config, Overrides, Service, files};
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Label};
@@ -86,13 +86,24 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
 
 pub(super) fn restore(args: &Restore) -> CommandResult {
     let config = args.target.config()?;
+    // Looked at before anything is made.
+    app::check_folder(&config.data_dir, Acting::AsOwner).map_err(Failure::usage)?;
+    open_backup(&args.file)?;
     let folder = DataFolder::take(&config.data_dir, Acting::AsOwner).map_err(|error| match error {
         FolderError::InUse(_) => Failure::new(Exit::Unavailable, format!("{error}: stop it first")),
         FolderError::Unsafe { .. } => Failure::usage(error),
         error => Failure::new(Exit::Unavailable, error),
     })?;
+    let restored = restore_into(&folder, &config, args);
+    if restored.is_err() {
+        folder.give_back();
+    }
+    restored
+}
+
+fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> CommandResult {
     // Looked through where it will lie, so that what was looked through is what is taken.
-    let copy = copy_into(&folder, &args.file)?;
+    let copy = copy_into(folder, &args.file)?;
     let label = backup::adopt(copy.path(), &args.file).map_err(|error| match error {
         StoreError::Corrupt(reason) => Failure::new(
             Exit::No,
@@ -101,7 +112,7 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
         error => refused(error),
     })?;
     let service = label.as_ref().and_then(|label| label.service.clone());
-    let known = known_service(&config)?;
+    let known = known_service(config)?;
     if let (Some(service), Some(known)) = (&service, &known)
         && service != known
     {
@@ -122,7 +133,7 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
         say!("{:<12} {}", "replaced", replaced.display());
     }
     say!("Tokens that were revoked since then are not revoked any more.");
-    needed_to_start(&config, folder.service().map_err(unusable)?.as_deref())
+    needed_to_start(config, folder.service().map_err(unusable)?.as_deref())
         .iter()
         .for_each(|needed| note!("Before the daemon can start: {needed}"));
     Ok(Exit::Success)
@@ -143,7 +154,8 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
     if let Some(known) = known.map_err(Failure::usage)? {
         return Ok(Some(known));
     }
-    let keys = app::load_keys(&config.service).map_err(Failure::usage)?;
+    let owners = app::owners_in(&config.data_dir, Acting::AsOwner).map_err(Failure::usage)?;
+    let keys = app::load_keys_of(&config.service, owners).map_err(Failure::usage)?;
     Ok(keys.map(|keys| keys.public_key().to_hex()))
 }
 
@@ -151,7 +163,10 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
 fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
     let Service { key_file, subkey_proof_file, .. } = &config.service;
     let mut needed = Vec::new();
-    match app::load_keys(&config.service).map(|keys| keys.map(|keys| keys.public_key().to_hex())) {
+    // The daemon runs as whom the folder belongs to, and its key file may be theirs.
+    let owners = app::owners_in(&config.data_dir, Acting::AsOwner).unwrap_or_else(|_| Owners::ours());
+    let loaded = app::load_keys_of(&config.service, owners);
+    match loaded.map(|keys| keys.map(|keys| keys.public_key().to_hex())) {
         Err(error) => needed.push(error.to_string()),
         Ok(key) if service.is_some() && key.as_deref() == service => {}
         Ok(Some(_)) if service.is_none() => {}
@@ -169,6 +184,13 @@ fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
 
 /// A copy of `file` in the data folder.
 fn copy_into(folder: &DataFolder, file: &Path) -> Result<NamedTempFile, Failure> {
+    let mut from = open_backup(file)?;
+    let mut copy = folder.new_file().map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    io::copy(&mut from, &mut copy).map_err(|error| unwritable(copy.path(), error))?;
+    Ok(copy)
+}
+
+fn open_backup(file: &Path) -> Result<File, Failure> {
     let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", file.display()));
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
@@ -178,10 +200,7 @@ fn copy_into(folder: &DataFolder, file: &Path) -> Result<NamedTempFile, Failure>
     }
     let from = files::open_deciding(file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
-    let mut from = from.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
-    let mut copy = folder.new_file().map_err(|error| Failure::new(Exit::Unavailable, error))?;
-    io::copy(&mut from, &mut copy).map_err(|error| unwritable(copy.path(), error))?;
-    Ok(copy)
+    from.ok_or_else(|| Failure::usage(format!("cannot read {}: there is no such file", show_path(file))))
 }
 
 /// A moment as a part of a file's name.

@@ -32,31 +32,12 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         note!("portico: {variable}: {}", config::UNUSED);
     }
     moved::lines(&config).iter().for_each(|line| note!("portico: {line}"));
-    let keys = app::load_keys(&config.service).map_err(Failure::usage)?;
-    let known_by = keys.as_ref().map(|keys| app::check_identity(&config.service, keys, &SystemClock));
-    let issuer = access_issuer(&config, known_by.transpose().map_err(Failure::usage)?);
+    let listens = config.local.listen.is_some();
+    let service =
+        app::check_files(&config, Acting::AsOwner, listens, &SystemClock).map_err(Failure::usage)?;
+    let issuer = access_issuer(&config, service.as_ref().map(|(_, main_key)| *main_key));
     let public_key =
-        keys.map_or_else(|| "(made at the first start)".into(), |keys| keys.public_key().to_hex());
-    if config.local.listen.is_some() {
-        config.local.token.check().map_err(Failure::usage)?;
-    }
-    if let Some(webhook) = &config.webhook {
-        webhook.secret.load().map_err(Failure::usage)?;
-    }
-    for rules in config.wallets.exported_sessions() {
-        rules.keys().map_err(Failure::usage)?;
-    }
-    if let Some(thirdweb) = &config.wallets.thirdweb {
-        thirdweb.admin_key().map_err(Failure::usage)?;
-    }
-    if let Some(proof) = config.service.subkey_proof_file.as_ref().filter(|path| !path.is_file()) {
-        return Err(Failure::usage(format!(
-            "service.subkey_proof_file: there is no file {}",
-            proof.display()
-        )));
-    }
-    app::check_folder(&config.data_dir, Acting::AsOwner).map_err(Failure::usage)?;
-    app::check_access_keys(&config.data_dir).map_err(Failure::usage)?;
+        service.map_or_else(|| "(made at the first start)".into(), |(keys, _)| keys.public_key().to_hex());
     let shown = show(&config, &public_key, &issuer);
     if args.json {
         say!("{shown:#}");

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CommandResult, Exit, Failure, logging, moved};
-use crate::api::HandedOver;
+use crate::api::{HandedOver, ListenError};
 use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{self, Config, Overrides};
+use crate::session::KeyFileError;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \
@@ -83,15 +84,29 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Secrets that are not as the configuration says are a fault of the configuration.
+/// Files that are not as the configuration says are a fault of the configuration: no restart mends it. A new kind of
+/// error has to be put on one of the two sides.
 fn exit_of(error: &StartError) -> Exit {
     match error {
         StartError::Key(_)
         | StartError::Proof { .. }
         | StartError::Token(_)
+        | StartError::WebhookSecret(_)
+        | StartError::ApiKey(_)
+        | StartError::AdminKey(_)
+        | StartError::AccessKeys(KeyFileError::File { .. } | KeyFileError::Content { .. })
         | StartError::Folder(FolderError::Unsafe { .. })
+        | StartError::Listen(
+            ListenError::UnsafeFolder { .. } | ListenError::NotASocket(_) | ListenError::Remote(_),
+        )
         | StartError::OtherService { .. } => Exit::Usage,
-        _ => Exit::Unavailable,
+        StartError::AccessKeys(KeyFileError::Io { .. })
+        | StartError::Folder(FolderError::Io { .. } | FolderError::InUse(_))
+        | StartError::Listen(
+            ListenError::InUse(_) | ListenError::HandedOver { .. } | ListenError::Io { .. },
+        )
+        | StartError::Store(_)
+        | StartError::Http(_) => Exit::Unavailable,
     }
 }
 

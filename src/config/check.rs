@@ -159,8 +159,10 @@ fn check_local(
     web::check_origins(&raw.allowed_origins).map_err(|reason| invalid("local.allowed_origins", reason))?;
     web::check_hosts(&raw.allowed_hosts).map_err(|reason| invalid("local.allowed_hosts", reason))?;
     let socket = overrides.socket.clone().or(raw.socket.map(|path| path.relative()));
+    let socket = socket.unwrap_or_else(default_socket);
+    check_socket(&socket)?;
     Ok(Local {
-        socket: socket.unwrap_or_else(default_socket),
+        socket,
         socket_mode,
         socket_gid: raw.socket_group.map(|group| gid_of("local.socket_group", &group)).transpose()?,
         allow_uids: ids(raw.allow_uids, |name| uid_of("local.allow_uids", name))?,
@@ -178,6 +180,18 @@ fn check_local(
         websocket_queue: raw.websocket_queue,
         request_timeout: raw.request_timeout,
     })
+}
+
+/// The longest path of a Unix socket, in bytes, to which anybody can connect (unix(7), `sun_path`).
+pub const LONGEST_SOCKET_PATH: usize = 107;
+
+fn check_socket(path: &Path) -> Result<(), ConfigError> {
+    let length = path.as_os_str().len();
+    if length <= LONGEST_SOCKET_PATH {
+        return Ok(());
+    }
+    let reason = format!("the path must be at most {LONGEST_SOCKET_PATH} bytes long, and has {length}");
+    Err(invalid("local.socket", format!("{reason}: {}", super::files::show_path(path))))
 }
 
 fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {

@@ -6,7 +6,7 @@ use nostr_sdk::{Keys, SecretKey, ToBech32};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::files::{self, FileError};
+use super::files::{self, FileError, Owners};
 
 /// The variable of Portal's daemon that holds the service's key.
 pub const PRIVATE_KEY: &str = "PORTAL__NOSTR__PRIVATE_KEY";
@@ -32,7 +32,13 @@ pub enum KeyError {
 
 /// Reads the service's key; `None`: there is no such file.
 pub fn load(path: &Path) -> Result<Option<Keys>, KeyError> {
-    let text = files::read_secret(path).map_err(|error| KeyError::File { path: path.to_owned(), error })?;
+    load_of(path, Owners::ours())
+}
+
+/// Reads the key of a service whose files belong to one of these; `None`: there is no such file.
+pub fn load_of(path: &Path, owners: Owners) -> Result<Option<Keys>, KeyError> {
+    let text = files::read_secret_of(path, owners)
+        .map_err(|error| KeyError::File { path: path.to_owned(), error })?;
     let Some(text) = text else { return Ok(None) };
     let secret = SecretKey::parse(&text).map_err(|_| KeyError::Malformed(path.to_owned()))?;
     Ok(Some(Keys::new(secret)))

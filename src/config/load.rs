@@ -147,6 +147,7 @@ fn origin(key: &str, layers: &Figment, moved: &Moved, overrides: &Overrides) -> 
     }
     match key {
         "local.listen" if overrides.listen.is_some() => " (in --listen or PORTICO_LISTEN)".into(),
+        "local.socket" if overrides.socket.is_some() => " (in --socket or PORTICO_SOCKET)".into(),
         key => place(layers.find_metadata(key), key),
     }
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::tls::Tls;
-pub use check::{default_folder, default_socket};
+pub use check::{LONGEST_SOCKET_PATH, default_folder, default_socket};
 pub use environment::{UNUSED, unused as unused_variables};
 pub use error::ConfigError;
 pub use load::{Overrides, load, load_profile, load_tls};

@@ -47,9 +47,9 @@ impl ApiToken {
     /// [`ApiTokenError`].
     pub fn load(&self) -> Result<SecretString, ApiTokenError> {
         let token = match self {
-            Self::Given(token) => token.clone(),
-            Self::File(path) => read(path)?.ok_or_else(|| unusable(path)(missing()))?,
             Self::Generated(path) => read(path)?.map_or_else(|| generate(path), Ok)?,
+            Self::Given(token) => token.clone(),
+            Self::File(path) => read_named(path)?,
         };
         if token.expose_secret().len() < MIN_SECRET {
             tracing::warn!(token = %self, "the API token can be guessed: it should have {MIN_SECRET} random bytes or more");
@@ -64,9 +64,14 @@ impl ApiToken {
     pub fn check(&self) -> Result<(), ApiTokenError> {
         match self {
             Self::Generated(path) => read(path).map(drop),
-            _ => self.load().map(drop),
+            Self::Given(_) => Ok(()),
+            Self::File(path) => read_named(path).map(drop),
         }
     }
+}
+
+fn read_named(path: &Path) -> Result<SecretString, ApiTokenError> {
+    read(path)?.ok_or_else(|| unusable(path)(missing()))
 }
 
 fn read(path: &Path) -> Result<Option<SecretString>, ApiTokenError> {

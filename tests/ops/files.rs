@@ -232,3 +232,233 @@ async fn folders_come_from_lists_of_the_service_manager_and_never_from_relative_
         assert!(!shown["socket"].as_str().unwrap().contains("rel"), "{name}");
     }
 }
+
+/// Everything below a folder, by its path.
+fn all_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        found.push(path.display().to_string());
+        if path.is_dir() {
+            found.extend(all_below(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_data_folder_that_would_lie_in_somebody_elses_folder_is_refused_and_nothing_is_made_there() {
+    let plan = Daemon::offline();
+    let (open, theirs) = (plan.folder().join("open"), plan.folder().join("theirs"));
+    for folder in [&open, &theirs] {
+        fs::create_dir(folder).unwrap();
+    }
+    allow(&open, 0o777);
+    let mut places = vec![&open];
+    if nix::unistd::geteuid().is_root() {
+        chown(&theirs, Some(65534), Some(65534)).unwrap();
+        places.push(&theirs);
+    }
+    let backup = plan.folder().join("backup");
+    fs::write(&backup, "").unwrap();
+    for place in places {
+        let before = all_below(plan.folder());
+        let data = place.join("d/e");
+        for verb in [&["serve", "--socket", "s"][..], &["restore", backup.to_str().unwrap()]] {
+            let mut command = portico(plan.folder());
+            command.args(verb).arg("--data-dir").arg(&data);
+            let refused = finished(command).await;
+            assert!(refused.code == 64 && refused.stderr.contains("run ch"), "{verb:?}: {refused:?}");
+            assert_eq!(all_below(plan.folder()), before, "{verb:?}");
+        }
+        // The folder of whoever's HOME it is.
+        let mut command = portico(plan.folder());
+        command.args(["serve", "--socket", "s"]).env("HOME", place);
+        let refused = finished(command).await;
+        assert!(refused.code == 64 && refused.stderr.contains("run ch"), "{refused:?}");
+        assert_eq!(all_below(plan.folder()), before);
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_is_refused_leaves_the_folder_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("empty")).unwrap();
+    fs::write(at("garbage"), "no database").unwrap();
+    let before = all_below(folder.path());
+    for data in ["empty", "new/folder"] {
+        for (file, code) in [("garbage", 1), ("missing", 64)] {
+            let refused = run(folder.path(), &["restore", file, "--data-dir", data]).await;
+            assert_eq!(refused.code, code, "{refused:?}");
+            assert_eq!(all_below(folder.path()), before, "{file} into {data}");
+        }
+    }
+}
+
+/// What is wrong with a file that the configuration names.
+const WRONGS: [&str; 3] = ["missing", "readable", "foreign"];
+
+/// Makes a file wrong in this way; `false`: only root can.
+fn spoil(file: &Path, text: &str, wrong: &str) -> bool {
+    if wrong != "missing" {
+        fs::write(file, text).unwrap();
+    }
+    match wrong {
+        "readable" => allow(file, 0o644),
+        "foreign" if nix::unistd::geteuid().is_root() => {
+            allow(file, 0o600);
+            chown(file, Some(65534), Some(65534)).unwrap();
+        }
+        "foreign" => return false,
+        _ => {}
+    }
+    true
+}
+
+#[tokio::test]
+async fn a_bad_file_of_secrets_ends_the_start_with_64_before_anything_is_made_or_connected() {
+    const SECRET: &str = "1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b";
+    for (config, args) in [
+        ("[webhook]\nurl = \"http://127.0.0.1:9\"\nsecret_file = \"f\"\n", &[][..]),
+        (
+            "[sessions]\nenabled = true\n[wallets.thirdweb]\ndomain = \"a.example\"\nadmin_key_file = \"f\"\n",
+            &[],
+        ),
+        (
+            "[sessions]\nenabled = true\n[wallets.para_session]\npartner_id = \"p\"\napi_key_file = \"f\"\n",
+            &[],
+        ),
+        ("", &["--listen", "127.0.0.1:0", "--token-file", "f"]),
+    ] {
+        for wrong in WRONGS {
+            let plan = Daemon::offline().with_config(config);
+            let file = plan.folder().join("f");
+            if !spoil(&file, SECRET, wrong) {
+                continue;
+            }
+            let before = all_below(plan.folder());
+            let mut command = plan.command();
+            command.args(args);
+            let refused = finished(command).await;
+            let named = refused.stderr.contains(" f:") || refused.stderr.contains("/f");
+            assert!(refused.code == 64 && named, "{config} {wrong}: {refused:?}");
+            assert!(!refused.stderr.contains("worker has died"), "{refused:?}");
+            assert_eq!(all_below(plan.folder()), before, "{config} {wrong}");
+            let checked = run(plan.folder(), &[&["config", "check"][..], args].concat()).await;
+            assert_eq!(checked.code, 64, "{config} {wrong}: {checked:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proof_without_its_key_gets_no_new_key() {
+    let proof = "{\"main_key\":\"x\"}";
+    for text in [None, Some("garbage"), Some(proof)] {
+        let plan = Daemon::offline().with_config("[service]\nsubkey_proof_file = \"proof\"\n");
+        if let Some(text) = text {
+            fs::write(plan.folder().join("proof"), text).unwrap();
+        }
+        let before = all_below(plan.folder());
+        let (code, said) = plan.refusal().await;
+        assert!(code == 64 && said.contains("proof"), "{text:?}: {code}: {said}");
+        assert_eq!(all_below(plan.folder()), before, "{text:?}");
+        let checked = run(plan.folder(), &["config", "check"]).await;
+        assert!(checked.code == 64 && checked.stderr.contains("proof"), "{text:?}: {checked:?}");
+    }
+    // A genuine one, whose subkey is not there.
+    let plan = Daemon::offline().with_config("[service]\nsubkey_proof_file = \"proof\"\n");
+    assert_eq!(run(plan.folder(), &["keygen", "main"]).await.code, 0);
+    let keygen = ["keygen", "sub", "--subkey-of", "main", "--proof", "proof"];
+    let made = run(plan.folder(), &keygen).await;
+    assert_eq!(made.code, 0, "{made:?}");
+    let (code, said) = plan.refusal().await;
+    assert!(code == 64 && said.contains("there is no key in"), "{code}: {said}");
+    assert!(!plan.folder().join("service.key").exists() && !plan.folder().join("data").exists());
+}
+
+#[tokio::test]
+async fn data_that_cannot_be_read_get_no_new_key() {
+    for name in ["access-keys.json", "portico.db"] {
+        let plan = Daemon::offline();
+        let data = plan.folder().join("data");
+        fs::create_dir(&data).unwrap();
+        allow(&data, 0o700);
+        let file = data.join(name);
+        fs::write(&file, "damaged ".repeat(600)).unwrap();
+        allow(&file, 0o600);
+        let (code, said) = plan.refusal().await;
+        assert!(code != 0 && said.contains(name), "{name}: {code}: {said}");
+        assert!(!plan.folder().join("service.key").exists(), "{name}");
+        assert!(!data.join("service.pub").exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn root_restores_for_the_user_whose_folder_it_is_and_takes_their_key_file_for_good() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("NOT TESTED with another uid: that takes root");
+        return;
+    }
+    let mut daemon = Daemon::offline().start().await;
+    daemon.terminate().await;
+    let (data, key) = (daemon.folder().join("data"), daemon.folder().join("service.key"));
+    let command = |verb: &str| {
+        let mut command = portico(daemon.folder());
+        command.arg(verb).arg(daemon.folder().join("b")).arg("--data-dir").arg(&data);
+        command.arg("--key-file").arg(&key);
+        command
+    };
+    assert_eq!(finished(command("backup")).await.code, 0);
+    for file in
+        fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).chain([data.clone(), key.clone()])
+    {
+        chown(&file, Some(65534), Some(65534)).unwrap();
+    }
+    for service_is_known in [true, false] {
+        if !service_is_known {
+            fs::remove_file(data.join("service.pub")).unwrap();
+        }
+        let restored = finished(command("restore")).await;
+        assert!(restored.code == 0 && !restored.stderr.contains("Before the daemon"), "{restored:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_path_to_which_nobody_could_connect_is_refused_with_its_bound() {
+    let plan = Daemon::offline();
+    let before = all_below(plan.folder());
+    let longest = |length: usize| {
+        let folder = plan.folder().join("r");
+        folder.join("s".repeat(length - folder.as_os_str().len() - 1))
+    };
+    for verb in [&["serve"][..], &["config", "check"]] {
+        let mut command = portico(plan.folder());
+        command.args(verb).arg("--socket").arg(longest(108));
+        let refused = finished(command).await;
+        let named = refused.stderr.contains("at most 107 bytes") && refused.stderr.contains("--socket");
+        assert!(refused.code == 64 && named, "{verb:?}: {refused:?}");
+        assert_eq!(all_below(plan.folder()), before, "{verb:?}");
+    }
+    // The longest that there may be, in a folder of as long a name as can be.
+    let deep = plan.folder().join("f".repeat(107 - plan.folder().as_os_str().len() - 3));
+    for socket in [longest(107), deep.join("s")] {
+        let command = plan.command();
+        let mut args: Vec<_> = command.as_std().get_args().map(OsStr::to_owned).collect();
+        let place = args.iter().position(|arg| arg == "--socket").unwrap() + 1;
+        args[place] = socket.clone().into_os_string();
+        let mut serving = portico(plan.folder());
+        serving.args(args).stderr(Stdio::piped());
+        let mut child = serving.spawn().unwrap();
+        crate::support::soon("the socket", async {
+            while tokio::net::UnixStream::connect(&socket).await.is_err() {
+                assert!(child.try_wait().unwrap().is_none(), "it ended");
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(crate::support::rest::Rest::unix(socket).get("/health").await.text, "OK");
+        child.kill().await.unwrap();
+    }
+}

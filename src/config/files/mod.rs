@@ -57,14 +57,39 @@ pub fn check_folder(folder: &Path, owners: Owners) -> Result<(), FileError> {
 }
 
 /// Checks a folder for a file that is moved there when it is finished: others may add files of theirs, as in `/tmp`,
-/// and not remove ours.
+/// and not remove ours. If the folder is not there, the folder is checked that it would be made in.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn check_place(folder: &Path) -> Result<(), FileError> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let arrived = walk(folder, Owners::ours(), Adopt::Nobody)??;
+    check_place_of(folder, Owners::ours())
+}
+
+/// The same for folders that belong to one of these.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check_place_of(folder: &Path, owners: Owners) -> Result<(), FileError> {
+    let arrived = walk(&part_that_is_there(folder)?, owners, Adopt::Nobody)??;
     judged(&arrived, Use::Above)
+}
+
+/// How much of the path of a folder is there.
+fn part_that_is_there(folder: &Path) -> io::Result<PathBuf> {
+    for part in folder.ancestors() {
+        let part = if part.as_os_str().is_empty() { Path::new(".") } else { part };
+        match fs::metadata(part) {
+            Ok(_) => return Ok(part.to_owned()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) if part.is_symlink() => {
+                return Err(io::Error::other(format!("{} is a link that leads nowhere", show_path(part))));
+            }
+            // What `..` leads to cannot be known before the folder in front of it is there.
+            Err(error) if part.ends_with("..") => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Who has a say where this lies: root, we, and the owner whom root gave that place, if there is one. For root in the
@@ -232,6 +257,7 @@ pub fn create_private(path: &Path, text: &str) -> io::Result<()> {
 fn into_io(error: FileError) -> io::Error {
     match error {
         FileError::Io(error) => error,
+        FileError::Refused(refused) => io::Error::other(refused),
         error => io::Error::other(error),
     }
 }
@@ -278,9 +304,17 @@ pub fn read_text(path: &Path, owners: Owners) -> io::Result<Option<String>> {
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Makes a folder and what is missing above it, each readable by its owner alone.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+/// Makes a folder and what is missing above it, each readable by its owner alone. Makes nothing in a folder that
+/// somebody else can change. Returns what was made, the innermost first.
+pub fn create_private_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if path.is_dir() {
+        return Ok(Vec::new());
+    }
+    check_place(path).map_err(into_io)?;
+    let is_missing = |part: &&Path| !part.as_os_str().is_empty() && !part.exists();
+    let missing = path.ancestors().take_while(is_missing).map(Path::to_owned).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    Ok(missing)
 }
 
 /// Gives a file to whom a folder belongs. Only root can, and only for root is there anything to do: the files
@@ -313,6 +347,30 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
         assert_eq!(read_secret(&path).unwrap().unwrap().as_str(), "hunter2");
+    }
+
+    #[test]
+    fn nothing_is_made_in_a_folder_that_others_can_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = folder.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(&open, folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        for (name, word) in
+            [("open/a", "chmod"), ("open/a/b", "chmod"), ("link/a", "chmod"), ("dangling/a", "leads nowhere")]
+        {
+            let path = folder.path().join(name);
+            let said = create_private_dir(&path).unwrap_err().to_string();
+            assert!(said.contains(word), "{name}: {said}");
+            let said = create_secret(&path.join("secret"), "x").unwrap_err().to_string();
+            assert!(said.contains(word), "{name}: {said}");
+        }
+        create_private_dir(&folder.path().join("new/../../open/a")).unwrap_err();
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nor anything beside it");
+        let made = create_private_dir(&folder.path().join("a/b")).unwrap();
+        assert_eq!(made, [folder.path().join("a/b"), folder.path().join("a")]);
     }
 
     #[test]
