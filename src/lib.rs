@@ -22,7 +22,7 @@
 //! | [`tls`] | whom we trust when we connect | |
 //! | [`outbound`] | the one way out to web servers that others name | `address`, `tls` |
 //! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
-//! | [`config`] | flags, environment and files, checked | `address`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
+//! | [`config`] | flags, environment and files, checked | `address`, `token`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
 //! | [`store`] | what outlives the process | `clock`, `metrics` |
 //! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
 //! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls` |

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbound", &["address", "tls"]),
     ("nip05", &["address", "outbound"]),
     ("wallet", &["clock", "token", "ethereum", "config", "outbound", "quoted", "tls", "store"]),
-    ("config", &["address", "access", "ethereum", "shown", "quoted", "tls"]),
+    ("config", &["address", "token", "access", "ethereum", "shown", "quoted", "tls"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls"]),
     ("store", &["clock", "metrics"]),
     ("events", &["clock", "protocol", "store"]),

@@ -8,7 +8,7 @@ use super::{CommandResult, Exit, Failure, moved};
 use crate::app::{self, Acting};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
-use crate::config::{self, AccessRules, Config, Overrides, Service, Webhook, duration, key};
+use crate::config::{self, AccessRules, ApiToken, Config, Overrides, Service, Webhook, duration, key};
 use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
@@ -38,6 +38,10 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     let issuer = access_issuer(&config, service.as_ref().map(|(_, main_key)| *main_key));
     let public_key =
         service.map_or_else(|| "(made at the first start)".into(), |(keys, _)| keys.public_key().to_hex());
+    if listens || matches!(config.local.token, ApiToken::Given(_)) {
+        let warning = config.local.token.check().map_err(Failure::usage)?;
+        warning.iter().for_each(|warning| note!("portico: {}: {warning}", config.local.token));
+    }
     let shown = show(&config, &public_key, &issuer);
     if args.json {
         say!("{shown:#}");

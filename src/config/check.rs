@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use super::moved::Moved;
 use super::portal::Portal;
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
+use super::token::malformed;
 use super::{
     ApiToken, Config, ConfigError, Local, Overrides, ProfileRules, RelaySource, Service, Wallets, bounds,
     files, relays, session, web,
@@ -149,10 +150,10 @@ fn check_local(
     let token = match (overrides.token_file.clone(), raw.token, raw.token_file) {
         (Some(path), _, _) => ApiToken::File(path),
         (None, Some(_), Some(_)) => return Err(invalid("local.token", "give token or token_file, not both")),
-        (None, Some(token), None) if token.expose_secret().trim().is_empty() => {
-            return Err(invalid("local.token", "is empty, which would let anybody in"));
-        }
-        (None, Some(token), None) => ApiToken::Given(token),
+        (None, Some(token), None) => match malformed(token.expose_secret()) {
+            Some(reason) => return Err(invalid("local.token", reason)),
+            None => ApiToken::Given(token.expose_secret().trim().into()),
+        },
         (None, None, Some(path)) => ApiToken::File(path.relative()),
         (None, None, None) => ApiToken::Generated(data_dir.join("api-token")),
     };

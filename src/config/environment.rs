@@ -23,8 +23,8 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{section}{WITHIN}{key}").to_uppercase()
 }
 
-/// Those that only commands read, which ask a daemon or show one.
-const OF_COMMANDS: [&str; 1] = ["PORTICO_SOCKET_OWNER"];
+/// Those that only commands read, which ask a daemon or show one; `PORTICO_LOG` is the demo's.
+const OF_COMMANDS: [&str; 2] = ["PORTICO_SOCKET_OWNER", "PORTICO_LOG"];
 
 /// What is to be said of [`unused`] ones.
 pub const UNUSED: &str =
@@ -75,10 +75,15 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_found_and_one_that_is_read_is_not() {
-        let read =
-            [("PORTICO_LISTEN", ""), ("PORTICO_KEY_FILE", ""), ("PORTICO_AUTH__MAX_OPEN", "1"), ("PATH", "")];
+        let read = [
+            ("PORTICO_LISTEN", ""),
+            ("PORTICO_LOG", ""),
+            ("PORTICO_KEY_FILE", ""),
+            ("PORTICO_AUTH__MAX_OPEN", "1"),
+            ("PATH", ""),
+        ];
         assert!(unused_of(&read).is_empty());
-        let misspelt = ["PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LISEN", "PORTICO_LOG", "PORTICO_PORT"];
+        let misspelt = ["PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LISEN", "PORTICO_LOGS", "PORTICO_PORT"];
         assert_eq!(unused_of(&misspelt.map(|name| (name, "3000"))), misspelt);
     }
 

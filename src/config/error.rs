@@ -99,6 +99,9 @@ fn in_our_words(error: &figment::Error) -> String {
     let key = written.join(".").to_lowercase();
     let place = place(error.metadata.as_ref(), &key);
     let reason = match &error.kind {
+        kind if lists_relays(&key, kind) => {
+            "the list of relays is a file of its own, relays.toml, with [[relay]] and url for each".into()
+        }
         Kind::UnknownField(_, known) => format!("there is no such key; there are {}", known.join(", ")),
         Kind::UnknownVariant(found, known) => format!("is {found:?}, and must be {}", known.join(" or ")),
         // Not what it is: it may be a secret that looks like a number.
@@ -109,6 +112,18 @@ fn in_our_words(error: &figment::Error) -> String {
         kind => kind.to_string().replace('`', ""),
     };
     format!("{key}: {reason}{place}")
+}
+
+/// Whether somebody wrote relays here; `[relays]` holds rules for them.
+fn lists_relays(key: &str, kind: &Kind) -> bool {
+    match (key.split_once('.'), kind) {
+        (None, Kind::UnknownField(..)) => key == "relay",
+        (None, Kind::InvalidType(..)) => key == "relays",
+        (Some((section, field)), Kind::UnknownField(..)) => {
+            section == "relays" && ["url", "urls", "read", "write", "relay"].contains(&field)
+        }
+        _ => false,
+    }
 }
 
 fn kind(found: &Actual) -> &'static str {

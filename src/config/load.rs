@@ -13,7 +13,7 @@ use super::moved::Moved;
 use super::portal::Portal;
 use super::profile::ProfileRules;
 use super::raw::Raw;
-use super::{Config, ConfigError, environment, files};
+use super::{Config, ConfigError, environment, files, home};
 use crate::tls::Tls;
 
 /// What the command line says. It also reads the `PORTICO_…` variables of the same names.
@@ -89,9 +89,11 @@ struct Read {
 
 impl Read {
     fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
+        home::refuse_flags(overrides)?;
         let file = config_file(overrides.config.as_deref());
         let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
         let layers = written.merge(environment::layer());
+        home::refuse_keys(&layers)?;
         let mut raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
         let portal = Portal::in_environment()?;
         let moved = Moved::fill(&mut raw, &portal, overrides);
@@ -219,6 +221,19 @@ mod tests {
             ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
             ("[local]\ntoken = \" \"", "local.token"),
+            ("[local]\ntoken = \"Bearer abcdefghijklmnop\"", "\"Bearer\"; give the token alone"),
+            ("[local]\ntoken = \"'abcdefghijklmnop'\"", "quotes of its own; give the token alone"),
+            ("[local]\ntoken = \"abcdefgh ijklmnop\"", "blanks or a line break in it; give the token alone"),
+            ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "blanks in it; give the token alone"),
+            (
+                "relays = [\"wss://a.example\"]",
+                "relays: the list of relays is a file of its own, relays.toml",
+            ),
+            ("relays = \"wss://a.example\"", "a file of its own, relays.toml"),
+            ("[[relays]]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
+            ("[relays]\nurl = \"wss://a.example\"", "relays.url: the list of relays is a file of its own"),
+            ("[[relay]]\nurl = \"wss://a.example\"", "relay: the list of relays is a file of its own"),
+            ("[relay]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
             ("[local]\nallowed_origins = [\"https://App.example\"]", "local.allowed_origins"),
             ("[local]\nallowed_hosts = [\"https://app.example\"]", "local.allowed_hosts"),
             ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
@@ -236,6 +251,30 @@ mod tests {
             assert!(error.contains(word), "{toml:?}: {error}");
             assert!(error.contains("portico.toml"), "{toml:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_path_that_only_a_shell_understands_is_refused_wherever_it_stands() {
+        let told = "begins with ~, which only a shell replaces";
+        for (toml, key) in [
+            ("data_dir = \"~/portico\"", "data_dir"),
+            ("relays_file = \"~/relays.toml\"", "relays_file"),
+            ("[service]\nkey_file = \"~/service.key\"", "service.key_file"),
+            ("[local]\nsocket = \"~/portico.sock\"", "local.socket"),
+            ("[local]\ntoken_file = \"~\"", "local.token_file"),
+            ("[tls]\nca_file = \"~/ca.pem\"", "tls.ca_file"),
+            ("[webhook]\nurl = \"https://a.example\"\nsecret_file = \"~/secret\"", "webhook.secret_file"),
+            ("[wallets.thirdweb]\nadmin_key_file = \"~/key\"", "wallets.thirdweb.admin_key_file"),
+        ] {
+            let error = loaded(toml, Overrides::default()).unwrap_err();
+            assert!(error.starts_with(&format!("{key}: {told}")), "{error}");
+            assert!(error.contains("portico.toml, line "), "{error}");
+        }
+        let typed = Overrides { data_dir: Some("~/portico".into()), ..Overrides::default() };
+        let error = loaded("", typed).unwrap_err();
+        assert!(error.starts_with(&format!("--data-dir or PORTICO_DATA_DIR: {told}")), "{error}");
+        let named_so = "[local]\nsocket = \"run/~/socket\"\n[profile]\nname = \"~/shop\"\n";
+        assert!(loaded(named_so, Overrides::default()).is_ok());
     }
 
     #[test]

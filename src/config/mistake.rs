@@ -8,8 +8,51 @@ pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
     let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let number = text.get(..line_start).unwrap_or_default().matches('\n').count() + 1;
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let reason = in_line(line).unwrap_or_else(|| said(error.message()));
+    let twice = || error.message().starts_with("duplicate key").then(|| twice(text, number)).flatten();
+    let reason = in_line(line).or_else(twice).unwrap_or_else(|| said(error.message()));
     format!("line {number}: {reason}")
+}
+
+/// A section or key that stands in an earlier line, too.
+fn twice(text: &str, number: usize) -> Option<String> {
+    let earlier: Vec<&str> = text.lines().take(number).map(without_comment).collect();
+    let (line, earlier) = earlier.split_last()?;
+    if line.starts_with('[') {
+        let first = earlier.iter().position(|other| other == line)? + 1;
+        return Some(format!("the section {line} is in line {first} already: write its keys there"));
+    }
+    let key =
+        |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| is_key(key));
+    let name = key(line)?;
+    let section = earlier.iter().rposition(|other| other.starts_with('[')).map_or(0, |at| at + 1);
+    let first = earlier[section..].iter().position(|other| key(other).as_ref() == Some(&name))?;
+    Some(format!("{name} is in line {} already: remove one of them", section + first + 1))
+}
+
+/// What is wrong with a list of relays that is not written as one.
+pub(super) fn in_relays(text: &str) -> Option<String> {
+    text.lines().enumerate().find_map(|(at, line)| {
+        let line: String = without_comment(line).split_whitespace().collect();
+        let name = line.trim_matches(['[', ']']);
+        let is_header = line.starts_with('[') && ["relay", "relays"].contains(&name);
+        let how = if is_header && line != "[[relay]]" {
+            match (line.starts_with("[["), name) {
+                (true, "relay") => return None,
+                (true, _) => "write [[relay]], without s",
+                (false, "relay") => "write [[relay]], with two brackets",
+                (false, _) => "write [[relay]], with two brackets and without s",
+            }
+        } else if line.starts_with("relay=") || line.starts_with("relays=") {
+            "write each relay as [[relay]], with its url in the next line"
+        } else {
+            return None;
+        };
+        Some(format!("line {}: {how}", at + 1))
+    })
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
 }
 
 /// The line of a key that is named like `section.key`, if it stands in this text.
@@ -44,7 +87,15 @@ fn in_line(line: &str) -> Option<String> {
     if !is_key(key) {
         return None;
     }
-    in_value(value.trim()).map(|reason| format!("{}: {reason}", key.trim()))
+    let (key, value) = (key.trim(), value.trim());
+    in_mode(key, value).or_else(|| in_value(value)).map(|reason| format!("{key}: {reason}"))
+}
+
+/// The mode of a file is no secret, and a number with a zero before it is none in TOML.
+fn in_mode(key: &str, value: &str) -> Option<String> {
+    let digits = without_comment(value);
+    let is_mode = digits.starts_with('0') && digits.chars().all(|c| c.is_digit(8)) && is_bare(digits);
+    (key.ends_with("_mode") && is_mode).then(|| format!("octal digits stand in quotes: \"{digits}\""))
 }
 
 fn is_key(text: &str) -> bool {
@@ -122,6 +173,13 @@ mod tests {
             ("enabled: true", "line 2: enabled: between key and value stands =, not :"),
             ("enabled", "line 2: expected key = value, or a [section]"),
             ("[auth", "line 2: a section is written [name]"),
+            ("socket_mode = 0660", "line 2: socket_mode: octal digits stand in quotes: \"0660\""),
+            ("socket_mode = 0600 # mine", "line 2: socket_mode: octal digits stand in quotes: \"0600\""),
+            (
+                "[sessions] # again",
+                "line 2: the section [sessions] is in line 1 already: write its keys there",
+            ),
+            ("y = 1\ny = 2", "line 3: y is in line 2 already: remove one of them"),
             ("local.keep = 5m", "line 2: local.keep: a time stands in quotes: \"5m\""),
         ] {
             assert_eq!(explained(&format!("[sessions]\n{line}\nx = 1\n")), expected);
@@ -130,8 +188,10 @@ mod tests {
 
     #[test]
     fn a_mistake_of_another_kind_is_told_as_the_library_does() {
-        let twice = explained("a = 1\na = 2\n");
+        let twice = explained("\"a b\" = 1\n\"a b\" = 2\n");
         assert!(twice.starts_with("line 2: duplicate key"), "{twice}");
+        let elsewhere = explained("[a]\nx = 1\n[b]\nx = 1\nx = 2\n");
+        assert!(elsewhere.starts_with("line 5: x is in line 4"), "{elsewhere}");
     }
 
     #[test]
@@ -167,6 +227,8 @@ mod tests {
             if let Err(error) = toml::from_str::<toml::Table>(&text) {
                 let _ = in_toml(&text, &error);
             }
+            let _ = in_relays(&text);
+            let _ = twice(&text, 3);
             let _ = in_line(&text);
             let _ = line_of(&text, &key);
         }

@@ -6,6 +6,7 @@ pub mod duration;
 mod environment;
 mod error;
 pub mod files;
+mod home;
 pub mod key;
 mod load;
 mod log;

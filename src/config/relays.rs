@@ -6,7 +6,7 @@ use nostr_sdk::RelayUrl;
 use serde::Deserialize;
 
 use super::ConfigError;
-use super::mistake::in_toml;
+use super::mistake::{in_relays, in_toml};
 use super::portal::{Portal, keys};
 use crate::shown;
 
@@ -142,7 +142,8 @@ pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
 
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
     let invalid = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-    let file: File = toml::from_str(text).map_err(|error| invalid(in_toml(text, &error)))?;
+    let file: File = toml::from_str(text)
+        .map_err(|error| invalid(in_relays(text).unwrap_or_else(|| in_toml(text, &error))))?;
     let mut relays: Vec<RelayEntry> = Vec::with_capacity(file.relay.len());
     for entry in file.relay {
         let url = relay_url(&entry.url).map_err(|error| invalid(error.to_string()))?;
@@ -200,6 +201,12 @@ mod tests {
             ("[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false", "neither"),
             ("[[relay]]\nurl = \"wss://a.b\"\nraed = false", "raed"),
             ("[[rely]]\nurl = \"wss://a.b\"", "rely"),
+            ("\n[relay]\nurl = \"wss://a.b\"", "line 2: write [[relay]], with two brackets"),
+            ("[relay] # one\nurl = \"wss://a.b\"\n[relay]", "line 1: write [[relay]], with two brackets"),
+            ("[[relays]]\nurl = \"wss://a.b\"", "line 1: write [[relay]], without s"),
+            ("[relays]\nurl = \"wss://a.b\"", "with two brackets and without s"),
+            ("relays = [\"wss://a.b\"]", "line 1: write each relay as [[relay]]"),
+            ("relay = \"wss://a.b\"", "line 1: write each relay as [[relay]]"),
         ] {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::files::{self, FileError, MIN_SECRET};
+use crate::token::wrapped;
 
 /// Where the API token of the TCP socket comes from.
 #[derive(Debug, Clone)]
@@ -51,23 +52,40 @@ impl ApiToken {
             Self::Given(token) => token.clone(),
             Self::File(path) => read_named(path)?,
         };
-        if token.expose_secret().len() < MIN_SECRET {
-            tracing::warn!(token = %self, "the API token can be guessed: it should have {MIN_SECRET} random bytes or more");
+        if let Some(warning) = weakness(&token) {
+            tracing::warn!(token = %self, "{warning}");
         }
         Ok(token)
     }
 
-    /// Whether [`Self::load`] would find or make one. Makes nothing.
+    /// Whether [`Self::load`] would find or make one; returns what it would warn of. Makes nothing.
     ///
     /// # Errors
     /// [`ApiTokenError`].
-    pub fn check(&self) -> Result<(), ApiTokenError> {
-        match self {
-            Self::Generated(path) => read(path).map(drop),
-            Self::Given(_) => Ok(()),
-            Self::File(path) => read_named(path).map(drop),
-        }
+    pub fn check(&self) -> Result<Option<String>, ApiTokenError> {
+        let token = match self {
+            Self::Given(token) => Some(token.clone()),
+            Self::File(path) => Some(read_named(path)?),
+            Self::Generated(path) => read(path)?,
+        };
+        Ok(token.as_ref().and_then(weakness))
     }
+}
+
+/// Why this can be no API token: a client that sends it behind `Bearer ` would not be let in.
+pub(super) fn malformed(token: &str) -> Option<String> {
+    let token = token.trim();
+    if token.is_empty() {
+        return Some("it is empty, which would let anybody in".into());
+    }
+    let has_blanks =
+        || token.contains(char::is_whitespace).then(|| "it has blanks in it; give the token alone".into());
+    wrapped(token).or_else(has_blanks)
+}
+
+fn weakness(token: &SecretString) -> Option<String> {
+    let is_short = token.expose_secret().len() < MIN_SECRET;
+    is_short.then(|| format!("the API token can be guessed: use at least {MIN_SECRET} random bytes"))
 }
 
 fn read_named(path: &Path) -> Result<SecretString, ApiTokenError> {
@@ -76,10 +94,11 @@ fn read_named(path: &Path) -> Result<SecretString, ApiTokenError> {
 
 fn read(path: &Path) -> Result<Option<SecretString>, ApiTokenError> {
     match files::read_secret(path).map_err(unusable(path))? {
-        Some(token) if token.is_empty() => {
-            Err(unusable(path)(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into()))
-        }
-        found => Ok(found.map(|token| SecretString::from(token.as_str()))),
+        Some(token) => match malformed(&token) {
+            Some(reason) => Err(unusable(path)(io::Error::new(io::ErrorKind::InvalidData, reason).into())),
+            None => Ok(Some(SecretString::from(token.as_str()))),
+        },
+        None => Ok(None),
     }
 }
 
