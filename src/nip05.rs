@@ -5,6 +5,14 @@ use nostr_sdk::nips::nip05::Nip05Address;
 use crate::address;
 use crate::outbound::{Answer, Outbound, OutboundError};
 
+/// Why a host gave no document, in words for whoever runs this daemon.
+pub(crate) fn reason(error: &OutboundError) -> String {
+    match error {
+        OutboundError::Private => "its address is private: lookup.allow_private".into(),
+        error => error.in_full(),
+    }
+}
+
 /// The largest document that is read, in bytes.
 pub(crate) const MAX_DOCUMENT: usize = 256 * 1024;
 

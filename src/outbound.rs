@@ -1,6 +1,8 @@
 //! The one way out to web servers that others name: certificates are checked, redirects not followed, proxies not
 //! used, private addresses refused unless they are allowed, and no body is read beyond its bound.
 
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +39,36 @@ pub enum OutboundError {
 
 impl From<reqwest::Error> for OutboundError {
     fn from(error: reqwest::Error) -> Self {
+        if causes(&error).any(|cause| cause.is::<NotPublic>()) {
+            return Self::Private;
+        }
         TlsFault::of(&error).map_or_else(|| Self::Failed(error.without_url()), Self::Tls)
     }
+}
+
+impl OutboundError {
+    /// What is wrong, for people: of a host that cannot be connected, only the last cause tells.
+    pub(crate) fn in_full(&self) -> String {
+        let Self::Failed(error) = self else { return self.to_string() };
+        if error.is_timeout() {
+            return "no answer in time".into();
+        }
+        if !error.is_connect() && causes(error).any(broke_off) {
+            return "the connection broke off before the answer was complete".into();
+        }
+        causes(error).last().unwrap_or(error).to_string()
+    }
+}
+
+/// Whether this cause is that the connection ended. A TLS library's words for it are about itself.
+fn broke_off(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<io::Error>()
+        || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+}
+
+/// An error and its causes, the outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 /// What a server answered.
@@ -134,13 +164,21 @@ struct PublicResolver {
     allow_private: bool,
 }
 
+/// A name leads to private addresses alone.
+#[derive(Debug, thiserror::Error)]
+#[error("its address is not public")]
+struct NotPublic;
+
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allow_private = self.allow_private;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let usable: Vec<SocketAddr> =
-                found.filter(|address| allow_private || address::is_public(address.ip())).collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let is_usable = |address: &&SocketAddr| allow_private || address::is_public(address.ip());
+            let usable: Vec<SocketAddr> = found.iter().filter(is_usable).copied().collect();
+            if usable.is_empty() && !found.is_empty() {
+                return Err(NotPublic.into());
+            }
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
     }
@@ -148,12 +186,58 @@ impl Resolve for PublicResolver {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn check(url: &str, allow_private: bool) -> Result<(), OutboundError> {
         Outbound::new(Duration::from_secs(1), allow_private, &Tls::default())
             .unwrap()
             .check(&Url::parse(url).unwrap())
+    }
+
+    /// What is told of a server that sends this and hangs up.
+    async fn told_of(answer: &'static str) -> String {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let serve = tokio::spawn(async move {
+            let (mut socket, _) = server.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(answer.as_bytes()).await;
+        });
+        let http = Outbound::new(Duration::from_secs(5), true, &Tls::default()).unwrap();
+        let failed = http.send(http.client().get(url).build().unwrap(), 100).await.unwrap_err();
+        serve.await.unwrap();
+        failed.in_full()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_breaks_off_its_answer_is_told_in_the_same_words_wherever_it_does() {
+        for answer in
+            ["", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"names"]
+        {
+            assert_eq!(
+                told_of(answer).await,
+                "the connection broke off before the answer was complete",
+                "{answer}"
+            );
+        }
+        assert!(!told_of("SSH-2.0-OpenSSH\r\n\r\n").await.contains("broke off"));
+    }
+
+    #[test]
+    fn what_a_tls_library_says_of_a_connection_that_breaks_off_is_not_repeated() {
+        let words = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls";
+        let broken = io::Error::new(io::ErrorKind::UnexpectedEof, words);
+        assert!(causes(&broken).any(broke_off));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_told_as_such() {
+        let http = Outbound::new(Duration::from_secs(5), false, &Tls::default()).unwrap();
+        let asked = http.send(http.client().get("https://localhost:1/").build().unwrap(), 100).await;
+        assert!(matches!(asked, Err(OutboundError::Private)), "{asked:?}");
     }
 
     #[test]

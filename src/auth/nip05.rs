@@ -45,7 +45,7 @@ impl From<OutboundError> for Nip05Error {
         match error {
             OutboundError::TooLarge(_) => Self::TooLarge,
             OutboundError::Failed(error) if error.is_timeout() => Self::TimedOut,
-            error => Self::Unreachable(error.to_string()),
+            error => Self::Unreachable(nip05::reason(&error)),
         }
     }
 }

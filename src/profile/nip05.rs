@@ -8,7 +8,7 @@ use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
 use serde_json::Value;
 
 use crate::nip05;
-use crate::outbound::{Answer, Outbound, OutboundError};
+use crate::outbound::{Answer, Outbound};
 use crate::quoted::one_line;
 
 /// How much is repeated of what a host sent, in characters.
@@ -28,7 +28,7 @@ pub enum Nip05Problem {
     #[error("it is not a name like shop@app.example")]
     Malformed,
     /// The host could not be asked.
-    #[error("the host cannot be reached: {0}")]
+    #[error("the host gives no answer: {0}")]
     Unreachable(String),
     /// The host sends elsewhere, which NIP-05 forbids to follow.
     #[error("the host answers with a redirect to {0}, which NIP-05 forbids to follow")]
@@ -54,7 +54,7 @@ pub enum Nip05Problem {
 pub async fn confirm(http: &Outbound, name: &str, key: &PublicKey) -> Result<Confirmed, Nip05Problem> {
     let address = Nip05Address::parse(name).map_err(|_| Nip05Problem::Malformed)?;
     let answer = nip05::fetch(http, &address).await;
-    let answer = answer.map_err(|error| Nip05Problem::Unreachable(in_full(&error)))?;
+    let answer = answer.map_err(|error| Nip05Problem::Unreachable(nip05::reason(&error)))?;
     judge(&answer, address.name(), key)
 }
 
@@ -78,18 +78,6 @@ fn judge(answer: &Answer, name: &str, key: &PublicKey) -> Result<Confirmed, Nip0
         }
         Some(listed) => Err(Nip05Problem::OtherKey(one_line(listed, MAX_SHOWN))),
     }
-}
-
-/// An error with its causes: of a certificate or a name that does not resolve, only the last one tells.
-fn in_full(error: &OutboundError) -> String {
-    let mut text = error.to_string();
-    let OutboundError::Failed(failed) = error else { return text };
-    let mut cause = std::error::Error::source(failed);
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ async fn each_reason_for_an_unknown_service_is_told() {
     for (nip05, word) in [
         (None, "no nip05 name".to_owned()),
         (Some(document(&other).await), other.public_key().to_hex()),
-        (Some("shop@127.0.0.1:9".into()), "cannot be reached".into()),
+        (Some("shop@127.0.0.1:9".into()), "gives no answer".into()),
         (Some(format!("shop@{}", domain("302 Found", moved, String::new()).await)), "redirect".into()),
         (Some(format!("shop@{}", domain("200 OK", &[], "<html>".into()).await)), "no JSON object".into()),
     ] {

@@ -86,6 +86,18 @@ async fn a_nip05_name_that_is_not_found_is_an_error_that_says_why() {
 }
 
 #[tokio::test]
+async fn a_name_at_a_private_address_is_refused_with_the_key_that_would_allow_it() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).start_subscribed(&[&relay]).await;
+    for host in ["127.0.0.1:9", "[::1]:9", "localhost:9"] {
+        let answer = daemon.rest().get(&format!("/nip05/bob@{host}")).await;
+        assert_eq!(answer.refusal(), refused(502, "host_unreachable"), "{host}");
+        let told = answer.body["error"].as_str().unwrap();
+        assert!(told.ends_with("its address is private: lookup.allow_private"), "{host}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_host_that_lists_a_broken_relay_is_still_read() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::on(&[&relay]).with_config(ALLOW_PRIVATE).start_subscribed(&[&relay]).await;

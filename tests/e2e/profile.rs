@@ -193,7 +193,7 @@ async fn the_log_and_ready_say_what_a_wallet_shows_and_why_it_shows_nothing() {
             "redirect to https://www.a.example/".into(),
         ),
         (format!("store@{}", domain("200 OK", &[], document(&keys)).await), "does not list \"store\"".into()),
-        ("shop@127.0.0.1:9".into(), "cannot be reached".into()),
+        ("shop@127.0.0.1:9".into(), "gives no answer".into()),
     ] {
         relay.state().stored.clear();
         let (shown, daemon) = with_key(&nip05).await;
