@@ -112,7 +112,7 @@ impl Auth {
 
         let Some(handshake) = self.registry.handshake(stream) else { return };
         let code: FailureCode = self.why_unanswered(handshake.row.created_at);
-        if let Err(error) = self.end_unscanned(&handshake, code).await {
+        if let Err(error) = self.end_unscanned(&handshake, code, code.reason().to_owned()).await {
             tracing::error!(stream_id = %stream, %error, "cannot end a stream yet");
             self.registry.deadlines.add(self.now_for_deadline().plus(AGAIN), Due::Handshake(stream));
         }

@@ -49,12 +49,16 @@ impl Auth {
     ) -> Result<()> {
         let (stream, one_time) = (login.row.stream, login.row.expires_at.is_some());
         match self.challenge_scanner(event, login, handshake).await {
-            Err(error @ AuthError::LimitReached { limit, .. }) => {
+            Err(error @ AuthError::LimitReached { limit, retry_after, .. }) => {
                 tracing::debug!(stream_id = %stream, %error, "a login was scanned, but its user cannot be asked now");
                 self.metrics.logins.scanned("refused");
                 self.metrics.limits.reached(limit);
                 if one_time {
-                    self.end_unscanned(login, FailureCode::TooManyRequests).await?;
+                    let until = retry_after.map_or_else(String::new, |wait| {
+                        format!("; again from {} on", self.clock.now().plus(wait))
+                    });
+                    let reason = format!("{error} (auth.max_{}){until}", limit.label());
+                    self.end_unscanned(login, FailureCode::TooManyRequests, reason).await?;
                 }
                 Ok(())
             }

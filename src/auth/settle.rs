@@ -48,7 +48,7 @@ impl Auth {
             let took = self.clock.now().since(challenge.created_at);
             self.metrics.logins.challenge_ended(word, reason, took);
             let took_ms = took.as_millis() as u64;
-            tracing::info!(stream_id = %challenge.stream, outcome = word, reason, took_ms, "challenge ended");
+            tracing::info!(stream_id = %challenge.stream, outcome = word, reason = Some(reason).filter(|reason| !reason.is_empty()), took_ms, "challenge ended");
             self.events.publish(challenge.stream, &stored, outcome, challenge.ends_stream);
         } else {
             self.events.doubt(challenge.stream);
@@ -87,24 +87,29 @@ impl Auth {
             Some(handshake) => Some(handshake.recording.write().await),
             None => None,
         };
-        self.end_stream_alone(stream, code).await
+        self.end_stream_alone(stream, code, code.reason().to_owned()).await
     }
 
     /// Ends the stream of a URL, unless a scan takes it at this moment.
-    pub(super) async fn end_unscanned(&self, handshake: &OpenHandshake, code: FailureCode) -> Result<()> {
+    pub(super) async fn end_unscanned(
+        &self,
+        handshake: &OpenHandshake,
+        code: FailureCode,
+        reason: String,
+    ) -> Result<()> {
         let stream = handshake.row.stream;
         let _alone = handshake.recording.write().await;
         match self.registry.handshake(stream) {
-            Some(_) => self.end_stream_alone(stream, code).await.map(drop),
+            Some(_) => self.end_stream_alone(stream, code, reason).await.map(drop),
             None => Ok(()),
         }
     }
 
-    async fn end_stream_alone(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
+    async fn end_stream_alone(&self, stream: StreamId, code: FailureCode, reason: String) -> Result<bool> {
         let open = self.registry.handshake(stream);
         let is_handshake = open.is_some_and(|open| open.row.kind == HandshakeKind::Handshake);
         let last = EventBody::Error {
-            reason: code.reason().to_owned(),
+            reason,
             code,
             detail: None,
             user_key: None,

@@ -63,7 +63,7 @@ async fn a_login_can_be_followed_by_its_id_and_whoever_reads_the_log_learns_no_s
         assert!(ends.next().is_none(), "one line an outcome");
         (end["outcome"].clone(), end["reason"].clone())
     };
-    assert_eq!(ended(&stream), (json!("approved"), json!("")));
+    assert_eq!(ended(&stream), (json!("approved"), json!(null)));
     assert_eq!(ended(&hostile), (json!("session_token_invalid"), json!("invalid_signature")));
 
     let signature = token.rsplit('.').next().unwrap();
