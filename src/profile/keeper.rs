@@ -234,8 +234,13 @@ impl OwnProfile {
 
     /// The profile that is wanted, signed so that relays keep it in the place of `newest`.
     fn make(&self, newest: Option<&Event>) -> Option<Event> {
-        let wanted = self.state().wanted.clone()?;
-        if let Some(replaced) = newest {
+        let (wanted, kept) = {
+            let state = self.state();
+            (state.wanted.clone()?, state.kept.as_ref().map(|kept| kept.id))
+        };
+        if let Some(ours) = newest.filter(|newest| kept == Some(newest.id)) {
+            tracing::info!(event_id = %ours.id, "[profile] has changed and replaces what was published before");
+        } else if let Some(replaced) = newest {
             tracing::warn!(
                 event_id = %replaced.id, published_at = replaced.created_at.as_secs(),
                 "[profile] replaces another profile that the relays have of this key"
