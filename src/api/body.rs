@@ -10,6 +10,7 @@ use axum::http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use nostr_sdk::PublicKey;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 
 use super::MAX_BODY;
@@ -70,7 +71,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for HashedBody<T> {
 
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     let read = serde_json::from_slice(text).map(|Object(value)| value);
-    read.map_err(|error| ApiError::bad_request(format!("body: {error}")))
+    read.map_err(|error| match error.classify() {
+        Category::Syntax | Category::Eof => ApiError::bad_request("the body must be JSON"),
+        _ => ApiError::bad_request(format!("body: {error}")),
+    })
 }
 
 async fn in_time(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
