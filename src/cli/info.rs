@@ -11,12 +11,19 @@ use super::{CommandResult, Exit, Failure};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
+    /// Print the path of the daemon's socket and nothing else, for `curl --unix-socket`
+    #[arg(long, conflicts_with = "json")]
+    socket_path: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: Args) -> CommandResult {
+    if args.socket_path {
+        say!("{}", args.target.path()?.display());
+        return Ok(Exit::Success);
+    }
     let info = args.target.get("/info").await?;
     let names = args.target.get("/well-known/nostr.json").await?;
     let key = info["public_key"].as_str().and_then(|key| PublicKey::from_hex(key).ok());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::Target;
 use super::terminal::{say, text};
-use super::{CommandResult, Exit};
+use super::{CommandResult, Exit, Failure};
 
 /// How long a token holds unless its kind has a default of its own.
 const DEFAULT_HOURS: i64 = 24;
@@ -66,8 +66,24 @@ impl Args {
     }
 }
 
+/// The daemon names fields of its API; here they are options.
+fn as_typed(failure: Failure) -> Failure {
+    let names = [
+        ("target_key: ", "KEY: "),
+        ("address: ", "KEY: "),
+        ("duration_hours: ", "--hours: "),
+        ("audience, scope: only with \"format\": \"jwt\"", "--audience, --scope: only with --format jwt"),
+        ("audience: ", "--audience: "),
+        ("scope: ", "--scope: "),
+    ];
+    let typed = names.into_iter().find_map(|(field, option)| {
+        failure.message.strip_prefix(field).map(|rest| format!("{option}{rest}"))
+    });
+    Failure { message: typed.unwrap_or(failure.message), ..failure }
+}
+
 pub(super) async fn run(args: Args) -> CommandResult {
-    let issued = args.target.post("/jwt/issue", &args.body()).await?;
+    let issued = args.target.post("/jwt/issue", &args.body()).await.map_err(as_typed)?;
     if args.json {
         say!("{issued:#}");
     } else {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{note, plain, print_unended_note, say, text, without_tokens};
+use super::terminal::{note, plain, print_unended_note, readable, say, text, without_tokens};
 use super::{CommandResult, Exit, Failure, qr};
 
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,9 @@ pub(super) async fn run(args: Args) -> CommandResult {
             }
             Some("authenticate_key") => return Ok(finish(&mut event, &args)),
             Some("error") => {
+                if args.json {
+                    say!("{event:#}");
+                }
                 let message = format!("{} ({})", text(&event["reason"]), text(&event["code"]));
                 return Err(Failure::new(Exit::No, message));
             }
@@ -87,7 +90,7 @@ fn finish(event: &mut Value, args: &Args) -> Exit {
     } else {
         say!("{:<12} {}", text(&event["status"]["status"]), text(&event["user_key"]));
         for (name, value) in event["session"].as_object().into_iter().flatten() {
-            say!("{name:<12} {}", text(value));
+            say!("{name:<12} {}", text(&readable(name, value)));
         }
         for (name, value) in [
             ("user", &event["login"]["user"]["id"]),

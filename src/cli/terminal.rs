@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::Exit;
+use crate::clock::Timestamp;
 use crate::quoted::steers;
 
 /// Prints a line of results on standard output.
@@ -89,7 +90,20 @@ pub(super) fn text(value: &Value) -> String {
 /// The fields of an object, one a line.
 pub(super) fn fields(object: &Value) {
     for (name, value) in object.as_object().into_iter().flatten() {
-        say!("{name:<16} {}", text(value));
+        say!("{name:<16} {}", text(&readable(name, value)));
+    }
+}
+
+/// The value of this name, for people: the times of a token, which are in seconds, as ISO 8601.
+pub(super) fn readable(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("issued_at" | "not_before" | "expires_at", Value::Number(secs)) => {
+            secs.as_u64().map_or_else(|| value.clone(), |secs| Timestamp::from_secs(secs).to_string().into())
+        }
+        (_, Value::Object(fields)) => {
+            fields.iter().map(|(name, value)| (name.clone(), readable(name, value))).collect()
+        }
+        _ => value.clone(),
     }
 }
 
@@ -134,6 +148,14 @@ mod tests {
         let hostile = "\u{1b}[31mno\nFAKE \u{9b}31m\u{202e}";
         assert_eq!(plain(hostile), r"\u001b[31mno\u000aFAKE \u009b31m\u202e");
         assert_eq!(text(&Value::from(hostile)), plain(hostile));
+    }
+
+    #[test]
+    fn times_in_seconds_are_shown_as_people_write_them() {
+        let event = serde_json::json!({ "session": { "issued_at": 1_795_199_512, "not_before": null } });
+        let shown = serde_json::json!({ "issued_at": "2026-11-20T18:31:52.000Z", "not_before": null });
+        assert_eq!(readable("x", &event)["session"], shown);
+        assert_eq!(readable("expires_in", &900.into()), 900);
     }
 
     #[test]

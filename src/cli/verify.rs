@@ -58,9 +58,16 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
     let policy =
         Policy { max_lifetime_secs: Some(args.max_days.saturating_mul(24 * 3600)), ..Policy::default() };
     let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false).map_err(|error| {
-        let around = wrapped(token).filter(|_| error == TokenError::MalformedToken);
-        let around = around.map_or_else(String::new, |what| format!(": {what}"));
-        Failure::new(Exit::No, format!("{error}{around} ({})", error.code()))
+        let hint = match error {
+            TokenError::MalformedToken => wrapped(token),
+            TokenError::InvalidSignature => {
+                let hint = "offline only the key that signed it can be asked about: for a wallet's token, the wallet's";
+                Some(hint.into())
+            }
+            _ => None,
+        };
+        let hint = hint.map_or_else(String::new, |hint| format!(": {hint}"));
+        Failure::new(Exit::No, format!("{error}{hint} ({})", error.code()))
     })?;
     let issuer = hex::encode(key.to_xonly_bytes());
     let target = hex::encode(claims.target_key);

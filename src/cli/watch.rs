@@ -1,7 +1,7 @@
 //! `portico watch`: a stream of events, as they come.
 
 use super::client::Target;
-use super::terminal::{reader_left, say, without_tokens};
+use super::terminal::{readable, reader_left, say, without_tokens};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
             say!("{index:>4}  {}  {}", at.as_str().unwrap_or("?"), kind.as_str().unwrap_or("?"));
             for (name, value) in event.as_object().into_iter().flatten() {
                 if !matches!(name.as_str(), "index" | "timestamp" | "type") {
-                    say!("      {name}: {value}");
+                    say!("      {name}: {}", readable(name, value));
                 }
             }
         }

@@ -132,8 +132,14 @@ async fn what_issue_prints_verify_takes_also_from_standard_input() {
     let no = finished(at(&daemon, &["verify", "--key", &user, token])).await;
     assert_eq!(no.code, 1);
     assert!(no.stderr.contains("invalid_signature"), "{no:?}");
-    assert_eq!(finished(at(&daemon, &["issue", "nobody"])).await.code, 64);
-    assert_eq!(finished(at(&daemon, &["issue", &user, "--hours", "0"])).await.code, 64);
+    for (args, told) in [
+        (&["issue", "nobody"][..], "KEY: not a public key"),
+        (&["issue", &user, "--hours", "0"], "--hours: must be from 1"),
+        (&["issue", &user, "--audience", "x"], "--audience, --scope: only with --format jwt"),
+    ] {
+        let (code, said) = finished(at(&daemon, args)).await.into_refusal();
+        assert!(code == 64 && said.contains(told), "{args:?}: {said}");
+    }
 }
 
 #[tokio::test]
@@ -291,7 +297,7 @@ async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
 
 #[tokio::test]
 async fn a_variable_that_nothing_reads_is_told_of_and_stops_nothing() {
-    let misspelt = ["PORTICO_LISEN", "PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LOG"];
+    let misspelt = ["PORTICO_LISEN", "PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LOGS"];
     let mut plan = Daemon::on(&[]).with_env("PORTICO_SERVICE_HOST", "10.0.0.1");
     for name in misspelt {
         plan = plan.with_env(name, "x");
@@ -314,6 +320,27 @@ async fn an_api_token_that_can_be_guessed_is_told_of_and_taken() {
         let daemon = Daemon::on(&[]).with_config(&config).with_tcp().start().await;
         assert_eq!(daemon.log().contains("can be guessed"), told, "{}", daemon.log());
         assert!(!daemon.log().contains(token));
+        let file = daemon.folder().join("short.toml");
+        portico::config::files::create_secret(&file, &config).unwrap();
+        let mut command = portico(daemon.folder());
+        command.args(["config", "check", "--config"]).arg(file);
+        let checked = finished(command).await;
+        assert_eq!(checked.stderr.contains("can be guessed"), told, "{checked:?}");
+        assert!(!checked.stderr.contains(token));
+    }
+}
+
+#[tokio::test]
+async fn a_file_with_more_than_the_api_token_is_refused_and_its_content_not_repeated() {
+    for text in ["Bearer hunter2hunter2hunter2", "\"hunter2hunter2hunter2\"", "hunter2 hunter2hunter2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        portico::config::files::create_secret(&file, text).unwrap();
+        let mut command = portico(folder.path());
+        command.args(["config", "check", "--listen", "127.0.0.1:0", "--token-file"]).arg(file);
+        let (code, said) = finished(command).await.into_refusal();
+        assert!(code == 64 && said.contains("give the token alone"), "{text}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
     }
 }
 

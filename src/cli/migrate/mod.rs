@@ -58,7 +58,9 @@ pub(super) fn run(args: &Args) -> CommandResult {
     say!(
         "differs      Portico listens on 127.0.0.1 alone, and refuses a Host that is not listed: see [local]"
     );
-    say!("next         portico identity check --config {}", folder.join(CONFIG).display());
+    let config = folder.join(CONFIG).display().to_string();
+    say!("next         portico identity check --config {config}");
+    say!("             then stop Portal's daemon, and portico serve --config {config}");
     Ok(Exit::Success)
 }
 
