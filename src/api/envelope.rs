@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{AuthError, Nip05Error, wrapped_token};
+use crate::auth::{AuthError, Nip05Error, standard_jwt, wrapped_token};
 use crate::metrics::Limit;
 use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
@@ -165,6 +165,14 @@ impl ApiError {
         match wrapped_token(token).filter(|_| is_unreadable) {
             Some(what) => Self { message: format!("{}: {what}", self.message), ..self },
             None => self,
+        }
+    }
+
+    /// The same about this token, offered where login tokens are: if it is a standard JWT, with who verifies those.
+    pub(super) fn about_login_token(self, token: &str) -> Self {
+        match standard_jwt(token).filter(|_| self.code == "unsupported_algorithm") {
+            Some(hint) => Self { message: format!("{}: {hint}", self.message), ..self },
+            None => self.about(token),
         }
     }
 

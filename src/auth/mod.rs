@@ -38,7 +38,7 @@ use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-pub use crate::token::wrapped as wrapped_token;
+pub use crate::token::{standard_jwt, wrapped as wrapped_token};
 pub use error::{AuthError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};

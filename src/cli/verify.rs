@@ -7,7 +7,7 @@ use super::client::Target;
 use super::terminal::{fields, say};
 use super::{CommandResult, Exit, Failure, token};
 use crate::clock::{Clock, SystemClock};
-use crate::token::{Policy, TokenError, VerifyingKey, verify, wrapped};
+use crate::token::{Policy, TokenError, VerifyingKey, standard_jwt, verify, wrapped};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -60,6 +60,7 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
     let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false).map_err(|error| {
         let hint = match error {
             TokenError::MalformedToken => wrapped(token),
+            TokenError::UnsupportedAlgorithm => standard_jwt(token).map(Into::into),
             TokenError::InvalidSignature => {
                 let hint = "offline only the key that signed it can be asked about: for a wallet's token, the wallet's";
                 Some(hint.into())

@@ -16,6 +16,7 @@ mod issue;
 pub(crate) mod json;
 mod jws;
 mod keys;
+mod standard;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -30,5 +31,6 @@ pub use es256k::Signature;
 pub use issue::issue;
 pub use jws::{TokenId, UnverifiedToken};
 pub use keys::{InvalidKey, SigningKey, VerifyingKey};
+pub use standard::standard_jwt;
 pub use verify::{Policy, verify};
 pub use wrapped::wrapped;

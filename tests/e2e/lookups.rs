@@ -92,7 +92,8 @@ async fn a_name_at_a_private_address_is_refused_with_the_key_that_would_allow_it
     for host in ["127.0.0.1:9", "[::1]:9", "localhost:9"] {
         let answer = daemon.rest().get(&format!("/nip05/bob@{host}")).await;
         assert_eq!(answer.refusal(), refused(502, "host_unreachable"), "{host}");
-        let told = answer.body["error"].as_str().unwrap();
+        let body = answer.json();
+        let told = body["error"].as_str().unwrap();
         assert!(told.ends_with("its address is private: lookup.allow_private"), "{host}: {told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hyper::Method;
 use nostr_sdk::PublicKey;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -13,7 +14,7 @@ use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
-use crate::support::rest::Answer;
+use crate::support::rest::{Answer, refused};
 use crate::support::soon;
 
 /// `portico config check` of this file.
@@ -27,6 +28,23 @@ async fn check(folder: &Path, toml: &str) -> Finished {
 
 fn error(answer: &Answer) -> String {
     answer.json()["error"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_form_in_place_of_json_and_an_access_token_in_place_of_a_login_token_are_told_so() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    let rest = daemon.rest();
+    for form in ["static_token=hello", "{\"static_token\":", "hello"] {
+        let answer = rest.send(Method::POST, "/login", form).await;
+        assert_eq!(error(&answer), "the body must be JSON", "{form}");
+    }
+    let member = Member::of(&daemon).await;
+    let key = member.phone.key();
+    let question = json!({ "pubkey": key, "token": member.access_token() });
+    let answer = rest.post("/jwt/verify", question).await;
+    assert_eq!(answer.refusal(), refused(400, "unsupported_algorithm"));
+    assert!(error(&answer).contains("ask /oauth/introspect or /auth/verify"), "{}", error(&answer));
 }
 
 #[tokio::test]

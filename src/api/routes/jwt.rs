@@ -177,7 +177,7 @@ pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Resu
 /// The token, and the session behind it where that is asked for.
 async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Result<Verified, ApiError> {
     let token = api.auth.verify(pubkey, &question.token).await;
-    let token = token.map_err(|error| ApiError::from(error).about(&question.token))?;
+    let token = token.map_err(|error| ApiError::from(error).about_login_token(&question.token))?;
     let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };
     Ok(Verified { token, login })
 }
