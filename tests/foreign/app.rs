@@ -18,10 +18,12 @@ pub(crate) enum App {
     Express,
     /// Python's wsgiref: to WSGI `X_Auth_User` and `X-Auth-User` are one.
     Wsgi,
+    /// The same, which reads paths as servlets on Tomcat do: it drops path parameters (`;x=1`) before it resolves `..`.
+    Servlets,
 }
 
 impl App {
-    pub(crate) const ALL: [Self; 2] = [Self::Express, Self::Wsgi];
+    pub(crate) const ALL: [Self; 3] = [Self::Express, Self::Wsgi, Self::Servlets];
 
     /// Starts it on this socket, which every user of the machine may speak to. It asks Portico at `portico`.
     pub(crate) async fn start(self, socket: &Path, portico: &Path) -> Child {
@@ -32,13 +34,17 @@ impl App {
                 node.args(["--input-type=module", "--eval", &express(portico)]);
                 node
             }
-            Self::Wsgi => {
+            Self::Wsgi | Self::Servlets => {
                 let mut command = command_of(&python, &folder);
                 command.args(["-I", "-c", include_str!("apps/wsgi.py")]);
                 command
             }
         };
-        command.arg(socket).env("PATH", std::env::var_os("PATH").unwrap());
+        command.arg(socket);
+        if let Self::Servlets = self {
+            command.arg("servlets");
+        }
+        command.env("PATH", std::env::var_os("PATH").unwrap());
         let mut app = command.stderr(std::process::Stdio::inherit()).spawn().expect("see .ci/run");
         let mut lines = BufReader::new(app.stdout.take().unwrap()).lines();
         let ready = soon("the app", lines.next_line()).await.unwrap();

@@ -21,6 +21,7 @@ macro_rules! for_every_gateway {
 }
 
 mod app;
+mod connection;
 mod forged;
 mod gateways;
 mod guarding;

@@ -12,6 +12,7 @@ use crate::site::Site;
 use crate::support::beginning::Member;
 
 for_every_gateway! {
+    a_path_parameter_is_refused_as_servlets_drop_it,
     no_spelling_of_a_path_leads_somebody_without_the_role_to_the_admins,
     who_has_the_role_reaches_the_admins_in_either_case,
 }
@@ -66,8 +67,28 @@ const TRICKS: [&str; 46] = [
     "/admin/%2e%2e/public/",
 ];
 
+/// Paths with parameters, most of which are `/admin/x` to Tomcat.
+const PARAMETERS: [&str; 16] = [
+    "/public/..;/admin/x",
+    "/public/..;x=1/admin/x",
+    "/public/..;x=1;y=2/admin/x",
+    "/public/%2e%2e;/admin/x",
+    "/public/%2E.;/ADMIN/x",
+    "/public/..%3b/admin/x",
+    "/public/%2e%2e%3Bx=1/admin/x",
+    "/public/.;/..;/admin/x",
+    "/public;/../admin/x",
+    "/;/admin/x",
+    "/;x=1/admin/x",
+    "/%3b/admin/x",
+    "/%3B/admin/x",
+    "/x/..;/admin/x",
+    "/admin;x=1/x",
+    "/public/x;jsessionid=1",
+];
+
 /// Status and page for a request line that no well-meaning client would write.
-fn get(socket: &Path, target: &str, headers: &str) -> (u16, Option<Value>) {
+pub(crate) fn get(socket: &Path, target: &str, headers: &str) -> (u16, Option<Value>) {
     let mut stream = UnixStream::connect(socket).unwrap();
     write!(stream, "GET {target} HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n{headers}\r\n")
         .unwrap();
@@ -78,20 +99,47 @@ fn get(socket: &Path, target: &str, headers: &str) -> (u16, Option<Value>) {
     (status, page.and_then(|page| serde_json::from_str(page).ok()))
 }
 
+async fn a_path_parameter_is_refused_as_servlets_drop_it(gateway: Gateway) {
+    let site = Site::of(gateway, App::Servlets).await;
+    let member = Member::of(&site.daemon).await;
+    let user = format!("/users/{}", member.id());
+    site.daemon.rest().patch(&user, json!({ "roles": ["admin"] })).await.data();
+    let tokens = tokens_of(&member);
+    let (app, socket) = (site.app_socket(), site.socket());
+    tokio::task::spawn_blocking(move || {
+        // To the app itself it is the page of the admins.
+        let (status, page) = get(&app, "/public/..;x=1/admin/x", "");
+        assert_eq!((status, &page.unwrap()["admin"]), (200, &json!(true)));
+        for target in PARAMETERS {
+            // Before nginx resolves "..", no app sees what stood there.
+            let is_resolved = gateway == Gateway::Nginx && target == "/public;/../admin/x";
+            let expected = if is_resolved { [401, 200] } else { [400, 400] };
+            let answers = ["", &*tokens].map(|tokens| get(&socket, target, tokens).0);
+            assert_eq!(answers, expected, "{target}");
+        }
+        // In a query it means nothing to anybody.
+        assert_eq!(get(&socket, "/notes?x=1;y=%3b", &tokens).0, 200);
+    })
+    .await
+    .unwrap();
+}
+
+/// Both layers of this user, as lines.
+pub(crate) fn tokens_of(member: &Member) -> String {
+    let (token, credential) = (member.access_token(), &member.credential);
+    format!("Authorization: Bearer {token}\r\nX-Wallet-Session: {credential}\r\n")
+}
+
 async fn no_spelling_of_a_path_leads_somebody_without_the_role_to_the_admins(gateway: Gateway) {
     for app in App::ALL {
         let site = Site::of(gateway, app).await;
         let member = Member::of(&site.daemon).await;
-        let tokens = format!(
-            "Authorization: Bearer {}\r\nX-Wallet-Session: {}\r\n",
-            member.access_token(),
-            member.credential
-        );
+        let tokens = tokens_of(&member);
         let socket = site.socket();
         let answers = tokio::task::spawn_blocking(move || {
             let both = [("a stranger", String::new()), ("a user", tokens)];
             let ask = |target| both.clone().map(|(who, tokens)| (who, target, get(&socket, target, &tokens)));
-            TRICKS.into_iter().flat_map(ask).collect::<Vec<_>>()
+            TRICKS.into_iter().chain(PARAMETERS).flat_map(ask).collect::<Vec<_>>()
         });
         for (who, target, (status, page)) in answers.await.unwrap() {
             let is_inside = status == 200 && page.as_ref().is_some_and(|page| page["admin"] == true);

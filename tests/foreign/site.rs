@@ -71,6 +71,11 @@ impl Site {
         self.folder.path().join("gateway.sock")
     }
 
+    /// Where the app listens.
+    pub(crate) fn app_socket(&self) -> PathBuf {
+        self.folder.path().join("app.sock")
+    }
+
     /// A client that shows nothing.
     pub(crate) fn stranger(&self) -> Rest {
         Rest::unix(self.socket()).with("host", "app.example")

@@ -9,8 +9,13 @@ const seen = (admin) => async (req, res) => {
 app.use("/admin", seen(true));
 app.use(seen(false));
 const socket = process.argv.at(-1);
-app.listen(socket, (error) => {
+const server = app.listen(socket, (error) => {
   if (error) throw error;
   fs.chmodSync(socket, 0o666);
   console.log("ready");
+});
+// What it was told comes over the connection that is no longer HTTP.
+server.on("upgrade", (req, connection) => {
+  connection.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  connection.end(JSON.stringify({ path: req.url, headers: req.headers, admin: false }));
 });

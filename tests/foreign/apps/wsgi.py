@@ -1,10 +1,17 @@
-"""A WSGI app behind the gateway, on the Unix socket that it is given: it answers with what it was told."""
+"""A WSGI app behind the gateway, on the Unix socket that it is given: it answers with what it was told.
+
+With "servlets" after the socket it reads paths as Tomcat does: it drops ";" and what follows it in each segment, then
+decodes, then resolves "..".
+"""
 
 import json
 import os
+import posixpath
+import re
 import socket
 import socketserver
 import sys
+from urllib.parse import unquote
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 
@@ -28,7 +35,12 @@ class Handler(WSGIRequestHandler):
 
     def get_environ(self):
         self.client_address = ("local", 0)
-        return super().get_environ()
+        environ = super().get_environ()
+        if sys.argv[2:] == ["servlets"]:
+            raw = self.path.partition("?")[0]
+            path = unquote(re.sub(";[^/]*", "", raw), "iso-8859-1")
+            environ["PATH_INFO"] = posixpath.normpath("/" + path) + "/" * path.endswith("/")
+        return environ
 
     def log_message(self, *_):
         pass
