@@ -1,6 +1,6 @@
 //! The user's request to the web app, as whoever asks tells of it: a credential may be bound to it.
 
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
 use super::object::Object;
@@ -53,6 +53,31 @@ pub(super) fn forwarded(headers: &HeaderMap) -> Option<WebRequest<'_>> {
     Some(WebRequest { method, target, body: None })
 }
 
+/// What a user asked for, to come back to. Unlike a [`WebRequest`] it proves nothing, so any bytes will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Visit<'a> {
+    pub(super) method: &'a [u8],
+    /// Path and query. `None`: told more than once.
+    pub(super) target: Option<&'a [u8]>,
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn of(request: &WebRequest<'a>) -> Self {
+        Self { method: request.method.as_bytes(), target: Some(request.target.as_bytes()) }
+    }
+}
+
+/// What the user of a gateway asked for, by its headers. `None`: it does not tell, or of two methods.
+pub(super) fn visited(headers: &HeaderMap) -> Option<Visit<'_>> {
+    let told = |index: usize| {
+        HEADERS.iter().flat_map(move |pair| headers.get_all(pair[index])).map(HeaderValue::as_bytes)
+    };
+    let (mut methods, mut targets) = (told(0), told(1));
+    let (method, target) = (methods.next()?, targets.next()?);
+    let is_one = methods.all(|other| other == method);
+    is_one.then(|| Visit { method, target: targets.next().is_none().then_some(target) })
+}
+
 /// The request that a gateway asks about by its method, with its path and query behind ours.
 pub(super) fn behind<'a>(prefix: &str, method: &'a Method, uri: &'a Uri) -> Option<WebRequest<'a>> {
     let target = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
@@ -95,6 +120,29 @@ mod tests {
             vec![a[0], b[1]],
         ] {
             assert_eq!(told(&ambiguous), None, "{ambiguous:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_browser_was_is_told_once_or_not_known() {
+        let (method, target) = (("x-forwarded-method", "GET"), ("x-forwarded-uri", "/caf\u{e9}"));
+        let own = ("x-original-uri", "//evil.example");
+        let once = Some(Visit { method: b"GET", target: Some("/caf\u{e9}".as_bytes()) });
+        let twice = Some(Visit { method: b"GET", target: None });
+        for (pairs, expected) in [
+            (vec![method, target], once),
+            (vec![method, target, target], twice),
+            (vec![method, target, own], twice),
+            (vec![method, method, target], once),
+            (vec![method, ("x-original-method", "POST"), target], None),
+            (vec![method], None),
+            (vec![target], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &pairs {
+                headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            assert_eq!(visited(&headers), expected, "{pairs:?}");
         }
     }
 

@@ -8,15 +8,18 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
+use super::offered::{Malformed, Place};
 use super::sign_in;
+use crate::access::AccessError;
 use crate::api::Api;
 use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
-use crate::api::user_request;
+use crate::api::user_request::{self, Visit};
+use crate::auth::wrapped_token;
 use crate::quoted::quoted;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
-use crate::wallet::{Credential, WebRequest};
+use crate::wallet::{Credential, WebRequest, nip98};
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
 const WALLET: HeaderName = HeaderName::from_static("x-auth-wallet");
@@ -53,7 +56,7 @@ pub(in crate::api) async fn forward(
         Ok(page) => page,
         Err(message) => return ApiError::bad_request(message).into_response(),
     };
-    let return_to = sign_in::return_to(&headers, request.as_ref());
+    let return_to = sign_in::return_to(&headers, user_request::visited(&headers));
     let checked = let_through(&api, peer, &headers, request, wanted, actor).await;
     let checked = checked.map_err(|refusal| refusal.for_browser(return_to, page));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
@@ -69,7 +72,7 @@ pub(in crate::api) async fn envoy(
     headers: HeaderMap,
 ) -> Response {
     let request = user_request::behind("/auth/envoy", &method, &uri);
-    let return_to = sign_in::return_to(&headers, request.as_ref());
+    let return_to = sign_in::return_to(&headers, request.as_ref().map(Visit::of));
     let checked = let_through(&api, peer, &headers, request, "", actor).await;
     let checked = checked.map_err(|refusal| refusal.for_browser(return_to, None));
     checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
@@ -91,88 +94,26 @@ async fn let_through(
         return Err(Refusal::Trouble(ApiError::forbidden(message)));
     }
     let sessions = api.sessions().map_err(Refusal::Trouble)?;
-    let token = offered(headers, &rules.access_token_header, rules.access_token_cookie.as_deref())?;
-    let credential = offered(headers, &rules.credential_header, rules.credential_cookie.as_deref())?;
+    let token = Place {
+        header: &rules.access_token_header,
+        cookie: rules.access_token_cookie.as_deref(),
+        takes_nostr: false,
+    };
+    let credential = Place {
+        header: &rules.credential_header,
+        cookie: rules.credential_cookie.as_deref(),
+        takes_nostr: sessions.providers().0.any(|name| name == nip98::NAME),
+    };
+    let (token, credential) = (token.read(headers)?, credential.read(headers)?);
     let offered = Offered {
-        access_token: token.map(bearer),
-        credential: credential.map(bearer).map(|text| Credential { text, request }),
+        access_token: token,
+        credential: credential.map(|text| Credential { text, request }),
         provider: None,
     };
-    let checked = sessions.check("forward", offered, &actor).await.map_err(Refusal::of)?;
+    let checked = sessions.check("forward", offered, &actor).await;
+    let checked = checked.map_err(|error| Refusal::of(error, token, credential))?;
     require(&checked.user, wanted)?;
     Ok(checked)
-}
-
-/// The one value of a header, else of a cookie. An empty one is as good as none.
-fn offered<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    cookie: Option<&str>,
-) -> Result<Option<&'a str>, Refusal> {
-    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes).filter(|value| !is_empty(value));
-    match (values.next(), values.next()) {
-        (Some(value), None) if *name == header::AUTHORIZATION && is_of_another_scheme(value) => {
-            in_cookie(headers, cookie)
-        }
-        (Some(value), None) => text(value).map(Some),
-        // Which of them some other program would believe is anybody's guess.
-        (Some(_), Some(_)) => Err(Refusal::malformed()),
-        (None, _) => in_cookie(headers, cookie),
-    }
-}
-
-fn in_cookie<'a>(headers: &'a HeaderMap, name: Option<&str>) -> Result<Option<&'a str>, Refusal> {
-    name.map_or(Ok(None), |name| cookie_value(headers, name))
-}
-
-/// The one value of a cookie. The others are the business of other programs, and may be any bytes.
-fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
-    let mut found = None;
-    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'))
-    {
-        let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
-        let value = unquoted(pair[at + 1..].trim_ascii());
-        if pair[..at].trim_ascii() != name.as_bytes() || value.is_empty() {
-            continue;
-        }
-        if found.replace(value).is_some() {
-            return Err(Refusal::malformed());
-        }
-    }
-    found.map(text).transpose()
-}
-
-/// RFC 6265 §4.1.1.
-fn unquoted(value: &[u8]) -> &[u8] {
-    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
-}
-
-/// A value of ours: no token has anything but visible ASCII in it.
-fn text(value: &[u8]) -> Result<&str, Refusal> {
-    let text = str::from_utf8(value).ok().filter(|text| text.is_ascii());
-    text.ok_or_else(Refusal::malformed)
-}
-
-/// Nothing, or a scheme without a token.
-fn is_empty(value: &[u8]) -> bool {
-    let value = value.trim_ascii();
-    value.is_empty() || value.eq_ignore_ascii_case(b"bearer")
-}
-
-/// `Authorization` of the app's own, like `Basic …`. A token comes behind `Bearer`, or without a word before it; a
-/// signed request, behind `Nostr`.
-fn is_of_another_scheme(value: &[u8]) -> bool {
-    let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
-    scheme.len() < value.len()
-        && ![&b"bearer"[..], b"nostr"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours))
-}
-
-/// A token without the word before it.
-fn bearer(value: &str) -> &str {
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => value.trim(),
-    }
 }
 
 /// A misspelt condition must not let everybody in.
@@ -236,20 +177,24 @@ fn in_ascii(name: &str) -> String {
 }
 
 impl Refusal {
-    fn malformed() -> Self {
-        Self::Challenge {
-            status: StatusCode::UNAUTHORIZED,
-            challenge: "Bearer error=\"invalid_request\"".into(),
-            code: "malformed_request",
-        }
-    }
-
-    fn of(error: SessionError) -> Self {
+    /// What became of this access token and this credential.
+    fn of(error: SessionError, token: Option<&str>, credential: Option<&str>) -> Self {
         let SessionError::Refused(reason) = error else { return Self::Trouble(error.into()) };
         let challenge = match reason {
             // Whoever shows nothing is told nothing (RFC 6750 §3.1).
             Reason::NoAccessToken => "Bearer".into(),
-            _ => format!("Bearer error=\"invalid_token\", error_description=\"{}\"", reason.code()),
+            _ => {
+                let unreadable = match &reason {
+                    Reason::InvalidToken(AccessError::MalformedToken) => token,
+                    Reason::Credential { code, .. } if code.starts_with("malformed_") => credential,
+                    _ => None,
+                };
+                // A description has no quotes in it (RFC 6750 §3).
+                let hint = unreadable.and_then(wrapped_token).map(|hint| hint.replace('"', "'"));
+                let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+                let code = reason.code();
+                format!("Bearer error=\"invalid_token\", error_description=\"{code}{hint}\"")
+            }
         };
         Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code: reason.code() }
     }
@@ -261,6 +206,16 @@ impl Refusal {
                 Self::SignIn { challenge, code, return_to, page }
             }
             (refusal, _) => refusal,
+        }
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(_: Malformed) -> Self {
+        Self::Challenge {
+            status: StatusCode::UNAUTHORIZED,
+            challenge: "Bearer error=\"invalid_request\"".into(),
+            code: "malformed_request",
         }
     }
 }
@@ -307,59 +262,5 @@ mod tests {
         ] {
             assert_eq!(in_ascii(name), header);
         }
-    }
-
-    fn cookies(lines: &[&[u8]]) -> Result<Option<String>, ()> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
-        }
-        cookie_value(&headers, "at").map(|value| value.map(str::to_owned)).map_err(drop)
-    }
-
-    #[test]
-    fn other_peoples_cookies_are_not_judged() {
-        let ours = Ok(Some("token".to_owned()));
-        for lines in [
-            &[&b"at=token"[..]][..],
-            &[b"at=token; name=Jos\xc3\xa9"],
-            &[b"name=\xff\xfe; at=token"],
-            &[b"name=Jos\xe9", b"at=token"],
-            &[b"=x; ;; novalue; at=\"token\"; AT=other"],
-            &[b"at=; at=token; at=\"\""],
-            &[b"at2=\xff; xat=\xff; at = token "],
-        ] {
-            assert_eq!(cookies(lines), ours, "{lines:?}");
-        }
-        assert_eq!(cookies(&[b"at=; b=c"]), Ok(None));
-        for lines in [&[&b"at=tok\xc3\xa9n"[..]][..], &[b"at=a; at=b"], &[b"at=a", b"at=a"]] {
-            assert_eq!(cookies(lines), Err(()), "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn a_header_that_is_empty_or_of_another_scheme_is_as_good_as_none() {
-        let offer = |name: &HeaderName, values: &[&[u8]]| {
-            let mut headers = HeaderMap::new();
-            headers.append(header::COOKIE, HeaderValue::from_static("at=cookie"));
-            for value in values {
-                headers.append(name, HeaderValue::from_bytes(value).unwrap());
-            }
-            offered(&headers, name, Some("at")).map(|value| value.map(str::to_owned)).map_err(drop)
-        };
-        let own = HeaderName::from_static("x-access-token");
-        let cookie = Ok(Some("cookie".to_owned()));
-        for values in [&[][..], &[&b""[..]], &[b" \t"], &[b"", b""], &[b"Bearer"], &[b"bearer "]] {
-            assert_eq!(offer(&own, values), cookie, "{values:?}");
-            assert_eq!(offer(&header::AUTHORIZATION, values), cookie, "{values:?}");
-        }
-        for foreign in [&b"Basic dXNlcjpwYXNz"[..], b"Basic jos\xc3\xa9", b"Digest username=\"x\", uri=\"/\""]
-        {
-            assert_eq!(offer(&header::AUTHORIZATION, &[foreign]), cookie, "{foreign:?}");
-        }
-        assert_eq!(offer(&header::AUTHORIZATION, &[b"Nostr abc"]), Ok(Some("Nostr abc".into())));
-        assert_eq!(offer(&own, &[b"", b"token"]), Ok(Some("token".into())));
-        assert_eq!(offer(&own, &[b"token", b"token"]), Err(()));
-        assert_eq!(offer(&own, &[b"tok\xe9n"]), Err(()));
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod keys;
 pub(super) mod lookup;
 pub(super) mod meta;
 pub(super) mod oauth;
+mod offered;
 mod page;
 pub(super) mod questions;
 pub(super) mod recurring;

@@ -3,11 +3,13 @@
 //! What a browser asked for is its user's word, or that of whoever made the link: nothing of it may lead to another
 //! site.
 
+use std::fmt::Write;
+
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
 use crate::api::accept;
-use crate::wallet::WebRequest;
+use crate::api::user_request::Visit;
 
 /// The parameter of the sign-in page that says where to go on.
 const RETURN_TO: &str = "return_to";
@@ -35,11 +37,25 @@ pub(super) fn is_page(name: &str) -> bool {
 
 /// Where a browser that asked for a page is to come back to, percent-encoded. `None`: it was no browser, or not for
 /// a page, or nobody tells for which.
-pub(super) fn return_to(headers: &HeaderMap, request: Option<&WebRequest<'_>>) -> Option<String> {
-    let request = request?;
-    let is_page = matches!(request.method, "GET" | "HEAD") && accept::wants_html(headers);
-    let target = if is_on_this_site(request.target) { request.target } else { "/" };
-    is_page.then(|| form_urlencoded::byte_serialize(target.as_bytes()).collect())
+pub(super) fn return_to(headers: &HeaderMap, visit: Option<Visit<'_>>) -> Option<String> {
+    let visit = visit?;
+    if !matches!(visit.method, b"GET" | b"HEAD") || !accept::wants_html(headers) {
+        return None;
+    }
+    let target = visit.target.map(in_ascii).filter(|target| is_on_this_site(target));
+    Some(form_urlencoded::byte_serialize(target.as_deref().unwrap_or("/").as_bytes()).collect())
+}
+
+/// A path and query as URIs have them (RFC 3986 §2.1): some clients send bytes beyond ASCII as they are.
+fn in_ascii(target: &[u8]) -> String {
+    target.iter().fold(String::with_capacity(target.len()), |mut encoded, byte| {
+        if byte.is_ascii() {
+            encoded.push(char::from(*byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
 }
 
 /// The sign-in page with where to come back to, which [`return_to`] gave.
@@ -57,27 +73,36 @@ fn is_on_this_site(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
 
-    fn returns(method: &str, target: &str, accept: &str) -> Option<String> {
+    fn returns(method: &str, target: &[u8], accept: &[u8]) -> Option<String> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, accept.parse().unwrap());
-        return_to(&headers, Some(&WebRequest { method, target, body: None }))
+        headers.insert(header::ACCEPT, HeaderValue::from_bytes(accept).unwrap());
+        return_to(&headers, Some(Visit { method: method.as_bytes(), target: Some(target) }))
     }
 
     #[test]
     fn a_browser_comes_back_to_the_page_that_it_asked_for_query_included() {
-        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        let accept = b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
         for (target, expected) in [
-            ("/notes?x=1&y=%26#z", "%2Fnotes%3Fx%3D1%26y%3D%2526%23z"),
-            ("/", "%2F"),
-            ("/a/../b//c", "%2Fa%2F..%2Fb%2F%2Fc"),
+            (&b"/notes?x=1&y=%26#z"[..], "%2Fnotes%3Fx%3D1%26y%3D%2526%23z"),
+            (b"/", "%2F"),
+            (b"/a/../b//c", "%2Fa%2F..%2Fb%2F%2Fc"),
+            (b"/caf\xe9?x=\xe9", "%2Fcaf%25E9%3Fx%3D%25E9"),
+            (b"/caf\xc3\xa9", "%2Fcaf%25C3%25A9"),
+            // Fullwidth slashes: no browser takes them for a host in this form.
+            (b"/\xef\xbc\x8fevil.example", "%2F%25EF%25BC%258Fevil.example"),
         ] {
-            assert_eq!(returns("GET", target, accept).as_deref(), Some(expected), "{target}");
+            assert_eq!(returns("GET", target, accept).as_deref(), Some(expected), "{expected}");
         }
-        assert_eq!(returns("HEAD", "/", "Text/HTML; level=1; Q=0.5").as_deref(), Some("%2F"));
+        assert_eq!(returns("HEAD", b"/", b"Text/HTML; level=1; Q=0.5").as_deref(), Some("%2F"));
+        assert_eq!(returns("GET", b"/", b"x/\xe9, text/html").as_deref(), Some("%2F"));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+        let twice = return_to(&headers, Some(Visit { method: b"GET", target: None }));
+        assert_eq!(twice.as_deref(), Some("%2F"));
     }
 
     #[test]
@@ -85,10 +110,10 @@ mod tests {
         for accept in
             ["*/*", "application/json", "text/html;q=0", "text/*", "application/xhtml+xml", "text/htmlx"]
         {
-            assert_eq!(returns("GET", "/", accept), None, "{accept}");
+            assert_eq!(returns("GET", b"/", accept.as_bytes()), None, "{accept}");
         }
         for method in ["POST", "PUT", "get", "OPTIONS"] {
-            assert_eq!(returns(method, "/", "text/html"), None, "{method}");
+            assert_eq!(returns(method, b"/", b"text/html"), None, "{method}");
         }
         assert_eq!(return_to(&HeaderMap::new(), None), None);
     }
@@ -107,11 +132,10 @@ mod tests {
             "",
             "/\t/evil.example",
             "/a\r\nSet-Cookie: x",
-            "/é",
             "/a b",
             &long,
         ] {
-            assert_eq!(returns("GET", target, "text/html").as_deref(), Some("%2F"), "{target:?}");
+            assert_eq!(returns("GET", target.as_bytes(), b"text/html").as_deref(), Some("%2F"), "{target:?}");
             let query: String =
                 form_urlencoded::Serializer::new(String::new()).append_pair(SIGN_IN, target).finish();
             page_in(&query).unwrap_err();

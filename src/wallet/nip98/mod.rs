@@ -25,7 +25,7 @@ use crate::store::{Revocation, Store};
 use seen::{Novelty, Seen};
 
 /// What callers name it by.
-const NAME: &str = "nip98";
+pub const NAME: &str = "nip98";
 
 /// Vouches for Nostr keys by what they have just signed.
 #[derive(Debug)]

@@ -57,6 +57,33 @@ async fn a_user_who_is_not_let_through_is_challenged_as_rfc_6750_wants_it() {
     assert_eq!(told(&mixed), (401, Some(challenge), Some("session_mismatch")));
     let twice = of(&rest, &member).and("authorization", "Bearer other").get("/auth/forward").await;
     assert_eq!(twice.header("x-auth-error"), Some("malformed_request"));
+    // What stands around the token is named, for either layer.
+    let (token, wallet) = (member.access_token(), &member.credential);
+    for (name, value, code, description) in [
+        (
+            "authorization",
+            format!("Bearer Bearer {token}"),
+            "invalid_token",
+            "invalid_token: it begins with 'Bearer'; give the token alone",
+        ),
+        (
+            "authorization",
+            format!("Bearer \"{token}\""),
+            "invalid_token",
+            "invalid_token: it has quotes of its own; give the token alone",
+        ),
+        ("authorization", "Bearer eyJ0".into(), "invalid_token", "invalid_token"),
+        (
+            "x-wallet-session",
+            format!("Bearer Bearer {wallet}"),
+            "malformed_token",
+            "malformed_token: it begins with 'Bearer'; give the token alone",
+        ),
+    ] {
+        let answer = of(&rest, &member).without(name).with(name, &value).get("/auth/forward").await;
+        let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
+        assert_eq!(told(&answer), (401, Some(&*challenge), Some(code)), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -131,6 +158,34 @@ async fn a_gateway_may_hand_on_cookies_or_headers_of_other_names() {
 }
 
 #[tokio::test]
+async fn the_authorization_of_other_programs_beside_good_cookies_is_not_judged() {
+    let relay = TestRelay::start().await;
+    let forward = "[forward]\naccess_token_cookie = \"at\"\ncredential_cookie = \"ws\"\n";
+    let config = format!("{SESSIONS}{forward}");
+    let daemon = Daemon::on(&[&relay]).with_config(&config).start_subscribed(&[&relay]).await;
+    let member = Member::of(&daemon).await;
+    let (token, wallet) = (member.access_token(), member.credential.as_str());
+    let browser = daemon.rest().with("cookie", &format!("at={token}; ws={wallet}"));
+    for values in [
+        &["Nostr abc"][..],
+        &["Nostr"],
+        &["Basic"],
+        &["Basic a", "Basic a"],
+        &["Digest username=\"x\"", "DPoP y"],
+        &["\u{e9}"],
+        &["Token \u{e9}"],
+    ] {
+        let ask = values.iter().fold(browser.clone(), |ask, value| ask.and("authorization", value));
+        let answer = ask.get("/auth/forward").await;
+        assert_eq!(answer.status.as_u16(), 200, "{values:?}: {answer:?}");
+    }
+    for value in ["Bearer x", "eyJ0.a.b", "Bearer tok\u{e9}n"] {
+        let answer = browser.clone().and("authorization", value).get("/auth/forward").await;
+        assert_eq!(answer.status.as_u16(), 401, "{value}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn where_sessions_are_off_every_question_about_them_is_told_so_whatever_it_says() {
     let rest = Daemon::offline().start().await;
     let rest = rest.rest();
@@ -182,6 +237,15 @@ async fn a_browser_is_sent_to_the_page_that_the_gateway_names_and_to_no_other_si
         assert_eq!((told.status.as_u16(), told.header("x-auth-return-to")), (401, Some(back)));
         assert_eq!(told.header("location"), None);
     }
+    // What browsers of today encode, some clients send as it is: a header of any bytes, or two of them.
+    for (target, back) in
+        [("/caf\u{e9}?x=\u{e9}", "%2Fcaf%25C3%25A9%3Fx%3D%25C3%25A9"), ("//evil.example/\u{e9}", "%2F")]
+    {
+        let sent = browser(target).with("accept", "x/\u{e9}, text/html").get(with_page).await;
+        assert_eq!((sent.status.as_u16(), sent.header("x-auth-return-to")), (302, Some(back)));
+    }
+    let twice = browser("/a").and("x-forwarded-uri", "/b").get(with_page).await;
+    assert_eq!((twice.status.as_u16(), twice.header("location")), (302, Some("/in?return_to=%2F")));
     // Who lacks a role is not helped by signing in; programs and forms are not sent to a page.
     assert_eq!(of(&browser("/a"), &member).get(with_page).await.status.as_u16(), 403);
     for program in [browser("/a").with("accept", "*/*"), browser("/a").with("x-forwarded-method", "POST")] {
