@@ -8,6 +8,7 @@
 mod receiver;
 mod schedule;
 mod signature;
+mod told;
 mod worker;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::metrics::{Metrics, Reading};
 use crate::store::{Outbox, Result};
 use crate::tls::Tls;
 use receiver::Receiver;
+use told::Told;
 use worker::{Job, Worker};
 
 /// Counting what waits takes a look at each of them.
@@ -97,6 +99,7 @@ impl Webhooks {
             receiver,
             events,
             metrics,
+            told: Told::default(),
         };
         let worker = Worker::new(job, Arc::clone(&webhooks.changed), lifecycle.clone());
         lifecycle.run("webhooks", worker.run());

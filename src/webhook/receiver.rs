@@ -55,6 +55,18 @@ impl Failure {
     pub(super) fn is_refusal(self) -> bool {
         matches!(self, Self::Status(status) if status < 500 && !matches!(status, 408 | 429))
     }
+
+    /// What went wrong, for people.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Status(status) => format!("the receiver answered with status {status}"),
+            Self::TimedOut => "the receiver did not answer within webhook.timeout".into(),
+            Self::Tls(fault) => fault.to_string(),
+            Self::Unreachable => "no connection to the receiver".into(),
+            Self::Broken => "the connection broke, or the answer was not HTTP".into(),
+            Self::StoreUnavailable => "the event cannot be read from the store now".into(),
+        }
+    }
 }
 
 /// A code, for programs and the list of what is undelivered.

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::receiver::{Answer, Failure, Receiver};
 use super::schedule;
+use super::told::Told;
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::WebhookRules;
 use crate::events::{Event, Events};
@@ -22,9 +23,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// A store that fails is asked again after this long.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
-
-/// From this failed attempt of an event on, an operator had better look at the receiver.
-const WORTH_A_WARNING: u32 = 5;
 
 /// How long the receiver may still take to answer once the daemon stops.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
@@ -49,6 +47,7 @@ pub(super) struct Job {
     pub(super) receiver: Receiver,
     pub(super) events: Events,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) told: Told,
 }
 
 impl Worker {
@@ -154,7 +153,7 @@ impl Job {
         let attempt =
             schedule::decide(delivery, answer, now, self.timekeeper.settled(), &self.rules, &mut OsRng);
         self.metrics.webhook.attempted(result(&attempt));
-        tell(delivery, &attempt);
+        self.told.tell(delivery, answer, &attempt);
         // Until it is recorded it would be due again at once, so its stream stays busy.
         while let Err(error) = self.outbox.record_attempt(delivery, now, &attempt).await {
             tracing::warn!(stream_id = %delivery.stream, %error, "a delivery cannot be recorded yet");
@@ -185,23 +184,5 @@ fn result(attempt: &Attempt) -> &'static str {
         Attempt::Delivered => "delivered",
         Attempt::Again { .. } => "retried",
         Attempt::GivenUp { .. } => "given_up",
-    }
-}
-
-fn tell(delivery: &Delivery, attempt: &Attempt) {
-    let Delivery { stream, index, .. } = delivery;
-    // This one included.
-    let attempts = delivery.attempts + 1;
-    match attempt {
-        Attempt::Delivered => tracing::debug!(stream_id = %stream, index, "event delivered"),
-        Attempt::Again { next_at, error } if attempts >= WORTH_A_WARNING => {
-            tracing::warn!(stream_id = %stream, index, attempts, error, %next_at, "event not delivered yet");
-        }
-        Attempt::Again { next_at, error } => {
-            tracing::info!(stream_id = %stream, index, attempts, error, %next_at, "event not delivered yet");
-        }
-        Attempt::GivenUp { error } => {
-            tracing::error!(stream_id = %stream, index, attempts, error, "event not delivered: given up (portico webhooks retry)");
-        }
     }
 }

@@ -93,7 +93,7 @@ async fn the_configuration_is_shown_without_its_secrets() {
 }
 
 #[tokio::test]
-async fn the_log_counts_attempts_as_the_list_does_and_warns_from_the_fifth_on() {
+async fn the_log_counts_attempts_as_the_list_does_and_warns_of_the_first_and_from_the_fifth_on() {
     let (relay, receiver) = (TestRelay::start().await, Receiver::start(Mood::Answers(503)).await);
     let daemon = Daemon::on(&[&relay]).with_config(&receiver.config()).start().await;
     something_happens(&daemon).await;
@@ -101,9 +101,15 @@ async fn the_log_counts_attempts_as_the_list_does_and_warns_from_the_fifth_on() 
     let log = daemon.log();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let failed = lines.filter(|line| line["message"] == "event not delivered yet").take(6);
+    let failed = failed.inspect(|line| {
+        assert_eq!(
+            (&line["error"], &line["reason"]),
+            (&json!("http_503"), &json!("the receiver answered with status 503"))
+        );
+    });
     let told: Vec<_> = failed.map(|line| format!("{} {}", line["attempts"], line["level"])).collect();
     let (info, warn) = (r#""INFO""#, r#""WARN""#);
-    let levels = [info, info, info, info, warn, warn];
+    let levels = [warn, info, info, info, warn, warn];
     let expected: Vec<_> = levels.iter().zip(1..).map(|(level, n)| format!("{n} {level}")).collect();
     assert_eq!(told, expected);
     assert!(daemon.metric("portico_webhook_attempts_total{result=\"retried\"}").await >= 6.0);

@@ -28,12 +28,12 @@ async fn events_are_posted_to_a_receiver_with_a_certificate_of_the_business() {
 #[tokio::test]
 async fn each_fault_of_the_receivers_server_is_told_as_what_it_is() {
     let (ca, receiver) = (Ca::new(), Receiver::start(Mood::Takes).await);
-    for (flaw, code) in [
-        (Flaw::Expired, "tls_certificate_expired"),
-        (Flaw::WrongName, "tls_certificate_wrong_name"),
-        (Flaw::OldTls, "tls_old_version"),
-        (Flaw::NoTls, "tls_not_spoken"),
-        (Flaw::Nothing, "tls_unknown_issuer"),
+    for (flaw, code, text) in [
+        (Flaw::Expired, "tls_certificate_expired", "certificate has expired"),
+        (Flaw::WrongName, "tls_certificate_wrong_name", "certificate is for another name"),
+        (Flaw::OldTls, "tls_old_version", "neither TLS 1.2 nor TLS 1.3"),
+        (Flaw::NoTls, "tls_not_spoken", "does not speak TLS"),
+        (Flaw::Nothing, "tls_unknown_issuer", "tls.ca_file"),
     ] {
         let foreign = Ca::new();
         let issuer = if flaw == Flaw::Nothing { &foreign } else { &ca };
@@ -50,5 +50,9 @@ async fn each_fault_of_the_receivers_server_is_told_as_what_it_is() {
             }
         });
         assert_eq!(tried.await, code);
+        daemon.until_logged("event not delivered yet").await;
+        let log = daemon.log();
+        let line = log.lines().find(|line| line.contains("event not delivered yet")).unwrap();
+        assert!(line.contains("\"WARN\"") && line.contains(code) && line.contains(text), "{line}");
     }
 }
