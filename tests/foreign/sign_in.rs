@@ -7,6 +7,7 @@ use crate::app::{App, seen, told_of_user};
 use crate::forged;
 use crate::gateways::Gateway;
 use crate::guarding::{named, refusal};
+use crate::paths::get;
 use crate::site::{ACCESS, Site, WALLET};
 use crate::support::beginning::Member;
 use crate::support::rest::Answer;
@@ -14,6 +15,7 @@ use crate::support::rest::Answer;
 for_every_gateway! {
     a_browser_whose_token_has_run_out_is_back_where_it_was_without_the_phone,
     a_browser_without_a_session_lands_on_the_page_and_comes_back_to_this_site_alone,
+    a_browser_that_sends_a_path_beyond_ascii_lands_on_the_page,
     a_program_is_not_sent_to_a_page,
 }
 
@@ -77,6 +79,15 @@ async fn a_browser_without_a_session_lands_on_the_page_and_comes_back_to_this_si
     // A user without the role is told so: signing in would change nothing.
     let browser = site.browser(&[(ACCESS, member.access_token()), (WALLET, &member.credential)]);
     assert_eq!(refusal(&browser.get("/admin/").await).0, 403);
+}
+
+async fn a_browser_that_sends_a_path_beyond_ascii_lands_on_the_page(gateway: Gateway) {
+    let site = Site::of(gateway, App::Wsgi).await;
+    let socket = site.socket();
+    // HAProxy refuses such a request line itself.
+    let expected = if gateway == Gateway::Haproxy { 400 } else { 302 };
+    let ask = move || get(&socket, "/caf\u{e9}?x=\u{e9}", "Accept: x/\u{e9}, text/html\r\n").0;
+    assert_eq!(tokio::task::spawn_blocking(ask).await.unwrap(), expected);
 }
 
 async fn a_program_is_not_sent_to_a_page(gateway: Gateway) {
