@@ -210,16 +210,16 @@ mod tests {
 
     #[test]
     fn what_could_be_a_token_of_ours_is_not_skipped() {
-        for value in [&b"token"[..], b"Bearer token", b"bearer\ttoken", b"BEARER  token "] {
+        for value in [&b"e.y.J"[..], b"Bearer e.y.J", b"bearer\te.y.J", b"BEARER  e.y.J "] {
             for header in [&OWN, &header::AUTHORIZATION] {
-                assert_eq!(read(header, false, &[value]), token("token"), "{value:?}");
+                assert_eq!(read(header, false, &[value]), token("e.y.J"), "{value:?}");
             }
         }
-        assert_eq!(read(&header::AUTHORIZATION, false, &[b"ey.J.x"]), token("ey.J.x"));
+        assert_eq!(read(&header::AUTHORIZATION, false, &[b"eyJ0"]), token("eyJ0"));
         assert_eq!(read(&OWN, false, &[b"", b"token"]), token("token"));
         assert_eq!(read(&OWN, false, &[b"Basic a"]), token("Basic a"));
         for header in [&OWN, &header::AUTHORIZATION] {
-            assert_eq!(read(header, false, &[b"token", b"token"]), Err(Malformed));
+            assert_eq!(read(header, false, &[b"e.y.J", b"e.y.J"]), Err(Malformed));
             assert_eq!(read(header, false, &[b"Bearer a", b"b"]), Err(Malformed));
             assert_eq!(read(header, false, &[b"Bearer tok\xe9n"]), Err(Malformed));
         }

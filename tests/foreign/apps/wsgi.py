@@ -38,8 +38,9 @@ class Handler(WSGIRequestHandler):
         environ = super().get_environ()
         if sys.argv[2:] == ["servlets"]:
             raw = self.path.partition("?")[0]
-            path = unquote(re.sub(";[^/]*", "", raw), "iso-8859-1")
-            environ["PATH_INFO"] = posixpath.normpath("/" + path) + "/" * path.endswith("/")
+            path = unquote(re.sub(";[^/]*", "", raw), "iso-8859-1").lstrip("/")
+            resolved = posixpath.normpath("/" + path)
+            environ["PATH_INFO"] = resolved + "/" if path.endswith("/") and resolved != "/" else resolved
         return environ
 
     def log_message(self, *_):
