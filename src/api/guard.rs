@@ -15,7 +15,7 @@ use super::body::{complete, read_off};
 use super::envelope::ApiError;
 use super::places::Place;
 use super::unlisted::Unlisted;
-use super::{caching, public, query};
+use super::{caching, head, public, query};
 use crate::config::Local;
 
 /// Whoever is at the other end of a connection.
@@ -124,6 +124,10 @@ impl Guard {
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let (is_document, is_file) = (public::is_document(path), path.ends_with(".json"));
+    if !head::fits(&request) {
+        read_off(request).await;
+        return caching::varies_by_origin(caching::kept_by_nobody(head::too_large()));
+    }
     let response = match request.extensions().get::<Peer>() {
         Some(Peer::Tcp(_)) => guard_tcp(guard, request, next, is_document).await,
         Some(Peer::Unix { allowed: true, .. }) => match check_form(&request) {

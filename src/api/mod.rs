@@ -12,6 +12,7 @@ mod envelope;
 pub(crate) mod fuzzing;
 mod guard;
 mod handed_over;
+mod head;
 mod listen;
 mod object;
 mod observe;

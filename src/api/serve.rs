@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::guard::Peer;
+use super::head::MAX_HEAD;
 use super::listen::UnixSocket;
 use super::places::{Place, Places};
 use super::wire::{Wire, last_answer, linger};
@@ -26,8 +27,9 @@ use crate::metrics::Metrics;
 /// How long the head of a request may take to arrive, the wait for it included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest head of a request, in bytes. Of its fields, hyper takes 100.
-const MAX_HEAD: usize = 32 * 1024;
+/// How much of a head hyper keeps. It looks at this only when a head is not complete yet, so it lets larger ones
+/// through if they arrive at once: the bound that holds for every head is `head::MAX_HEAD`, below this one.
+const MAX_BUFFERED: usize = 2 * MAX_HEAD;
 
 /// How long a connection may take to end once the daemon stops; well within its grace time.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -173,7 +175,7 @@ impl Server {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(MAX_HEAD)
+            .max_buf_size(MAX_BUFFERED)
             .serve_connection(TokioIo::new(wire), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use super::head;
 use crate::metrics::{Limit, Metrics};
 
 /// How long a client may take to leave after the last answer, and how much it may still send meanwhile.
@@ -70,8 +71,8 @@ fn of_hypers_own(written: &[u8]) -> Option<StatusCode> {
     let head = written.strip_prefix(b"HTTP/1.1 4").or_else(|| written.strip_prefix(b"HTTP/1.0 4"))?;
     let status = match head.get(..2)? {
         b"00" => StatusCode::BAD_REQUEST,
-        b"14" => StatusCode::URI_TOO_LONG,
-        b"31" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        // A URL is part of the head, and has no bound of its own.
+        b"14" | b"31" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         _ => return None,
     };
     let is_ours = head.windows(12).any(|part| part.eq_ignore_ascii_case(b"x-request-id"));
@@ -81,8 +82,7 @@ fn of_hypers_own(written: &[u8]) -> Option<StatusCode> {
 fn in_our_words(status: StatusCode) -> Vec<u8> {
     let (code, message) = match status {
         StatusCode::BAD_REQUEST => ("bad_request", "this is not HTTP/1.1"),
-        StatusCode::URI_TOO_LONG => ("uri_too_long", "the URL is too long"),
-        _ => ("headers_too_large", "the head of a request is at most 32 KiB, with at most 100 fields"),
+        _ => (head::CODE, head::TOO_LARGE),
     };
     last_answer(status, code, message, "")
 }
@@ -171,7 +171,7 @@ mod tests {
         for (written, status) in [
             ("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", Some(400)),
             ("HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n", Some(431)),
-            ("HTTP/1.1 414 URI Too Long\r\n\r\n", Some(414)),
+            ("HTTP/1.1 414 URI Too Long\r\n\r\n", Some(431)),
             ("HTTP/1.1 400 Bad Request\r\nx-request-id: a\r\n\r\n", None),
             ("HTTP/1.1 404 Not Found\r\n\r\n", None),
             ("HTTP/1.1 200 OK\r\n\r\n", None),

@@ -175,8 +175,24 @@ impl Auth {
         let policy = self.policy_for_issuer(&pubkey, &claims).await?;
         self.tokens.judge(&token, &pubkey, &claims, policy, self.clock.now())?;
         let target = target_of(&claims)?;
-        let session = session(&claims, pubkey, pubkey, target);
-        Ok(VerifiedToken { target_key: target, session, token_type: TokenType::Wallet })
+        let token_type = self.type_by_keys(&pubkey, &target).await?;
+        let session = match token_type {
+            TokenType::Wallet => session(&claims, pubkey, pubkey, target),
+            TokenType::Service => session(&claims, pubkey, target, pubkey),
+        };
+        Ok(VerifiedToken { target_key: target, session, token_type })
+    }
+
+    /// Who signs a token that is asked about by its issuer's key. The token does not say: a wallet's token for a
+    /// service and a service's token for a user look alike. What is known here decides. Only services sign tokens for
+    /// users, so a key that logged in here as a wallet tells that the other one is a service. Where neither key is
+    /// known, the one that was asked about is taken for a wallet's.
+    async fn type_by_keys(&self, issuer: &PublicKey, target: &PublicKey) -> Result<TokenType> {
+        if self.identity.is(target) || self.user_of_signer(issuer).await?.is_some() {
+            return Ok(TokenType::Wallet);
+        }
+        let is_for_a_user = self.user_of_signer(target).await?.is_some();
+        Ok(if is_for_a_user { TokenType::Service } else { TokenType::Wallet })
     }
 
     /// How long a token may live that a caller asks about by its issuer's key: as long as one that this service

@@ -91,6 +91,27 @@ async fn a_wallets_token_says_for_whom_it_is_and_asked_as_the_service_whose_it_i
 }
 
 #[tokio::test]
+async fn a_token_of_another_service_is_told_from_a_wallets_by_the_keys_that_logged_in_here() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let (phone, _) = logged_in(&daemon).await;
+    let (other, newcomer) = (Keys::generate(), Phone::new());
+    let own = SigningKey::from_secret(other.secret_key());
+    let other = other.public_key();
+    let of_other = |user: &PublicKey| token::issue(&own, user.as_bytes(), now(), 3600);
+    for (what, issuer, token, token_type, subject, audience) in [
+        ("for our user", other, of_other(&phone.key()), "service", phone.key(), other),
+        ("by our user", phone.key(), phone.token_for(&other), "wallet", phone.key(), other),
+        ("neither is known", newcomer.key(), newcomer.token_for(&other), "wallet", newcomer.key(), other),
+    ] {
+        let told = daemon.rest().verify(issuer, &token).await.data();
+        assert_eq!(told["token_type"], token_type, "{what}");
+        assert_eq!((&told["subject"], &told["audience"]), (&json!(subject), &json!(audience)), "{what}");
+        assert_eq!(told["issuer"], json!(issuer), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn every_bad_token_is_refused_with_its_own_code() {
     let relay = TestRelay::start().await;
     let daemon = Daemon::start(&[&relay]).await;

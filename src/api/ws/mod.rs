@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
@@ -33,7 +33,10 @@ const VERSION: &str = "13";
 ///
 /// By hand, on the tungstenite that the relays use as well, so that there is one copy of it.
 pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Result<Response, ApiError> {
-    let Some(accept) = accept_key(request.headers()) else { return Ok(not_a_websocket()) };
+    if !asks_for_a_websocket(&request) {
+        return Ok(not_a_websocket());
+    }
+    let accept = accept_key(request.headers())?;
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
     // The guard has checked a token that came in the header; a Unix peer needs none.
     let trusted = matches!(peer, Peer::Unix { .. }) || request.extensions().get::<TokenShown>().is_some();
@@ -60,17 +63,32 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     Ok(response)
 }
 
-/// What the answer to a proper request carries. `None`: it is not one.
-fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
+/// Whether a request is one that a WebSocket may answer (RFC 6455 §4.2.1). HTTP/1.0 has no upgrades (RFC 9110 §7.8).
+fn asks_for_a_websocket(request: &Request) -> bool {
+    let headers = request.headers();
     let names = |name, word: &str| {
         let mut items = headers.get_all(name).iter().flat_map(|list| list.as_bytes().split(|b| *b == b','));
         items.any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
-    let version = headers.get(header::SEC_WEBSOCKET_VERSION)?;
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
-    let is_proper =
-        names(header::UPGRADE, "websocket") && names(header::CONNECTION, "upgrade") && version == VERSION;
-    is_proper.then(|| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()).flatten()
+    request.method() == Method::GET
+        && request.version() >= Version::HTTP_11
+        && names(header::UPGRADE, "websocket")
+        && names(header::CONNECTION, "upgrade")
+        && headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == VERSION)
+}
+
+/// What the answer carries, if there is one proper key.
+fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().filter(|key| keys.next().is_none() && is_key(key.as_bytes()));
+    let key = key.ok_or_else(|| ApiError::bad_request("Sec-WebSocket-Key: must be 16 bytes in base64"))?;
+    HeaderValue::try_from(derive_accept_key(key.as_bytes())).map_err(|_| ApiError::internal())
+}
+
+/// 16 bytes in base64. The bits that are left over do not matter: some clients do not clear them.
+fn is_key(text: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.len() == 24 && text.strip_suffix(b"==").is_some_and(|digits| digits.iter().all(is_digit))
 }
 
 /// Names the protocol that is wanted (RFC 9110 §15.5.22), and its version (RFC 6455 §4.4).
@@ -83,4 +101,60 @@ fn not_a_websocket() -> Response {
         (header::SEC_WEBSOCKET_VERSION, VERSION),
     ];
     (wanted, error).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proper request of a client, but for this.
+    fn request(method: Method, version: Version, changed: &[(&'static str, &'static str)]) -> Request {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", VERSION),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        .iter()
+        .chain(changed)
+        {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        let mut request =
+            axum::http::Request::builder().method(method).version(version).body(Body::empty()).unwrap();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    #[test]
+    fn only_a_get_of_http_1_1_that_asks_for_it_becomes_a_websocket() {
+        let asks = |method, version, changed: &[_]| asks_for_a_websocket(&request(method, version, changed));
+        assert!(asks(Method::GET, Version::HTTP_11, &[]));
+        assert!(!asks(Method::HEAD, Version::HTTP_11, &[]));
+        assert!(!asks(Method::GET, Version::HTTP_10, &[]));
+        for other in [("connection", "close"), ("upgrade", "h2c"), ("sec-websocket-version", "8")] {
+            assert!(!asks(Method::GET, Version::HTTP_11, &[other]), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        let accept =
+            |key| accept_key(request(Method::GET, Version::HTTP_11, &[("sec-websocket-key", key)]).headers());
+        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ==").unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        for bad in [
+            "",
+            "short",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZ-==",
+            "dGhlIHNhbXBsZSBub25jZTE=",
+            "dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ==",
+        ] {
+            assert_eq!(accept(bad).unwrap_err().status, StatusCode::BAD_REQUEST, "{bad}");
+        }
+        let mut two = request(Method::GET, Version::HTTP_11, &[]);
+        two.headers_mut().append("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert!(accept_key(two.headers()).is_err());
+    }
 }

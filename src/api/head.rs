@@ -1,0 +1,78 @@
+//! How large the head of a request may be: one bound for the whole of it, however it arrives.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::envelope::ApiError;
+use crate::metrics::Limit;
+
+/// The largest head of a request, in bytes: request line, fields and line ends. hyper takes at most 100 fields.
+pub(super) const MAX_HEAD: usize = 32 * 1024;
+
+/// What callers are told about a head that is too large.
+pub(super) const TOO_LARGE: &str = "the head of a request is at most 32 KiB, with at most 100 fields";
+
+/// The code that goes with [`TOO_LARGE`].
+pub(super) const CODE: &str = "headers_too_large";
+
+/// Whether the head of a request is within the bound.
+pub(super) fn fits(request: &Request) -> bool {
+    size(request.method(), request.uri(), request.headers()) <= MAX_HEAD
+}
+
+/// The answer to a request whose head is too large. The connection ends with it, as it does when hyper refuses one.
+pub(super) fn too_large() -> Response {
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let error = ApiError::new(status, CODE, TOO_LARGE).because_of(Limit::HeadSize);
+    ([(header::CONNECTION, HeaderValue::from_static("close"))], error).into_response()
+}
+
+/// The size of a head as clients write it, with one blank behind each colon.
+fn size(method: &Method, uri: &Uri, headers: &HeaderMap) -> usize {
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len())
+        + uri.authority().map_or(0, |authority| authority.as_str().len())
+        + uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let fields: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
+    method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len() + fields
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_head_is_as_large_as_it_is_on_the_wire() {
+        for (target, fields) in [
+            ("/", vec![]),
+            ("/info?x=1", vec![("host", "localhost"), ("cookie", "a=b"), ("cookie", "c=d")]),
+            ("http://localhost:3000/info", vec![("host", "localhost:3000")]),
+        ] {
+            let written: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let written = format!("GET {target} HTTP/1.1\r\n{written}\r\n");
+            let builder = axum::http::Request::builder().uri(target);
+            let request = fields.iter().fold(builder, |builder, (k, v)| builder.header(*k, *v));
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(size(request.method(), request.uri(), request.headers()), written.len(), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_bound_holds_for_the_target_and_the_fields_together() {
+        let request = |target: usize, field: usize| {
+            let uri = format!("/{}", "x".repeat(target));
+            let builder = axum::http::Request::builder().uri(uri).header("cookie", "x".repeat(field));
+            fits(&builder.body(Body::empty()).unwrap())
+        };
+        let frame = "GET / HTTP/1.1\r\ncookie: \r\n\r\n".len();
+        for (target, field) in
+            [(0, MAX_HEAD - frame), (MAX_HEAD - frame, 0), (20_000, MAX_HEAD - frame - 20_000)]
+        {
+            assert!(request(target, field), "{target} {field}");
+            assert!(!request(target + 1, field) && !request(target, field + 1), "{target} {field}");
+        }
+    }
+}
