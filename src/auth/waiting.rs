@@ -1,25 +1,23 @@
 //! The handshakes that wait to be scanned, found by what wallets send back.
 //!
-//! Portal's wallets send the token as it stands in the URL, others decode it first. Either way it is one token. A scan
-//! that could mean two different tokens reaches neither.
+//! Portal's wallets send the token as it stands in the URL, others decode it first, others read it as a form. So a token
+//! counts in every spelling, and two tokens that are spellings of each other are not open at the same time.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 
 use super::registry::OpenHandshake;
 use super::requests::MAX_STATIC_TOKEN;
-use crate::protocol::{decode_token, token_in_url};
+use crate::protocol::{common_spelling, token_in_url};
 use crate::store::Handshake;
 
 /// Handshakes that are open, by their token.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     by_token: DashMap<String, Vec<Arc<OpenHandshake>>>,
-    /// Of tokens that decoding changes, by what becomes of them: whoever prints a URL of their own may have put the
-    /// token there as it is.
-    by_decoded: DashMap<String, Vec<String>>,
+    /// The open tokens, by what all their spellings have in common. One each, unless an older version opened more.
+    by_spelling: DashMap<Vec<u8>, Vec<String>>,
 }
 
 impl Waiting {
@@ -30,8 +28,8 @@ impl Waiting {
             open.push(handshake);
             open.len() == 1
         };
-        if is_first && let Some(decoded) = changed_by_decoding(&token) {
-            self.by_decoded.entry(decoded).or_default().push(token);
+        if is_first {
+            self.by_spelling.entry(common_spelling(&token)).or_default().push(token);
         }
     }
 
@@ -40,10 +38,8 @@ impl Waiting {
             open.retain(|other| other.row.stream != row.stream);
             open.is_empty()
         });
-        if last.is_some()
-            && let Some(decoded) = changed_by_decoding(&row.token)
-        {
-            self.by_decoded.remove_if_mut(&decoded, |_, tokens| {
+        if last.is_some() {
+            self.by_spelling.remove_if_mut(&common_spelling(&row.token), |_, tokens| {
                 // Once: another may have opened the same token since.
                 if let Some(at) = tokens.iter().position(|token| *token == row.token) {
                     tokens.swap_remove(at);
@@ -64,44 +60,24 @@ impl Waiting {
             // Longer than any token in any spelling.
             return Vec::new();
         }
-        let exact = self.on(sent);
-        let decoded = decode_token(sent);
-        let encoded = if decoded == sent { Vec::new() } else { self.on(&decoded) };
-        let as_in_our_url = !encoded.is_empty() && token_in_url(&decoded) == sent;
-        match (exact.is_empty(), as_in_our_url) {
-            (false, false) => exact,
-            (true, true) => encoded,
-            (false, true) => Vec::new(),
-            (true, false) => self.otherwise_spelled(sent, encoded),
-        }
-    }
-
-    /// Spellings that no URL of ours leads to: one token of all must be meant.
-    fn otherwise_spelled(&self, sent: &str, encoded: Vec<Arc<OpenHandshake>>) -> Vec<Arc<OpenHandshake>> {
-        let mut tokens = self.by_decoded.get(sent).map(|found| found.clone()).unwrap_or_default();
-        tokens.sort_unstable();
-        tokens.dedup();
-        match &tokens[..] {
-            [] => encoded,
-            [token] if encoded.is_empty() => self.on(token),
+        let tokens = self.spelled_like(sent);
+        let as_written = |token: &&String| *token == sent || token_in_url(token) == sent;
+        let mut meant = tokens.iter().filter(|token| tokens.len() == 1 || as_written(token));
+        match (meant.next(), meant.next()) {
+            (Some(token), None) => self.on(token),
+            // Nobody can tell which of them.
             _ => Vec::new(),
         }
     }
 
-    /// Whether another token is open such that what stands for one of the two in a URL is the other.
+    /// Whether another token is open that is a spelling of this one: scans could not be told apart.
     pub(super) fn has_twin_of(&self, token: &str) -> bool {
-        let is_open = |token: &str| self.by_token.contains_key(token);
-        let written = token_in_url(token);
-        let read = decode_token(token);
-        (written != token && is_open(&written))
-            || (read != token && token_in_url(&read) == token && is_open(&read))
+        self.spelled_like(token).iter().any(|open| open != token)
     }
-}
 
-fn changed_by_decoding(token: &str) -> Option<String> {
-    match decode_token(token) {
-        Cow::Owned(decoded) => Some(decoded),
-        Cow::Borrowed(_) => None,
+    /// The open tokens that have a spelling in common with this one.
+    fn spelled_like(&self, token: &str) -> Vec<String> {
+        self.by_spelling.get(&common_spelling(token)).map(|found| found.clone()).unwrap_or_default()
     }
 }
 
@@ -114,6 +90,7 @@ mod tests {
     use super::*;
     use crate::auth::registry::Registry;
     use crate::clock::Timestamp;
+    use crate::protocol::decode_token;
     use crate::store::{HandshakeKind, StreamId};
 
     fn handshake(token: &str, id: u8) -> Arc<OpenHandshake> {
@@ -157,34 +134,40 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_looks_encoded_and_the_one_it_decodes_to_keep_their_scans_apart() {
-        let (plain, encoded) = ("a/b", "a%2Fb");
-        let both = waiting_on(&[plain, encoded]);
-        assert_eq!(meant(&both, plain).as_deref(), Some(plain));
-        assert_eq!(meant(&both, encoded).as_deref(), Some(encoded));
-        assert_eq!(meant(&both, &token_in_url(encoded)).as_deref(), Some(encoded));
-        // Where only one of them is there, either spelling means it.
-        for only in [plain, encoded] {
-            let waiting = waiting_on(&[only]);
-            for sent in [plain, encoded] {
-                assert_eq!(meant(&waiting, sent).as_deref(), Some(only), "{sent}");
-            }
+    fn a_wallet_that_reads_the_url_as_a_form_is_understood() {
+        let waiting = waiting_on(&["a+b", "c d"]);
+        for (sent, token) in
+            [("a b", "a+b"), ("a+b", "a+b"), ("a%2Bb", "a+b"), ("c+d", "c d"), ("c%20d", "c d")]
+        {
+            assert_eq!(meant(&waiting, sent).as_deref(), Some(token), "{sent}");
         }
-        assert!(!waiting_on(&[plain]).has_twin_of(encoded) && !waiting_on(&[encoded]).has_twin_of(plain));
     }
 
     #[test]
-    fn a_scan_that_could_mean_two_tokens_reaches_neither_and_the_second_is_not_let_in() {
-        let (plain, encoded) = ("a b", "a%20b");
-        for (first, second) in [(plain, encoded), (encoded, plain)] {
-            assert!(waiting_on(&[first]).has_twin_of(second), "{second}");
-            assert!(!waiting_on(&[first]).has_twin_of("a"));
+    fn a_token_is_not_opened_beside_another_spelling_of_it_whatever_makes_the_difference() {
+        for (one, other) in
+            [("a/b", "a%2Fb"), ("a b", "a%20b"), ("à", "%C3%A0"), ("A", "%41"), ("a+b", "a b"), ("%", "%25")]
+        {
+            for (first, second) in [(one, other), (other, one)] {
+                let waiting = waiting_on(&[first]);
+                assert!(waiting.has_twin_of(second), "{first} {second}");
+                assert!(!waiting.has_twin_of(first) && !waiting.has_twin_of("something else"));
+                // A scan of either means the one that is open.
+                assert_eq!(meant(&waiting, second).as_deref(), Some(first));
+            }
         }
-        let both = waiting_on(&[plain, encoded]);
-        assert_eq!(meant(&both, encoded), None);
-        assert_eq!(meant(&both, plain).as_deref(), Some(plain));
-        let three = waiting_on(&["%61b", "a%62"]);
-        assert_eq!(meant(&three, "ab"), None, "either may be meant");
+    }
+
+    #[test]
+    fn of_two_spellings_that_an_older_version_opened_a_scan_reaches_the_one_that_it_spells_out() {
+        let both = waiting_on(&["a/b", "a%2Fb"]);
+        for (sent, token) in
+            [("a/b", Some("a/b")), ("a%2Fb", Some("a%2Fb")), ("a%252Fb", Some("a%2Fb")), ("%61/b", None)]
+        {
+            assert_eq!(meant(&both, sent).as_deref(), token, "{sent}");
+        }
+        let alike = waiting_on(&["a b", "a%20b"]);
+        assert_eq!(meant(&alike, "a%20b"), None, "either may be meant");
     }
 
     #[test]
@@ -197,12 +180,12 @@ mod tests {
         waiting.remove(&open[1].row);
         waiting.remove(&open[1].row);
         assert!(waiting.scanned("a/b").is_empty());
-        assert!(waiting.by_token.is_empty() && waiting.by_decoded.is_empty());
+        assert!(waiting.by_token.is_empty() && waiting.by_spelling.is_empty());
     }
 
     /// Tokens that read alike.
     fn token() -> impl Strategy<Value = String> {
-        prop_oneof!["[ab/ %&25F0]{1,6}", Just("a b".to_owned()), Just("a%20b".to_owned()), ".{1,5}"]
+        prop_oneof!["[ab/ +%&25F0]{1,6}", Just("a b".to_owned()), Just("a%20b".to_owned()), ".{1,5}"]
     }
 
     proptest! {
@@ -220,7 +203,8 @@ mod tests {
             }
             for token in open {
                 let url = token_in_url(token);
-                for sent in [url.clone(), decode_token(&url)] {
+                let as_a_form = decode_token(&url.replace('+', " ")).into_owned();
+                for sent in [decode_token(&url).into_owned(), as_a_form, url.into_owned()] {
                     prop_assert_eq!(meant(&waiting, &sent), Some(token.clone()), "{}", sent);
                 }
             }

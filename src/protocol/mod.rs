@@ -27,4 +27,4 @@ pub use subkey::{
     derive_secret,
 };
 pub use url::{HandshakeUrl, UrlError};
-pub use url_token::{decode_token, token_in_url};
+pub use url_token::{common_spelling, decode_token, token_in_url};

@@ -45,6 +45,24 @@ pub fn decode_token(text: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// What all spellings of a token have in common: percent-escapes decoded for as long as there are any, and `+` read as
+/// a blank, as wallets do that take the URL's parameters for a form. Two tokens for which this is the same cannot be
+/// told apart by what wallets send.
+pub fn common_spelling(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        bytes.push(byte);
+        while let Some(decoded) = bytes.len().checked_sub(3).and_then(|at| escaped(&bytes[at..])) {
+            bytes.truncate(bytes.len() - 3);
+            bytes.push(decoded);
+        }
+        if let Some(last) = bytes.last_mut().filter(|last| **last == b'+') {
+            *last = b' ';
+        }
+    }
+    bytes
+}
+
 /// `from` begins with `c`.
 fn must_be_encoded(c: char, from: &str) -> bool {
     match c {
@@ -104,7 +122,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn spellings_of_one_token_have_one_common_spelling() {
+        for (token, spellings) in [
+            ("a/b", &["a%2Fb", "a%2fb", "a%252Fb", "%61%2F%62"][..]),
+            ("a b", &["a+b", "a%20b", "a%2Bb", "a%252Bb"]),
+            ("à", &["%C3%A0", "%c3%A0"]),
+            ("A", &["%41", "%2541", "%25%34%31"]),
+            ("100%", &["100%25", "100%2525"]),
+        ] {
+            for spelling in spellings {
+                assert_eq!(common_spelling(spelling), common_spelling(token), "{spelling}");
+            }
+        }
+        for (one, other) in [("a/b", "a/c"), ("a b", "ab"), ("A", "a"), ("%", "%2"), ("%zz", "zz")] {
+            assert_ne!(common_spelling(one), common_spelling(other));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whatever_a_wallet_makes_of_our_url_has_the_common_spelling_of_the_token(token in token()) {
+            let written = token_in_url(&token).into_owned();
+            let decoded = decode_token(&written).into_owned();
+            let as_a_form = decode_token(&written.replace('+', " ")).into_owned();
+            for sent in [written, decoded, as_a_form] {
+                prop_assert_eq!(common_spelling(&sent), common_spelling(&token), "{}", sent);
+            }
+        }
+
         #[test]
         fn every_wallet_can_take_what_is_written_and_decoding_gives_the_token_back(token in token()) {
             let written = token_in_url(&token).into_owned();
