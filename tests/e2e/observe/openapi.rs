@@ -57,7 +57,12 @@ impl Contract {
             }
         }
         let kinds = response["content"].as_object().into_iter().flat_map(|kinds| kinds.keys());
-        if let Some(kind) = kinds.into_iter().find(|kind| kind.ends_with("json")) {
+        let kind = kinds.into_iter().find(|kind| kind.ends_with("json"));
+        let is_json = answer.header("content-type").is_some_and(|sent| sent.contains("json"));
+        assert!(kind.is_some() || !is_json, "{method} {path}: no content for {answer:?}");
+        // What gateways are told stands in headers, unless they are refused themselves.
+        let is_bare = answer.text.is_empty() && answer.headers.contains_key("x-auth-error");
+        if let Some(kind) = kind.filter(|_| !is_bare) {
             let sent = answer.header("content-type").unwrap_or_default();
             assert!(sent.starts_with(kind.as_str()), "{method} {path}: {sent}");
             self.check(&format!("{at}/content/{}/schema", escaped(kind)), &answer.json());
@@ -206,9 +211,38 @@ impl Contract {
             }
             let answer = self.send(&rebinding, method.clone(), &path, &filled, None).await;
             assert_eq!(answer.status, 403, "{path}");
+            self.refused_at_the_door(&rest, &path, &method, &filled).await;
             let is_public = self.needs_no_token(&path, &method);
             let answer = self.send(&stranger, method, &path, &filled, None).await;
             assert_eq!(answer.status == 401, !is_public, "{path}: {answer:?}");
+        }
+    }
+
+    /// What is wrong whatever the route is.
+    async fn refused_at_the_door(&mut self, rest: &Rest, path: &str, method: &Method, filled: &str) {
+        let without_host = rest.clone().without("host");
+        let with_much = rest.clone().with("cookie", &"x".repeat(40_000));
+        // A copy of a document can be asked for past a cache, and what gateways add is their users'.
+        let takes_any_query = path.starts_with("/auth/envoy/")
+            || path.contains("well-known")
+            || ["/health", "/version", "/openapi.json"].contains(&path);
+        let unknown = format!("{filled}?no_such_parameter=1");
+        let mut wrong = vec![
+            (&without_host, method.clone(), filled, "", 400),
+            (&with_much, method.clone(), filled, "", 431),
+            (rest, Method::TRACE, filled, "", 405),
+        ];
+        if !takes_any_query {
+            wrong.push((rest, method.clone(), &unknown, "", 400));
+        }
+        let huge = "x".repeat(70_000);
+        if matches!(*method, Method::GET | Method::DELETE) {
+            wrong.push((rest, method.clone(), filled, &huge, 413));
+        }
+        for (rest, sent_as, filled, body, status) in wrong {
+            let answer = rest.send(sent_as, filled, body.to_owned()).await;
+            assert_eq!(answer.status, status, "{method} {filled}: {answer:?}");
+            self.hold(path, method, &answer);
         }
     }
 
