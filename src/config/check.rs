@@ -128,7 +128,8 @@ fn check_service(raw: RawService, overrides: &Overrides, moved: &Moved) -> Resul
         given_key: moved.key.clone(),
         given_proof: moved.proof.clone(),
         subkey_proof_file: raw.subkey_proof_file.map(|path| path.relative()),
-        nip05_names: raw.nip05_names.unwrap_or_else(|| vec!["_".into()]),
+        nip05_names: web::check_nip05_names(raw.nip05_names.unwrap_or_else(|| vec!["_".into()]))
+            .map_err(|reason| invalid("service.nip05_names", reason))?,
     })
 }
 

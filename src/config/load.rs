@@ -235,6 +235,8 @@ mod tests {
             ("[[relay]]\nurl = \"wss://a.example\"", "relay: the list of relays is a file of its own"),
             ("[relay]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
             ("[local]\nallowed_origins = [\"https://App.example\"]", "local.allowed_origins"),
+            ("[local]\nallowed_origins = [\"null\"]", "local.allowed_origins"),
+            ("[service]\nnip05_names = [\"_\", \"a@b\"]", "service.nip05_names: \"a@b\""),
             ("[local]\nallowed_hosts = [\"https://app.example\"]", "local.allowed_hosts"),
             ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
             ("[history]\nkeep = \"59m\"", "history.keep"),

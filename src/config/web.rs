@@ -19,11 +19,20 @@ pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
     })
 }
 
-/// As it is serialized (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's own; or `null`.
-fn is_origin(text: &str) -> bool {
-    if text == "null" {
-        return true;
+/// Checks the names of the service's NIP-05 document; they are answered in lower case.
+pub(super) fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    match names.iter().find(|name| !is_name(name)) {
+        Some(wrong) => Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(wrong))),
+        None => Ok(names.into_iter().map(|name| name.to_ascii_lowercase()).collect()),
     }
+}
+
+/// As it is serialized (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's own.
+/// Not `null`, which any page can send: it need only put itself into a sandboxed frame.
+fn is_origin(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     if matches!(url.scheme(), "http" | "https") {
         return url.origin().ascii_serialization() == text;
@@ -62,7 +71,6 @@ mod tests {
             "http://localhost:5173",
             "http://[::1]:5173",
             "https://xn--bcher-kva.example",
-            "null",
             "tauri://localhost",
             "chrome-extension://abcdefghijklmnop",
         ] {
@@ -80,7 +88,8 @@ mod tests {
         ] {
             assert!(origins(wrong).unwrap_err().contains(&format!("write {right:?}")), "{wrong}");
         }
-        for wrong in ["", "*", "app.example", "//app.example", "NULL", "https://", "tauri://localhost/", "x"]
+        for wrong in
+            ["", "*", "app.example", "//app.example", "null", "NULL", "https://", "tauri://localhost/", "x"]
         {
             assert!(origins(wrong).unwrap_err().contains("is not an origin"), "{wrong}");
         }
@@ -90,6 +99,15 @@ mod tests {
     fn a_secret_in_an_origin_is_not_repeated() {
         for wrong in ["https://user:hunter2@app.example", "tauri://user:hunter2@x", "user:hunter2@x"] {
             assert!(!origins(wrong).unwrap_err().contains("hunter2"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_nip05_name_is_one_that_clients_look_up() {
+        let names = |name: &str| check_nip05_names(vec!["_".into(), name.into()]);
+        assert_eq!(names("Shop-1.x_"), Ok(vec!["_".into(), "shop-1.x_".into()]));
+        for wrong in ["", "Bö b", "a@b", "x/y", "a b", "ä", "a\n"] {
+            assert!(names(wrong).unwrap_err().contains(&quoted(wrong)), "{wrong}");
         }
     }
 
