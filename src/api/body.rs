@@ -1,6 +1,8 @@
 //! Reading what a caller sent: bounded in size and time, and every mistake named.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -9,7 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
 use nostr_sdk::PublicKey;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 
@@ -163,6 +166,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(value)| Self(value)).map_err(|error| wrong("query", &error))
     }
+}
+
+/// A parameter of the query that may be empty, which is the same as none: forms send what was not filled in so.
+pub(super) fn unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
 /// Who asks, as the audit names them.

@@ -49,15 +49,18 @@ pub(super) struct Guard {
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     unlisted: Unlisted,
+    /// The routes that are off. What they are asked is not looked at.
+    off: Vec<&'static str>,
 }
 
 impl Guard {
-    pub(super) fn new(local: &Local, token: Option<SecretString>) -> Self {
+    pub(super) fn new(local: &Local, token: Option<SecretString>, off: Vec<&'static str>) -> Self {
         Self {
             token,
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
             unlisted: Unlisted::default(),
+            off,
         }
     }
 
@@ -70,18 +73,20 @@ impl Guard {
 
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
     fn check_host(&self, request: &Request) -> Result<(), ApiError> {
-        let headers = request.headers().get_all(header::HOST);
-        let in_headers = headers.iter().map(|host| host.to_str().unwrap_or_default());
-        let in_target = request.uri().authority().map(|authority| authority.as_str());
+        let in_headers = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+        let in_target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
         // However many there are, each must be right. Where there are none, no browser is asking.
-        if in_headers.chain(in_target).all(|host| self.is_our_host(host)) {
-            return Ok(());
+        let is_ours = |host: &&[u8]| str::from_utf8(host).is_ok_and(|host| self.is_our_host(host));
+        match in_headers.chain(in_target).find(|host| !is_ours(host)) {
+            Some(host) => Err(self.unlisted.refuse("Host", host, "local.allowed_hosts")),
+            None => Ok(()),
         }
-        Err(self.unlisted.refuse("Host", request.headers().get(header::HOST), "local.allowed_hosts"))
     }
 
     fn is_our_host(&self, host: &str) -> bool {
         let Some(name) = host_name(host) else { return false };
+        // A dot at the end makes a name absolute (RFC 1034 §3.1), and no other name.
+        let name = name.strip_suffix('.').unwrap_or(name);
         let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
         is_loopback(name) || self.allowed_hosts.iter().any(listed)
     }
@@ -95,7 +100,7 @@ impl Guard {
         if origins.next().is_none() && self.allowed_origins.iter().any(listed) {
             return Ok(Some(origin.clone()));
         }
-        Err(self.unlisted.refuse("Origin", Some(origin), "local.allowed_origins"))
+        Err(self.unlisted.refuse("Origin", origin.as_bytes(), "local.allowed_origins"))
     }
 
     /// Whether the token was shown, if the request may pass.
@@ -124,17 +129,23 @@ impl Guard {
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let (is_document, is_file) = (public::is_document(path), path.ends_with(".json"));
-    if !head::fits(&request) {
+    let response = if head::fits(&request) {
+        guard_peer(guard, request, next, is_document).await
+    } else {
         read_off(request).await;
-        return caching::varies_by_origin(caching::kept_by_nobody(head::too_large()));
-    }
-    let response = match request.extensions().get::<Peer>() {
+        caching::varies_by_origin(head::too_large())
+    };
+    caching::kept_by_nobody(if is_document { public::for_every_page(response, is_file) } else { response })
+}
+
+async fn guard_peer(guard: &Guard, request: Request, next: Next, is_document: bool) -> Response {
+    match request.extensions().get::<Peer>() {
         Some(Peer::Tcp(_)) => guard_tcp(guard, request, next, is_document).await,
         Some(Peer::Unix { allowed: true, .. }) => match check_form(&request) {
             Ok(()) if is_document && public::is_preflight(request.method(), request.headers()) => {
                 public::preflight()
             }
-            Ok(()) => let_in(request, next).await,
+            Ok(()) => let_in(guard, request, next).await,
             Err(error) => refuse(request, error).await,
         },
         Some(Peer::Unix { allowed: false, uid }) => {
@@ -142,8 +153,7 @@ pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Respon
             refuse(request, ApiError::forbidden(message)).await
         }
         None => ApiError::internal().into_response(),
-    };
-    caching::kept_by_nobody(if is_document { public::for_every_page(response, is_file) } else { response })
+    }
 }
 
 async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document: bool) -> Response {
@@ -163,7 +173,7 @@ async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document:
                         if is_shown {
                             vouch(&mut request);
                         }
-                        let_in(request, next).await
+                        let_in(guard, request, next).await
                     }
                     Err(error) => refuse(request, error).await,
                 }
@@ -200,8 +210,8 @@ fn check_form(request: &Request) -> Result<(), ApiError> {
     is_well_formed.then_some(()).ok_or_else(|| ApiError::bad_request(message))
 }
 
-async fn let_in(request: Request, next: Next) -> Response {
-    if let Err(error) = query::check(&request) {
+async fn let_in(guard: &Guard, request: Request, next: Next) -> Response {
+    if let Err(error) = query::check(&request, &guard.off) {
         return refuse(request, error).await;
     }
     match complete(request).await {
@@ -249,6 +259,7 @@ mod tests {
             allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
             allowed_origins: vec!["https://app.example".into()],
             unlisted: Unlisted::default(),
+            off: Vec::new(),
         }
     }
 
@@ -279,10 +290,26 @@ mod tests {
         ] {
             assert!(guard().check_host(&request("/", &[("host", host)])).is_err(), "{host}");
         }
-        for host in
-            ["localhost", "LOCALHOST:3000", "127.0.0.1:1", "[::1]:3000", "portico.internal:80", "gate:8443"]
-        {
+        for host in [
+            "localhost",
+            "localhost.",
+            "LOCALHOST.:3000",
+            "Portico.internal.",
+            "LOCALHOST:3000",
+            "127.0.0.1:1",
+            "[::1]:3000",
+            "portico.internal:80",
+            "gate:8443",
+        ] {
             assert!(guard().check_host(&request("/", &[("host", host)])).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_host_that_is_wrong() {
+        for (target, host) in [("http://evil.example/info", "127.0.0.1"), ("/info", "evil.example")] {
+            let error = guard().check_host(&request(target, &[("host", host)])).unwrap_err();
+            assert!(error.message.starts_with("Host \"evil.example\" is not allowed"), "{}", error.message);
         }
     }
 

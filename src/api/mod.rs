@@ -115,6 +115,7 @@ pub fn serve(
 ) {
     let Services { auth, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
     let metrics = auth.metrics();
+    let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
     let api = Api(Arc::new(Parts {
         auth,
         profile,
@@ -124,7 +125,7 @@ pub fn serve(
         mint,
         rotation,
         forward: forward.clone(),
-        guard: Guard::new(local, token),
+        guard: Guard::new(local, token, off),
         room: Arc::new(Room::new(local)),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(&metrics),

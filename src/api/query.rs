@@ -32,11 +32,11 @@ fn key(method: &str, path: &str) -> String {
     format!("{method} {path}")
 }
 
-/// Refuses a parameter that the route does not have.
+/// Refuses a parameter that the route does not have, unless the route is `off`.
 ///
 /// # Errors
 /// 400 `bad_request`, with its name.
-pub(super) fn check(request: &Request) -> Result<(), ApiError> {
+pub(super) fn check(request: &Request, off: &[&str]) -> Result<(), ApiError> {
     let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
     let path = request.uri().path();
     // Behind Envoy's path comes the user's query. Documents are read by other people's programs, which add what
@@ -45,6 +45,9 @@ pub(super) fn check(request: &Request) -> Result<(), ApiError> {
         return Ok(());
     }
     let Some(route) = request.extensions().get::<MatchedPath>() else { return Ok(()) };
+    if off.contains(&route.as_str()) {
+        return Ok(());
+    }
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(known) = KNOWN.get(&key(method.as_str(), route.as_str())) else { return Ok(()) };
     match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| !known.iter().any(|known| known == name))

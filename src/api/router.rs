@@ -78,6 +78,12 @@ fn thirdweb() -> Routes {
     Routes::default().post("/thirdweb/payload", thirdweb::payload).post("/thirdweb/login", thirdweb::login)
 }
 
+/// The paths of the routes that are off: they say so, whatever they are asked.
+pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool) -> Vec<&'static str> {
+    let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb)];
+    off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(_, path)| path).collect()
+}
+
 /// Routes that live on, with deadlines of their own.
 fn patient() -> Routes {
     Routes::default().get("/events/{stream_id}", events::read).get("/ws", ws::upgrade)

@@ -17,6 +17,9 @@ use crate::tls::Tls;
 /// Look-ups at the same time; more wait.
 const MAX_LOOKUPS: usize = 64;
 
+/// The most relays of a document that are told; the first ones count.
+const MAX_RELAYS: usize = 16;
+
 /// Why it is not known to whom a name points.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Nip05Error {
@@ -126,7 +129,13 @@ fn read(document: &[u8], local: &str) -> Result<Found, Nip05Error> {
     let public_key = public_key.ok_or(malformed("the name's key is not a public key in hex"))?;
     let relays = document.get("relays").and_then(Value::as_object);
     let relays = relays.and_then(|relays| entry(relays, &public_key.to_hex())).and_then(Value::as_array);
-    let relays = relays.into_iter().flatten().filter_map(|url| relay(url.as_str()?)).collect();
+    let listed = relays.into_iter().flatten().filter_map(|url| relay(url.as_str()?));
+    let mut relays = Vec::new();
+    for url in listed {
+        if relays.len() < MAX_RELAYS && !relays.contains(&url) {
+            relays.push(url);
+        }
+    }
     Ok(Found { public_key, relays })
 }
 
@@ -216,6 +225,15 @@ mod tests {
             let document = json!({ "names": { "bob": KEY }, "relays": relays });
             assert!(find(&document, "bob").unwrap().relays.is_empty(), "{document}");
         }
+    }
+
+    #[test]
+    fn a_document_with_many_relays_gives_the_first_ones_and_each_once() {
+        let many: Vec<String> = (0..1_000).map(|at| format!("wss://{}.example", at / 2)).collect();
+        let document = json!({ "names": { "bob": KEY }, "relays": { KEY: many } });
+        let relays: Vec<_> = find(&document, "bob").unwrap().relays.iter().map(ToString::to_string).collect();
+        let expected: Vec<_> = (0..MAX_RELAYS).map(|at| format!("wss://{at}.example")).collect();
+        assert_eq!(relays, expected);
     }
 
     #[test]

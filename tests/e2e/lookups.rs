@@ -79,6 +79,8 @@ async fn a_nip05_name_that_is_not_found_is_an_error_that_says_why() {
         let same = socket.command("FetchNip05Profile", json!({ "nip05": name })).await;
         assert_eq!((&same["type"], &same["code"]), (&json!("error"), &json!(code)), "{name}");
     }
+    let nobody_listens = rest.get("/nip05/bob@127.0.0.1:1").await.json()["error"].take();
+    assert!(nobody_listens.as_str().unwrap().contains("Connection refused"), "{nobody_listens}");
     assert_eq!(daemon.metric("portico_limit_reached_total{limit=\"nip05_document\"}").await, 2.0);
     let nobody = Keys::generate().public_key();
     let profile = rest.get(&format!("/profile/{nobody}")).await.data();

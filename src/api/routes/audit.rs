@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::page;
 use crate::api::Api;
-use crate::api::body::QueryParam;
+use crate::api::body::{QueryParam, unless_empty};
 use crate::api::envelope::{ApiError, ok};
 use crate::clock::Timestamp;
 use crate::session::{AuditFilter, AuditKind, AuditRecord};
@@ -16,7 +16,9 @@ use crate::session::{AuditFilter, AuditKind, AuditRecord};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Listing {
+    #[serde(default, deserialize_with = "unless_empty")]
     cursor: Option<String>,
+    #[serde(default, deserialize_with = "unless_empty")]
     limit: Option<usize>,
     user: Option<String>,
     session: Option<String>,

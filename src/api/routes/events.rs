@@ -13,7 +13,7 @@ use serde_json::json;
 use super::recurring;
 use crate::api::Api;
 use crate::api::accept;
-use crate::api::body::{PathParam, QueryParam};
+use crate::api::body::{PathParam, QueryParam, unless_empty};
 use crate::api::envelope::{ApiError, ok};
 use crate::api::room::Following;
 use crate::auth::StreamId;
@@ -30,8 +30,10 @@ const BY_ACCEPT: [(HeaderName, &str); 1] = [(header::VARY, "accept")];
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Position {
     /// Only events behind this index.
+    #[serde(default, deserialize_with = "unless_empty")]
     after: Option<u64>,
     /// Seconds to wait for an event if there is none yet.
+    #[serde(default, deserialize_with = "unless_empty")]
     wait: Option<u64>,
 }
 

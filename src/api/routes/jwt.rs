@@ -176,6 +176,9 @@ pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Resu
 
 /// The token, and the session behind it where that is asked for.
 async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Result<Verified, ApiError> {
+    if question.session {
+        api.sessions()?;
+    }
     let token = api.auth.verify(pubkey, &question.token).await;
     let token = token.map_err(|error| ApiError::from(error).about_login_token(&question.token))?;
     let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };

@@ -109,7 +109,9 @@ pub(in crate::api) async fn revoke(
 /// The parameter `token` of a form, once and only once. A hint of what kind it is changes nothing.
 fn token_in(headers: &HeaderMap, body: &[u8]) -> Result<String, OauthError> {
     let form = "send application/x-www-form-urlencoded";
-    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+    // An empty one says as little as none.
+    let kind = headers.get(header::CONTENT_TYPE).filter(|kind| !kind.as_bytes().trim_ascii().is_empty());
+    if let Some(kind) = kind {
         let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(OauthError::InvalidRequest(form));

@@ -77,7 +77,7 @@ pub(in crate::api) async fn login(
     headers: HeaderMap,
     HashedBody(new, body): HashedBody<NewSession>,
 ) -> Result<Response, ApiError> {
-    let credential = match &new.credential {
+    let credential = match given(&new.credential) {
         Some(text) => credential(text, new.request.as_ref()),
         None => {
             let text = signed(peer, &headers).ok_or(Reason::NoCredential)?;
@@ -104,10 +104,15 @@ fn offered<'a>(
     request: &'a Option<Object<UserRequest>>,
 ) -> Offered<'a> {
     Offered {
-        access_token: access_token.as_deref(),
-        credential: text.as_deref().map(|text| credential(text, request.as_ref())),
+        access_token: given(access_token),
+        credential: given(text).map(|text| credential(text, request.as_ref())),
         provider: provider.as_deref(),
     }
+}
+
+/// What was given. An empty text is no token, as an empty header is none.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
 }
 
 /// An error about one of the two layers, with what stands around it that should not.
@@ -144,12 +149,10 @@ pub(in crate::api) async fn refresh(
     Asker(actor): Asker,
     JsonBody(renewal): JsonBody<Renewal>,
 ) -> Result<Response, ApiError> {
-    let Renewal { access_token, credential: text, provider, request } = renewal;
-    let text = text.ok_or(Reason::NoCredential)?;
-    let (sessions, credential) = (api.sessions()?, credential(&text, request.as_ref()));
-    let provider = provider.as_deref();
-    let offered = Offered { access_token: access_token.as_deref(), credential: Some(credential), provider };
-    let renewed = sessions.refresh(offered.access_token, credential, provider, &actor).await;
+    let Renewal { access_token, credential, provider, request } = &renewal;
+    let offered = offered(access_token, credential, provider, request);
+    let credential = offered.credential.ok_or(Reason::NoCredential)?;
+    let renewed = api.sessions()?.refresh(offered.access_token, credential, offered.provider, &actor).await;
     Ok(secret(renewed.map_err(|error| about(error, offered))?))
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::page;
 use crate::api::Api;
-use crate::api::body::{Asker, JsonBody, PathParam, QueryParam};
+use crate::api::body::{Asker, JsonBody, PathParam, QueryParam, unless_empty};
 use crate::api::conditions::{Conditions, Verdict};
 use crate::api::envelope::{ApiError, ok};
 use crate::clock::Timestamp;
@@ -42,7 +42,9 @@ impl From<&User> for Seen {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Listing {
+    #[serde(default, deserialize_with = "unless_empty")]
     cursor: Option<String>,
+    #[serde(default, deserialize_with = "unless_empty")]
     limit: Option<usize>,
     provider: Option<String>,
     wallet_id: Option<String>,
@@ -53,7 +55,9 @@ pub(in crate::api) struct Listing {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Page {
+    #[serde(default, deserialize_with = "unless_empty")]
     cursor: Option<String>,
+    #[serde(default, deserialize_with = "unless_empty")]
     limit: Option<usize>,
 }
 

@@ -168,6 +168,13 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         Command::ListenClosedRecurringPayment => {
             json!({ "type": "listen_closed_recurring_payment", "stream_id": recurring::STREAM })
         }
+        // Nothing ever happens there.
+        Command::Subscribe(which) if which.stream_id == recurring::STREAM => {
+            json!({ "type": "subscribe", "stream_id": which.stream_id })
+        }
+        Command::Unsubscribe(which) if which.stream_id == recurring::STREAM => {
+            json!({ "type": "unsubscribe", "stream_id": which.stream_id })
+        }
         Command::Subscribe(which) => {
             let stream = which.stream()?;
             let room = may_follow(session)?;

@@ -30,6 +30,8 @@ impl KeySet {
     /// # Errors
     /// [`NotAKeySet`].
     pub fn parse(text: &[u8], allowed: &[JwtAlgorithm]) -> Result<Self, NotAKeySet> {
+        // Some editors begin a file with a byte order mark, which a reader may ignore (RFC 8259 §8.1).
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let raw: Raw<'_> = serde_json::from_slice(text).map_err(|_| NotAKeySet)?;
         let mut keys = BTreeMap::new();
         for member in raw.keys {
@@ -133,6 +135,12 @@ mod tests {
         assert!(set(&[ec(), other.clone(), ec()]).is_empty());
         let symmetric = json!({ "kty": "oct", "kid": "ec", "k": "c2VjcmV0" });
         assert_eq!(set(&[symmetric, ec()]).len(), 1);
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_not_spoil_a_set() {
+        let text = format!("\u{feff}{}", json!({ "keys": [ec()] }));
+        assert_eq!(KeySet::parse(text.as_bytes(), &ALLOWED).unwrap().len(), 1);
     }
 
     #[test]

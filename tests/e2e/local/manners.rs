@@ -50,6 +50,9 @@ async fn every_mistake_comes_back_in_the_envelope() {
     let answer = rest.get(&format!("/events/{stream}?after=minus")).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
     assert_eq!(answer.json()["error"], "query: after: invalid digit found in string");
+    for empty in ["?after=", "?wait=", "?after=&wait="] {
+        rest.get(&format!("/events/{stream}{empty}")).await.data();
+    }
     let off_the_curve = format!("{{\"main_key\":\"{}\"}}", "f".repeat(64));
     let answer = rest.send(Method::POST, "/authenticate-key", off_the_curve).await;
     assert_eq!(answer.refusal(), refused(400, "bad_request"));
@@ -218,6 +221,12 @@ async fn commands_of_other_products_are_unsupported_and_nonsense_is_named() {
     }
     let unknown = json!({ "stream_id": "00000000-0000-0000-0000-000000000000" });
     assert_eq!(socket.command("Subscribe", unknown).await["code"], "no_such_stream");
+    // A stream that the daemon names, and on which nothing ever happens.
+    let closed = socket.data("ListenClosedRecurringPayment", json!({})).await["stream_id"].take();
+    for (cmd, named) in [("Subscribe", "subscribe"), ("Unsubscribe", "unsubscribe")] {
+        let told = socket.data(cmd, json!({ "stream_id": closed })).await;
+        assert_eq!(told, json!({ "type": named, "stream_id": closed }));
+    }
     socket.send_raw("{\"id\":\"mine\"}").await;
     assert_eq!(socket.answer("mine").await["code"], "bad_request", "an id is found even so");
     // Over the Unix socket nobody needs `Auth`, and nobody minds it.

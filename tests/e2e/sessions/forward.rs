@@ -188,7 +188,9 @@ async fn the_authorization_of_other_programs_beside_good_cookies_is_not_judged()
 #[tokio::test]
 async fn where_sessions_are_off_every_question_about_them_is_told_so_whatever_it_says() {
     let rest = Daemon::offline().start().await;
+    let us = rest.public_key().await;
     let rest = rest.rest();
+    let bad_token = &format!("{{\"pubkey\":\"{us}\",\"token\":\"x\",\"session\":true}}");
     for (method, path, body) in [
         (Method::POST, "/auth/login", "{}"),
         (Method::POST, "/auth/login", "nonsense"),
@@ -198,9 +200,12 @@ async fn where_sessions_are_off_every_question_about_them_is_told_so_whatever_it
         (Method::GET, "/users?limit=0", ""),
         (Method::PATCH, "/users/x", "[]"),
         (Method::GET, "/auth/forward?role=x", ""),
+        (Method::GET, "/auth/forward?rol=x", ""),
+        (Method::GET, "/users?x=1", ""),
+        (Method::POST, "/jwt/verify", bad_token),
         (Method::GET, "/audit", ""),
     ] {
-        let answer = rest.send(method, path, body).await;
+        let answer = rest.send(method, path, body.to_owned()).await;
         assert_eq!(answer.refusal(), refused(404, "sessions_off"), "{path} {body}");
     }
     let answer = rest.send(Method::POST, "/thirdweb/payload", "{}").await;

@@ -98,6 +98,12 @@ async fn a_token_that_has_run_out_is_renewed_with_the_roles_of_today() {
     assert_eq!((&claims["roles"], &claims["sid"]), (&json!(["editor"]), &json!(member.session())));
     // Without the old token, the credential finds its session.
     let found = rest.post("/auth/refresh", json!({ "credential": member.credential })).await.data();
+    for none in [json!(""), json!(null)] {
+        let ask = json!({ "credential": member.credential, "access_token": none });
+        assert_eq!(rest.post("/auth/refresh", ask).await.data()["session"], found["session"]);
+        let ask = json!({ "credential": none, "access_token": member.access_token() });
+        assert_eq!(rest.post("/auth/refresh", ask).await.refusal(), refused(400, "credential_required"));
+    }
     assert_eq!(found["session"]["id"], member.session());
 }
 

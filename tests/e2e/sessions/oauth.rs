@@ -43,6 +43,10 @@ async fn the_examples_of_rfc_7662_are_answered_as_it_says() {
     for example in ["token=2YotnFZFEjr1zCsicMWpAA", "token=mF_9.B5f-4.1JqM&token_type_hint=access_token"] {
         let answer = form(&rest, "/oauth/introspect", example.into()).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "active": false })));
+        for unnamed in [rest.clone(), rest.clone().with("content-type", "")] {
+            let same = unnamed.send(Method::POST, "/oauth/introspect", example).await;
+            assert_eq!((same.status.as_u16(), same.json()), (200, json!({ "active": false })));
+        }
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
 }
