@@ -84,6 +84,8 @@ impl Lifecycle {
     pub async fn drained(&self, impatient: impl Future<Output = ()>) -> bool {
         self.tasks.close();
         let clean = tokio::select! {
+            biased;
+            // What has ended has, whoever is impatient.
             () = self.tasks.wait() => true,
             () = impatient => false,
             () = tokio::time::sleep(GRACE) => false,
@@ -136,6 +138,15 @@ mod tests {
         lifecycle.stop();
         assert!(lifecycle.drained(std::future::pending()).await);
         assert!(is_done.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_aborted_by_somebody_who_is_impatient() {
+        for _ in 0..64 {
+            let lifecycle = Lifecycle::default();
+            lifecycle.stop();
+            assert!(lifecycle.drained(std::future::ready(())).await);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,6 +25,7 @@ mod revoke;
 mod serve;
 mod sessions;
 mod status;
+mod stop;
 mod terminal;
 mod token;
 mod users;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::stop::StopSignals;
 use super::{CommandResult, Exit, Failure, logging, moved};
 use crate::api::{HandedOver, ListenError};
 use crate::app::{self, FolderError, StartError};
@@ -117,41 +118,7 @@ fn survive_file_size_limit() -> Result<(), Failure> {
     listen_for(SignalKind::from_raw(nix::libc::SIGXFSZ)).map(drop)
 }
 
-/// SIGTERM, SIGINT, and SIGHUP where a closed terminal is to end the program.
-pub(super) struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Option<Signal>,
-}
-
-impl StopSignals {
-    pub(super) fn new() -> Result<Self, Failure> {
-        Ok(Self {
-            terminate: listen_for(SignalKind::terminate())?,
-            interrupt: listen_for(SignalKind::interrupt())?,
-            hangup: None,
-        })
-    }
-
-    pub(super) fn or_hangup(self) -> Result<Self, Failure> {
-        Ok(Self { hangup: Some(listen_for(SignalKind::hangup())?), ..self })
-    }
-
-    pub(super) async fn next(&mut self) -> &'static str {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = hangup => "SIGHUP",
-        }
-    }
-}
-
-fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+/// A signal, from now on handled and not deadly.
+pub(super) fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::new(Exit::Failed, error))
 }

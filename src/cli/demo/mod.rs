@@ -5,7 +5,7 @@ mod play;
 mod screen;
 mod text;
 
-use super::serve::StopSignals;
+use super::stop::StopSignals;
 use super::{CommandResult, Exit, Failure, logging};
 use crate::config::{Log, LogFormat};
 use crate::demo::{Stage, Told, tell};
