@@ -162,7 +162,16 @@ impl ApiError {
     /// The same about this token: if it cannot be read, with what stands around it that should not.
     pub(super) fn about(self, token: &str) -> Self {
         let is_unreadable = self.code.starts_with("malformed_") || self.detail == Some("malformed_token");
-        match wrapped_token(token).filter(|_| is_unreadable) {
+        if is_unreadable { self.wrapped_as(token) } else { self }
+    }
+
+    /// This is not the API token.
+    pub(super) fn wrong_token(offered: &str) -> Self {
+        Self::unauthorized("the API token is wrong").wrapped_as(offered)
+    }
+
+    fn wrapped_as(self, token: &str) -> Self {
+        match wrapped_token(token) {
             Some(what) => Self { message: format!("{}: {what}", self.message), ..self },
             None => self,
         }

@@ -119,7 +119,7 @@ impl Guard {
         match bearer {
             Some(token) if self.is_token(token) && offers.next().is_none() => Ok(true),
             _ if is_public(path) => Ok(false),
-            Some(_) => Err(ApiError::unauthorized("the API token is wrong")),
+            Some(token) => Err(ApiError::wrong_token(token)),
             None => Err(ApiError::unauthorized("send Authorization: Bearer <API token>")),
         }
     }

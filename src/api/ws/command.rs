@@ -194,7 +194,7 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
 
 fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
     if !session.trusted && !session.api.guard.is_token(&offered.token) {
-        return Err(ApiError::unauthorized("the API token is wrong"));
+        return Err(ApiError::wrong_token(&offered.token));
     }
     session.authenticate();
     Ok(json!({ "type": "auth_success", "message": "authenticated" }))

@@ -157,6 +157,38 @@ async fn a_websocket_on_tcp_must_say_the_token_first() {
 }
 
 #[tokio::test]
+async fn what_stands_around_the_api_token_is_named_and_lets_nobody_in() {
+    let daemon = daemon().await;
+    let token = daemon.api_token();
+    for (offered, word) in [
+        (format!("Bearer {token}"), "it begins with \"Bearer\""),
+        (format!("\"{token}\""), "it has quotes of its own"),
+        (format!("'Bearer {token}'"), "it has quotes of its own"),
+    ] {
+        let refusal = Rest::tcp(daemon.address(), offered.clone()).get("/info").await;
+        assert_eq!(refusal.refusal(), refused(401, "unauthorized"), "{offered}");
+        let told = refusal.json()["error"].as_str().unwrap().to_owned();
+        assert!(told.starts_with("the API token is wrong: ") && told.contains(word), "{told}");
+        assert!(!told.contains(&token), "{told}");
+    }
+    for (offered, word) in [
+        (format!("Bearer {token}"), "it begins with \"Bearer\""),
+        (format!("\"{token}\""), "it has quotes of its own"),
+        (format!("{token}\n"), "a line break around it"),
+        (String::new(), "it is empty"),
+    ] {
+        let mut socket = daemon.websocket_over_tcp().await;
+        socket.send("Auth", json!({ "token": offered })).await;
+        let (said, _) = socket.until_closed().await;
+        let told = said[0].to_string();
+        assert_eq!(said[0]["code"], "unauthorized");
+        assert!(!told.contains(&token) && said[0]["message"].as_str().unwrap().contains(word), "{told}");
+    }
+    let other = Rest::tcp(daemon.address(), "another".into()).get("/info").await;
+    assert_eq!(other.json()["error"], "the API token is wrong");
+}
+
+#[tokio::test]
 async fn a_websocket_that_guesses_another_token_after_the_right_one_is_closed() {
     let daemon = daemon().await;
     let mut socket = daemon.websocket_over_tcp().await;
