@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{Header, say, text};
+use super::table::{Header, Table, longest};
+use super::terminal::{say, text};
 use super::{CommandResult, Exit, who};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::session::AuditKind;
@@ -56,21 +57,19 @@ pub(super) async fn run(args: Args) -> CommandResult {
         ("until", until.as_deref()),
     ];
     let records = List { target: &args.target, path: "/audit", entries: "records", filter: &filter };
-    if !args.json {
-        args.header.show(&[("NUMBER", 0), ("TIME", 24), ("KIND", 0), ("BY", 0), ("DETAILS", 0)]);
+    if args.json {
+        records.each(args.limit, |record| say!("{record}")).await?;
+    } else {
+        let kind = longest(AuditKind::ALL.iter().map(|kind| kind.as_str().to_owned()));
+        let columns = [("NUMBER", 0), ("TIME", 24), ("KIND", kind), ("BY", 36), ("DETAILS", 0)];
+        let table = args.header.begin(columns);
+        records.each(args.limit, |record| row(&table, record)).await?;
     }
-    records.each(args.limit, |record| if args.json { say!("{record}") } else { line(record) }).await?;
     Ok(Exit::Success)
 }
 
-fn line(record: &Value) {
-    let mut line = format!(
-        "{}  {}  {}  by {}",
-        text(&record["number"]),
-        text(&record["timestamp"]),
-        text(&record["kind"]),
-        text(&record["actor"]),
-    );
+fn row(table: &Table<5>, record: &Value) {
+    let mut details = Vec::new();
     for (name, field) in [
         ("reason", "reason"),
         ("user", "user_id"),
@@ -80,10 +79,14 @@ fn line(record: &Value) {
         ("detail", "detail"),
     ] {
         if !record[field].is_null() {
-            line.push_str(&format!("  {name} {}", text(&record[field])));
+            details.push(format!("{name} {}", text(&record[field])));
         }
     }
-    say!("{line}");
+    let [number, time, kind, actor] =
+        ["number", "timestamp", "kind", "actor"].map(|name| text(&record[name]));
+    table.row([number, time, kind, actor, details.join("  ")], |[number, time, kind, actor, details]| {
+        format!("{number}  {time}  {kind}  by {actor}  {details}").trim_end().to_owned()
+    });
 }
 
 fn kinds() -> PossibleValuesParser {

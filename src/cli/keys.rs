@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{Header, say, text};
+use super::table::Header;
+use super::terminal::{say, text};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Subcommand)]
@@ -32,30 +33,34 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(command: Command) -> CommandResult {
-    let (answer, json) = match command {
+    match command {
         Command::List(Listing { args: Args { target, json }, header }) => {
             let listed = target.get("/keys").await?;
-            if !json {
-                header.show(&[("KEY", 43), ("ALGORITHM", 0), ("MADE", 24), ("STATE", 0)]);
+            if json {
+                say!("{listed:#}");
+            } else {
+                let table = header.begin([("KEY", 43), ("ALGORITHM", 0), ("MADE", 24), ("STATE", 0)]);
+                let keys = listed["keys"].as_array().into_iter().flatten();
+                keys.for_each(|key| table.row(cells(key), line));
             }
-            (listed, json)
         }
-        Command::Rotate(Args { target, json }) => (target.post("/keys/rotate", &json!({})).await?, json),
-    };
-    if json {
-        say!("{answer:#}");
-    } else {
-        let listed = answer["keys"].as_array().into_iter().flatten();
-        listed.chain(answer.get("key")).for_each(line);
+        Command::Rotate(Args { target, json }) => {
+            let rotated = target.post("/keys/rotate", &json!({})).await?;
+            if json { say!("{rotated:#}") } else { say!("{}", line(cells(&rotated["key"]))) }
+        }
     }
     Ok(Exit::Success)
 }
 
-fn line(key: &Value) {
+fn cells(key: &Value) -> [String; 4] {
     let until = match key["retired_at"].as_str() {
         Some(_) => format!(" {}", text(&key["retired_at"])),
         None => String::new(),
     };
     let [kid, alg, made, state] = ["kid", "alg", "created_at", "state"].map(|name| text(&key[name]));
-    say!("{kid}  {alg}  made {made}  {state}{until}");
+    [kid, alg, made, format!("{state}{until}")]
+}
+
+fn line([kid, alg, made, state]: [String; 4]) -> String {
+    format!("{kid}  {alg}  made {made}  {state}")
 }

@@ -26,6 +26,7 @@ mod serve;
 mod sessions;
 mod status;
 mod stop;
+mod table;
 mod terminal;
 mod token;
 mod users;

@@ -8,7 +8,8 @@ use nostr_sdk::RelayUrl;
 use serde_json::json;
 
 use super::client::Target;
-use super::terminal::{Header, note, plain, say, text};
+use super::table::{Header, longest};
+use super::terminal::{note, plain, say, text};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Config, Overrides};
 use crate::relay::{self, Checkup, Information, InformationError};
@@ -97,27 +98,33 @@ async fn list(args: &List) -> CommandResult {
     if relays.is_empty() {
         note!("No relays: nobody can log in. Add one: portico relays add wss://…");
     }
-    args.header.show(&[
-        ("RELAY", 0),
-        ("ORIGIN", 0),
-        ("STATE", 0),
-        ("LATENCY", 0),
-        ("EVENTS", 0),
+    let width = |name: &str| longest(relays.iter().map(|relay| text(&relay[name])));
+    let table = args.header.begin([
+        ("RELAY", width("relay")),
+        ("ORIGIN", width("origin")),
+        ("STATE", width("state")),
+        ("LATENCY", "1234.5 ms".len()),
+        ("SENT", width("sent")),
+        ("ACCEPTED", width("accepted")),
+        ("REFUSED", width("refused")),
+        ("RECEIVED", width("received")),
+        ("FORGED", width("forged")),
         ("LAST ERROR", 0),
     ]);
     for relay in relays {
-        say!(
-            "{}  {}  {}  {}  sent {}, accepted {}, refused {}; received {}, forged {}  {}",
-            text(&relay["relay"]),
-            text(&relay["origin"]),
-            text(&relay["state"]),
-            relay["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms")),
-            relay["sent"],
-            relay["accepted"],
-            relay["refused"],
-            relay["received"],
-            relay["forged"],
-            plain(relay["last_error"].as_str().unwrap_or_default()),
+        let [url, origin, state, sent, accepted, refused, received, forged] =
+            ["relay", "origin", "state", "sent", "accepted", "refused", "received", "forged"]
+                .map(|name| text(&relay[name]));
+        let latency = relay["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
+        let error = plain(relay["last_error"].as_str().unwrap_or_default());
+        table.row(
+            [url, origin, state, latency, sent, accepted, refused, received, forged, error],
+            |[url, origin, state, latency, sent, accepted, refused, received, forged, error]| {
+                format!(
+                    "{url}  {origin}  {state}  {latency}  sent {sent}, accepted {accepted}, refused {refused}; \
+                     received {received}, forged {forged}  {error}"
+                )
+            },
         );
         if let Some(notice) = relay["last_notice"].as_str().filter(|notice| !notice.is_empty()) {
             say!("  its last notice: {}", plain(notice));

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{Header, fields, say, text};
+use super::table::{Header, Table};
+use super::terminal::{fields, say, text};
 use super::who::Who;
 use super::{CommandResult, Exit};
 
@@ -45,10 +46,12 @@ pub(super) async fn run(command: Command) -> CommandResult {
         Command::List(Listing { who, header, json }) => {
             let path = format!("{}/sessions", who.path().await?);
             let sessions = List { target: &who.target, path: &path, entries: "sessions", filter: &[] };
-            if !json {
-                header.show(&[("ID", 36), ("BEGAN", "from ".len() + 24), ("END", 0)]);
+            if json {
+                sessions.each(usize::MAX, |one| say!("{one}")).await?;
+            } else {
+                let table = header.begin([("ID", 36), ("BEGAN", 24), ("END", 0)]);
+                sessions.each(usize::MAX, |one| row(&table, one)).await?;
             }
-            sessions.each(usize::MAX, |one| if json { say!("{one}") } else { line(one) }).await?;
         }
         Command::Revoke(Revoke { target, session, json }) => {
             let revoked = target.delete(&format!("/sessions/{session}"), &json!({})).await?;
@@ -58,10 +61,11 @@ pub(super) async fn run(command: Command) -> CommandResult {
     Ok(Exit::Success)
 }
 
-fn line(session: &Value) {
+fn row(table: &Table<3>, session: &Value) {
     let end = match session["revoked_at"].as_str() {
         Some(_) => format!("ended {} ({})", text(&session["revoked_at"]), text(&session["reason"])),
         None => format!("until {}", text(&session["expires_at"])),
     };
-    say!("{}  from {}  {end}", text(&session["id"]), text(&session["created_at"]));
+    let cells = [text(&session["id"]), text(&session["created_at"]), end];
+    table.row(cells, |[id, began, end]| format!("{id}  from {began}  {end}"));
 }

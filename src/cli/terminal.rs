@@ -2,7 +2,7 @@
 //! the text around, or poses as a line of ours.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
@@ -56,24 +56,6 @@ pub(super) fn print_note(line: fmt::Arguments<'_>) {
 /// The same without an end of the line: the cursor stays where it is.
 pub(super) fn print_unended_note(text: &str) {
     let _ = write!(io::stderr().lock(), "{}", lines(text));
-}
-
-/// Whether a list begins with the names of its columns. For people it does; what programs read stays as it is.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct Header {
-    /// Begin with the names of the columns, as on a terminal
-    #[arg(long, conflicts_with = "json")]
-    header: bool,
-}
-
-impl Header {
-    /// Prints the names; each column that is of one width has that.
-    pub(super) fn show(self, columns: &[(&str, usize)]) {
-        if self.header || io::stdout().is_terminal() {
-            let names = columns.iter().map(|(name, width)| format!("{name:width$}"));
-            say!("{}", names.collect::<Vec<_>>().join("  ").trim_end());
-        }
-    }
 }
 
 /// A value for people: a text without quotes, on one line; a dash for nothing.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::Target;
-use super::terminal::{Header, plain, say, text};
+use super::table::Header;
+use super::terminal::{plain, say, text};
 use super::{CommandResult, Exit, Failure};
 
 #[derive(Debug, clap::Subcommand)]
@@ -81,17 +82,20 @@ async fn list(args: &Args, header: Header) -> CommandResult {
     say!("{:<12} {}", "webhook", if owed["enabled"] == true { "on" } else { "off" });
     say!("{:<12} {}", "waiting", owed["waiting"]);
     say!("{:<12} {}", "failed", owed["failed"]);
-    header.show(&[("EVENT", 38), ("STATE", 7), ("ATTEMPTS", 0), ("NEXT", 24), ("LAST ERROR", 0)]);
+    let columns = [("EVENT", 38), ("STATE", 7), ("ATTEMPTS", 0), ("NEXT", 24), ("LAST ERROR", 0)];
+    let table = header.begin(columns);
     for delivery in owed["deliveries"].as_array().into_iter().flatten() {
-        say!(
-            "{}/{}  {:<7}  {} attempts  {}  {}",
-            text(&delivery["stream_id"]),
-            delivery["index"],
+        let next = delivery["next_at"].as_str().or(delivery["failed_at"].as_str());
+        let cells = [
+            format!("{}/{}", text(&delivery["stream_id"]), delivery["index"]),
             text(&delivery["state"]),
-            delivery["attempts"],
-            delivery["next_at"].as_str().or(delivery["failed_at"].as_str()).unwrap_or("behind another"),
+            delivery["attempts"].to_string(),
+            plain(next.unwrap_or("behind another")),
             plain(delivery["last_error"].as_str().unwrap_or_default()),
-        );
+        ];
+        table.row(cells, |[event, state, attempts, next, error]| {
+            format!("{event}  {state:<7}  {attempts} attempts  {next}  {error}")
+        });
     }
     Ok(Exit::Success)
 }

@@ -180,9 +180,27 @@ async fn a_list_begins_with_the_names_of_its_columns_when_asked_to_and_else_stay
         let header = headed.stdout.lines().find(|line| line.starts_with(first));
         assert!(header.is_some_and(|line| line.to_uppercase() == line), "{headed:?}");
         assert_eq!(headed.stdout.lines().count(), plain.stdout.lines().count() + 1);
+        let mut below = headed.stdout.lines().skip_while(|line| !line.starts_with(first));
+        let names = columns(below.next().unwrap());
+        for row in below {
+            // A space before each name and a cell below it: none reaches into the next.
+            for at in &names {
+                let cell = row.get(*at - 2..).unwrap_or_default();
+                assert!(cell.is_empty() || cell.starts_with("  "), "{at}: {headed:?}");
+            }
+            for word in ["last login ", "  by ", "  made ", "  from ", " attempts", "sent "] {
+                assert!(!row.contains(word), "the header says {word:?}: {headed:?}");
+            }
+        }
         let both = finished(at(&daemon, &[args, &["--header", "--json"]].concat())).await;
         assert_eq!(both.code, 64, "JSON has no header: {both:?}");
     }
+}
+
+/// Where the columns after the first begin.
+fn columns(header: &str) -> Vec<usize> {
+    let begins = |(at, _): &(usize, &str)| !header[*at + 2..].starts_with(' ');
+    header.match_indices("  ").filter(begins).map(|(at, _)| at + 2).collect()
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::client::Target;
 use super::list::List;
-use super::terminal::{Header, fields, say, text};
+use super::table::{Header, Table};
+use super::terminal::{fields, say, text};
 use super::who::{Who, wallet_id};
 use super::{CommandResult, Exit};
 
@@ -93,27 +94,26 @@ async fn list(args: &Listing) -> CommandResult {
         ("disabled", args.disabled.then_some("true")),
     ];
     let users = List { target: &args.target, path: "/users", entries: "users", filter: &filter };
-    if !args.json {
+    if args.json {
+        users.each(usize::MAX, |user| say!("{user}")).await?;
+    } else {
         let wallet = "portal:".len() + 64;
         let columns =
-            [("ID", 36), ("STATE", 8), ("WALLET", wallet), ("NAME", 0), ("ROLES", 0), ("LAST LOGIN", 0)];
-        args.header.show(&columns);
+            [("ID", 36), ("STATE", 8), ("WALLET", wallet), ("NAME", 16), ("ROLES", 16), ("LAST LOGIN", 0)];
+        let table = args.header.begin(columns);
+        users.each(usize::MAX, |user| row(&table, user)).await?;
     }
-    users.each(usize::MAX, |user| if args.json { say!("{user}") } else { line(user) }).await?;
     Ok(Exit::Success)
 }
 
-fn line(user: &Value) {
-    say!(
-        "{}  {}  {}:{}  {}  {}  last login {}",
-        text(&user["id"]),
-        if user["disabled"] == true { "disabled" } else { "enabled " },
-        text(&user["provider"]),
-        text(&user["wallet_id"]),
-        text(&user["username"]),
-        text(&user["roles"]),
-        text(&user["last_login"]),
-    );
+fn row(table: &Table<6>, user: &Value) {
+    let [id, provider, wallet, name, roles, login] =
+        ["id", "provider", "wallet_id", "username", "roles", "last_login"].map(|field| text(&user[field]));
+    let state = if user["disabled"] == true { "disabled" } else { "enabled" };
+    let cells = [id, state.to_owned(), format!("{provider}:{wallet}"), name, roles, login];
+    table.row(cells, |[id, state, wallet, name, roles, login]| {
+        format!("{id}  {state:<8}  {wallet}  {name}  {roles}  last login {login}")
+    });
 }
 
 fn show(told: &Value, json: bool) -> CommandResult {
