@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -58,8 +60,8 @@ async fn line_with(lines: &mut Lines<BufReader<ChildStdout>>, text: &str) -> Str
 
 /// Ends the demo as a service manager would; returns its exit code.
 async fn terminate(mut demo: Child) -> Option<i32> {
-    let pid = demo.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let pid = Pid::from_raw(demo.id().unwrap().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
     timeout(SOON, demo.wait()).await.unwrap().unwrap().code()
 }
 

@@ -35,7 +35,7 @@ async fn standing(daemon: &Daemon, logged: &str) -> Value {
 
 async fn reload(daemon: &Daemon, toml: &str) {
     std::fs::write(daemon.folder().join("portico.toml"), toml).unwrap();
-    daemon.signal("-HUP");
+    daemon.reload();
 }
 
 /// Another profile of the daemon's own key, as another program of the operator's publishes it.

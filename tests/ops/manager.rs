@@ -71,7 +71,7 @@ async fn a_reload_is_told_from_its_beginning_to_its_end_even_where_it_fails() {
     manager.until("READY=1").await;
     for list in ["", "nonsense"] {
         std::fs::write(daemon.folder().join("relays.toml"), list).unwrap();
-        daemon.signal("-HUP");
+        daemon.reload();
         let told = manager.until("RELOADING=1").await;
         let since = told.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
         assert!(since.parse::<u64>().unwrap() > 0);

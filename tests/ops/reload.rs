@@ -16,7 +16,7 @@ async fn reload(daemon: &Daemon, relays: &[(&TestRelay, &str)]) {
         writeln!(list, "[[relay]]\nurl = \"{}\"\n{rest}", relay.url()).unwrap();
     }
     std::fs::write(daemon.folder().join("relays.toml"), list).unwrap();
-    daemon.signal("-HUP");
+    daemon.reload();
 }
 
 /// The relays that wallets are told of, in their order.
@@ -97,10 +97,10 @@ async fn a_mistake_in_the_list_is_named_and_the_relays_stay_as_they_were() {
     let (relay, next) = (TestRelay::start().await, TestRelay::start().await);
     let daemon = Daemon::start(&[&relay]).await;
     std::fs::write(daemon.folder().join("relays.toml"), "[[relay]]\nurl = \"http://nonsense\"\n").unwrap();
-    daemon.signal("-HUP");
+    daemon.reload();
     daemon.until_logged("http://nonsense").await;
     std::fs::remove_file(daemon.folder().join("relays.toml")).unwrap();
-    daemon.signal("-HUP");
+    daemon.reload();
     daemon.until_logged("cannot read").await;
     assert_eq!(told(&daemon).await, urls(&[&relay]));
     assert_eq!(relay.state().connections_seen, 1);

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -199,14 +201,16 @@ impl Daemon {
 
     /// Asks it to end.
     pub(crate) fn signal_to_stop(&self) {
-        self.signal("-TERM");
+        self.signal(Signal::SIGTERM);
     }
 
-    /// Sends it a signal, by the flag of `kill`.
-    pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.pid().to_string();
-        let sent = std::process::Command::new("kill").args([signal, &pid]).status().unwrap();
-        assert!(sent.success());
+    /// Has it read again what it can.
+    pub(crate) fn reload(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid().try_into().unwrap()), signal).unwrap();
     }
 
     /// Starts it again where it must not start: how it ends, and what it says.
