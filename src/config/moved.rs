@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use super::Overrides;
-use super::portal::{PORTAL_PORT, Portal, keys};
+use super::portal::{PORTAL_PORT, Portal, keys, variable_for};
 use super::raw::Raw;
 
 /// One of Portal's variables, and what became of it.
@@ -19,12 +19,14 @@ pub struct PortalVariable {
 }
 
 /// What became of a variable of Portal's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is in force, as this key.
     Used(&'static str),
     /// This key of ours is set, and goes first.
     Overruled(&'static str),
+    /// This key cannot be what the variable says, and why. A service that moves over starts without it.
+    LeftOut(&'static str, String),
     /// It has no counterpart here.
     Unknown,
 }
@@ -72,11 +74,20 @@ impl Moved {
         note(keys::SUBKEY_PROOF, "service.subkey_proof_file", is_open);
         moved.proof = portal.subkey_proof.clone().filter(|_| is_open);
 
-        let is_open = raw.webhook.fill(portal.webhook_url.clone(), portal.webhook_secret.clone());
+        let mut left_out: Vec<(&'static str, String)> = Vec::new();
+        let fault = portal.webhook_fault();
+        let (url, secret) = (portal.webhook_url.clone(), portal.webhook_secret.clone());
+        let (url, secret) = if fault.is_none() { (url, secret) } else { (None, None) };
+        let is_open = raw.webhook.fill(url, secret);
         note(keys::WEBHOOK_URL, "webhook.url", is_open);
         note(keys::WEBHOOK_SECRET, "webhook.secret", is_open);
+        if let (true, Some((key, reason))) = (is_open, fault) {
+            let reason = format!("no webhook is called: {} {reason}", variable_for(key));
+            left_out.extend([keys::WEBHOOK_URL, keys::WEBHOOK_SECRET].map(|key| (key, reason.clone())));
+        }
 
-        let (ours, theirs) = (&mut raw.profile, &portal.profile);
+        let (fitting, misfits) = portal.profile.clone().keep_what_fits();
+        let (ours, theirs) = (&mut raw.profile, &fitting);
         for (key, (ours, theirs)) in keys::PROFILE.into_iter().zip([
             (&mut ours.name, &theirs.name),
             (&mut ours.display_name, &theirs.display_name),
@@ -86,6 +97,12 @@ impl Moved {
             note(key, key, ours.is_none());
             if ours.is_none() {
                 ours.clone_from(theirs);
+                left_out.extend(misfits.iter().find(|(misfit, _)| *misfit == key).cloned());
+            }
+        }
+        for (key, reason) in left_out {
+            if let Some(variable) = portal.variable(key) {
+                moved.fates.insert(variable.to_owned(), Fate::LeftOut(key, reason));
             }
         }
         moved

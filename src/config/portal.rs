@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::ConfigError;
 use super::mistake::in_toml;
 use super::profile::ProfileRules;
+use super::webhook::RawWebhook;
 
 /// The variable that holds the proof of a subkey.
 pub const SUBKEY_PROOF: &str = "PORTAL__NOSTR__SUBKEY_PROOF";
@@ -58,6 +59,11 @@ pub struct Portal {
     pub others: Vec<String>,
     /// The variables that something was read from, by the key that they give.
     pub variables: BTreeMap<String, String>,
+}
+
+/// The variable that would give a key.
+pub(super) fn variable_for(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
 /// A value as it is written: secrets are among them, so it is never shown.
@@ -110,7 +116,13 @@ impl Portal {
             webhook_url: text(keys::WEBHOOK_URL),
             webhook_secret: text(keys::WEBHOOK_SECRET).map(SecretString::from),
             log_filter: text(keys::LOG_FILTER),
-            profile: ProfileRules { name, display_name, picture, nip05 },
+            // Portal's daemon takes such a name in any case; NIP-05 has it in lower case.
+            profile: ProfileRules {
+                nip05: nip05.map(|name| name.trim().to_lowercase()),
+                name,
+                display_name,
+                picture,
+            },
             relays: settings.remove(keys::RELAYS).map(Written::into_list),
             others: settings.into_keys().collect(),
             listen_port: None,
@@ -120,6 +132,33 @@ impl Portal {
         match port.trim().parse() {
             Ok(port) => Ok(Self { listen_port: Some(port), ..portal }),
             Err(_) => Err(portal.invalid(keys::LISTEN_PORT, format!("{port:?} is not a port"), file)),
+        }
+    }
+
+    /// The secrets that the file gives, by their keys.
+    pub fn secrets_in_file(&self) -> Vec<&'static str> {
+        let given = [
+            (keys::PRIVATE_KEY, self.private_key.is_some()),
+            (keys::AUTH_TOKEN, self.auth_token.is_some()),
+            (keys::WEBHOOK_SECRET, self.webhook_secret.is_some()),
+        ];
+        let in_file = given.into_iter().filter(|(key, is_given)| *is_given && self.variable(key).is_none());
+        in_file.map(|(key, _)| key).collect()
+    }
+
+    /// What keeps Portico from calling the webhook: the key at fault, and what is wrong with it. Portal's daemon
+    /// takes any secret, or none.
+    pub fn webhook_fault(&self) -> Option<(&'static str, &'static str)> {
+        let mut webhook = RawWebhook::default();
+        webhook.fill(self.webhook_url.clone(), self.webhook_secret.clone());
+        let (key, reason) = webhook.check().err()?;
+        match key {
+            keys::WEBHOOK_SECRET if self.webhook_secret.is_none() => Some((
+                keys::WEBHOOK_SECRET,
+                "is missing: Portico signs every delivery; give 16 random bytes or more",
+            )),
+            keys::WEBHOOK_SECRET => Some((keys::WEBHOOK_SECRET, reason)),
+            _ => Some((keys::WEBHOOK_URL, reason)),
         }
     }
 

@@ -56,6 +56,21 @@ impl ProfileRules {
             _ => Ok(()),
         }
     }
+
+    /// Keeps what wallets can show. The rest: each key, and what is wrong with it.
+    pub fn keep_what_fits(mut self) -> (Self, Vec<Mistake>) {
+        let mut wrong = Vec::new();
+        while let Err((key, reason)) = self.check() {
+            match key {
+                "profile.name" => self.name = None,
+                "profile.display_name" => self.display_name = None,
+                "profile.picture" => self.picture = None,
+                _ => self.nip05 = None,
+            }
+            wrong.push((key, reason));
+        }
+        (self, wrong)
+    }
 }
 
 fn check_text(key: &'static str, text: &Option<String>, max: usize) -> Result<(), Mistake> {
@@ -135,6 +150,23 @@ mod tests {
         for text in ["https://app.example/logo.png", "http://app.example/x?y"] {
             assert_eq!(wrong(picture(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_fits_is_kept_and_the_rest_named() {
+        let fits = ProfileRules { name: Some("shop".into()), ..ProfileRules::default() };
+        let mixed = ProfileRules { picture: Some("x".into()), nip05: Some("@".into()), ..fits.clone() };
+        let (kept, wrong) = mixed.keep_what_fits();
+        let keys: Vec<_> = wrong.iter().map(|(key, _)| *key).collect();
+        assert_eq!((kept, keys), (fits, vec!["profile.picture", "profile.nip05"]));
+        let none = ProfileRules {
+            name: Some(String::new()),
+            display_name: Some(String::new()),
+            picture: Some(String::new()),
+            nip05: Some(String::new()),
+        };
+        let (kept, wrong) = none.keep_what_fits();
+        assert!(kept.is_empty() && wrong.len() == 4);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A service that moves over from Portal's own daemon: its variables and its configuration file.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use nostr_sdk::{Keys, Kind};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Daemon, Plan};
-use crate::support::program::{Finished, finished, portico};
+use crate::support::program::{Finished, command_of, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::rest::{Rest, refused};
 
@@ -115,13 +116,66 @@ async fn a_mistake_in_a_variable_is_named_and_a_secret_not_repeated() {
         ("PORTAL__NOSTR__PRIVATE_KEY", "your-nostr-private-key"),
         ("PORTAL__NOSTR__RELAYS", "wss://a.example,http://nonsense"),
         ("PORTAL__INFO__LISTEN_PORT", "99999"),
-        ("PORTAL__WEBHOOK__URL", "http://127.0.0.1:9/hook"),
-        ("PORTAL__PROFILE__NIP05", "Shop@a.example"),
     ] {
         let refused = config_check(folder.path(), &[(name, value)]).await;
-        let named = refused.stderr.contains(name) || refused.stderr.contains("webhook.secret");
-        assert!(refused.code == 64 && named, "{name}: {refused:?}");
+        assert!(refused.code == 64 && refused.stderr.contains(name), "{name}: {refused:?}");
         assert!(!refused.stderr.contains("your-nostr"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_old_daemon_took_and_this_one_cannot_is_left_out_with_a_warning() {
+    const HOOK: (&str, &str) = ("PORTAL__WEBHOOK__URL", "http://127.0.0.1:9/hook");
+    let folder = tempfile::tempdir().unwrap();
+    for (variables, words) in [
+        (&[HOOK][..], &["PORTAL__WEBHOOK__URL (webhook.url)", "PORTAL__WEBHOOK__SECRET is missing"][..]),
+        (
+            &[HOOK, ("PORTAL__WEBHOOK__SECRET", "hunter2")],
+            &["PORTAL__WEBHOOK__URL (webhook.url)", "PORTAL__WEBHOOK__SECRET must be at least 16 bytes"],
+        ),
+        (&[HOOK, ("PORTAL__WEBHOOK__SECRET", "whsec_hunter2hunter2")], &["PORTAL__WEBHOOK__SECRET whsec_"]),
+        (&[("PORTAL__WEBHOOK__SECRET", SECRET)], &["PORTAL__WEBHOOK__URL is missing"]),
+        (
+            &[
+                ("PORTAL__WEBHOOK__URL", "https://user:hunter2@a.example"),
+                ("PORTAL__WEBHOOK__SECRET", SECRET),
+            ],
+            &["PORTAL__WEBHOOK__URL must hold no user"],
+        ),
+        (
+            &[("PORTAL__PROFILE__PICTURE", "x")],
+            &["PORTAL__PROFILE__PICTURE (profile.picture)", "must be a URL"],
+        ),
+        (&[("PORTAL__PROFILE__NIP05", "sh op@a.example")], &["PORTAL__PROFILE__NIP05 (profile.nip05)"]),
+        (&[("portal__profile__name", "a\nb")], &["portal__profile__name (profile.name)"]),
+    ] {
+        let named = [variables, &[("PORTAL__PROFILE__DISPLAY_NAME", "The Shop")]].concat();
+        let checked = config_check(folder.path(), &named).await;
+        let shown = checked.json();
+        assert_eq!(shown["webhook"], "off", "{variables:?}");
+        let profile = json!({ "name": null, "display_name": "The Shop", "picture": null, "nip05": null });
+        assert_eq!(shown["profile"], profile, "{variables:?}");
+        for word in words.iter().chain(&["left out"]) {
+            assert!(checked.stderr.contains(word), "{word}: {checked:?}");
+        }
+        assert!(!checked.stderr.contains("hunter2"), "{checked:?}");
+    }
+    let name = config_check(folder.path(), &[("PORTAL__PROFILE__NIP05", "Shop@App.Example")]).await;
+    assert_eq!(name.json()["profile"]["nip05"], "shop@app.example");
+}
+
+#[tokio::test]
+async fn the_daemon_starts_without_the_webhook_of_the_old_one_and_warns() {
+    let daemon = Daemon::offline()
+        .with_env("PORTAL__WEBHOOK__URL", "http://127.0.0.1:9/hook")
+        .with_env("PORTAL__PROFILE__PICTURE", "x")
+        .start()
+        .await;
+    assert_eq!(daemon.rest().get("/webhooks").await.data()["enabled"], false);
+    for name in ["PORTAL__WEBHOOK__URL", "PORTAL__PROFILE__PICTURE"] {
+        let log = daemon.log();
+        let line = log.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line.contains("WARN") && line.contains("left out"), "{line}");
     }
 }
 
@@ -205,6 +259,66 @@ async fn another_user_who_can_change_the_old_file_does_not_choose_the_key_of_the
         "{refused:?}"
     );
     assert!(!folder.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn an_old_file_of_another_user_is_refused_and_one_that_others_can_read_warned_of() {
+    let relay = TestRelay::start().await;
+    let keys = Keys::generate();
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("config.toml");
+    std::fs::write(&old, config_toml(&keys, &relay)).unwrap();
+    let allow = |mode| std::fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
+    allow(0o600);
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&old, Some(54321), None).unwrap();
+        let refused = migrate(folder.path(), &[]).await;
+        assert!(refused.code == 64 && refused.stderr.contains("uid 54321"), "{refused:?}");
+        std::os::unix::fs::chown(&old, Some(0), None).unwrap();
+    }
+    assert!(!folder.path().join(".config").exists());
+
+    let quiet = migrate(folder.path(), &["--into", "private"]).await;
+    assert!(quiet.code == 0 && quiet.stderr.is_empty(), "{quiet:?}");
+    allow(0o644);
+    let warned = migrate(folder.path(), &["--into", "public"]).await;
+    assert_eq!(warned.code, 0, "{warned:?}");
+    for word in ["nostr.private_key", "auth.auth_token", "others can read it (mode 0644)"] {
+        assert!(warned.stderr.contains(word), "{warned:?}");
+    }
+    for secret in [TOKEN, SECRET, &keys.secret_key().to_secret_hex()] {
+        assert!(!warned.stderr.contains(secret), "{warned:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_loose_umask_opens_nothing_and_a_failure_leaves_no_folder_behind() {
+    let relay = TestRelay::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("config.toml");
+    std::fs::write(&old, config_toml(&Keys::generate(), &relay)).unwrap();
+    std::fs::set_permissions(&old, Permissions::from_mode(0o600)).unwrap();
+    let with_umask = |umask: &str| {
+        let mut command = command_of(Path::new("/bin/sh"), folder.path());
+        let script = "umask $1; shift; exec \"$@\"";
+        command.args(["-c", script, "sh", umask, env!("CARGO_BIN_EXE_portico"), "migrate-from-portal"]);
+        command.args(["config.toml", "--into"]).arg(format!("above/{umask}"));
+        command
+    };
+    for umask in ["0", "002", "022", "077"] {
+        let mut failing = with_umask(umask);
+        failing.env("PORTICO_AUTH__MAX_OPEN", "0");
+        let failed = finished(failing).await;
+        assert!(failed.code == 64 && failed.stderr.contains("nothing was written"), "{failed:?}");
+        let above = folder.path().join("above");
+        assert!(!above.exists(), "umask {umask}");
+
+        assert_eq!(finished(with_umask(umask)).await.code, 0, "umask {umask}");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&above), mode(&above.join(umask))), (0o700, 0o700), "umask {umask}");
+        assert_eq!(mode(&above.join(umask).join("service.key")), 0o600);
+        std::fs::remove_dir_all(&above).unwrap();
+    }
 }
 
 #[tokio::test]

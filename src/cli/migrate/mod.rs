@@ -4,12 +4,12 @@ mod written;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::terminal::{plain, say};
+use super::terminal::{note, plain, say};
 use super::{CommandResult, Exit, Failure};
 use crate::config::{self, Overrides, Portal, files};
 use written::Written;
@@ -47,9 +47,23 @@ pub(super) fn run(args: &Args) -> CommandResult {
     let written = written::write(&portal, &plain(&from)).map_err(Failure::usage)?;
     let files = Files::of(&written, &folder);
     files.refuse_what_is_there(args.force)?;
-    files::create_private_dir(&folder).map_err(|error| unwritable(&folder, &error))?;
-    files.put(&folder)?;
+    let made = missing_folders(&folder);
+    let put = files::create_private_dir(&folder)
+        .map_err(|error| unwritable(&folder, &error))
+        .and_then(|_| files.put(&folder));
+    if put.is_err() {
+        // Only those that are empty go.
+        made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+    put?;
 
+    if let (Err(exposed), secrets @ [_, ..]) = (&read.as_secret, &portal.secrets_in_file()[..]) {
+        note!(
+            "portico: warning: {} in {}: {exposed}. Whoever has read it can use what is in it",
+            secrets.join(", "),
+            plain(&from),
+        );
+    }
     portal.variables.values().for_each(|name| say!("read         {name}"));
     files.0.iter().for_each(|file| say!("written      {}", file.path.display()));
     for (key, reason) in &written.left_out {
@@ -62,6 +76,12 @@ pub(super) fn run(args: &Args) -> CommandResult {
     say!("next         portico identity check --config {config}");
     say!("             then stop Portal's daemon, and portico serve --config {config}");
     Ok(Exit::Success)
+}
+
+/// This folder and those above it, as far as they do not exist; the innermost first.
+fn missing_folders(folder: &Path) -> Vec<PathBuf> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && path.symlink_metadata().is_err();
+    folder.ancestors().take_while(is_missing).map(Path::to_owned).collect()
 }
 
 const CONFIG: &str = "portico.toml";
@@ -109,6 +129,8 @@ impl Files {
     fn put(&self, folder: &Path) -> Result<(), Failure> {
         let staged = tempfile::Builder::new()
             .prefix(".portico-migrate-")
+            // What is read from there must be ours alone, whatever the umask lets through.
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(folder)
             .map_err(|error| unwritable(folder, &error))?;
         for file in &self.0 {

@@ -130,20 +130,16 @@ fn local(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
 
 fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
     let mut lines = String::new();
-    let ProfileRules { name, display_name, picture, nip05 } = profile.clone();
-    let none = ProfileRules::default;
-    for (key, value, alone) in [
-        ("name", &name, ProfileRules { name: name.clone(), ..none() }),
-        ("display_name", &display_name, ProfileRules { display_name: display_name.clone(), ..none() }),
-        ("picture", &picture, ProfileRules { picture: picture.clone(), ..none() }),
-        ("nip05", &nip05, ProfileRules { nip05: nip05.clone(), ..none() }),
-    ] {
-        let Some(value) = value else { continue };
-        match alone.check() {
-            Ok(()) => drop(writeln!(lines, "{key} = {}", quoted(value))),
-            Err((key, reason)) => left_out.add(key, reason),
+    let (kept, wrong) = profile.clone().keep_what_fits();
+    let ProfileRules { name, display_name, picture, nip05 } = kept;
+    for (key, value) in
+        [("name", &name), ("display_name", &display_name), ("picture", &picture), ("nip05", &nip05)]
+    {
+        if let Some(value) = value {
+            let _ = writeln!(lines, "{key} = {}", quoted(value));
         }
     }
+    wrong.into_iter().for_each(|(key, reason)| left_out.add(key, reason));
     if !lines.is_empty() {
         let _ = write!(text, "\n[profile]\n{lines}");
     }
@@ -157,24 +153,22 @@ fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
 
 fn webhook(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
     let secret = portal.webhook_secret.as_ref().map(|secret| secret.expose_secret());
-    match (&portal.webhook_url, secret) {
-        (Some(url), Some(secret)) if secret.len() >= MIN_SECRET => {
+    match (&portal.webhook_url, secret, portal.webhook_fault()) {
+        (Some(url), Some(secret), None) => {
             let _ = write!(text, "\n[webhook]\nurl = {}\nsecret = {}\n", quoted(url), quoted(secret));
         }
-        (Some(url), secret) => {
+        (Some(url), _, Some((key, reason))) => {
+            // A URL with a password stays where it is.
+            let url = if key == "webhook.url" { "…".to_owned() } else { url.clone() };
             let _ = write!(
                 text,
                 "\n[webhook]\n# url = {}\n# secret = \"…\"                # at least {MIN_SECRET} bytes; your program checks signatures with it\n",
-                quoted(url)
+                quoted(&url)
             );
-            let reason = match secret {
-                None => "Portico signs every delivery: give webhook.secret, too",
-                Some(_) => "its secret is too short: give both, with a longer one",
-            };
-            left_out.add("webhook.url", reason);
+            left_out.add("webhook.url", format!("{key} {reason}"));
         }
-        (None, Some(_)) => left_out.add("webhook.secret", "there is no webhook.url"),
-        (None, None) => {}
+        (None, _, Some((key, reason))) => left_out.add("webhook.secret", format!("{key} {reason}")),
+        (_, _, None) => {}
     }
 }
 
