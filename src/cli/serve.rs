@@ -18,7 +18,7 @@ use crate::session::KeyFileError;
 #[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \
                         the flag goes first, then the environment, then the file. Keys without a flag are \
                         read from the environment as PORTICO_SECTION__KEY.\n\nSIGTERM and SIGINT drain: \
-                        what was begun is ended, what is open stays open. A second one aborts. SIGHUP reads \
+                        what was begun is ended, what is open stays open. A second one, half a second later, aborts. SIGHUP reads \
                         the list of relays and [profile] again.\n\nUnder systemd, or what speaks like it: readiness, \
                         status, reloads and signs of life are told (NOTIFY_SOCKET, WATCHDOG_USEC), and a \
                         Unix and a TCP socket may be handed over (LISTEN_FDS).")]

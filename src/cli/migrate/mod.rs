@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
 
     if let (Err(exposed), secrets @ [_, ..]) = (&read.as_secret, &portal.secrets_in_file()[..]) {
         note!(
-            "portico: warning: {} in {}: {exposed}. Whoever has read it can use what is in it",
+            "portico: warning: {} in {}: {exposed}. Anybody who has read the file has these secrets",
             secrets.join(", "),
             plain(&from),
         );
