@@ -20,12 +20,12 @@
 //! | `quoted` | what strangers wrote, as errors and logs may repeat it | |
 //! | [`shown`] | a URL without what may be secret in it | |
 //! | [`tls`] | whom we trust when we connect | |
-//! | [`outbound`] | the one way out to web servers that others name | `address`, `tls` |
+//! | [`outbound`] | the one way out to web servers that others name | `address`, `quoted`, `tls` |
 //! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
 //! | [`config`] | flags, environment and files, checked | `address`, `token`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
 //! | [`store`] | what outlives the process | `clock`, `metrics` |
 //! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
-//! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls` |
+//! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls`, `outbound` |
 //! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
 //! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet` |
 //! | [`profile`] | what wallets are told of the service: published, kept, checked | `clock`, `protocol`, `shown`, `quoted`, `tls`, `config`, `lifecycle`, `outbound`, `nip05`, `relay` |

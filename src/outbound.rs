@@ -8,11 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Request, StatusCode, Url};
 
 use crate::address;
+use crate::quoted::one_line;
 use crate::tls::{Tls, TlsFault};
+
+/// Without this header, a server may compress (RFC 9110 §12.5.3), and a bound would not bound.
+pub const UNCOMPRESSED: (HeaderName, HeaderValue) = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+
+/// The names of codings are shorter; one that is not is cut, in characters.
+const MAX_CODING: usize = 40;
 
 /// Why there is no answer. None of them says what was asked: a URL may hold a secret.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +37,8 @@ pub enum OutboundError {
     #[error("no secure connection: {0}")]
     Tls(TlsFault),
     /// The body is compressed, although that was not asked for.
-    #[error("the answer is compressed, although identity was asked for")]
-    Encoded,
+    #[error("the answer is compressed ({0}), although identity was asked for")]
+    Encoded(String),
     /// No connection, no answer, or not in time.
     #[error("{0}")]
     Failed(reqwest::Error),
@@ -42,7 +49,7 @@ impl From<reqwest::Error> for OutboundError {
         if causes(&error).any(|cause| cause.is::<NotPublic>()) {
             return Self::Private;
         }
-        TlsFault::of(&error).map_or_else(|| Self::Failed(error.without_url()), Self::Tls)
+        TlsFault::of_request(&error).map_or_else(|| Self::Failed(error.without_url()), Self::Tls)
     }
 }
 
@@ -101,8 +108,7 @@ impl Outbound {
             .https_only(!allow_private)
             .timeout(timeout)
             .dns_resolver(Arc::new(PublicResolver { allow_private }))
-            // Without this header, a server may compress (RFC 9110 §12.5.3), and a bound would not bound.
-            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
+            .default_headers(HeaderMap::from_iter([UNCOMPRESSED]))
             .build()?;
         Ok(Self { http, allow_private })
     }
@@ -125,8 +131,8 @@ impl Outbound {
         self.check(request.url())?;
         let mut response = self.http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
-            return Err(OutboundError::Encoded);
+        if let Some(coding) = compression(&headers) {
+            return Err(OutboundError::Encoded(coding));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -152,9 +158,12 @@ impl Outbound {
     }
 }
 
-fn is_identity(coding: &HeaderValue) -> bool {
-    let coding = coding.as_bytes().trim_ascii();
-    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+/// By what a body is compressed, if it is; for people.
+pub fn compression(headers: &HeaderMap) -> Option<String> {
+    let codings = headers.get_all(CONTENT_ENCODING).into_iter();
+    let mut names = codings.map(|coding| String::from_utf8_lossy(coding.as_bytes()).trim().to_owned());
+    let name = names.find(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))?;
+    Some(one_line(&name, MAX_CODING))
 }
 
 /// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead to the

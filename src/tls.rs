@@ -12,13 +12,15 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, OtherError, PeerIncompatible, RootCertStore};
 
 /// TLS for outgoing connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     client: Arc<ClientConfig>,
     ca_file: Option<PathBuf>,
+    /// What of the operating system's roots cannot be used.
+    troubles: Arc<[String]>,
 }
 
 /// Why a file of certificates cannot be used.
@@ -52,8 +54,19 @@ pub enum TlsFault {
     #[error("the server's certificate is for another name")]
     WrongName,
     /// The certificate does not chain to any root that is trusted here.
-    #[error("the server's certificate was issued by an unknown CA (tls.ca_file can name one)")]
+    #[error(
+        "the server's certificate is self-signed or was issued by an unknown CA (tls.ca_file can name it)"
+    )]
     UnknownIssuer,
+    /// The certificate is a CA's (RFC 5280 §4.2.1.9), and no server's. Self-signed ones often are.
+    #[error(
+        "the server's certificate is a CA's own certificate, as self-signed ones often are: give the server one of \
+         its own, issued by that CA (tls.ca_file can name the CA)"
+    )]
+    CaCertificate,
+    /// The certificate is of X.509 version 1 or 2.
+    #[error("the server's certificate is of an old version of X.509; it has to be of version 3")]
+    OldCertificate,
     /// The certificate is bad in another way.
     #[error("the server's certificate is not acceptable")]
     BadCertificate,
@@ -63,6 +76,12 @@ pub enum TlsFault {
     /// What the server sent is not TLS.
     #[error("the server does not speak TLS")]
     NotTls,
+    /// The server hung up in the handshake, without a word.
+    #[error("the server ended the connection during the TLS handshake; does it speak TLS?")]
+    Ended,
+    /// The server said no.
+    #[error("the server refused the TLS connection with the alert {}", alert_name(*.0))]
+    Alert(AlertDescription),
     /// Client and server did not agree.
     #[error("the TLS handshake failed")]
     Failed,
@@ -76,25 +95,33 @@ impl TlsFault {
             Self::NotYetValid => "tls_certificate_not_yet_valid",
             Self::WrongName => "tls_certificate_wrong_name",
             Self::UnknownIssuer => "tls_unknown_issuer",
-            Self::BadCertificate => "tls_bad_certificate",
+            Self::CaCertificate => "tls_ca_certificate",
+            Self::BadCertificate | Self::OldCertificate => "tls_bad_certificate",
             Self::OldVersion => "tls_old_version",
             Self::NotTls => "tls_not_spoken",
-            Self::Failed => "tls_failed",
+            Self::Ended => "tls_handshake_ended",
+            Self::Alert(_) | Self::Failed => "tls_failed",
         }
     }
 
     /// What was wrong with TLS, if that is what an error is about.
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(error) = error.downcast_ref::<rustls::Error>() {
-                return Some(Self::of_rustls(error));
-            }
-            // The source of an error of the operating system's is that of what it wraps, which is left out.
-            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
-        }
-        None
+        causes(error).find_map(|error| error.downcast_ref().map(Self::of_rustls))
+    }
+
+    /// The same of an error of the handshake, in which the end of the connection is such a fault.
+    pub fn of_handshake(error: &(dyn Error + 'static)) -> Option<Self> {
+        let has_ended = |error: &io::Error| {
+            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+            matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+        };
+        let ended = || causes(error).any(|error| error.downcast_ref().is_some_and(has_ended));
+        Self::of(error).or_else(|| ended().then_some(Self::Ended))
+    }
+
+    /// The same of a failed request to a web server.
+    pub fn of_request(error: &reqwest::Error) -> Option<Self> {
+        if error.is_connect() { Self::of_handshake(error) } else { Self::of(error) }
     }
 
     fn of_rustls(error: &rustls::Error) -> Self {
@@ -106,6 +133,11 @@ impl TlsFault {
                 Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => Self::WrongName,
                 // A CA of the same name that did not sign it is another one.
                 Certificate::UnknownIssuer | Certificate::BadSignature => Self::UnknownIssuer,
+                Certificate::Other(OtherError(error)) => match error.downcast_ref() {
+                    Some(webpki::Error::CaUsedAsEndEntity) => Self::CaCertificate,
+                    Some(webpki::Error::UnsupportedCertVersion) => Self::OldCertificate,
+                    _ => Self::BadCertificate,
+                },
                 _ => Self::BadCertificate,
             },
             rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
@@ -114,10 +146,32 @@ impl TlsFault {
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
             ) => Self::OldVersion,
             rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => Self::WrongName,
+            rustls::Error::AlertReceived(alert) => Self::Alert(*alert),
             rustls::Error::InvalidMessage(_) => Self::NotTls,
             _ => Self::Failed,
         }
     }
+}
+
+/// An error, and all that it wraps.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        // The source of an error of the operating system's is that of what it wraps, which is left out.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+/// As the RFCs write it.
+fn alert_name(alert: AlertDescription) -> String {
+    let name = format!("{alert:?}");
+    let begins = |at: usize| name[..at].ends_with(|before: char| before.is_ascii_lowercase());
+    let letters = name.char_indices().flat_map(|(at, letter)| {
+        let gap = (letter.is_ascii_uppercase() && begins(at)).then_some('_');
+        gap.into_iter().chain([letter.to_ascii_lowercase()])
+    });
+    letters.collect()
 }
 
 impl Tls {
@@ -126,14 +180,27 @@ impl Tls {
     /// # Errors
     /// [`CaFileError`].
     pub fn with_ca_file(path: &Path, pem: &[u8]) -> Result<Self, CaFileError> {
-        let mut roots = common_roots();
+        let (mut roots, troubles) = common_roots();
         add_own(&mut roots, path, pem)?;
-        Ok(Self { client: client(roots), ca_file: Some(path.to_owned()) })
+        Ok(Self { client: client(roots), ca_file: Some(path.to_owned()), troubles })
     }
 
     /// The file with the operator's own roots, if there is one.
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
+    }
+
+    /// Puts into the log what of the operating system's roots cannot be used. (They are read before there is a log.)
+    pub fn log_troubles(&self) {
+        // Where the operator names them they are meant to be there.
+        let are_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+        for error in &*self.troubles {
+            if are_named {
+                tracing::warn!(error, "roots that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used");
+            } else {
+                tracing::debug!(error, "some roots of the operating system cannot be used");
+            }
+        }
     }
 
     /// For connections that are made by hand.
@@ -154,8 +221,11 @@ impl Tls {
 /// The roots that are built in, and the operating system's.
 impl Default for Tls {
     fn default() -> Self {
-        static COMMON: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| client(common_roots()));
-        Self { client: Arc::clone(&COMMON), ca_file: None }
+        static COMMON: LazyLock<Tls> = LazyLock::new(|| {
+            let (roots, troubles) = common_roots();
+            Tls { client: client(roots), ca_file: None, troubles }
+        });
+        COMMON.clone()
     }
 }
 
@@ -165,15 +235,13 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn common_roots() -> RootCertStore {
+/// … and what of the operating system's cannot be used.
+fn common_roots() -> (RootCertStore, Arc<[String]>) {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // What is missing or malformed there leaves the others: containers often have none at all.
     let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::debug!(%error, "some roots of the operating system cannot be used");
-    }
     roots.add_parsable_certificates(system.certs);
-    roots
+    (roots, system.errors.iter().map(ToString::to_string).collect())
 }
 
 fn add_own(roots: &mut RootCertStore, path: &Path, pem: &[u8]) -> Result<(), CaFileError> {
@@ -240,5 +308,20 @@ mod tests {
         let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, inside));
         assert_eq!(TlsFault::of(&wrapped), Some(TlsFault::UnknownIssuer));
         assert_eq!(TlsFault::of(&io::Error::other("x")), None);
+        let end = io::Error::other(io::Error::from(io::ErrorKind::UnexpectedEof));
+        assert_eq!((TlsFault::of(&end), TlsFault::of_handshake(&end)), (None, Some(TlsFault::Ended)));
+        assert_eq!(TlsFault::of_handshake(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+    }
+
+    #[test]
+    fn an_alert_is_told_by_its_name() {
+        for (alert, name) in [
+            (AlertDescription::HandshakeFailure, "handshake_failure"),
+            (AlertDescription::UnknownCA, "unknown_ca"),
+            (AlertDescription::InternalError, "internal_error"),
+        ] {
+            let fault = TlsFault::of_rustls(&rustls::Error::AlertReceived(alert));
+            assert!(fault.to_string().ends_with(&format!("the alert {name}")), "{fault}");
+        }
     }
 }

@@ -123,6 +123,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         auth.clock_jumped(jump);
     }
     let thirdweb = wallets::thirdweb(config, &auth, &store, &clock)?;
+    config.tls.log_troubles();
     if book.is_none() && config.wallets.names().len() > 1 {
         tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
     }

@@ -7,10 +7,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use nostr_sdk::prelude::Url;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use url::Host;
 
 use super::error::LinkError;
@@ -72,12 +76,28 @@ pub(super) async fn dial(url: &Url, terms: &Terms, tls: &Tls) -> Result<Socket, 
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(terms.max_message))
         .max_frame_size(Some(terms.max_message));
-    let connector = (url.scheme() == "wss").then(|| Connector::Rustls(tls.client()));
-    let handshake =
-        tokio_tungstenite::client_async_tls_with_config(url.as_str(), stream, Some(config), connector);
-    // Boxed: the future of a TLS handshake is large.
-    let (socket, _) = Box::pin(handshake).await.map_err(|error| explain(&error))?;
+    let stream = if url.scheme() == "wss" {
+        // Boxed: the future of a TLS handshake is large.
+        MaybeTlsStream::Rustls(Box::pin(secure(url, stream, tls)).await?)
+    } else {
+        MaybeTlsStream::Plain(stream)
+    };
+    let handshake = tokio_tungstenite::client_async_with_config(url.as_str(), stream, Some(config));
+    let (socket, _) = handshake.await.map_err(|error| explain(&error))?;
     Ok(socket)
+}
+
+async fn secure<S>(url: &Url, stream: S, tls: &Tls) -> Result<TlsStream<S>, LinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let host = url.host_str().ok_or(LinkError::NoHost)?.trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(host).map_err(|_| LinkError::Tls(TlsFault::Failed))?;
+    let connecting = TlsConnector::from(tls.client()).connect(name, stream);
+    connecting.await.map_err(|error| {
+        let fault = TlsFault::of_handshake(&error);
+        fault.map_or_else(|| LinkError::Unreachable(error.kind()), LinkError::Tls)
+    })
 }
 
 async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, LinkError> {

@@ -150,7 +150,7 @@ async fn drain(response: &mut Response) -> reqwest::Result<()> {
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    if let Some(fault) = TlsFault::of(error) {
+    if let Some(fault) = TlsFault::of_request(error) {
         Failure::Tls(fault)
     } else if error.is_timeout() {
         Failure::TimedOut

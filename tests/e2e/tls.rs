@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use nostr_sdk::Keys;
+use rcgen::{BasicConstraints, IsCa};
 use serde_json::{Value, json};
 
 use crate::sessions::SESSIONS;
-use crate::support::ca::{Ca, Flaw, TlsFront};
+use crate::support::ca::{Ca, Flaw, TlsFront, self_signed};
 use crate::support::daemon::{Daemon, Plan};
 use crate::support::domain::domain;
 use crate::support::issuer::{Issuer, Key};
@@ -16,13 +17,15 @@ use crate::support::program::{finished, portico};
 use crate::support::relay::TestRelay;
 
 /// The faults of a server, and what each is told as.
-const FLAWS: [(Flaw, &str, &str); 6] = [
+const FLAWS: [(Flaw, &str, &str); 8] = [
     (Flaw::Expired, "tls_certificate_expired", "has expired"),
     (Flaw::NotYetValid, "tls_certificate_not_yet_valid", "not valid yet"),
     (Flaw::WrongName, "tls_certificate_wrong_name", "for another name"),
     (Flaw::OldTls, "tls_old_version", "neither TLS 1.2 nor TLS 1.3"),
     (Flaw::AnswersInOldTls, "tls_old_version", "neither TLS 1.2 nor TLS 1.3"),
     (Flaw::NoTls, "tls_not_spoken", "does not speak TLS"),
+    (Flaw::HangsUp, "tls_handshake_ended", "does it speak TLS?"),
+    (Flaw::Refuses, "tls_failed", "the alert handshake_failure"),
 ];
 
 /// Lists relays behind these; the `[tls]` section names the CA.
@@ -78,6 +81,13 @@ async fn each_fault_of_a_server_is_told_as_what_it_is_in_the_log_in_relays_and_b
     }
     let foreign = Ca::new().before(relay.address(), Flaw::Nothing).await;
     fronts.push((foreign, "tls_unknown_issuer", "unknown CA"));
+    for is_ca in [IsCa::NoCa, IsCa::ExplicitNoCa] {
+        let front = self_signed(is_ca, relay.address()).await;
+        fronts.push((front, "tls_unknown_issuer", "self-signed or was issued by an unknown CA (tls.ca_file"));
+    }
+    let front = self_signed(IsCa::Ca(BasicConstraints::Unconstrained), relay.address()).await;
+    fronts.push((front, "tls_ca_certificate", "self-signed ones often are"));
+    fronts.push((ca.itself_before(relay.address()).await, "tls_ca_certificate", "a CA's own certificate"));
     let all: Vec<&TlsFront> = fronts.iter().map(|(front, ..)| front).collect();
     let daemon = on(&all, &ca).start().await;
     for (front, code, words) in &fronts {
@@ -193,4 +203,11 @@ async fn a_ca_file_that_cannot_be_used_is_a_mistake_in_the_configuration() {
             assert!(said.contains("ca.pem") && said.contains("portico.toml"), "{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn roots_of_the_operating_system_that_cannot_be_read_are_told_at_the_start_where_they_are_named() {
+    let daemon = Daemon::offline().with_env("SSL_CERT_FILE", "/nowhere/roots.pem").start().await;
+    daemon.until_logged("SSL_CERT_FILE").await;
+    daemon.until_logged("/nowhere/roots.pem").await;
 }

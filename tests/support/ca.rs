@@ -9,7 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +34,10 @@ pub(crate) enum Flaw {
     /// It answers in TLS 1.1, whatever it is asked for.
     AnswersInOldTls,
     NoTls,
+    /// It hangs up when the client has begun.
+    HangsUp,
+    /// It ends the handshake with `handshake_failure`, as where no cipher is in common.
+    Refuses,
 }
 
 /// A server that ends TLS before another one. It stops when it is dropped.
@@ -71,19 +75,14 @@ impl Ca {
         Connector::Rustls(Arc::new(config))
     }
 
+    /// The same, but the server shows the CA's own certificate.
+    pub(crate) async fn itself_before(&self, behind: SocketAddr) -> TlsFront {
+        serving(config(self.issuer.der(), self.issuer.key()), behind, Flaw::Nothing).await
+    }
+
     /// TLS on a port of its own, before the plain server at `behind`.
     pub(crate) async fn before(&self, behind: SocketAddr, flaw: Flaw) -> TlsFront {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(self.server(flaw)));
-        let stop = CancellationToken::new();
-        let accepting = async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, acceptor.clone(), behind, flaw));
-            }
-        };
-        tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
-        TlsFront { address, _stop: stop.drop_guard() }
+        serving(self.server(flaw), behind, flaw).await
     }
 
     fn server(&self, flaw: Flaw) -> ServerConfig {
@@ -97,12 +96,36 @@ impl Ca {
         };
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap()
+        config(certificate.der(), &key)
     }
+}
+
+fn config(certificate: &CertificateDer<'static>, key: &KeyPair) -> ServerConfig {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap()
+}
+
+/// A server with a certificate of nobody's but its own, as `openssl req -x509` makes them.
+pub(crate) async fn self_signed(is_ca: IsCa, behind: SocketAddr) -> TlsFront {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = is_ca;
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    serving(config(certificate.der(), &key), behind, Flaw::Nothing).await
+}
+
+async fn serving(config: ServerConfig, behind: SocketAddr, flaw: Flaw) -> TlsFront {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let stop = CancellationToken::new();
+    let accepting = async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, acceptor.clone(), behind, flaw));
+        }
+    };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+    TlsFront { address, _stop: stop.drop_guard() }
 }
 
 impl TlsFront {
@@ -121,6 +144,8 @@ async fn serve(
     let answer: &[u8] = match flaw {
         Flaw::OldTls => &[21, 3, 2, 0, 2, 2, 70],
         Flaw::AnswersInOldTls => &server_hello_of_tls_1_1(),
+        Flaw::HangsUp => b"",
+        Flaw::Refuses => &[21, 3, 3, 0, 2, 2, 40],
         Flaw::NoTls => b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
         _ => {
             let mut secure = acceptor.accept(stream).await?;
@@ -130,6 +155,9 @@ async fn serve(
         }
     };
     let _ = stream.read(&mut [0; 4096]).await?;
+    if flaw == Flaw::HangsUp {
+        return Ok(());
+    }
     stream.write_all(answer).await?;
     // Until the client hangs up: it reads what was sent before.
     while stream.read(&mut [0; 4096]).await? > 0 {}

@@ -33,6 +33,7 @@ async fn each_fault_of_the_receivers_server_is_told_as_what_it_is() {
         (Flaw::WrongName, "tls_certificate_wrong_name", "certificate is for another name"),
         (Flaw::OldTls, "tls_old_version", "neither TLS 1.2 nor TLS 1.3"),
         (Flaw::NoTls, "tls_not_spoken", "does not speak TLS"),
+        (Flaw::HangsUp, "tls_handshake_ended", "ended the connection"),
         (Flaw::Nothing, "tls_unknown_issuer", "tls.ca_file"),
     ] {
         let foreign = Ca::new();
