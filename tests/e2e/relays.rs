@@ -39,6 +39,19 @@ async fn a_relay_that_forwards_is_fit_and_says_what_it_allows() {
 }
 
 #[tokio::test]
+async fn an_information_document_that_cannot_be_taken_is_told_with_what_is_wrong_with_it() {
+    let large: &str = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000)).leak();
+    for (faults, words) in [
+        (TestRelay::with().tells(large), "larger than 65536 bytes"),
+        (TestRelay::with().tells("\u{1f}\u{8b}").compressed_by("gzip"), "compressed (gzip)"),
+        (TestRelay::with().tells("<html>"), "malformed"),
+    ] {
+        let (_, found) = checkup(faults).await;
+        assert!(found["information"]["error"].as_str().unwrap().contains(words), "{words}: {found}");
+    }
+}
+
+#[tokio::test]
 async fn a_relay_is_fit_without_ok_for_ephemeral_events_with_one_subscription_and_with_a_login() {
     let faults = TestRelay::with().no_ok_for_ephemeral().max_subs(1).requires_auth();
     let (code, found) = checkup(faults).await;

@@ -249,17 +249,23 @@ async fn asks_for_information(stream: &TcpStream) -> bool {
     String::from_utf8_lossy(&head[..read]).contains("application/nostr+json")
 }
 
-async fn inform(mut stream: TcpStream, information: Option<&str>) {
-    let Some(document) = information else { return };
+async fn inform(mut stream: TcpStream, faults: &Faults) {
+    let Some(document) = faults.information else { return };
+    let mut request = [0; 2048];
+    let read = stream.read(&mut request).await.unwrap_or_default();
+    let asks_plain = String::from_utf8_lossy(&request[..read]).contains("accept-encoding: identity\r\n");
+    // Servers in the field compress unless they are asked not to.
+    let coding = faults.coding.unwrap_or(if asks_plain { "identity" } else { "br" });
     let length = document.len();
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{document}");
-    let _ = stream.read(&mut [0; 2048]).await;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n{document}"
+    );
     let _ = stream.write_all(answer.as_bytes()).await;
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     if asks_for_information(&stream).await {
-        return inform(stream, shared.faults.information).await;
+        return inform(stream, &shared.faults).await;
     }
     let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
     let (mut sink, mut stream) = socket.split();

@@ -1,12 +1,15 @@
 //! What a relay tells of itself (NIP-11).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use nostr_sdk::prelude::{RelayUrl, Url};
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::outbound::{UNCOMPRESSED, compression};
 use crate::relay::listen::shortened;
 use crate::tls::Tls;
 
@@ -37,6 +40,9 @@ pub struct Information {
     pub min_pow_difficulty: Option<u64>,
 }
 
+/// Fields of an object, none of them read yet: what one holds is nothing to the others.
+type Fields<'a> = HashMap<String, &'a RawValue>;
+
 /// Why there is no information.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InformationError {
@@ -46,7 +52,13 @@ pub enum InformationError {
     /// It has none, or does not give it.
     #[error("it gives no information document (NIP-11)")]
     Unavailable,
-    /// The document is no such document, or larger than 64 KiB.
+    /// The document is larger than this, in bytes.
+    #[error("its information document (NIP-11) is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The document is compressed by this, although that was not asked for.
+    #[error("its information document (NIP-11) is compressed ({0}), although identity was asked for")]
+    Compressed(String),
+    /// The document is no such document.
     #[error("its information document (NIP-11) is malformed")]
     Malformed,
 }
@@ -62,13 +74,17 @@ pub(super) async fn fetch(
     let scheme = if url.scheme() == "wss" { "https" } else { "http" };
     url.set_scheme(scheme).map_err(|()| InformationError::Unavailable)?;
     let http = tls.http().timeout(patience).build().map_err(unavailable)?;
-    let asked = http.get(url).header(ACCEPT, HeaderValue::from_static("application/nostr+json"));
+    let headers = [(ACCEPT, HeaderValue::from_static("application/nostr+json")), UNCOMPRESSED];
+    let asked = http.get(url).headers(HeaderMap::from_iter(headers));
     let answer = asked.send().await.and_then(reqwest::Response::error_for_status);
     let mut answer = answer.map_err(unavailable)?;
+    if let Some(coding) = compression(answer.headers()) {
+        return Err(InformationError::Compressed(coding));
+    }
     let mut document = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
         if document.len() + chunk.len() > MAX_DOCUMENT {
-            return Err(InformationError::Malformed);
+            return Err(InformationError::TooLarge(MAX_DOCUMENT));
         }
         document.extend_from_slice(&chunk);
     }
@@ -78,26 +94,33 @@ pub(super) async fn fetch(
 /// Reads each field for itself: one that makes no sense leaves the others as they are.
 fn read(document: &[u8]) -> Option<Information> {
     let text = String::from_utf8_lossy(document);
-    let document: Map<String, Value> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
-    let none = Map::new();
-    let limits = document.get("limitation").and_then(Value::as_object).unwrap_or(&none);
+    let document: Fields<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    let limits = document.get("limitation").and_then(|limits| serde_json::from_str(limits.get()).ok());
+    let limits: Fields<'_> = limits.unwrap_or_default();
     let software: Vec<_> =
-        ["software", "version"].iter().filter_map(|key| words(document.get(*key))).collect();
+        ["software", "version"].iter().filter_map(|key| words(value(&document, key))).collect();
+    let number = |key| number(value(&limits, key).as_ref());
+    let yes = |key| yes(value(&limits, key).as_ref());
     Some(Information {
-        name: words(document.get("name")).map(|name| shortened(&name)),
+        name: words(value(&document, "name")).map(|name| shortened(&name)),
         software: (!software.is_empty()).then(|| shortened(&software.join(" "))),
-        max_subscriptions: number(limits.get("max_subscriptions")),
-        max_message_length: number(limits.get("max_message_length")),
-        created_at_lower_limit: number(limits.get("created_at_lower_limit")),
-        auth_required: yes(limits.get("auth_required")),
-        payment_required: yes(limits.get("payment_required")),
-        min_pow_difficulty: number(limits.get("min_pow_difficulty")).filter(|bits| *bits > 0),
+        max_subscriptions: number("max_subscriptions"),
+        max_message_length: number("max_message_length"),
+        created_at_lower_limit: number("created_at_lower_limit"),
+        auth_required: yes("auth_required"),
+        payment_required: yes("payment_required"),
+        min_pow_difficulty: number("min_pow_difficulty").filter(|bits| *bits > 0),
     })
 }
 
-fn words(value: Option<&Value>) -> Option<String> {
+/// What a field says, if it can be read.
+fn value(fields: &Fields<'_>, key: &str) -> Option<Value> {
+    serde_json::from_str(fields.get(key)?.get()).ok()
+}
+
+fn words(value: Option<Value>) -> Option<String> {
     match value? {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -169,6 +192,22 @@ mod tests {
         ] {
             let found = read(document).unwrap();
             assert_eq!((found.name.as_deref(), found.max_subscriptions), (Some("r"), Some(20)));
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for foreign in [&deep, r#""\ud800""#, "1e400", r#"{"a":1e999}"#] {
+            for document in [
+                format!(
+                    r#"{{"x":{foreign},"name":"r","limitation":{{"max_subscriptions":20,"x":{foreign}}}}}"#
+                ),
+                format!(r#"{{"name":"r","limitation":{{"max_subscriptions":20}},"software":{foreign}}}"#),
+            ] {
+                let found = read(document.as_bytes()).unwrap();
+                assert_eq!(
+                    (found.name.as_deref(), found.max_subscriptions),
+                    (Some("r"), Some(20)),
+                    "{document}"
+                );
+            }
         }
         assert_eq!(read(br#"{"software":"x","version":2}"#).unwrap().software.as_deref(), Some("x 2"));
     }

@@ -18,6 +18,7 @@ pub(crate) struct Faults {
     pub(super) refuses_older_than: Option<u64>,
     pub(super) keeps_ephemeral: bool,
     pub(super) information: Option<&'static str>,
+    pub(super) coding: Option<&'static str>,
     terse: bool,
     instead_of_eose: Option<&'static str>,
     once: Option<Arc<AtomicBool>>,
@@ -63,6 +64,12 @@ impl Faults {
     /// Answers HTTP with this information document (NIP-11); without one, not at all.
     pub(crate) fn tells(mut self, information: &'static str) -> Self {
         self.information = Some(information);
+        self
+    }
+
+    /// … and says that it is compressed so, whatever it was asked for.
+    pub(crate) fn compressed_by(mut self, coding: &'static str) -> Self {
+        self.coding = Some(coding);
         self
     }
 
