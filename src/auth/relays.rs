@@ -65,7 +65,8 @@ impl Auth {
         self.to_the_end(async move { auth.add(url).await }).await
     }
 
-    /// Removes a relay, now and after every restart, wherever it came from but a wallet.
+    /// Removes a relay, now and after every restart, wherever it came from but a wallet. It may be named as it is
+    /// shown.
     pub async fn remove_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
         let auth = Arc::clone(self);
@@ -91,8 +92,13 @@ impl Auth {
         Ok(url)
     }
 
-    async fn remove(&self, url: RelayUrl) -> Result<RelayUrl> {
+    async fn remove(&self, named: RelayUrl) -> Result<RelayUrl> {
         let listed = self.listed_relays.lock().await;
+        let known: Vec<_> =
+            listed.iter().map(|entry| entry.url.clone()).chain(self.own_relays().map(|it| it.url)).collect();
+        let is_shown = |url: &&RelayUrl| shown::relay(url) == named.to_string();
+        let url = known.iter().find(|url| **url == named).or_else(|| known.iter().find(is_shown));
+        let url = url.unwrap_or(&named).clone();
         if find(&listed, &url).is_some() {
             self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
         } else if self.own_relays().any(|relay| relay.url == url) {
@@ -103,7 +109,8 @@ impl Auth {
         self.relays.remove(&url).await?;
         tracing::info!(relay = %shown::relay(&url), "relay removed");
         self.warn_if_nobody_can_log_in();
-        Ok(url)
+        // Who named it as it is shown need not know more.
+        Ok(named)
     }
 
     pub(super) fn warn_if_nobody_can_log_in(&self) {
