@@ -22,6 +22,8 @@ pub struct RelayReport {
     pub last_error_code: Option<&'static str>,
     /// What it last had to say for people (`NOTICE`), shortened.
     pub last_notice: Option<String>,
+    /// Why it last refused an event, shortened; empty if it gave no reason.
+    pub last_refusal: Option<String>,
     /// How long the last ping took to be answered, in milliseconds.
     pub latency_ms: Option<f64>,
     /// How often it closed our subscription, or did not confirm it.
@@ -58,6 +60,7 @@ impl RelayReport {
             last_error: health.last_error.as_ref().map(ToString::to_string),
             last_error_code: health.last_error.as_ref().map(LinkError::code),
             last_notice: health.last_notice,
+            last_refusal: health.last_refusal,
             // Whole microseconds: more digits would only look exact.
             latency_ms: health.latency.map(|time| (time.as_micros() as f64) / 1000.0),
             ..Self::new(&health.url, origin, state, health.counters)
@@ -77,6 +80,7 @@ impl RelayReport {
             last_error: None,
             last_error_code: None,
             last_notice: None,
+            last_refusal: None,
             latency_ms: None,
             closed: counters.closed,
             notices: counters.notices,

@@ -111,12 +111,12 @@ async fn list(args: &List) -> CommandResult {
         ("FORGED", width("forged")),
         ("LAST ERROR", 0),
     ]);
-    for relay in relays {
+    for report in relays {
         let [url, origin, state, sent, accepted, refused, received, forged] =
             ["relay", "origin", "state", "sent", "accepted", "refused", "received", "forged"]
-                .map(|name| text(&relay[name]));
-        let latency = relay["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
-        let error = plain(relay["last_error"].as_str().unwrap_or_default());
+                .map(|name| text(&report[name]));
+        let latency = report["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
+        let error = plain(report["last_error"].as_str().unwrap_or_default());
         table.row(
             [url, origin, state, latency, sent, accepted, refused, received, forged, error],
             |[url, origin, state, latency, sent, accepted, refused, received, forged, error]| {
@@ -126,8 +126,11 @@ async fn list(args: &List) -> CommandResult {
                 )
             },
         );
-        if let Some(notice) = relay["last_notice"].as_str().filter(|notice| !notice.is_empty()) {
-            say!("  its last notice: {}", plain(notice));
+        if let Some(notice) = report["last_notice"].as_str() {
+            say!("  its last notice: {}", plain(relay::told(notice)));
+        }
+        if let Some(reason) = report["last_refusal"].as_str() {
+            say!("  its last refusal of an event: {}", plain(relay::stated(reason)));
         }
     }
     Ok(Exit::Success)

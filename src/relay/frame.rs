@@ -84,7 +84,7 @@ enum Element<'a> {
     Text(Cow<'a, str>),
     /// The beginning of a text that is too long, or has no end. Escapes are as they stand.
     LongText(&'a str),
-    /// As it stands; of an object or an array the beginning.
+    /// As it stands; of an object or an array that is too long, or has no end, the beginning.
     Other(&'a str),
 }
 
@@ -107,7 +107,7 @@ impl<'a> Iterator for Elements<'a> {
         let head = beginning(text.unwrap_or(rest));
         if text.is_none() {
             let is_nested = head.starts_with(['[', '{']);
-            let end = if is_nested { None } else { head.find([',', ']']) };
+            let end = if is_nested { end_of_nested(head) } else { head.find([',', ']']) };
             self.rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
             let value = end.and_then(|end| head.get(..end)).unwrap_or(head).trim_ascii_end();
             return (!value.is_empty()).then_some(Element::Other(value));
@@ -132,6 +132,22 @@ fn end_of_text(text: &str) -> Option<usize> {
         escaped = byte == b'\\' && !escaped;
         ends
     })
+}
+
+/// Where an object or an array has ended.
+fn end_of_nested(value: &str) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    let last = value.bytes().position(|byte| {
+        match byte {
+            b'"' if !escaped => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        escaped = in_text && byte == b'\\' && !escaped;
+        depth == 0
+    });
+    last.map(|last| last + 1)
 }
 
 /// What stands between the quotes of a text, as it is meant; as it stands, if that is not well-formed.
@@ -193,7 +209,7 @@ mod tests {
             (r#"["CLOSED","sub",null]"#, closed(Some("sub"), "")),
             (r#"["CLOSED","sub",-1.5e3]"#, closed(Some("sub"), "-1.5e3")),
             (r#"["CLOSED","sub",false , 3]"#, closed(Some("sub"), "false")),
-            (r#"["CLOSED","sub",{"code":1}]"#, closed(Some("sub"), r#"{"code":1}]"#)),
+            (r#"["CLOSED","sub",{"code":1}]"#, closed(Some("sub"), r#"{"code":1}"#)),
             (r#"["CLOSED","s\u0075b","\u0065rror: x"]"#, closed(Some("sub"), "error: x")),
             (r#"["\u0043LOSED" , "sub" ]"#, closed(Some("sub"), "")),
             (r#"["CLOSED"]"#, closed(None, "")),
@@ -210,6 +226,9 @@ mod tests {
             (r#"["NOTICE"]"#, notice("")),
             (r#"["NOTICE",null]"#, notice("")),
             (r#"["NOTICE",500]"#, notice("500")),
+            (r#"["NOTICE",{"a":["]}\"",{}]} , 2]"#, notice(r#"{"a":["]}\"",{}]}"#)),
+            (r#"["NOTICE",[1]]"#, notice("[1]")),
+            (r#"["NOTICE",[1"#, notice("[1")),
             (r#"["NOTICE","a","b"]"#, notice("a")),
             (r#"["NOTICE","lone \ud800"]"#, notice(r"lone \ud800")),
         ];

@@ -53,6 +53,8 @@ pub struct RelayHealth {
     pub last_error: Option<LinkError>,
     /// What it last had to say (`NOTICE`), shortened, for people.
     pub last_notice: Option<String>,
+    /// Why it last refused an event (`OK` with `false`), shortened, for people; it may be empty.
+    pub last_refusal: Option<String>,
     /// What has passed since it was added.
     pub counters: Counters,
     /// Event frames that wait to be looked at.
@@ -144,6 +146,7 @@ pub(super) struct Status {
     pub(super) since: Timestamp,
     pub(super) last_error: Option<LinkError>,
     pub(super) last_notice: Option<String>,
+    pub(super) last_refusal: Option<String>,
     /// When a notice last went into the log.
     notice_logged: Option<Instant>,
     pub(super) latency: Option<Duration>,
@@ -158,6 +161,7 @@ impl Health {
             since: now,
             last_error: None,
             last_notice: None,
+            last_refusal: None,
             notice_logged: None,
             latency: None,
             pinged: None,
@@ -202,6 +206,12 @@ impl Health {
             status.notice_logged = Some(now);
         }
         is_due
+    }
+
+    /// It refused an event.
+    pub(super) fn refused(&self, reason: &str) {
+        self.tally.refused.up();
+        self.lock().last_refusal = Some(reason.to_owned());
     }
 
     /// A ping went out.

@@ -244,6 +244,7 @@ impl Link {
             latency: status.latency,
             last_error: status.last_error,
             last_notice: status.last_notice,
+            last_refusal: status.last_refusal,
             counters: self.tap.health.tally.read(),
             queued: self.tap.events.len(),
         }

@@ -142,11 +142,10 @@ impl Link {
     async fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str, inbox: &Inbox) {
         let refusal = refusal::classify(reason);
         let accepted = accepted || refusal == Refusal::Known;
-        let tally = &self.tap.health.tally;
         if accepted {
-            tally.accepted.up()
+            self.tap.health.tally.accepted.up();
         } else {
-            tally.refused.up()
+            self.tap.health.refused(reason);
         }
         if let Some((_, waiting)) = self.verdicts.remove(&id) {
             // Whoever waited may have given up.

@@ -160,6 +160,12 @@ async fn an_answer_without_its_last_element_counts() {
             })
             .await;
     }
+    let refused = format!(r#"["OK","{}",false,"blocked: a\nb{}"]"#, "b".repeat(64), "x".repeat(9000));
+    relay.inject(&refused);
+    bench.until(&relay, "a refusal", |health| health.counters.refused == 2).await;
+    let reason = bench.health(&relay).last_refusal.unwrap();
+    assert!(reason.starts_with("blocked: a") && reason.len() <= 200, "{reason}");
+    assert!(!reason.contains(char::is_control), "{reason}");
 }
 
 #[tokio::test]
