@@ -27,7 +27,7 @@
 //! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
 //! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls`, `outbound` |
 //! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
-//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet` |
+//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet`, `quoted` |
 //! | [`profile`] | what wallets are told of the service: published, kept, checked | `clock`, `protocol`, `shown`, `quoted`, `tls`, `config`, `lifecycle`, `outbound`, `nip05`, `relay` |
 //! | [`webhook`] | events posted to the operator's own program | `clock`, `config`, `lifecycle`, `metrics`, `store`, `events`, `tls` |
 //! | [`auth`] | the service itself | `clock`, `token`, `protocol`, `config`, `lifecycle`, `metrics`, `store`, `relay`, `events`, `wallet`, `session`, `outbound`, `nip05`, `shown`, `tls`, `quoted` |

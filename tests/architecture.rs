@@ -28,7 +28,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "tls"]),
     (
         "session",
-        &["clock", "protocol", "access", "config", "lifecycle", "metrics", "store", "events", "wallet"],
+        &[
+            "clock",
+            "protocol",
+            "access",
+            "config",
+            "lifecycle",
+            "metrics",
+            "store",
+            "events",
+            "wallet",
+            "quoted",
+        ],
     ),
     (
         "auth",

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::MAX_BODY;
 use super::envelope::ApiError;
 use super::guard::Peer;
+use super::mistake::without_values;
 use super::object::Object;
 use crate::auth::is_curve_point;
 use crate::session::Actor;
@@ -76,7 +77,7 @@ fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     let read = serde_json::from_slice(text).map(|Object(value)| value);
     read.map_err(|error| match error.classify() {
         Category::Syntax | Category::Eof => ApiError::bad_request("the body must be JSON"),
-        _ => ApiError::bad_request(format!("body: {error}")),
+        _ => ApiError::bad_request(format!("body: {}", without_values(&error.to_string()))),
     })
 }
 
@@ -207,7 +208,7 @@ fn peer(parts: &Parts) -> Result<Peer, ApiError> {
 /// What is wrong with a part of the URL, without the words that axum puts around it.
 fn wrong(part: &str, error: &dyn Error) -> ApiError {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    ApiError::bad_request(format!("{part}: {reason}"))
+    ApiError::bad_request(format!("{part}: {}", without_values(&reason)))
 }
 
 /// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.

@@ -14,6 +14,7 @@ mod guard;
 mod handed_over;
 mod head;
 mod listen;
+mod mistake;
 mod object;
 mod observe;
 mod openapi;

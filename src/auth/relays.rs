@@ -12,6 +12,7 @@ use super::scans::is_plain;
 use super::{Auth, AuthError, Result};
 use crate::config::RelayEntry;
 use crate::metrics::Limit;
+use crate::quoted::quoted;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
 use crate::shown;
 use crate::store::{RelayChange, Store, StoreError};
@@ -178,9 +179,9 @@ fn parse(text: &str) -> Result<RelayUrl> {
 
     let url = RelayUrl::parse(text).ok().filter(|url| text.len() <= MAX_URL && is_plain(url));
     let url = url.ok_or_else(|| {
-        let shown: String = shown::url(text).chars().take(80).collect();
+        let shown = quoted(&shown::url(text));
         let reason = "is not a ws:// or wss:// URL of a relay, without user, password and fragment";
-        AuthError::BadRequest(format!("relay: {shown:?} {reason}"))
+        AuthError::BadRequest(format!("relay: {shown} {reason}"))
     })?;
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.

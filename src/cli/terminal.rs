@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Exit;
 use crate::clock::Timestamp;
-use crate::quoted::steers;
+use crate::quoted::misleads;
 
 /// Prints a line of results on standard output.
 macro_rules! say {
@@ -100,12 +100,12 @@ pub(super) fn without_tokens(event: &mut Value) {
 
 /// A text that may have several lines of its own.
 pub(super) fn lines(text: &str) -> String {
-    escaped(text, |c| c != '\n' && steers(c))
+    escaped(text, |c| c != '\n' && misleads(c))
 }
 
 /// A text on one line.
 pub(super) fn plain(text: &str) -> String {
-    escaped(text, steers)
+    escaped(text, misleads)
 }
 
 /// Escapes as JSON does, so that JSON stays JSON.
@@ -113,7 +113,8 @@ fn escaped(text: &str, must_be: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if must_be(c) {
-            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
         } else {
             shown.push(c);
         }
@@ -138,6 +139,22 @@ mod tests {
         let shown = serde_json::json!({ "issued_at": "2026-11-20T18:31:52.000Z", "not_before": null });
         assert_eq!(readable("x", &event)["session"], shown);
         assert_eq!(readable("expires_in", &900.into()), 900);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_another_is_told_apart() {
+        for (name, shown) in [
+            ("al\u{200b}ice", r"al\u200bice"),
+            ("al\u{200d}ice", r"al\u200dice"),
+            ("\u{202e}ecila", r"\u202eecila"),
+            ("alice\u{61c}\u{2060}\u{feff}", r"alice\u061c\u2060\ufeff"),
+            ("alice\u{e0041}", r"alice\udb40\udc41"),
+        ] {
+            assert_eq!(plain(name), shown);
+            let json = lines(&Value::from(name).to_string());
+            assert_eq!(json, format!("\"{shown}\""));
+            assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), name, "JSON stays JSON");
+        }
     }
 
     #[test]

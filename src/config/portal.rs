@@ -131,7 +131,7 @@ impl Portal {
         let Some(port) = port else { return Ok(portal) };
         match port.trim().parse() {
             Ok(port) => Ok(Self { listen_port: Some(port), ..portal }),
-            Err(_) => Err(portal.invalid(keys::LISTEN_PORT, format!("{port:?} is not a port"), file)),
+            Err(_) => Err(portal.invalid(keys::LISTEN_PORT, "is not a port".into(), file)),
         }
     }
 
@@ -293,6 +293,6 @@ mod tests {
         let variables = [("PORTAL__INFO__LISTEN_PORT".to_owned(), "http".to_owned())];
         let names = read_variables(variables.into_iter(), &mut settings);
         let error = Portal::of(settings, names, None).unwrap_err().to_string();
-        assert_eq!(error, "PORTAL__INFO__LISTEN_PORT: \"http\" is not a port");
+        assert_eq!(error, "PORTAL__INFO__LISTEN_PORT: is not a port");
     }
 }

@@ -94,8 +94,7 @@ impl Serialize for Address {
 /// As strict as [`FromStr`].
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(|error| de::Error::custom(format!("{text:?}: {error}")))
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -8,6 +8,7 @@ use super::audit::Actor;
 use super::book::{nobody_yet, until_undisturbed};
 use super::users::{UserChange, difference};
 use super::{Result, SessionError, Sessions};
+use crate::quoted::quoted;
 use crate::store::{AuditKind, StoreError, User};
 use crate::wallet::is_wallet_id;
 
@@ -50,7 +51,7 @@ impl Sessions {
         let name = provider.unwrap_or_else(|| self.default_provider.clone());
         let Some(provider) = self.providers.get(&name) else {
             let known = self.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let message = format!("provider: unknown provider {name:?}; available: {known}");
+            let message = format!("provider: unknown provider {}; available: {known}", quoted(&name));
             return Err(SessionError::BadRequest(message));
         };
         let unusable =

@@ -6,6 +6,7 @@ use super::audit::Actor;
 use super::book::until_undisturbed;
 use super::{Reason, Result, SessionError, Sessions};
 use crate::events::LoggedIn;
+use crate::quoted::quoted;
 use crate::store::AuditKind;
 use crate::wallet::{Credential, WalletIdentity};
 
@@ -53,7 +54,8 @@ impl Sessions {
     ) -> Result<WalletIdentity> {
         let name = provider.unwrap_or(&self.default_provider);
         let Some(provider) = self.providers.get(name) else {
-            return Err(SessionError::BadRequest(format!("provider: there is no wallet provider {name:?}")));
+            let message = format!("provider: there is no wallet provider {}", quoted(name));
+            return Err(SessionError::BadRequest(message));
         };
         let wallet = provider.identify(credential).await?.checked()?;
         if wallet.expires_at <= self.book.clock.now() {

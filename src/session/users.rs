@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::audit::Actor;
 use super::{Result, SessionError, Sessions};
+use crate::quoted::{misleads, quoted};
 use crate::store::{AuditKind, Session, StreamId, User, UserFilter, UserId};
 
 /// All roles of a user together, and all permissions, in bytes: gateways hand them on in a header each, and have
@@ -164,9 +165,12 @@ impl UserChange {
     pub(super) fn checked(mut self) -> Result<Self> {
         for (field, text) in [("username", &self.username), ("email", &self.email)] {
             if let Some(Some(text)) = text
-                && (text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control))
+                && (text.is_empty() || text.len() > MAX_TEXT || text.chars().any(misleads))
             {
-                let message = format!("{field}: must be 1 to {MAX_TEXT} bytes of one line");
+                let message = format!(
+                    "{field}: must be 1 to {MAX_TEXT} bytes of one line, without characters that are invisible or turn the \
+                     text around"
+                );
                 return Err(SessionError::BadRequest(message));
             }
         }
@@ -175,7 +179,8 @@ impl UserChange {
             list.sort();
             list.dedup();
             if let Some(name) = list.iter().find(|name| !is_name(name)) {
-                let message = format!("{field}: {name:?} is not letters, digits and any of . : _ / * -");
+                let message =
+                    format!("{field}: {} is not letters, digits and any of . : _ / * -", quoted(name));
                 return Err(SessionError::BadRequest(message));
             }
             if list.iter().map(|name| name.len() + 1).sum::<usize>() > MAX_LIST {

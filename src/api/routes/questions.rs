@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::api::MAX_BODY;
 use crate::api::envelope::ApiError;
+use crate::api::mistake::without_values;
 use crate::api::object::Object;
 
 /// The most questions in one request.
@@ -42,14 +43,14 @@ pub(in crate::api) fn parse(text: &[u8]) -> Result<Questions, ApiError> {
     match serde_json::from_slice(text) {
         Ok(Questions::One(_)) if text.len() > MAX_BODY => Err(ApiError::too_large(MAX_BODY)),
         Ok(questions) => Ok(questions),
-        Err(error) => Err(ApiError::bad_request(format!("body: {error}"))),
+        Err(error) => Err(ApiError::bad_request(format!("body: {}", without_values(&error.to_string())))),
     }
 }
 
 /// Reads one question of many.
 pub(in crate::api) fn read(question: &RawValue) -> Result<Question, ApiError> {
     let read = serde_json::from_str(question.get()).map(|Object(question)| question);
-    read.map_err(|error| ApiError::bad_request(error.to_string()))
+    read.map_err(|error| ApiError::bad_request(without_values(&error.to_string())))
 }
 
 impl<'de> Deserialize<'de> for Questions {

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::envelope::ApiError;
+use crate::api::mistake::without_values;
 use crate::api::object::Object;
 use crate::api::routes::auth::{NewHandshake, WhoIs};
 use crate::api::routes::jwt::NewToken;
@@ -13,6 +14,7 @@ use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
 use crate::auth::{Profile, StreamId};
 use crate::config::ProfileRules;
+use crate::quoted::quoted;
 
 /// A message of a client.
 pub(in crate::api) struct Request {
@@ -96,7 +98,7 @@ impl Request {
             Err(error) => {
                 let id =
                     serde_json::from_str::<Value>(text).ok().and_then(|message| message.get("id").cloned());
-                let error = ApiError::bad_request(format!("message: {error}"));
+                let error = ApiError::bad_request(format!("message: {}", without_values(&error.to_string())));
                 Self { id: id.unwrap_or_default(), command: Err(error) }
             }
         }
@@ -148,7 +150,7 @@ impl Command {
             "Subscribe" => Self::Subscribe(read(params)?),
             "Unsubscribe" => Self::Unsubscribe(read(params)?),
             other => {
-                let message = format!("there is no command {other:?} here");
+                let message = format!("there is no command {} here", quoted(other));
                 return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_command", message));
             }
         })
@@ -159,5 +161,5 @@ impl Command {
 fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
     let params = if params.is_null() { json!({}) } else { params };
     let read = serde_json::from_value(params).map(|Object(value)| value);
-    read.map_err(|error| ApiError::bad_request(format!("params: {error}")))
+    read.map_err(|error| ApiError::bad_request(format!("params: {}", without_values(&error.to_string()))))
 }

@@ -3,4 +3,5 @@
 mod callers;
 mod files;
 mod manners;
+mod repeated;
 mod tcp;
