@@ -37,6 +37,7 @@ use secrecy::SecretString;
 
 pub use handed_over::HandedOver;
 pub use listen::{ListenError, Sockets, open_sockets};
+pub use places::Capacity;
 
 use crate::auth::Auth;
 use crate::config::{ForwardRules, Local};
@@ -108,10 +109,9 @@ impl Deref for Api {
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
 pub fn serve(
     services: Services,
-    local: &Local,
-    forward: &ForwardRules,
+    (local, forward): (&Local, &ForwardRules),
     token: Option<SecretString>,
-    sockets: Sockets,
+    (sockets, capacity): (Sockets, Capacity),
     lifecycle: &Lifecycle,
 ) {
     let Services { auth, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
@@ -131,7 +131,8 @@ pub fn serve(
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(&metrics),
     }));
-    let server = Server::new(router::router(api, local.request_timeout), local, lifecycle.clone(), metrics);
+    let router = router::router(api, local.request_timeout);
+    let server = Server::new(router, local, capacity, lifecycle.clone(), metrics);
     lifecycle.run("unix socket", server.clone().accept_unix(sockets.unix));
     if let Some(socket) = sockets.tcp {
         lifecycle.run("tcp socket", server.accept_tcp(socket));

@@ -20,15 +20,36 @@ use crate::metrics::{Limit, Metrics, Present};
 /// How long a stranger may stay.
 const STAY: Duration = Duration::from_secs(10);
 
+/// Where the system allows fewer places than the configuration, strangers get one in so many.
+const STRANGERS_PART: usize = 4;
+
+/// How many connections there is room for: as many as the configuration says, or as the system allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// On the Unix socket.
+    pub unix: usize,
+    /// On the TCP socket.
+    pub tcp: usize,
+    /// That are being refused at the same time.
+    pub refusals: usize,
+}
+
 /// All places.
 #[derive(Debug)]
 pub(super) struct Places {
-    unix: Arc<Semaphore>,
-    tcp: Arc<Semaphore>,
+    unix: Socket,
+    tcp: Socket,
     per_peer: Arc<DashMap<Source, usize>>,
-    max_per_peer: usize,
     strangers: Arc<Strangers>,
     metrics: Arc<Metrics>,
+}
+
+/// The places of one socket.
+#[derive(Debug)]
+struct Socket {
+    name: &'static str,
+    free: Arc<Semaphore>,
+    max_per_peer: usize,
 }
 
 /// Where connections come from, as far as they can be told apart.
@@ -78,14 +99,24 @@ struct Stranger {
 }
 
 impl Places {
-    pub(super) fn new(local: &Local, metrics: Arc<Metrics>) -> Self {
-        let places = || Arc::new(Semaphore::new(local.max_connections.min(Semaphore::MAX_PERMITS)));
+    pub(super) fn new(local: &Local, Capacity { unix, tcp, .. }: Capacity, metrics: Arc<Metrics>) -> Self {
+        let socket = |name, places: usize| Socket {
+            name,
+            free: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            max_per_peer: share(local.max_connections_per_peer, places, local.max_connections),
+        };
+        // Of those on TCP, all may be strangers at first.
+        let places = if tcp == 0 { unix } else { tcp };
+        let max_strangers = if places < local.max_connections {
+            local.max_strangers.min(places / STRANGERS_PART).max(1)
+        } else {
+            local.max_strangers
+        };
         Self {
-            unix: places(),
-            tcp: places(),
+            unix: socket("unix", unix),
+            tcp: socket("tcp", tcp),
             per_peer: Arc::default(),
-            max_per_peer: local.max_connections_per_peer,
-            strangers: Arc::new(Strangers { max: local.max_strangers, present: Mutex::default() }),
+            strangers: Arc::new(Strangers { max: max_strangers, present: Mutex::default() }),
             metrics,
         }
     }
@@ -95,15 +126,15 @@ impl Places {
     /// # Errors
     /// The bound that is reached.
     pub(super) fn take(&self, peer: Peer) -> Result<Place, Limit> {
-        let (places, socket) = match peer {
-            Peer::Unix { .. } => (&self.unix, "unix"),
-            Peer::Tcp(_) => (&self.tcp, "tcp"),
+        let socket = match peer {
+            Peer::Unix { .. } => &self.unix,
+            Peer::Tcp(_) => &self.tcp,
         };
         let source = Source::of(peer);
-        let in_all = Arc::clone(places).try_acquire_owned().map_err(|_| Limit::Connections)?;
+        let in_all = Arc::clone(&socket.free).try_acquire_owned().map_err(|_| Limit::Connections)?;
         {
             let mut count = self.per_peer.entry(source).or_default();
-            if *count >= self.max_per_peer {
+            if *count >= socket.max_per_peer {
                 return Err(Limit::ConnectionsPerPeer);
             }
             *count += 1;
@@ -118,7 +149,7 @@ impl Places {
             came_at: Instant::now(),
             stranger: Mutex::new(stranger),
             leave,
-            _counted: self.metrics.api.connected(socket),
+            _counted: self.metrics.api.connected(socket.name),
         })
     }
 
@@ -131,6 +162,15 @@ impl Places {
         let number = present.enter(source, leave);
         Stranger { strangers: Arc::clone(&self.strangers), source, number }
     }
+}
+
+/// A bound beside `max` places, where there are only so many: as large a part of them.
+fn share(bound: usize, places: usize, max: usize) -> usize {
+    if places >= max {
+        return bound;
+    }
+    let part = bound as u128 * places as u128 / max as u128;
+    usize::try_from(part).unwrap_or(bound).max(1)
 }
 
 impl Place {
@@ -225,6 +265,14 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_are_fewer_places_one_peer_gets_as_large_a_part_of_them() {
+        assert_eq!(share(12_288, 16_384, 16_384), 12_288);
+        assert_eq!(share(12_288, 400, 16_384), 300);
+        assert_eq!(share(1, 8, 16_384), 1);
+        assert_eq!(share(1_000_000, 8, 1_000_000), 8);
+    }
 
     fn source(ip: &str) -> Source {
         Source::of(Peer::Tcp(ip.parse().unwrap()))

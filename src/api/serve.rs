@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use super::guard::Peer;
 use super::head::MAX_HEAD;
 use super::listen::UnixSocket;
-use super::places::{Place, Places};
+use super::places::{Capacity, Place, Places};
 use super::wire::{Wire, last_answer, linger};
 use crate::config::Local;
 use crate::lifecycle::Lifecycle;
@@ -44,9 +44,6 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many connections may be refused at the same time; those beyond are closed without a word.
-const MAX_REFUSALS: usize = 256;
-
 /// Accepts connections and serves them.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
@@ -54,19 +51,26 @@ pub(super) struct Server {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     places: Arc<Places>,
+    /// For connections that are being refused. Those beyond are closed without a word.
     refusals: Arc<Semaphore>,
     allow_uids: Arc<[u32]>,
     allow_gids: Arc<[u32]>,
 }
 
 impl Server {
-    pub(super) fn new(router: Router, local: &Local, lifecycle: Lifecycle, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        router: Router,
+        local: &Local,
+        capacity: Capacity,
+        lifecycle: Lifecycle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             router,
             lifecycle,
-            places: Arc::new(Places::new(local, Arc::clone(&metrics))),
+            places: Arc::new(Places::new(local, capacity, Arc::clone(&metrics))),
             metrics,
-            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
+            refusals: Arc::new(Semaphore::new(capacity.refusals)),
             allow_uids: local.allow_uids.clone().into(),
             allow_gids: local.allow_gids.clone().into(),
         }

@@ -2,14 +2,26 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::api::Capacity;
 use crate::config::Config;
 
 /// For the database, its readers, the log, the sockets, and look-ups of profiles on the web.
 const OWN_FILES: usize = 128;
 
-/// Sees to it that the process may open as many files as the configuration lets it need; tells if it may not.
-/// Many systems start a process with room for 1024.
-pub(super) fn raise_file_limit(config: &Config) {
+/// The most connections that are refused at the same time; for each is a file, too.
+const MAX_REFUSALS: usize = 256;
+
+/// … and the fewest, where files are not short.
+const MIN_REFUSALS: usize = 16;
+
+/// So many places for each that is refused.
+const PLACES_PER_REFUSAL: usize = 8;
+
+/// With fewer places nobody could be served, whatever the limit is.
+const FEWEST_PLACES: usize = 16;
+
+/// Sees to it that the process may open as many files as the system lets it. Many start a process with room for 1024.
+pub(super) fn raise_file_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         // A sandbox may forbid what would change nothing.
         if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
@@ -17,26 +29,88 @@ pub(super) fn raise_file_limit(config: &Config) {
     if let Err(error) = raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let needed = files_needed(config);
-    if let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && limit < needed
-    {
-        tracing::warn!(
-            limit,
-            needed,
-            max_connections = config.local.max_connections,
-            "fewer files may be open than local.max_connections and the relays can take: raise the limit \
-             (ulimit -n, LimitNOFILE=) or lower local.max_connections"
-        );
-    }
 }
 
-/// Each connection is a file: of a caller, to a relay, to the webhook's receiver.
-fn files_needed(config: &Config) -> u64 {
+/// How many connections the sockets may take, so that callers on TCP leave files for the Unix socket, and all of
+/// them for the database and the relays. Tells if that is fewer than the configuration says.
+pub(super) fn capacity(config: &Config, on_tcp: bool) -> Capacity {
+    let max_connections = config.local.max_connections;
+    let wanted = wanted(max_connections, if on_tcp { max_connections } else { 0 });
+    let needed = files_of(wanted).saturating_add(files_kept(config));
+    let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if limit >= needed {
+        return wanted;
+    }
+    let capacity = within(limit.saturating_sub(files_kept(config)), wanted);
+    tracing::warn!(
+        limit,
+        needed,
+        max_connections,
+        unix_connections = capacity.unix,
+        tcp_connections = capacity.tcp,
+        "fewer files may be open than local.max_connections and the relays can take, so fewer connections are \
+         accepted: raise the limit (ulimit -n, LimitNOFILE=) or lower local.max_connections"
+    );
+    capacity
+}
+
+/// Each connection is a file: to a relay, to the webhook's receiver.
+fn files_kept(config: &Config) -> usize {
     let relays = config.relay_rules.max_relays.max(config.relays.len()) + config.relay_rules.max_preferred;
     let deliveries = config.webhook.as_ref().map_or(0, |webhook| webhook.rules.max_concurrent);
-    // Each socket has places of its own.
-    let on_tcp = config.local.listen.map_or(0, |_| config.local.max_connections);
-    let counts = [config.local.max_connections, on_tcp, relays, deliveries, OWN_FILES];
-    counts.into_iter().fold(0, usize::saturating_add) as u64
+    [relays, deliveries, OWN_FILES].into_iter().fold(0, usize::saturating_add)
+}
+
+/// … and of a caller.
+fn files_of(Capacity { unix, tcp, refusals }: Capacity) -> usize {
+    unix.saturating_add(tcp).saturating_add(refusals)
+}
+
+fn wanted(unix: usize, tcp: usize) -> Capacity {
+    let refusals = (unix.saturating_add(tcp) / PLACES_PER_REFUSAL).clamp(MIN_REFUSALS, MAX_REFUSALS);
+    Capacity { unix, tcp, refusals }
+}
+
+/// What fits into so many files. Of the places, TCP gets half, and what the Unix socket cannot use.
+fn within(files: usize, Capacity { unix, tcp, .. }: Capacity) -> Capacity {
+    let refusals = files.div_ceil(PLACES_PER_REFUSAL + 1).min(MAX_REFUSALS);
+    let places = (files - refusals).max(FEWEST_PLACES);
+    let tcp = tcp.min((places / 2).max(places.saturating_sub(unix)));
+    Capacity { unix: unix.min(places - tcp), tcp, refusals: refusals.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(files: usize, unix: usize, tcp: usize) -> (usize, usize, usize) {
+        let Capacity { unix, tcp, refusals } = within(files, wanted(unix, tcp));
+        (unix, tcp, refusals)
+    }
+
+    #[test]
+    fn tcp_leaves_half_of_the_files_to_the_unix_socket_or_as_many_as_that_can_use() {
+        assert_eq!(places(900, 16_384, 16_384), (400, 400, 100));
+        assert_eq!(places(900, 100, 16_384), (100, 700, 100));
+        assert_eq!(places(900, 16_384, 100), (700, 100, 100));
+        assert_eq!(places(900, 16_384, 0), (800, 0, 100));
+        assert_eq!(places(20_000, 16_384, 16_384), (9_872, 9_872, 256));
+    }
+
+    #[test]
+    fn a_limit_that_leaves_nothing_still_lets_somebody_in() {
+        assert_eq!(places(0, 16_384, 16_384), (8, 8, 1));
+        assert_eq!(places(0, 16_384, 0), (16, 0, 1));
+        assert_eq!(places(0, 1, 1), (1, 1, 1));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shared_out_fits(files in 32_usize..100_000, unix in 1_usize..1_000_000, tcp in 0_usize..1_000_000) {
+            let capacity = within(files, wanted(unix, tcp));
+            proptest::prop_assert!(files_of(capacity) <= files && capacity.unix >= 1);
+            proptest::prop_assert!(capacity.unix <= unix && capacity.tcp <= tcp);
+        }
+    }
 }

@@ -54,12 +54,13 @@ pub struct Daemon {
 
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
-    limits::raise_file_limit(config);
+    limits::raise_file_limit();
     let listens = handed.has_tcp() || config.local.listen.is_some();
     check_files(config, Acting::AsDaemon, listens, &*clock)?;
     // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
     let sockets = api::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
+    let capacity = limits::capacity(config, listen.is_some());
 
     let folder = DataFolder::take(&config.data_dir, Acting::AsDaemon)?;
     let metrics = Arc::<Metrics>::default();
@@ -144,7 +145,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         mint,
         rotation,
     };
-    api::serve(services, &config.local, &config.forward, token, sockets, &lifecycle);
+    let rules = (&config.local, &config.forward);
+    api::serve(services, rules, token, (sockets, capacity), &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
     lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));
     lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&auth)));

@@ -103,6 +103,40 @@ async fn each_socket_has_places_of_its_own() {
     assert_eq!(daemon.rest().get("/info").await.status, 200);
 }
 
+#[tokio::test]
+async fn a_crowd_on_tcp_with_the_token_cannot_take_the_files_of_the_unix_socket() {
+    let daemon = Daemon::on(&[]).with_room_for(300).with_tcp().start().await;
+    let request = format!(
+        "GET /info HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        daemon.api_token()
+    );
+    let mut crowd = Vec::new();
+    let mut served = 0;
+    for _ in 0..320 {
+        let mut stream = TcpStream::connect(daemon.address()).await.unwrap();
+        let mut said = [0; 12];
+        let asked = stream.write_all(request.as_bytes()).await;
+        let read = soon("an answer, or none", stream.read(&mut said)).await;
+        served += usize::from(asked.is_ok() && read.is_ok() && said.starts_with(b"HTTP/1.1 200"));
+        crowd.push(stream);
+    }
+    assert!((8..100).contains(&served), "{served}");
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(daemon.websocket().await);
+        assert_eq!(daemon.rest().get("/info").await.status, 200);
+    }
+    let log = daemon.log();
+    assert!(log.contains("fewer connections are accepted") && log.contains("\"tcp_connections\":"), "{log}");
+    assert!(!log.contains("cannot accept a connection"), "{log}");
+    drop(crowd);
+    let answered = async {
+        let ask = async || daemon.rest_over_tcp().try_send(Method::GET, "/info", "").await;
+        while !ask().await.is_ok_and(|answer| answer.status == 200) {}
+    };
+    soon("places on TCP to be free again", answered).await;
+}
+
 /// Sends a request, and reads the first line of the answer and the rest of its head.
 async fn first_line(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
