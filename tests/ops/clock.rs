@@ -13,8 +13,8 @@ use portico::config::{self, Overrides};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::rest::Rest;
-use crate::support::soon;
+use crate::support::rest::{Answer, Rest, refused};
+use crate::support::{signed, soon};
 
 const DAY: u64 = 24 * 3600;
 
@@ -48,10 +48,15 @@ impl World {
 
     /// Starts it again, with the clock so many days ahead, and waits until it has tidied up.
     async fn restart(&mut self, days: u64) {
+        self.restart_ahead(days * DAY).await;
+    }
+
+    /// The same, by seconds.
+    async fn restart_ahead(&mut self, secs: u64) {
         if let Some(daemon) = self.daemon.take() {
             assert!(daemon.stop(std::future::pending()).await);
         }
-        self.clock.0.store(days * DAY, Ordering::SeqCst);
+        self.clock.0.store(secs, Ordering::SeqCst);
         let started = self.clock.now();
         let at = |name: &str| Some(self.folder.path().join(name));
         let overrides = Overrides {
@@ -165,4 +170,56 @@ async fn a_clock_that_is_ahead_rotates_no_keys_and_loses_none() {
         let known = after.as_array().unwrap().iter().any(|key| key["kid"] == kid);
         assert!(known, "an operator who rotates then loses none either: {kid}");
     }
+}
+
+/// A new key signs in at this daemon.
+async fn sign_in(world: &World, keys: &Keys) -> Answer {
+    let secs = world.clock.now().secs();
+    let credential = signed::at(secs, keys, "POST", "https://app.example/enter", None);
+    let request = json!({ "method": "POST", "target": "/enter" });
+    let ask = json!({ "provider": "nip98", "credential": credential, "request": request });
+    world.rest().post("/auth/login", ask).await
+}
+
+#[tokio::test]
+async fn a_user_of_a_throw_away_key_is_deleted_in_time_and_one_whom_an_operator_changed_stays() {
+    /// Less than an absence that makes a daemon doubt its clock.
+    const HOP: u64 = 50 * 60;
+
+    let config = |sign_up: &str| {
+        format!(
+            "[sessions]\nenabled = true\nsign_up = \"{sign_up}\"\n[wallets.nip98]\npublic_url = \
+             \"https://app.example\"\n[history]\nkeep = \"1h\"\nkeep_users = \"1h\"\n"
+        )
+    };
+    let mut world = World::start(&config("open")).await;
+    let (throw_away, changed) = (Keys::generate(), Keys::generate());
+    let mut ids = Vec::new();
+    for keys in [&throw_away, &changed] {
+        let begun = sign_in(&world, keys).await.data();
+        let [user, session] = ["user", "session"].map(|of| begun[of]["id"].as_str().unwrap().to_owned());
+        world.rest().delete(&format!("/sessions/{session}"), json!({})).await.data();
+        ids.push(user);
+    }
+    world.rest().patch(&format!("/users/{}", ids[1]), json!({ "roles": ["member"] })).await.data();
+    let status = async |world: &World, id: &str| world.rest().get(&format!("/users/{id}")).await.status;
+    world.restart_ahead(HOP).await;
+    assert_eq!(status(&world, &ids[0]).await, 200, "not yet");
+    for hops in [2, 3] {
+        world.restart_ahead(hops * HOP).await;
+    }
+    assert_eq!(status(&world, &ids[0]).await, 404);
+    assert_eq!(status(&world, &ids[1]).await, 200);
+    let audit = world.rest().get("/audit?kind=user_deleted").await.data()["records"].clone();
+    assert_eq!(audit.as_array().unwrap().len(), 1, "{audit}");
+    assert_eq!((&audit[0]["user_id"], &audit[0]["reason"]), (&json!(ids[0]), &json!("unused")));
+
+    std::fs::write(world.folder.path().join("portico.toml"), config("listed")).unwrap();
+    world.restart_ahead(3 * HOP).await;
+    assert_eq!(sign_in(&world, &throw_away).await.refusal(), refused(403, "user_not_listed"));
+    let invitation = json!({ "provider": "nip98", "wallet_id": throw_away.public_key() });
+    let invited = world.rest().post("/users", invitation).await.data()["user"]["id"].clone();
+    assert_eq!(sign_in(&world, &throw_away).await.data()["user"]["id"], invited);
+    assert_ne!(invited, json!(ids[0]));
+    assert_eq!(sign_in(&world, &changed).await.data()["user"]["id"], json!(ids[1]));
 }
