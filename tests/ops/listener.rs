@@ -85,6 +85,17 @@ async fn a_folder_that_somebody_made_where_everybody_may_is_no_better_nor_is_a_l
 }
 
 #[tokio::test]
+async fn a_socket_of_another_user_in_a_folder_of_roots_is_not_believed_for_its_owner() {
+    let Some(stranger) = stranger("run", 0o755, SOMEBODY_ELSE).await else { return };
+    chown(stranger.socket.parent().unwrap(), Some(0), Some(0)).unwrap();
+    let refused = relays_list(stranger.folder.path(), &stranger.socket, &[]).await;
+    assert!(refused.code == 69 && refused.stderr.contains("uid 65534"), "{refused:?}");
+    assert!(refused.stdout.is_empty(), "{refused:?}");
+    let told = relays_list(stranger.folder.path(), &stranger.socket, &["--socket-owner", "65534"]).await;
+    assert_eq!(told.json()["relays"][0]["relay"], "ws://127.0.0.1:9");
+}
+
+#[tokio::test]
 async fn the_daemon_of_a_service_user_is_believed_in_the_folder_that_root_gave_it() {
     let Some(stranger) = stranger("run", 0o755, SOMEBODY_ELSE).await else { return };
     let told = relays_list(stranger.folder.path(), &stranger.socket, &[]).await;

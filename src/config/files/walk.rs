@@ -89,7 +89,7 @@ impl Way {
         // A link leads where the folder's owner has it lead; only where others may add one, it matters whose it is.
         let is_above = entry.is_dir() && !self.left.is_empty();
         let matters = (!entry.is_symlink() || shared) && !(is_above && is_outside(entry.uid()));
-        if matters && !self.owners.include(entry.uid()) && !self.may_adopt(shared, entry.uid()) {
+        if matters && !self.owners.include(entry.uid()) && !self.may_adopt(shared, &entry) {
             return Ok(Err(self.refused(&next, &entry, Wrong::Owner)));
         }
         if !entry.is_symlink() {
@@ -104,10 +104,13 @@ impl Way {
         fs::symlink_metadata(&self.at).map(Ok)
     }
 
-    fn may_adopt(&mut self, shared: bool, uid: u32) -> bool {
-        let may = self.adopt == Adopt::FirstOther && !shared && self.owners.also.is_none();
+    /// Folders only: that root gave somebody one file says nothing of others. And nobody from outside of our user
+    /// namespace, where all users look like one.
+    fn may_adopt(&mut self, shared: bool, entry: &Metadata) -> bool {
+        let is_first = self.adopt == Adopt::FirstOther && self.owners.also.is_none();
+        let may = is_first && !shared && entry.is_dir() && !is_outside(entry.uid());
         if may {
-            self.owners.also = Some(uid);
+            self.owners.also = Some(entry.uid());
         }
         may
     }
@@ -244,6 +247,11 @@ mod tests {
         let adopt = || walk(&theirs, Owners::ours(), Adopt::FirstOther).unwrap();
         assert_eq!(adopt().unwrap().owners.also, Some(65534), "root put it there");
         assert!(go(&theirs).unwrap_err().contains("uid 65534"));
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::chown(&file, Some(65534), Some(65534)).unwrap();
+        let of_file = walk(&file, Owners::ours(), Adopt::FirstOther).unwrap();
+        assert!(of_file.unwrap_err().to_string().contains("uid 65534"), "a file is no place");
         allow(folder.path(), 0o1777);
         assert!(adopt().unwrap_err().to_string().contains("uid 65534"), "they took the place themselves");
     }
