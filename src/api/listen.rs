@@ -11,20 +11,20 @@ use nix::unistd::{Gid, chown};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::handed_over::HandedOver;
-use crate::config::files::{self, FileError};
+use crate::config::files::{self, FileError, show_path};
 use crate::config::{LONGEST_SOCKET_PATH, Local};
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another daemon answers on it.
-    #[error("another daemon is listening on {}", .0.display())]
+    #[error("another daemon is listening on {}", show_path(.0))]
     InUse(PathBuf),
     /// Something else than a socket lies there.
-    #[error("{} is there and is not a socket", .0.display())]
+    #[error("{} is there and is not a socket", show_path(.0))]
     NotASocket(PathBuf),
     /// Others could put a socket of their own in this one's place.
-    #[error("the folder {} is no place for a socket: {reason}", folder.display())]
+    #[error("the folder {} is no place for a socket: {reason}", show_path(folder))]
     UnsafeFolder {
         /// The folder.
         folder: PathBuf,
@@ -128,7 +128,7 @@ fn adopt_tcp(socket: std::net::TcpListener, local: &Local) -> Result<TcpListener
 /// permissions are right: at no moment can anybody else connect.
 async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     let path = &local.socket;
-    let failed = |error| ListenError::Io { at: path.display().to_string(), error };
+    let failed = |error| ListenError::Io { at: show_path(path), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let check = || {
         files::check_place(folder)
@@ -164,7 +164,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// Removes the socket of a daemon that is gone: only after a connection to it was refused.
 async fn clear_stale(path: &Path) -> Result<(), ListenError> {
-    let failed = |error| ListenError::Io { at: path.display().to_string(), error };
+    let failed = |error| ListenError::Io { at: show_path(path), error };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
@@ -176,7 +176,7 @@ async fn clear_stale(path: &Path) -> Result<(), ListenError> {
     match UnixStream::connect(path).await {
         Ok(_) => Err(ListenError::InUse(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            tracing::info!(socket = %path.display(), "replacing the socket of a daemon that is gone");
+            tracing::info!(socket = %show_path(path), "replacing the socket of a daemon that is gone");
             fs::remove_file(path).map_err(failed)
         }
         Err(error) => Err(failed(error)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::api::ListenError;
 use crate::config::files::FileError;
+use crate::config::files::show_path;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
@@ -18,7 +19,7 @@ pub enum StartError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The proof that goes with a subkey.
-    #[error("the subkey proof in {} cannot be used: {reason}", path.display())]
+    #[error("the subkey proof in {} cannot be used: {reason}", show_path(path))]
     Proof {
         /// The file.
         path: PathBuf,
@@ -44,8 +45,8 @@ pub enum StartError {
     #[error(
         "the data in {} are those of the service {known}, and {} does not hold its key: \
          give the right key file, or another data folder",
-        folder.display(),
-        key_file.display()
+        show_path(folder),
+        show_path(key_file)
     )]
     OtherService {
         /// The data folder.
@@ -73,7 +74,7 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Somebody else can change what lies in it.
-    #[error("cannot use {} in the data folder: {reason}", path.display())]
+    #[error("cannot use {} in the data folder: {reason}", show_path(path))]
     Unsafe {
         /// The folder, or a file in it.
         path: PathBuf,
@@ -81,7 +82,7 @@ pub enum FolderError {
         reason: FileError,
     },
     /// The operating system said no.
-    #[error("cannot use {} in the data folder: {error}", path.display())]
+    #[error("cannot use {} in the data folder: {error}", show_path(path))]
     Io {
         /// The folder, or a file in it.
         path: PathBuf,
@@ -89,6 +90,6 @@ pub enum FolderError {
         error: io::Error,
     },
     /// Another daemon uses it.
-    #[error("another daemon uses the data folder {}", .0.display())]
+    #[error("another daemon uses the data folder {}", show_path(.0))]
     InUse(PathBuf),
 }

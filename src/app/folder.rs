@@ -243,7 +243,7 @@ impl DataFolder {
             }
             fs::rename(&restored, self.database()).map_err(at(&restored))?;
             self.sync()?;
-            tracing::info!(database = %self.database().display(), "a restored database took its place");
+            tracing::info!(database = %files::show_path(&self.database()), "a restored database took its place");
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
         Some(keys) => keys,
         None => {
             let keys = key::create(path)?;
-            tracing::warn!(file = %path.display(), public_key = %keys.public_key(), "no key file was found, so this is a new service: made a new key; keep a copy of it");
+            tracing::warn!(file = %files::show_path(path), public_key = %keys.public_key(), "no key file was found, so this is a new service: made a new key; keep a copy of it");
             keys
         }
     };

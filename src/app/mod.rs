@@ -21,6 +21,7 @@ use crate::access;
 use crate::api::{self, HandedOver, Services};
 use crate::auth::{self, Auth, Identity, Opening, Parts};
 use crate::clock::{SharedClock, Timekeeper};
+use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
@@ -154,7 +155,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     tracing::info!(
         version = api::VERSION,
         public_key = %public_key,
-        socket = socket.map(|path| path.display().to_string()),
+        socket = socket.map(|path| show_path(&path)),
         listen = listen.map(|address| address.to_string()),
         api_token = listen.map(|_| config.local.token.to_string()),
         relays = relays.list().len(),

@@ -60,13 +60,13 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     let data = &config.data_dir;
     let label = Label { service: known_service(&config)?, made_at: SystemClock.now() };
     if args.file.exists() {
-        return Err(Failure::usage(format!("{} is there already", args.file.display())));
+        return Err(Failure::usage(format!("{} is there already", show_path(&args.file))));
     }
     let failed = |error| unwritable(&args.file, error);
     let path = std::path::absolute(&args.file).map_err(failed)?;
     let beside = path.parent().unwrap_or(Path::new("/"));
     if let Err(reason @ (FileError::Refused(_) | FileError::NotAFile)) = files::check_place(beside) {
-        return Err(Failure::usage(format!("cannot put a backup into {}: {reason}", beside.display())));
+        return Err(Failure::usage(format!("cannot put a backup into {}: {reason}", show_path(beside))));
     }
     app::check_folder(data, Acting::AsOwner).map_err(Failure::usage)?;
     // Under another name until it is whole, in a folder where nobody else can put anything. A file of this kind is
@@ -78,7 +78,7 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     copy.as_file().sync_all().map_err(failed)?;
     let written = copy.persist_noclobber(&path).map_err(|error| failed(error.error))?;
     File::open(beside).and_then(|beside| beside.sync_all()).map_err(failed)?;
-    say!("{:<12} {}", "file", path.display());
+    say!("{:<12} {}", "file", show_path(&path));
     say!("{:<12} {}", "bytes", written.metadata().map_err(failed)?.len());
     say!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(not known)"));
     Ok(Exit::Success)
@@ -107,7 +107,7 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     let label = backup::adopt(copy.path(), &args.file).map_err(|error| match error {
         StoreError::Corrupt(reason) => Failure::new(
             Exit::No,
-            format!("{} is no backup, or a damaged one: {reason}", args.file.display()),
+            format!("{} is no backup, or a damaged one: {reason}", show_path(&args.file)),
         ),
         error => refused(error),
     })?;
@@ -116,7 +116,7 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     if let (Some(service), Some(known)) = (&service, &known)
         && service != known
     {
-        let why = format!("{} is of the service {service}, this is {known}", args.file.display());
+        let why = format!("{} is of the service {service}, this is {known}", show_path(&args.file));
         return Err(Failure::new(Exit::No, why));
     }
     let unusable = |error| Failure::new(Exit::Unavailable, error);
@@ -125,12 +125,12 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
         folder.remember_service(service).map_err(unusable)?;
     }
     let replaced = folder.replace_database(copy.path(), &stamp(SystemClock.now())).map_err(unusable)?;
-    say!("{:<12} {}", "restored", folder.database().display());
+    say!("{:<12} {}", "restored", show_path(&folder.database()));
     if let Some(label) = label {
         say!("{:<12} {}", "as of", label.made_at);
     }
     if let Some(replaced) = replaced {
-        say!("{:<12} {}", "replaced", replaced.display());
+        say!("{:<12} {}", "replaced", show_path(&replaced));
     }
     say!("Tokens that were revoked since then are not revoked any more.");
     needed_to_start(config, folder.service().map_err(unusable)?.as_deref())
@@ -173,11 +173,11 @@ fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
         Ok(_) => {
             let whose =
                 service.map_or_else(|| "its service".into(), |service| format!("the service {service}"));
-            needed.push(format!("put the key of {whose} into {}", key_file.display()));
+            needed.push(format!("put the key of {whose} into {}", show_path(key_file)));
         }
     }
     if let Some(proof) = subkey_proof_file.as_ref().filter(|proof| !proof.is_file()) {
-        needed.push(format!("put the proof of the service's subkey into {}", proof.display()));
+        needed.push(format!("put the proof of the service's subkey into {}", show_path(proof)));
     }
     needed
 }
@@ -191,7 +191,7 @@ fn copy_into(folder: &DataFolder, file: &Path) -> Result<NamedTempFile, Failure>
 }
 
 fn open_backup(file: &Path) -> Result<File, Failure> {
-    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", file.display()));
+    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", show_path(file)));
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
@@ -199,7 +199,7 @@ fn open_backup(file: &Path) -> Result<File, Failure> {
         return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
     let from = files::open_deciding(file)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", show_path(file))))?;
     from.ok_or_else(|| Failure::usage(format!("cannot read {}: there is no such file", show_path(file))))
 }
 
@@ -214,5 +214,5 @@ fn refused(error: StoreError) -> Failure {
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {
-    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))
+    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", show_path(path)))
 }

@@ -123,7 +123,7 @@ fn check_default(socket: &Path) -> Result<(), Failure> {
     match socket.parent().map(files::check_place) {
         Some(Err(FileError::Io(_))) | None => Ok(()), // Connecting tells what is wrong.
         Some(checked) => checked.map_err(|error| {
-            Failure::usage(format!("{} is not to be trusted: its folder: {error}", socket.display()))
+            Failure::usage(format!("{} is not to be trusted: its folder: {error}", files::show_path(socket)))
         }),
     }
 }
@@ -200,8 +200,10 @@ fn refusal(answer: &Value) -> Failure {
 fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
     match error {
         CallError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
-            let hint =
-                format!("this user may not speak to the daemon at {} (local.socket_mode)", socket.display());
+            let hint = format!(
+                "this user may not speak to the daemon at {} (local.socket_mode)",
+                files::show_path(socket)
+            );
             Failure::new(Exit::Unavailable, hint)
         }
         CallError::Stranger { uid } => {
@@ -210,12 +212,15 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
             let hint = format!(
                 "{} is not to be trusted: uid {uid}{name} listens there, not you and not root. Nothing was sent. If \
                  your daemon runs as that user: --socket-owner {uid}, or PORTICO_SOCKET_OWNER={uid}",
-                socket.display()
+                files::show_path(socket)
             );
             Failure::new(Exit::Unavailable, hint)
         }
         CallError::Io(error) => {
-            let hint = format!("no daemon at {}: {error} (start one with `portico serve`)", socket.display());
+            let hint = format!(
+                "no daemon at {}: {error} (start one with `portico serve`)",
+                files::show_path(socket)
+            );
             Failure::new(Exit::Unavailable, hint)
         }
         CallError::Refused(reason) => Failure::new(Exit::No, reason),

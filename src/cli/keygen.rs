@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
     // Looked at before anything is made: a proof without its subkey would be of no use. That nothing is
     // overwritten does not hang on it.
     if args.out.exists() {
-        return Err(Failure::usage(format!("{} is there already", args.out.display())));
+        return Err(Failure::usage(format!("{} is there already", files::show_path(&args.out))));
     }
     let keys = match (&args.subkey_of, &args.proof) {
         (Some(main), Some(proof)) => subkey(args, main, proof)?,
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
     };
     key::save(&args.out, &keys).map_err(Failure::usage)?;
     let Ok(npub) = keys.public_key().to_bech32();
-    say!("{:<12} {}", "file", args.out.display());
+    say!("{:<12} {}", "file", files::show_path(&args.out));
     say!("{:<12} {}", "public key", keys.public_key());
     say!("{:<12} {npub}", "npub");
     Ok(Exit::Success)
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
 fn subkey(args: &Args, main: &std::path::Path, proof_file: &std::path::Path) -> Result<Keys, Failure> {
     let main = key::load(main)
         .map_err(Failure::usage)?
-        .ok_or_else(|| Failure::usage(format!("there is no {}", main.display())))?;
+        .ok_or_else(|| Failure::usage(format!("there is no {}", files::show_path(main))))?;
     let now = SystemClock.now().secs();
     let metadata = SubkeyMetadata {
         name: args.name.clone().try_into().map_err(Failure::usage)?,
@@ -68,6 +68,6 @@ fn subkey(args: &Args, main: &std::path::Path, proof_file: &std::path::Path) -> 
     let proof = SubkeyProof { main_key: main.public_key(), metadata };
     let text = serde_json::to_string_pretty(&proof).map_err(|error| Failure::new(Exit::Failed, error))?;
     files::create_secret(proof_file, &text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", proof_file.display())))?;
+        .map_err(|error| Failure::usage(format!("{}: {error}", files::show_path(proof_file))))?;
     Ok(Keys::new(secret))
 }

@@ -35,9 +35,14 @@ mod watch;
 mod webhooks;
 mod who;
 
+use std::env;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::variable_not_utf8;
 
 /// How a command ended, as other programs see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,9 +155,13 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTICO_GIT
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if let (ErrorKind::InvalidUtf8, Some(variable)) = (error.kind(), variable_not_utf8()) {
+                terminal::note!("portico: {variable}: the value must be UTF-8");
+                return ExitCode::from(Exit::Usage as u8);
+            }
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
             return ExitCode::from(exit as u8);
@@ -163,6 +172,21 @@ pub fn main() -> ExitCode {
         failure.exit
     });
     ExitCode::from(exit as u8)
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = without_empty_variables(Cli::command()).try_get_matches()?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))
+}
+
+/// A variable that is empty counts as not set: that is how compose files pass on what is not set (`${X:-}`).
+fn without_empty_variables(mut command: clap::Command) -> clap::Command {
+    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name in below {
+        command = command.mut_subcommand(name, without_empty_variables);
+    }
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    command.mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&str>) } else { arg })
 }
 
 fn run(command: Command) -> CommandResult {

@@ -11,7 +11,7 @@ use crate::api::{HandedOver, ListenError};
 use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Overrides, WrittenKeys};
 use crate::session::KeyFileError;
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,9 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let daemon = app::start(&config, handed, Arc::new(SystemClock))
         .await
         .map_err(|error| Failure::new(exit_of(&error), error))?;
-    let mut source = config.relay_source;
+    let written = || config.file.as_deref().and_then(WrittenKeys::read);
+    let at_start = written();
+    let mut source = config.relay_source.clone();
     loop {
         let reload = async {
             hangup.recv().await;
@@ -52,6 +54,9 @@ pub(super) async fn run(args: Args) -> CommandResult {
             });
             daemon.reload(listed).await;
             daemon.reload_profile(config::load_profile(&args.overrides));
+            if let (Some(before), Some(now)) = (&at_start, written()) {
+                warn_of_changes(&now.changed_since(before));
+            }
         };
         tokio::select! {
             name = stop.next() => break tracing::info!(signal = name, "stopping"),
@@ -65,6 +70,13 @@ pub(super) async fn run(args: Args) -> CommandResult {
         })
         .await;
     Ok(if clean { Exit::Success } else { Exit::Failed })
+}
+
+/// Names what was changed in the file, and is not taken over by a reload.
+fn warn_of_changes(keys: &[&str]) {
+    if !keys.is_empty() {
+        tracing::warn!(keys = keys.join(" "), "these keys were changed; a restart puts them in force");
+    }
 }
 
 /// Names the files in use. One that merely lay in the working folder may not be what the operator meant.

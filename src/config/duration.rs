@@ -1,7 +1,9 @@
 //! Durations: read as people write them, and shown as the configuration takes them back.
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
 /// `365days`, `1h 30m`, `250ms`: no unit above the day, as nobody counts the days of a month the same way.
@@ -39,7 +41,31 @@ pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    humantime_serde::deserialize(from)
+    struct Written;
+
+    impl Visitor<'_> for Written {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            match parse(text) {
+                Some(_) if has_months(text) => Err(E::custom("minutes are written m, months are not taken")),
+                Some(duration) => Ok(duration),
+                None => Err(E::invalid_value(Unexpected::Str(text), &self)),
+            }
+        }
+    }
+
+    from.deserialize_str(Written)
+}
+
+/// Whether a time that can be read counts in months, also as `M`, which people write for minutes.
+fn has_months(text: &str) -> bool {
+    let mut units = text.split(|c: char| !c.is_alphabetic());
+    units.any(|unit| ["M", "month", "months"].contains(&unit))
 }
 
 #[cfg(test)]
@@ -62,6 +88,21 @@ mod tests {
             assert_eq!(show(Duration::from_secs(secs)), shown);
         }
         assert_eq!(show(Duration::new(0, 1_500_001)), "1ms 500us 1ns");
+    }
+
+    #[test]
+    fn a_capital_m_is_not_taken_for_months() {
+        for (text, has) in [
+            ("5M", true),
+            ("1h 5 M", true),
+            ("1month", true),
+            ("2months", true),
+            ("5m", false),
+            ("5min", false),
+        ] {
+            assert!(parse(text).is_some());
+            assert_eq!(has_months(text), has, "{text}");
+        }
     }
 
     proptest! {

@@ -1,10 +1,11 @@
 //! The variables of the environment that are ours: `PORTICO_SECTION__KEY`, and those that stand for a flag.
 
 use std::env;
+use std::ffi::OsString;
 
 use figment::providers::Env;
 
-use super::Overrides;
+use super::{ConfigError, Overrides};
 
 const PREFIX: &str = "PORTICO_";
 
@@ -25,6 +26,41 @@ pub(super) fn variable(key: &str) -> String {
 
 /// Those that only commands read, which ask a daemon or show one; `PORTICO_LOG` is the demo's.
 const OF_COMMANDS: [&str; 2] = ["PORTICO_SOCKET_OWNER", "PORTICO_LOG"];
+
+/// Those that name a path, whose bytes may be any.
+const PATHS: [&str; 6] = [
+    "PORTICO_CONFIG",
+    "PORTICO_RELAYS",
+    "PORTICO_SOCKET",
+    "PORTICO_TOKEN_FILE",
+    "PORTICO_KEY_FILE",
+    "PORTICO_DATA_DIR",
+];
+
+/// Refuses a variable of ours or of Portal's that would be read as something else than it says.
+pub(super) fn check() -> Result<(), ConfigError> {
+    match not_utf8() {
+        Some(variable) => Err(ConfigError::Variable { variable, reason: NOT_UTF8.into() }),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with it.
+const NOT_UTF8: &str = "the value must be UTF-8";
+
+/// A variable of ours or of Portal's that is not UTF-8 and does not stand for a flag with a path.
+pub fn not_utf8() -> Option<String> {
+    not_utf8_among(env::vars_os())
+}
+
+fn not_utf8_among(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<String> {
+    let is_ours = |name: &str| {
+        let name = name.to_uppercase();
+        name.starts_with("PORTAL__") || name.starts_with(PREFIX) && !PATHS.contains(&name.as_str())
+    };
+    let wrong = variables.filter(|(_, value)| value.to_str().is_none());
+    wrong.filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_ours(name)).min()
+}
 
 /// What is to be said of [`unused`] ones.
 pub const UNUSED: &str =
@@ -85,6 +121,29 @@ mod tests {
         assert!(unused_of(&read).is_empty());
         let misspelt = ["PORTICO_AUTH_CHALLENGE_TTL", "PORTICO_LISEN", "PORTICO_LOGS", "PORTICO_PORT"];
         assert_eq!(unused_of(&misspelt.map(|name| (name, "3000"))), misspelt);
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf_8_is_found_unless_it_is_a_path() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let found = |name: &str| {
+            let variable = (OsString::from(name), OsString::from_vec(b"x\xff".into()));
+            not_utf8_among([variable].into_iter())
+        };
+        for name in [
+            "PORTICO_SERVICE__KEY_FILE",
+            "PORTICO_PROFILE__NAME",
+            "PORTICO_LISTEN",
+            "portico_auth__max_open",
+            "PORTAL__AUTH__AUTH_TOKEN",
+            "portal__nostr__relays",
+        ] {
+            assert_eq!(found(name).as_deref(), Some(name));
+        }
+        for name in PATHS.into_iter().chain(["PATH", "PORTAL"]) {
+            assert_eq!(found(name), None);
+        }
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Why there is no valid configuration, in words for whoever wrote it: which key, what is wrong, and where it stands.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use figment::error::{Actual, Kind};
 use figment::{Metadata, Source};
 
 use super::environment;
-use super::files::{FileError, Refused};
+use super::files::{FileError, Refused, show_path};
 use super::mistake::line_of;
 
 /// Why there is no valid configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error}", show_path(path))]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum ConfigError {
         error: FileError,
     },
     /// A file is no TOML, or `relays.toml` is wrong.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -32,7 +33,7 @@ pub enum ConfigError {
     #[error("{}", in_our_words(.0))]
     Malformed(Box<figment::Error>),
     /// A secret stands in a file that others can read.
-    #[error("cannot use {key} in {}: {error}", path.display())]
+    #[error("cannot use {key} in {}: {error}", show_path(path))]
     Exposed {
         /// The key of the secret.
         key: &'static str,
@@ -64,7 +65,7 @@ pub enum ConfigError {
 impl ConfigError {
     /// There is no such file.
     pub(super) fn missing(path: &Path) -> Self {
-        let error = FileError::Io(std::io::ErrorKind::NotFound.into());
+        let error = io::Error::new(io::ErrorKind::NotFound, "there is no such file").into();
         Self::Unreadable { path: path.to_owned(), error }
     }
 
@@ -84,7 +85,7 @@ pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
         Some(Some(Source::File(path))) => {
             let line = std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, key));
             let line = line.map_or_else(String::new, |line| format!(", line {line}"));
-            format!(" (in {}{line})", path.display())
+            format!(" (in {}{line})", show_path(path))
         }
         Some(Some(other)) => format!(" (in {other})"),
         Some(None) => format!(" (in the environment, as {})", environment::variable(key)),

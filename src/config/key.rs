@@ -6,7 +6,7 @@ use nostr_sdk::{Keys, SecretKey, ToBech32};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::files::{self, FileError, Owners};
+use super::files::{self, FileError, Owners, show_path};
 
 /// The variable of Portal's daemon that holds the service's key.
 pub const PRIVATE_KEY: &str = "PORTAL__NOSTR__PRIVATE_KEY";
@@ -15,7 +15,7 @@ pub const PRIVATE_KEY: &str = "PORTAL__NOSTR__PRIVATE_KEY";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read, written, or trusted.
-    #[error("cannot use the key file {}: {error}", path.display())]
+    #[error("cannot use the key file {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum KeyError {
         error: FileError,
     },
     /// The file holds something else than a key. What it holds is not repeated here.
-    #[error("the key file {} must hold nsec1… or 64 hex digits", .0.display())]
+    #[error("the key file {} must hold nsec1… or 64 hex digits", show_path(.0))]
     Malformed(PathBuf),
     /// The variable of Portal's daemon holds something else than a key. What it holds is not repeated here.
     #[error("{PRIVATE_KEY} must hold nsec1… or 64 hex digits")]

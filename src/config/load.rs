@@ -89,15 +89,52 @@ struct Read {
 
 impl Read {
     fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
+        environment::check()?;
         home::refuse_flags(overrides)?;
         let file = config_file(overrides.config.as_deref());
         let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
         let layers = written.merge(environment::layer());
         home::refuse_keys(&layers)?;
         let mut raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+        if let Some(file) = &file {
+            restore_paths(&mut raw, file);
+        }
         let portal = Portal::in_environment()?;
         let moved = Moved::fill(&mut raw, &portal, overrides);
         Ok(Self { file, layers, raw, portal, moved })
+    }
+}
+
+/// A relative path starts from the folder of the file, whose name is kept as text on the way here. If it is not UTF-8,
+/// bytes of it were replaced: they are put back.
+fn restore_paths(raw: &mut Raw, file: &Path) {
+    let Some(folder) = file.parent().filter(|folder| folder.to_str().is_none()) else { return };
+    let replaced = PathBuf::from(folder.to_string_lossy().into_owned());
+    let restored = |path: &Path| path.strip_prefix(&replaced).ok().map(|rest| folder.join(rest));
+    let (service, local, wallets) = (&mut raw.service, &mut raw.local, &mut raw.wallets);
+    let paths = [
+        &mut raw.data_dir,
+        &mut raw.relays_file,
+        &mut service.key_file,
+        &mut service.subkey_proof_file,
+        &mut raw.tls.ca_file,
+        &mut local.socket,
+        &mut local.token_file,
+        &mut raw.webhook.secret_file,
+    ];
+    for path in paths.into_iter().flatten() {
+        if let Some(restored) = restored(&path.relative()) {
+            *path = restored.into();
+        }
+    }
+    let thirdweb = wallets.thirdweb.as_mut().and_then(|rules| rules.admin_key_file.as_mut());
+    let sessions = [&mut wallets.para_session, &mut wallets.capsule_session].into_iter().flatten();
+    let of_sessions =
+        sessions.flat_map(|rules| [Some(&mut rules.api_key_file), rules.secret_key_file.as_mut()]);
+    for path in of_sessions.flatten().chain(thirdweb) {
+        if let Some(restored) = restored(path) {
+            *path = restored;
+        }
     }
 }
 
@@ -210,6 +247,24 @@ mod tests {
         assert_eq!(config.webhook.unwrap().secret.to_string(), at("hook").display().to_string());
         // A flag is typed where one stands.
         assert_eq!((config.data_dir, config.service.key_file), ("data".into(), "key".into()));
+    }
+
+    #[test]
+    fn a_relative_path_starts_from_a_folder_whose_name_is_not_utf_8() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
+        std::fs::create_dir(&place).unwrap();
+        let toml = "data_dir = \"d\"\nrelays_file = \"r\"\n[service]\nkey_file = \"k\"\n\
+                    [wallets.para_session]\npartner_id = \"p\"\napi_key_file = \"../a\"\n";
+        std::fs::write(place.join("portico.toml"), toml).unwrap();
+        std::fs::write(place.join("r"), "").unwrap();
+        let overrides = Overrides { config: Some(place.join("portico.toml")), ..Overrides::default() };
+        let config = load(&overrides).unwrap();
+        assert_eq!(config.relay_source, relays::RelaySource::File(place.join("r")));
+        assert_eq!((config.data_dir, config.service.key_file), (place.join("d"), place.join("k")));
+        assert_eq!(config.wallets.para_session.unwrap().api_key_file, place.join("../a"));
     }
 
     #[test]

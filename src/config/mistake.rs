@@ -117,6 +117,9 @@ fn in_value(value: &str) -> Option<String> {
     if bare.is_empty() {
         return Some("the value is missing".into());
     }
+    if is_beyond_integers(bare) {
+        return Some(format!("a whole number must be from {} to {}", i64::MIN, i64::MAX));
+    }
     is_bare(bare).then(|| match bare.to_ascii_lowercase().as_str() {
         "yes" | "on" | "enabled" | "true" => format!("{bare} must be written true, without quotes"),
         "no" | "off" | "disabled" | "false" => format!("{bare} must be written false, without quotes"),
@@ -124,6 +127,15 @@ fn in_value(value: &str) -> Option<String> {
         _ if duration::parse(bare).is_some() => format!("a time stands in quotes: \"{bare}\""),
         _ => "text stands in quotes, like \"…\"".into(),
     })
+}
+
+/// Whether this is a whole number that TOML cannot hold.
+fn is_beyond_integers(value: &str) -> bool {
+    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+    let is_whole = digits.starts_with(|c: char| ('1'..='9').contains(&c))
+        && digits.ends_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '_');
+    is_whole && value.replace('_', "").parse::<i64>().is_err()
 }
 
 /// A time is no secret: it is shown as it must be written.
@@ -169,6 +181,14 @@ mod tests {
             ("url = https://a.example", "line 2: url: text stands in quotes, like \"…\""),
             ("hosts = [a.example, \"b\"]", "line 2: hosts: a text in a list stands in quotes, like [\"…\"]"),
             ("listen = \"127.0.0.1:3000", "line 2: listen: the quote \" is not closed in this line"),
+            (
+                "max_relays = 18446744073709551615",
+                "line 2: max_relays: a whole number must be from -9223372036854775808 to 9223372036854775807",
+            ),
+            (
+                "inbox = 9_223_372_036_854_775_808 # many",
+                "line 2: inbox: a whole number must be from -9223372036854775808 to 9223372036854775807",
+            ),
             ("listen =", "line 2: listen: the value is missing"),
             ("enabled: true", "line 2: enabled: between key and value stands =, not :"),
             ("enabled", "line 2: expected key = value, or a [section]"),

@@ -1,6 +1,7 @@
 //! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
 
 mod bounds;
+mod changed;
 mod check;
 pub mod duration;
 mod environment;
@@ -29,8 +30,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::tls::Tls;
+pub use changed::WrittenKeys;
 pub use check::{LONGEST_SOCKET_PATH, default_folder, default_socket};
-pub use environment::{UNUSED, unused as unused_variables};
+pub use environment::{UNUSED, not_utf8 as variable_not_utf8, unused as unused_variables};
 pub use error::ConfigError;
 pub use load::{Overrides, load, load_profile, load_tls};
 pub use log::{Log, LogFormat, NoSuchFilter};

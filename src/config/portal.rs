@@ -7,10 +7,10 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::ConfigError;
 use super::mistake::in_toml;
 use super::profile::ProfileRules;
 use super::webhook::RawWebhook;
+use super::{ConfigError, environment};
 
 /// The variable that holds the proof of a subkey.
 pub const SUBKEY_PROOF: &str = "PORTAL__NOSTR__SUBKEY_PROOF";
@@ -88,6 +88,7 @@ impl Portal {
     /// # Errors
     /// The file is no TOML, or a setting has a value that cannot be used.
     pub fn in_file(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        environment::check()?;
         let table: toml::Table = toml::from_str(text)
             .map_err(|error| ConfigError::File { path: path.to_owned(), reason: in_toml(text, &error) })?;
         let mut settings = BTreeMap::new();

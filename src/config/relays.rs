@@ -38,7 +38,7 @@ pub enum RelaySource {
 impl std::fmt::Display for RelaySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => f.write_str(&super::files::show_path(path)),
             Self::Environment(variable) => f.write_str(variable),
             Self::BuiltIn => f.write_str("built in"),
         }

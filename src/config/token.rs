@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::files::{self, FileError, MIN_SECRET};
+use super::files::{self, FileError, MIN_SECRET, show_path};
 use crate::token::wrapped;
 
 /// Where the API token of the TCP socket comes from.
@@ -25,14 +25,14 @@ impl fmt::Display for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(_) => f.write_str("in the configuration"),
-            Self::File(path) | Self::Generated(path) => path.display().fmt(f),
+            Self::File(path) | Self::Generated(path) => f.write_str(&show_path(path)),
         }
     }
 }
 
 /// Why there is no API token.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the API token in {}: {error}", path.display())]
+#[error("cannot use the API token in {}: {error}", show_path(path))]
 pub struct ApiTokenError {
     /// The file.
     pub path: PathBuf,

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::files::{self, FileError, MIN_SECRET};
+use super::files::{self, FileError, MIN_SECRET, show_path};
 use crate::shown;
 
 /// What begins a secret in the form of Standard Webhooks; base64 of the key follows.
@@ -82,7 +82,7 @@ impl fmt::Display for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(_) => f.write_str("in the configuration"),
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => f.write_str(&show_path(path)),
         }
     }
 }
@@ -91,7 +91,7 @@ impl fmt::Display for WebhookSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSecretError {
     /// The file cannot be read or trusted.
-    #[error("cannot use the webhook secret in {}: {error}", path.display())]
+    #[error("cannot use the webhook secret in {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum WebhookSecretError {
         error: FileError,
     },
     /// There is no such file.
-    #[error("there is no webhook secret in {}", .0.display())]
+    #[error("there is no webhook secret in {}", show_path(.0))]
     Missing(PathBuf),
     /// It can be guessed.
     #[error("webhook.secret: must be at least {MIN_SECRET} bytes long")]
@@ -170,7 +170,7 @@ impl WebhookSecret {
 pub(super) struct RawWebhook {
     url: Option<String>,
     secret: Option<SecretString>,
-    secret_file: Option<RelativePathBuf>,
+    pub(super) secret_file: Option<RelativePathBuf>,
     pub(super) max_concurrent: usize,
     pub(super) max_waiting: u64,
     #[serde(with = "super::duration")]

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::access::{KeyRing, RingError};
-use crate::config::files::{self, FileError, Owners};
+use crate::config::files::{self, FileError, Owners, show_path};
 
 /// Why the keys of access tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// The file cannot be read or trusted.
-    #[error("cannot use the keys of access tokens in {}: {error}", path.display())]
+    #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum KeyFileError {
         error: FileError,
     },
     /// What it says makes no sense.
-    #[error("cannot use the keys of access tokens in {}: {error}", path.display())]
+    #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
     Content {
         /// Which file.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum KeyFileError {
         error: RingError,
     },
     /// It cannot be written.
-    #[error("cannot write the keys of access tokens to {}: {error}", path.display())]
+    #[error("cannot write the keys of access tokens to {}: {error}", show_path(path))]
     Io {
         /// Which file.
         path: PathBuf,

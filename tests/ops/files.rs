@@ -462,3 +462,37 @@ async fn a_socket_path_to_which_nobody_could_connect_is_refused_with_its_bound()
         child.kill().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_variable_that_is_not_utf_8_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in
+        ["PORTICO_SERVICE__KEY_FILE", "PORTICO_PROFILE__NAME", "PORTICO_LISTEN", "PORTAL__AUTH__AUTH_TOKEN"]
+    {
+        let mut command = portico(folder.path());
+        command.args(["config", "check"]).env(name, OsStr::from_bytes(b"k\xff"));
+        let refused = finished(command).await;
+        let said = format!("portico: {name}: the value must be UTF-8");
+        assert!(refused.code == 64 && refused.stderr.contains(&said), "{name}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = run(folder.path(), &["config", "check", "--json"]).await.json();
+    for name in ["CONFIG", "RELAYS", "SOCKET", "KEY_FILE", "DATA_DIR", "TOKEN_FILE", "LISTEN"] {
+        let mut command = portico(folder.path());
+        command.args(["config", "check", "--json"]).env(format!("PORTICO_{name}"), "");
+        assert_eq!(finished(command).await.json(), shown, "{name}");
+    }
+    let missing = run(folder.path(), &["config", "check", "--config", "nowhere"]).await;
+    assert!(missing.code == 64 && missing.stderr.contains("there is no such file"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_time_in_capital_m_is_refused_by_its_key() {
+    let plan = Daemon::offline().with_config("[auth]\nhandshake_ttl = \"5M\"\n");
+    let (code, said) = plan.refusal().await;
+    assert!(code == 64 && said.contains("auth.handshake_ttl: minutes are written m"), "{code}: {said}");
+}

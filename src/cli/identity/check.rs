@@ -71,7 +71,10 @@ pub(super) async fn run(args: Args) -> CommandResult {
 
 fn known_key(config: &Config) -> Result<PublicKey, Failure> {
     let keys = app::load_keys(&config.service).map_err(Failure::usage)?.ok_or_else(|| {
-        Failure::usage(format!("there is no key in {} yet: give --key", config.service.key_file.display()))
+        Failure::usage(format!(
+            "there is no key in {} yet: give --key",
+            crate::config::files::show_path(&config.service.key_file)
+        ))
     })?;
     app::check_identity(&config.service, &keys, &SystemClock).map_err(Failure::usage)
 }

@@ -33,7 +33,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     if config.profile.is_empty() {
         return Err(Failure::usage("[profile] says nothing: there is nothing to publish"));
     }
-    let key_file = config.service.key_file.display();
+    let key_file = crate::config::files::show_path(&config.service.key_file);
     let keys = app::load_keys(&config.service)
         .map_err(Failure::usage)?
         .ok_or_else(|| Failure::usage(format!("there is no key in {key_file}")))?;

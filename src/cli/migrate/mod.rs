@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> CommandResult {
-    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", args.file.display()));
+    let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", files::show_path(&args.file)));
     // It decides who the service is, and whom it trusts.
     let read = files::read_config(&args.file).map_err(unreadable)?;
     let read = read.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
         Some(folder) => folder.clone(),
         None => config::default_folder().ok_or_else(|| Failure::usage("there is no HOME: give --into"))?,
     };
-    let from = args.file.display().to_string();
+    let from = files::show_path(&args.file);
     let written = written::write(&portal, &plain(&from)).map_err(Failure::usage)?;
     let files = Files::of(&written, &folder);
     files.refuse_what_is_there(args.force)?;
@@ -65,14 +65,14 @@ pub(super) fn run(args: &Args) -> CommandResult {
         );
     }
     portal.variables.values().for_each(|name| say!("read         {name}"));
-    files.0.iter().for_each(|file| say!("written      {}", file.path.display()));
+    files.0.iter().for_each(|file| say!("written      {}", files::show_path(&file.path)));
     for (key, reason) in &written.left_out {
         say!("left out     {}: {}", plain(key), plain(reason));
     }
     say!(
         "differs      Portico listens on 127.0.0.1 alone, and refuses a Host that is not listed: see [local]"
     );
-    let config = folder.join(CONFIG).display().to_string();
+    let config = files::show_path(&folder.join(CONFIG));
     say!("next         portico identity check --config {config}");
     say!("             then stop Portal's daemon, and portico serve --config {config}");
     Ok(Exit::Success)

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
+use super::super::files::show_path;
 use crate::address;
 use crate::config::files;
 use crate::shown;
@@ -104,7 +105,7 @@ pub struct ParaApiKeys {
 
 /// Why there is no API key.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the API key in {}: {reason}", path.display())]
+#[error("cannot use the API key in {}: {reason}", show_path(path))]
 pub struct ApiKeyError {
     path: PathBuf,
     reason: String,

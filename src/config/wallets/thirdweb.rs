@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::value::magic::RelativePathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::files::{self, FileError};
+use crate::config::files::{self, FileError, show_path};
 use crate::ethereum::{Address, NotAKey, SigningKey};
 
 /// `[wallets.thirdweb]`.
@@ -73,7 +73,7 @@ fn relative<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Er
 #[derive(Debug, thiserror::Error)]
 pub enum AdminKeyError {
     /// The file cannot be read or trusted.
-    #[error("cannot use the thirdweb admin key in {}: {error}", path.display())]
+    #[error("cannot use the thirdweb admin key in {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -81,10 +81,10 @@ pub enum AdminKeyError {
         error: FileError,
     },
     /// There is no such file.
-    #[error("there is no thirdweb admin key in {}", .0.display())]
+    #[error("there is no thirdweb admin key in {}", show_path(.0))]
     Missing(PathBuf),
     /// The file holds something else.
-    #[error("cannot use the thirdweb admin key in {}: {NotAKey}", .0.display())]
+    #[error("cannot use the thirdweb admin key in {}: {NotAKey}", show_path(.0))]
     Malformed(PathBuf),
 }
 
