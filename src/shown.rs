@@ -67,7 +67,7 @@ fn user(rest: &str) -> (&'static str, &str) {
 /// The same of a text that may have been meant otherwise: what stands before an `@`, or after a `:` that names no
 /// port, may be a password, and everything up to the path after it is left out.
 fn what_may_be_a_user(rest: &str) -> (&'static str, &str) {
-    let Some(last) = rest.char_indices().filter(|(at, c)| may_end_a_user(rest, *at, *c)).next_back() else {
+    let Some(last) = rest.char_indices().rfind(|(at, c)| may_end_a_user(rest, *at, *c)) else {
         return ("", rest);
     };
     let after = rest.get(last.0..).unwrap_or_default();

@@ -127,6 +127,11 @@ fn adopt_tcp(socket: std::net::TcpListener, local: &Local) -> Result<TcpListener
 /// It is bound under a name of its own in a private folder beside its place, and moved there when its
 /// permissions are right: at no moment can anybody else connect.
 async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
+    if local.socket.as_os_str().len() > LONGEST_SOCKET_PATH {
+        let reason = format!("its path is longer than {LONGEST_SOCKET_PATH} bytes: nobody could connect");
+        let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
+        return Err(ListenError::Io { at: show_path(&local.socket), error });
+    }
     let path = &local.socket;
     let failed = |error| ListenError::Io { at: show_path(path), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -115,7 +115,8 @@ async fn list(args: &List) -> CommandResult {
         let [url, origin, state, sent, accepted, refused, received, forged] =
             ["relay", "origin", "state", "sent", "accepted", "refused", "received", "forged"]
                 .map(|name| text(&report[name]));
-        let latency = report["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
+        let latency =
+            report["latency_ms"].as_f64().map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
         let error = plain(report["last_error"].as_str().unwrap_or_default());
         table.row(
             [url, origin, state, latency, sent, accepted, refused, received, forged, error],

@@ -120,6 +120,10 @@ fn lists_relays(key: &str, kind: &Kind) -> bool {
     match (key.split_once('.'), kind) {
         (None, Kind::UnknownField(..)) => key == "relay",
         (None, Kind::InvalidType(..)) => key == "relays",
+        // An element of a list.
+        (Some((section, field)), Kind::InvalidType(..)) => {
+            section == "relays" && field.parse::<usize>().is_ok()
+        }
         (Some((section, field)), Kind::UnknownField(..)) => {
             section == "relays" && ["url", "urls", "read", "write", "relay"].contains(&field)
         }

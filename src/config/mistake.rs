@@ -8,7 +8,7 @@ pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
     let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let number = text.get(..line_start).unwrap_or_default().matches('\n').count() + 1;
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let twice = || error.message().starts_with("duplicate key").then(|| twice(text, number)).flatten();
+    let twice = || error.message().contains("duplicate key").then(|| twice(text, number)).flatten();
     let reason = in_line(line).or_else(twice).unwrap_or_else(|| said(error.message()));
     format!("line {number}: {reason}")
 }

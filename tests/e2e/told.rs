@@ -36,7 +36,7 @@ async fn a_relay_that_closes_the_subscription_without_a_word_is_left_for_not_rea
     relay.until_subscribed(1).await;
     let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
     assert_eq!(told["closed"], 1);
-    assert_eq!(relay.state().reqs_seen, 2);
+    assert!(relay.state().reqs_seen >= 2, "it was asked again; another question may be for the profile");
 }
 
 #[tokio::test]
@@ -70,6 +70,7 @@ async fn a_secret_in_the_query_of_a_relay_is_for_those_who_connect_and_for_nobod
     assert!(!daemon.rest().get("/relays").await.text.contains(&names[1]));
     let mut check = portico(daemon.folder());
     check.args(["config", "check", "--relays", "relays.toml", "--data-dir", "data"]);
+    check.args(["--key-file", "service.key"]);
     let checked = finished(check).await;
     assert!(checked.stdout.contains(&names[0]), "{checked:?}");
     let mut check = portico(daemon.folder());

@@ -208,7 +208,7 @@ async fn a_change_that_needs_a_restart_is_named_by_a_reload() {
     let daemon = Daemon::offline().start().await;
     let toml = "[auth]\nmax_open = 7\n[local]\ntoken = \"hunter2hunter2hunter2\"\n[profile]\nname = \"x\"\n";
     std::fs::write(daemon.folder().join("portico.toml"), toml).unwrap();
-    daemon.signal("-HUP");
+    daemon.reload();
     daemon.until_logged("auth.max_open local.token").await;
     assert!(!daemon.log().contains("hunter2"));
     daemon.rest().get("/health").await;

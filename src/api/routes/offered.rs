@@ -71,7 +71,7 @@ impl Place<'_> {
             Some(end) => {
                 let scheme = &value[..end];
                 let is_nostr = scheme.eq_ignore_ascii_case(b"nostr");
-                !is_bearer(scheme) && !(self.takes_nostr && is_nostr)
+                !(is_bearer(scheme) || self.takes_nostr && is_nostr)
             }
             None => {
                 let is_scheme = SCHEMES.iter().any(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()));

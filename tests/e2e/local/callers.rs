@@ -93,6 +93,6 @@ async fn the_socket_of_a_killed_daemon_is_replaced_and_any_other_file_is_not() {
     command.args(["serve", "--socket", "portico.sock", "--relays", "relays.toml", "--data-dir", "data"]);
     command.args(["--key-file", "service.key"]);
     let refused = finished(command).await;
-    assert_eq!(refused.code, 69, "{refused:?}");
+    assert_eq!(refused.code, 64, "{refused:?}");
     assert_eq!(std::fs::read_to_string(daemon.socket()).unwrap(), "precious");
 }
