@@ -280,10 +280,7 @@ mod tests {
             ("[local]\ntoken = \"'abcdefghijklmnop'\"", "quotes of its own; give the token alone"),
             ("[local]\ntoken = \"abcdefgh ijklmnop\"", "blanks or a line break in it; give the token alone"),
             ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "blanks in it; give the token alone"),
-            (
-                "relays = [\"wss://a.example\"]",
-                "relays: the list of relays is a file of its own, relays.toml",
-            ),
+            ("relays = [\"wss://a.example\"]", "the list of relays is a file of its own, relays.toml"),
             ("relays = \"wss://a.example\"", "a file of its own, relays.toml"),
             ("[[relays]]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
             ("[relays]\nurl = \"wss://a.example\"", "relays.url: the list of relays is a file of its own"),

@@ -70,7 +70,7 @@ async fn a_tcp_socket_asks_for_the_token_and_the_host_as_our_own_does() {
 async fn a_tcp_socket_that_other_machines_reach_is_refused_unless_the_operator_says_so() {
     let open_to_all = || TcpListener::bind("0.0.0.0:0").unwrap();
     let (code, said) = Daemon::on(&[]).handed(open_to_all()).refusal().await;
-    assert!(code == 69 && said.contains("local.allow_remote"), "{code}: {said}");
+    assert!(code == 64 && said.contains("local.allow_remote"), "{code}: {said}");
     let plan = Daemon::on(&[]).with_config("[local]\nallow_remote = true\n").handed(open_to_all());
     assert_eq!(plan.start().await.rest().get("/health").await.text, "OK");
 }
