@@ -11,7 +11,7 @@ for_every_gateway! { what_a_client_says_of_itself_is_not_believed, a_client_name
 
 /// Headers by which a client would like to be somebody else, roles and permissions included. WSGI reads the underscore
 /// as a hyphen, PHP the dot, some servers every sign that a name may have (RFC 9110 §5.6.2).
-const LIES: [(&str, &str); 27] = [
+const LIES: [(&str, &str); 29] = [
     ("x-auth-user", "root"),
     ("x-auth-user", "root again"),
     ("x_auth_user", "root"),
@@ -39,6 +39,8 @@ const LIES: [(&str, &str); 27] = [
     ("x-auth-provider", "root"),
     ("x-auth-roles", "admin"),
     ("x-auth-permissions", "everything"),
+    ("x-auth-error", "none"),
+    ("x-auth-return-to", "//evil.example"),
 ];
 
 async fn what_a_client_says_of_itself_is_not_believed(gateway: Gateway) {
