@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portico::access;
-use portico::token::{Policy, SignatureCache, SigningKey, UnverifiedToken, issue, verify};
+use portico::access_token;
+use portico::portal_token::{Policy, SignatureCache, SigningKey, UnverifiedToken, issue, verify};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
 
@@ -88,8 +88,8 @@ fn benches(c: &mut Criterion) {
 fn access_benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("access");
     group.throughput(Throughput::Elements(1));
-    let key = access::SigningKey::generate(access::Algorithm::Es256).unwrap();
-    let claims = access::Claims {
+    let key = access_token::SigningKey::generate(access_token::Algorithm::Es256).unwrap();
+    let claims = access_token::Claims {
         iss: "https://portico.example".into(),
         sub: "01a1fa72-4b3c-7d5e-8f60-718293a4b5c6".into(),
         aud: "https://app.example".into(),
@@ -108,13 +108,13 @@ fn access_benches(c: &mut Criterion) {
         scope: None,
         client_id: None,
     };
-    group.bench_function("sign_es256", |b| b.iter(|| access::sign(&key, black_box(&claims)).unwrap()));
+    group.bench_function("sign_es256", |b| b.iter(|| access_token::sign(&key, black_box(&claims)).unwrap()));
 
-    let token = access::sign(&key, &claims).unwrap();
-    let expected = access::Expected { issuer: &claims.iss, audience: &claims.aud };
+    let token = access_token::sign(&key, &claims).unwrap();
+    let expected = access_token::Expected { issuer: &claims.iss, audience: &claims.aud };
     group.bench_function("verify_es256", |b| {
         b.iter(|| {
-            let token = access::UnverifiedToken::parse(black_box(&token)).unwrap();
+            let token = access_token::UnverifiedToken::parse(black_box(&token)).unwrap();
             token.verify(key.public()).unwrap().check(&expected, NOW, 60).unwrap();
         });
     });

@@ -9,9 +9,9 @@
 //!
 //! | module | what it is | may use |
 //! |---|---|---|
-//! | [`token`] | pure: ES256K tokens and what it takes to believe one | |
+//! | [`portal_token`] | pure: ES256K tokens and what it takes to believe one | |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
-//! | [`access`] | pure: access tokens that any JOSE library verifies, and their keys | `token` |
+//! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys | `portal_token` |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed | |
 //! | [`address`] | which addresses a stranger may make us connect to | |
 //! | [`clock`] | time as an argument | |
@@ -22,41 +22,40 @@
 //! | [`tls`] | whom we trust when we connect | |
 //! | [`outbound`] | the one way out to web servers that others name | `address`, `quoted`, `tls` |
 //! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
-//! | [`config`] | flags, environment and files, checked | `address`, `token`, `access`, `ethereum`, `shown`, `quoted`, `tls` |
+//! | [`config`] | flags, environment and files, checked | `address`, `portal_token`, `access_token`, `ethereum`, `shown`, `quoted`, `tls` |
 //! | [`store`] | what outlives the process | `clock`, `metrics` |
-//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
+//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `portal_token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
 //! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls`, `outbound` |
 //! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
-//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet`, `quoted` |
+//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access_token`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet`, `quoted` |
 //! | [`profile`] | what wallets are told of the service: published, kept, checked | `clock`, `protocol`, `shown`, `quoted`, `tls`, `config`, `lifecycle`, `outbound`, `nip05`, `relay` |
 //! | [`webhook`] | events posted to the operator's own program | `clock`, `config`, `lifecycle`, `metrics`, `store`, `events`, `tls` |
-//! | [`auth`] | the service itself | `clock`, `token`, `protocol`, `config`, `lifecycle`, `metrics`, `store`, `relay`, `events`, `wallet`, `session`, `outbound`, `nip05`, `shown`, `tls`, `quoted` |
-//! | [`api`] | the local sockets | `clock`, `config`, `lifecycle`, `metrics`, `access`, `ethereum`, `auth`, `events`, `profile`, `session`, `wallet`, `webhook`, `quoted`, `store::StoreError` |
+//! | [`portal`] | the service itself | `clock`, `portal_token`, `protocol`, `config`, `lifecycle`, `metrics`, `store`, `relay`, `events`, `wallet`, `session`, `outbound`, `nip05`, `shown`, `tls`, `quoted` |
+//! | [`api`] | the local sockets | `clock`, `config`, `lifecycle`, `metrics`, `access_token`, `ethereum`, `portal`, `events`, `profile`, `session`, `wallet`, `webhook`, `quoted`, `store::StoreError` |
 //! | [`client`] | the other end of the Unix socket | |
 //! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
 //!
 //! # One login, through the files
 //!
-//! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/auth.rs`), which asks
-//!    [`auth::Auth::login`] (`auth/requests.rs`): a handshake is stored, registered, and its URL returned.
+//! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/logins.rs`), which asks
+//!    [`portal::Portal::login`] (`portal/requests.rs`): a handshake is stored, registered, and its URL returned.
 //! 2. The wallet scans the URL and publishes a KEY_HANDSHAKE. Each relay's frame is sorted (`relay/tap.rs`), the
-//!    gate asked (`auth/registry.rs`), the signature verified (`relay/inbound.rs`), the message opened
-//!    (`protocol/envelope.rs`) and matched with the handshake (`auth/dispatch.rs`).
+//!    gate asked (`portal/registry.rs`), the signature verified (`relay/inbound.rs`), the message opened
+//!    (`protocol/envelope.rs`) and matched with the handshake (`portal/dispatch.rs`).
 //! 3. One transaction stores the scan and the challenge that follows (`store/sqlite/scans.rs`); the caller hears
-//!    `key_handshake` (`events/follow.rs`); the challenge goes out (`auth/challenge.rs`, `relay/outbox.rs`).
+//!    `key_handshake` (`events/follow.rs`); the challenge goes out (`portal/challenge.rs`, `relay/outbox.rs`).
 //! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way.
-//! 5. Its session token is judged (`auth/tokens.rs`, [`token`]), the outcome stored and then told
-//!    (`auth/settle.rs`): `authenticate_key` with the verified claims.
-//! 6. Where sessions are on, the session that it begins is stored with it (`auth/outcome.rs`, `session/book.rs`).
+//! 5. Its session token is judged (`portal/tokens.rs`, [`portal_token`]), the outcome stored and then told
+//!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
+//! 6. Where sessions are on, the session that it begins is stored with it (`portal/outcome.rs`, `session/book.rs`).
 
 // `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
 #![deny(clippy::disallowed_macros)]
 
-pub mod access;
+pub mod access_token;
 pub mod address;
 pub mod api;
 pub mod app;
-pub mod auth;
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -70,6 +69,8 @@ pub mod lifecycle;
 pub mod metrics;
 mod nip05;
 pub mod outbound;
+pub mod portal;
+pub mod portal_token;
 pub mod profile;
 pub mod protocol;
 mod quoted;
@@ -78,6 +79,5 @@ pub mod session;
 pub mod shown;
 pub mod store;
 pub mod tls;
-pub mod token;
 pub mod wallet;
 pub mod webhook;

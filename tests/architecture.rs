@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("clock", &[]),
-    ("token", &[]),
+    ("portal_token", &[]),
     ("protocol", &[]),
-    ("access", &["token"]),
+    ("access_token", &["portal_token"]),
     ("ethereum", &[]),
     ("lifecycle", &[]),
     ("client", &[]),
@@ -20,8 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("quoted", &[]),
     ("outbound", &["address", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
-    ("wallet", &["clock", "token", "ethereum", "config", "outbound", "quoted", "tls", "store"]),
-    ("config", &["address", "token", "access", "ethereum", "shown", "quoted", "tls"]),
+    ("wallet", &["clock", "portal_token", "ethereum", "config", "outbound", "quoted", "tls", "store"]),
+    ("config", &["address", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics"]),
     ("events", &["clock", "protocol", "store"]),
@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "clock",
             "protocol",
-            "access",
+            "access_token",
             "config",
             "lifecycle",
             "metrics",
@@ -42,10 +42,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "auth",
+        "portal",
         &[
             "clock",
-            "token",
+            "portal_token",
             "protocol",
             "config",
             "lifecycle",
@@ -74,9 +74,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "lifecycle",
             "metrics",
-            "access",
+            "access_token",
             "ethereum",
-            "auth",
+            "portal",
             "events",
             "profile",
             "session",
@@ -89,7 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.
-const PURE: &[&str] = &["token", "protocol", "access", "ethereum"];
+const PURE: &[&str] = &["portal_token", "protocol", "access_token", "ethereum"];
 const IMPURE: &[&str] =
     &["std::time::SystemTime", "std::fs", "std::net", "tokio::", "thread_rng", "OsRng", "rand::random"];
 

@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::{Event, EventId, JsonUtil, Keys, PublicKey};
+use portico::portal_token::{self, SigningKey};
 use portico::protocol::{
     AuthResponse, AuthStatus, HandshakeUrl, KeyHandshake, Message as Portal, Sealer, SessionToken, kind,
 };
-use portico::token::{self, SigningKey};
 use rand::rngs::OsRng;
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -115,7 +115,7 @@ impl Wallet {
     /// The approval of a challenge. `None`: the event is no challenge.
     fn approve(&self, service: &PublicKey, event: &Event) -> Result<Option<Event>> {
         let Portal::AuthChallenge(asked) = self.sealer.open(event)?.message else { return Ok(None) };
-        let session_token = token::issue(&self.signing, service.as_bytes(), now(), LIFETIME_SECS);
+        let session_token = portal_token::issue(&self.signing, service.as_bytes(), now(), LIFETIME_SECS);
         let answer = AuthResponse {
             challenge: asked.challenge,
             subkey_proof: None,

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portico::access::{AccessError, Algorithm, Claims, Expected, SigningKey, UnverifiedToken, sign};
-use portico::token::MAX_TOKEN_BYTES;
+use portico::access_token::{AccessError, Algorithm, Claims, Expected, SigningKey, UnverifiedToken, sign};
+use portico::portal_token::MAX_TOKEN_BYTES;
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
 

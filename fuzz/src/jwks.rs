@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portico::clock::Timestamp;
 use portico::config::JwtAlgorithm;
-use portico::token::MAX_TOKEN_BYTES;
+use portico::portal_token::MAX_TOKEN_BYTES;
 use portico::wallet::WalletIdentity;
 use portico::wallet::jwks::{JwtError, KeySet, Policy, UnverifiedJwt};
 use serde_json::{Value, json};

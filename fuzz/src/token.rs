@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portico::token::{MAX_TOKEN_BYTES, Policy, SigningKey, TokenError, UnverifiedToken, verify};
+use portico::portal_token::{MAX_TOKEN_BYTES, Policy, SigningKey, TokenError, UnverifiedToken, verify};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
 

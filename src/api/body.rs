@@ -21,7 +21,7 @@ use super::envelope::ApiError;
 use super::guard::Peer;
 use super::mistake::without_values;
 use super::object::Object;
-use crate::auth::is_curve_point;
+use crate::portal::is_curve_point;
 use crate::session::Actor;
 
 /// How long a body may take to arrive.

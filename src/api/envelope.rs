@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::auth::{AuthError, Nip05Error, standard_jwt, wrapped_token};
 use crate::metrics::Limit;
+use crate::portal::{Nip05Error, PortalError, standard_jwt, wrapped_token};
 use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
@@ -195,26 +195,28 @@ impl ApiError {
 }
 
 /// Tells callers what they need to know and the log the rest: no internals leave the daemon.
-impl From<AuthError> for ApiError {
-    fn from(error: AuthError) -> Self {
+impl From<PortalError> for ApiError {
+    fn from(error: PortalError) -> Self {
         match error {
-            AuthError::BadRequest(message) => Self::bad_request(message),
-            AuthError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
-            AuthError::Nip05(error) => error.into(),
-            AuthError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
-            AuthError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
-            AuthError::LimitReached { limit, message, retry_after } => {
+            PortalError::BadRequest(message) => Self::bad_request(message),
+            PortalError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
+            PortalError::Nip05(error) => error.into(),
+            PortalError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
+            PortalError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            PortalError::LimitReached { limit, message, retry_after } => {
                 Self::limit_reached(limit, message, retry_after)
             }
-            AuthError::Stopping | AuthError::Relay(_) => {
+            PortalError::Stopping | PortalError::Relay(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
-            AuthError::NoSuchRelay(_) => Self::new(StatusCode::NOT_FOUND, "no_such_relay", error.to_string()),
-            AuthError::NoRelay | AuthError::NothingToLogInOver => {
+            PortalError::NoSuchRelay(_) => {
+                Self::new(StatusCode::NOT_FOUND, "no_such_relay", error.to_string())
+            }
+            PortalError::NoRelay | PortalError::NothingToLogInOver => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string())
             }
-            AuthError::Store(error) => error.into(),
-            AuthError::Seal => Self::internal().caused_by(error),
+            PortalError::Store(error) => error.into(),
+            PortalError::Seal => Self::internal().caused_by(error),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The local API: both sockets, who may speak on them, every route and command.
 //!
-//! `router.rs` is the table of contents. The API knows `auth`, `events` and `webhook`; what lies behind those it
+//! `router.rs` is the table of contents. The API knows `portal`, `events` and `webhook`; what lies behind those it
 //! does not see.
 
 mod accept;
@@ -39,10 +39,10 @@ pub use handed_over::HandedOver;
 pub use listen::{ListenError, Sockets, open_sockets};
 pub use places::Capacity;
 
-use crate::auth::Auth;
 use crate::config::{ForwardRules, Local};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::portal::Portal;
 use crate::profile::OwnProfile;
 use crate::session::{Mint, Rotation, Sessions};
 use crate::wallet::thirdweb::SignIn;
@@ -67,7 +67,7 @@ struct Api(Arc<Parts>);
 #[derive(Debug)]
 pub struct Services {
     /// Logins over the relays, and their tokens.
-    pub auth: Arc<Auth>,
+    pub portal: Arc<Portal>,
     /// What wallets are told of the service.
     pub profile: Arc<OwnProfile>,
     /// Deliveries to the operator's program.
@@ -84,7 +84,7 @@ pub struct Services {
 
 #[derive(Debug)]
 struct Parts {
-    auth: Arc<Auth>,
+    portal: Arc<Portal>,
     profile: Arc<OwnProfile>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
@@ -114,11 +114,11 @@ pub fn serve(
     (sockets, capacity): (Sockets, Capacity),
     lifecycle: &Lifecycle,
 ) {
-    let Services { auth, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
-    let metrics = auth.metrics();
+    let Services { portal, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
+    let metrics = portal.metrics();
     let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
     let api = Api(Arc::new(Parts {
-        auth,
+        portal,
         profile,
         webhooks,
         sessions,

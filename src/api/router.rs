@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, on};
 use super::body::read_off;
 use super::envelope::ApiError;
 use super::routes::{
-    audit, auth, events, forward, jwt, keys, lookup, meta, oauth, relays, sessions, thirdweb, users, webhooks,
+    audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb, users, webhooks,
 };
 use super::{Api, door, openapi, ws};
 
@@ -28,10 +28,10 @@ fn quick() -> Routes {
         .get("/openapi.json", openapi::serve)
         .get("/.well-known/nostr.json", meta::nostr_json)
         .get("/well-known/nostr.json", meta::enveloped_nostr_json)
-        .post("/key-handshake", auth::key_handshake)
-        .delete("/key-handshake/{stream_id}", auth::delete_key_handshake)
-        .post("/authenticate-key", auth::authenticate_key)
-        .post("/login", auth::login)
+        .post("/key-handshake", logins::key_handshake)
+        .delete("/key-handshake/{stream_id}", logins::delete_key_handshake)
+        .post("/authenticate-key", logins::authenticate_key)
+        .post("/login", logins::login)
         .post("/jwt/issue", jwt::issue)
         .post("/jwt/verify", jwt::verify)
         .post("/jwt/revoke", jwt::revoke)
@@ -54,11 +54,11 @@ fn quick() -> Routes {
 /// Routes that there are where sessions are on. Elsewhere they answer `sessions_off`, whatever they are asked.
 fn second_layer() -> Routes {
     Routes::default()
-        .get("/providers", sessions::providers)
-        .post("/auth/login", sessions::login)
-        .post("/auth/verify", sessions::verify)
-        .post("/auth/refresh", sessions::refresh)
-        .post("/auth/logout", sessions::logout)
+        .get("/providers", auth::providers)
+        .post("/auth/login", auth::login)
+        .post("/auth/verify", auth::verify)
+        .post("/auth/refresh", auth::refresh)
+        .post("/auth/logout", auth::logout)
         .get("/auth/forward", forward::forward)
         .any("/auth/envoy/", forward::envoy)
         .any("/auth/envoy/{*path}", forward::envoy)
@@ -69,7 +69,7 @@ fn second_layer() -> Routes {
         .delete("/users/{id}", users::delete)
         .get("/users/{id}/sessions", users::sessions)
         .post("/users/{id}/revoke-sessions", users::revoke_sessions)
-        .delete("/sessions/{id}", sessions::revoke)
+        .delete("/sessions/{id}", auth::revoke)
         .get("/audit", audit::list)
 }
 

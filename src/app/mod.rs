@@ -17,15 +17,15 @@ use std::time::Duration;
 
 use nostr_sdk::{Keys, PublicKey, RelayUrl, ToBech32};
 
-use crate::access;
+use crate::access_token;
 use crate::api::{self, HandedOver, Services};
-use crate::auth::{self, Auth, Identity, Opening, Parts};
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::portal::{self, Identity, Opening, Parts, Portal};
 use crate::profile::{self, OwnProfile};
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
@@ -44,7 +44,7 @@ pub use preflight::check_files;
 #[derive(Debug)]
 pub struct Daemon {
     lifecycle: Lifecycle,
-    auth: Arc<Auth>,
+    portal: Arc<Portal>,
     profile: Arc<OwnProfile>,
     relays: Relays,
     store: Arc<dyn Store>,
@@ -120,11 +120,11 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         book: book.clone(),
         metrics,
     };
-    let auth = Auth::start(parts, opening, signals)?;
+    let portal = Portal::start(parts, opening, signals)?;
     if let Some(jump) = jump {
-        auth.clock_jumped(jump);
+        portal.clock_jumped(jump);
     }
-    let thirdweb = wallets::thirdweb(config, &auth, &store, &clock)?;
+    let thirdweb = wallets::thirdweb(config, &portal, &store, &clock)?;
     config.tls.log_troubles();
     if book.is_none() && config.wallets.names().len() > 1 {
         tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
@@ -132,13 +132,13 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let sessions = match book {
         Some(book) => {
             let providers =
-                wallets::providers(config, &auth, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
+                wallets::providers(config, &portal, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,
     };
     let services = Services {
-        auth: Arc::clone(&auth),
+        portal: Arc::clone(&portal),
         profile: Arc::clone(&profile),
         webhooks,
         sessions,
@@ -149,8 +149,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let rules = (&config.local, &config.forward);
     api::serve(services, rules, token, (sockets, capacity), &lifecycle);
     lifecycle.run("relay alarm", watch::alarm(relays.clone()));
-    lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&auth)));
-    lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&auth)));
+    lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&portal)));
+    lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&portal)));
 
     tracing::info!(
         version = api::VERSION,
@@ -162,8 +162,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         relay_source = %config.relay_source,
         "serving"
     );
-    manager::ready(&watch::status(&relays, &auth));
-    Ok(Daemon { lifecycle, auth, profile, relays, store, public_key, listen, _folder: folder })
+    manager::ready(&watch::status(&relays, &portal));
+    Ok(Daemon { lifecycle, portal, profile, relays, store, public_key, listen, _folder: folder })
 }
 
 impl Daemon {
@@ -199,14 +199,14 @@ impl Daemon {
     pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
         manager::reloading();
         let reloaded = match listed {
-            Ok(listed) => self.auth.reload_relays(listed).await.map_err(|error| error.to_string()),
+            Ok(listed) => self.portal.reload_relays(listed).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match reloaded {
             Ok(changes) => log(&changes),
             Err(error) => tracing::error!(%error, "cannot reload: the relays stay as they were"),
         }
-        manager::ready(&watch::status(&self.relays, &self.auth));
+        manager::ready(&watch::status(&self.relays, &self.portal));
     }
 
     /// Stops: takes on nothing new, ends what was begun, then lets go of relays and store. Whatever is
@@ -246,7 +246,7 @@ async fn open_mint(
     timekeeper: &Arc<Timekeeper>,
 ) -> Result<Arc<Mint>, StartError> {
     let (file, rules, clock) = (folder.access_keys(), config.access.clone(), Arc::clone(clock));
-    let service = access::PublicKey::of_service(&identity.verifying_key());
+    let service = access_token::PublicKey::of_service(&identity.verifying_key());
     let npub = identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
     let keep = config.sessions.max_lifetime;
     let timekeeper = Arc::clone(timekeeper);
@@ -284,7 +284,7 @@ async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result
     let rules = &config.relay_rules;
     let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
     Ok(RelayOptions {
-        relays: auth::operator_relays(&config.relays, store).await?,
+        relays: portal::operator_relays(&config.relays, store).await?,
         allow_private: rules.allow_private,
         max_preferred: rules.max_preferred,
         max_preferred_per_user: rules.max_preferred_per_user,

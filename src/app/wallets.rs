@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::error::StartError;
-use crate::auth::{Auth, PortalWallets};
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::Config;
+use crate::portal::{Portal, PortalWallets};
 use crate::store::Store;
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
@@ -16,14 +16,14 @@ use crate::wallet::thirdweb::{SignIn, Thirdweb};
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
     config: &Config,
-    auth: &Arc<Auth>,
+    portal: &Arc<Portal>,
     thirdweb: Option<&Arc<SignIn>>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
     timekeeper: &Arc<Timekeeper>,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
     let (wallets, tls) = (&config.wallets, &config.tls);
-    let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(auth)))];
+    let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(portal)))];
     if let Some(thirdweb) = thirdweb {
         providers.push(Arc::clone(&thirdweb.tokens) as _);
     }
@@ -53,13 +53,13 @@ pub(super) fn providers(
 /// thirdweb's tokens, which are also issued, with sessions or without.
 pub(super) fn thirdweb(
     config: &Config,
-    auth: &Arc<Auth>,
+    portal: &Arc<Portal>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
 ) -> Result<Option<Arc<SignIn>>, StartError> {
     let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
     let max_lifetime = config.tokens.max_issued_lifetime;
-    let (withdrawals, clock) = (Arc::clone(auth), Arc::clone(clock));
+    let (withdrawals, clock) = (Arc::clone(portal), Arc::clone(clock));
     let tokens = Thirdweb::new(rules, rules.admin_key()?, max_lifetime, withdrawals, Arc::clone(&clock));
     Ok(Some(Arc::new(SignIn::new(Arc::new(tokens), rules, store.clone(), clock))))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::manager;
-use crate::auth::Auth;
+use crate::portal::Portal;
 use crate::relay::{Origin, RelayHealth, RelayState, Relays};
 use crate::shown;
 
@@ -40,7 +40,7 @@ pub(super) async fn alarm(relays: Relays) {
 }
 
 /// Tells the service manager how it looks, whenever that has changed.
-pub(super) async fn show(relays: Relays, auth: Arc<Auth>) {
+pub(super) async fn show(relays: Relays, portal: Arc<Portal>) {
     const EVERY: Duration = Duration::from_secs(1);
 
     if !manager::listens() {
@@ -48,7 +48,7 @@ pub(super) async fn show(relays: Relays, auth: Arc<Auth>) {
     }
     let mut shown = String::new();
     loop {
-        let now = status(&relays, &auth);
+        let now = status(&relays, &portal);
         if now != shown {
             manager::status(&now);
             shown = now;
@@ -58,11 +58,11 @@ pub(super) async fn show(relays: Relays, auth: Arc<Auth>) {
 }
 
 /// One line for `systemctl status`.
-pub(super) fn status(relays: &Relays, auth: &Auth) -> String {
+pub(super) fn status(relays: &Relays, portal: &Portal) -> String {
     let list = relays.list();
     let own = || list.iter().filter(|relay| relay.origin != Origin::Preferred);
     let ready = own().filter(|relay| relay.state == RelayState::Ready).count();
-    format!("{ready} of {} relays ready, {} requests open", own().count(), auth.open_requests())
+    format!("{ready} of {} relays ready, {} requests open", own().count(), portal.open_requests())
 }
 
 /// Shows the service manager that the daemon lives, where it wants to know (`WATCHDOG_USEC`), twice in the time
@@ -71,14 +71,14 @@ pub(super) fn status(relays: &Relays, auth: &Auth) -> String {
 /// Each sign of life is a task that some thread of the runtime took up, and that could look at what is open
 /// and at every relay: a runtime that hangs, or a lock that is never given back, ends the signs. A store or
 /// relays that fail do not: a restart would not mend them, and would interrupt what still works.
-pub(super) async fn beat(relays: Relays, auth: Arc<Auth>) {
+pub(super) async fn beat(relays: Relays, portal: Arc<Portal>) {
     let Some(patience) = manager::watchdog() else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(patience / 2);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (relays, auth) = (relays.clone(), Arc::clone(&auth));
-        let looked = tokio::spawn(async move { status(&relays, &auth) }).await;
+        let (relays, portal) = (relays.clone(), Arc::clone(&portal));
+        let looked = tokio::spawn(async move { status(&relays, &portal) }).await;
         if looked.is_ok() {
             manager::alive();
         }

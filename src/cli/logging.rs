@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_library_never_logs_what_passes_through_it() {
-        assert!(is_discreet("portico::auth::settle", Level::TRACE));
+        assert!(is_discreet("portico::portal::settle", Level::TRACE));
         assert!(is_discreet("hyper::proto", Level::INFO));
         assert!(!is_discreet("tungstenite::protocol", Level::DEBUG));
         assert!(!is_discreet("nostr_relay_pool::relay::inner", Level::ERROR));

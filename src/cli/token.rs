@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::Failure;
-use crate::token::MAX_TOKEN_BYTES;
+use crate::portal_token::MAX_TOKEN_BYTES;
 
 /// The token that an argument means: `-` stands for standard input.
 pub(super) fn given(argument: &str) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ use super::client::Target;
 use super::terminal::{fields, say};
 use super::{CommandResult, Exit, Failure, token};
 use crate::clock::{Clock, SystemClock};
-use crate::token::{Policy, TokenError, VerifyingKey, standard_jwt, verify, wrapped};
+use crate::portal_token::{Policy, TokenError, VerifyingKey, standard_jwt, verify, wrapped};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Algorithm;
+use crate::access_token::Algorithm;
 
 /// `[access]`: access tokens, and the keys that sign them.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::files::{self, FileError, MIN_SECRET, show_path};
-use crate::token::wrapped;
+use crate::portal_token::wrapped;
 
 /// Where the API token of the TCP socket comes from.
 #[derive(Debug, Clone)]

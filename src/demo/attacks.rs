@@ -14,7 +14,7 @@ use super::story::{Act, expect, unexpected};
 use super::wallet::{Answer, ChallengeSeen, Wallet, WalletReply, seal_answer};
 use crate::client::{Answer as Reply, Client};
 use crate::clock::{Clock, SystemClock};
-use crate::token::{self, SigningKey};
+use crate::portal_token::{self, SigningKey};
 
 const YEAR: u64 = 365 * 24 * 3600;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -68,7 +68,7 @@ fn prolonged(token: &str) -> Option<String> {
 /// A token for the service in which everything is right but the signer.
 fn token_of(stranger: &Keys, service: &PublicKey) -> String {
     let signer = SigningKey::from_secret(stranger.secret_key());
-    token::issue(&signer, service.as_bytes(), SystemClock.now().secs(), WEEK.as_secs())
+    portal_token::issue(&signer, service.as_bytes(), SystemClock.now().secs(), WEEK.as_secs())
 }
 
 /// First a stranger's yes to the very challenge that the user was asked, then the user's own no. Both on one
@@ -85,7 +85,7 @@ fn stranger_first(stranger: Keys) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::{Policy, TokenError, VerifyingKey, verify};
+    use crate::portal_token::{Policy, TokenError, VerifyingKey, verify};
 
     #[test]
     fn a_prolonged_token_is_the_same_but_for_its_end_and_does_not_verify() {
@@ -97,7 +97,7 @@ mod tests {
             |token: &str| verify(&key, token, SystemClock.now().secs(), &Policy::default(), |_| false);
         assert!(verdict(&token).is_ok());
         assert_eq!(verdict(&forged), Err(TokenError::InvalidSignature));
-        let claims = |token: &str| token::UnverifiedToken::parse(token).unwrap().claims().unwrap();
+        let claims = |token: &str| portal_token::UnverifiedToken::parse(token).unwrap().claims().unwrap();
         assert_eq!(claims(&forged).expires_at, claims(&token).expires_at + YEAR);
     }
 

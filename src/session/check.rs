@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::audit::Actor;
 use super::error::Mismatch;
 use super::{Reason, Result, SessionError, Sessions};
-use crate::access::{AccessError, Claims};
+use crate::access_token::{AccessError, Claims};
 use crate::config::Checks;
 use crate::store::{AuditKind, Session, StreamId, User, UserId};
 use crate::wallet::{Credential, WalletIdentity};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access::AccessError;
+use crate::access_token::AccessError;
 use crate::metrics::Limit;
 use crate::store::{StoreError, StreamId, UserId};
 use crate::wallet::CredentialError;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::access::{KeyRing, RingError};
+use crate::access_token::{KeyRing, RingError};
 use crate::config::files::{self, FileError, Owners, show_path};
 
 /// Why the keys of access tokens cannot be used.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::key_file::{self, KeyFileError};
 use super::{Reason, Result, SessionError};
-use crate::access::{
+use crate::access_token::{
     self, AccessError, Algorithm, Claims, Expected, KeyRing, KeyState, PublicKey, RotateError,
     UnverifiedToken,
 };
@@ -214,7 +214,7 @@ impl Mint {
     }
 
     fn sign(&self, claims: &Claims) -> Result<String> {
-        access::sign(self.ring().signer(), claims).map_err(|_| SessionError::Signing)
+        access_token::sign(self.ring().signer(), claims).map_err(|_| SessionError::Signing)
     }
 
     /// What a token of ours says, whoever it is for and whatever the time.

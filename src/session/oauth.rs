@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::audit::Actor;
 use super::check::{Examined, Offered};
 use super::{Checked, Result, SessionError, Sessions};
-use crate::access::Claims;
+use crate::access_token::Claims;
 use crate::config::Checks;
 use crate::store::StreamId;
 

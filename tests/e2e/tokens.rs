@@ -1,7 +1,7 @@
 //! Tokens: issued, verified, revoked.
 
 use nostr_sdk::{Keys, PublicKey, ToBech32};
-use portico::token::{self, SigningKey};
+use portico::portal_token::{self, SigningKey};
 use serde_json::json;
 
 use crate::support::beginning::asked_to_log_in;
@@ -98,7 +98,7 @@ async fn a_token_of_another_service_is_told_from_a_wallets_by_the_keys_that_logg
     let (other, newcomer) = (Keys::generate(), Phone::new());
     let own = SigningKey::from_secret(other.secret_key());
     let other = other.public_key();
-    let of_other = |user: &PublicKey| token::issue(&own, user.as_bytes(), now(), 3600);
+    let of_other = |user: &PublicKey| portal_token::issue(&own, user.as_bytes(), now(), 3600);
     for (what, issuer, token, token_type, subject, audience) in [
         ("for our user", other, of_other(&phone.key()), "service", phone.key(), other),
         ("by our user", phone.key(), phone.token_for(&other), "wallet", phone.key(), other),
@@ -136,7 +136,7 @@ async fn every_bad_token_is_refused_with_its_own_code() {
         (&us, stranger.token_for(&service), "unknown_wallet"),
         (&us, phone.token_for(&elsewhere), "wrong_audience"),
         (&us, phone.token(&service, now() - 10, 5), "token_expired"),
-        (&us, token::issue(&own, elsewhere.as_bytes(), now() - 10, 5), "token_expired"),
+        (&us, portal_token::issue(&own, elsewhere.as_bytes(), now() - 10, 5), "token_expired"),
         (&us, phone.token(&service, now() + 120, 60), "token_not_yet_valid"),
         (&us, phone.token(&service, now(), 31 * 24 * 3600), "lifetime_too_long"),
         (&wallet, tampered.clone(), "invalid_signature"),

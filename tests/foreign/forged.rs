@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use portico::access::{Algorithm, Claims, KeyRing, SigningKey, sign};
+use portico::access_token::{Algorithm, Claims, KeyRing, SigningKey, sign};
 use serde_json::{Value, json};
 use sha2::Sha256;
 

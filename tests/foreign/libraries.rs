@@ -1,6 +1,6 @@
 //! Access tokens verify from the published keys with other people's libraries, and what is none does not.
 
-use portico::access::Algorithm;
+use portico::access_token::Algorithm;
 use serde_json::{Value, json};
 
 use crate::forged::{self, part};

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nostr_sdk::Keys;
-use portico::access::PublicKey;
+use portico::access_token::PublicKey;
 use portico::clock::{Clock, SharedClock, Timekeeper, Timestamp};
 use portico::config::{AccessRules, SessionRules};
 use portico::events::Events;
 use portico::lifecycle::Lifecycle;
 use portico::metrics::Metrics;
+use portico::portal_token::SigningKey;
 use portico::protocol::Sealer;
 use portico::session::{Book, Mint, Sessions};
 use portico::store::Store;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::token::SigningKey;
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
 /// When the world begins, in seconds since the Unix epoch.

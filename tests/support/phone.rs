@@ -6,11 +6,11 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::prelude::{ClientMessage, EventBuilder, Filter, RelayMessage, SubscriptionId, Tag};
 use nostr_sdk::{Event, EventId, JsonUtil, Keys, Kind, PublicKey, RelayUrl};
+use portico::portal_token::{self, SigningKey};
 use portico::protocol::{
     AuthChallenge, AuthResponse, AuthStatus, Content, HandshakeUrl, KeyHandshake, Message as Portal,
     Permission, Sealer, SessionToken, SubkeyMetadata, SubkeyProof, derive_secret, kind,
 };
-use portico::token::{self, SigningKey};
 use rand::rngs::OsRng;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -255,7 +255,7 @@ impl Phone {
     /// A token of this wallet with any times, in seconds.
     pub(crate) fn token(&self, service: &PublicKey, issued_at: u64, lifetime: u64) -> String {
         let key = SigningKey::from_secret(self.keys.secret_key());
-        token::issue(&key, service.as_bytes(), issued_at, lifetime)
+        portal_token::issue(&key, service.as_bytes(), issued_at, lifetime)
     }
 
     /// A message that only `to` can read.

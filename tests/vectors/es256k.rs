@@ -1,6 +1,6 @@
 //! Tokens of seven libraries and of many attacks, with the verdict of a strict verifier.
 
-use portico::token::{Policy, SigningKey, TokenError, VerifyingKey, issue, verify};
+use portico::portal_token::{Policy, SigningKey, TokenError, VerifyingKey, issue, verify};
 use secp256k1::SecretKey;
 use serde::Deserialize;
 

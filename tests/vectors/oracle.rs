@@ -2,7 +2,7 @@
 
 use jwt_compact::alg::{Es256k, SigningKey as _};
 use jwt_compact::prelude::*;
-use portico::token::{Policy, SigningKey, issue, verify};
+use portico::portal_token::{Policy, SigningKey, issue, verify};
 use secp256k1::{Parity, SECP256K1, SecretKey};
 use serde::{Deserialize, Serialize};
 

@@ -2,11 +2,11 @@
 //! reference derived.
 
 use nostr_sdk::{Event, Keys, PublicKey, SecretKey};
+use portico::portal_token::{Policy, VerifyingKey, verify};
 use portico::protocol::{
     AuthChallenge, AuthResponse, AuthStatus, HandshakeUrl, KeyHandshake, Message, OpenError, Sealer,
     SubkeyError, SubkeyProof, derive_public, derive_secret,
 };
-use portico::token::{Policy, VerifyingKey, verify};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Deserialize;

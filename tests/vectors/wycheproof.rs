@@ -1,6 +1,6 @@
 //! Project Wycheproof's ECDSA signatures over secp256k1 with SHA-256, as r‖s.
 
-use portico::token::{Signature, VerifyingKey};
+use portico::portal_token::{Signature, VerifyingKey};
 use secp256k1::{Parity, PublicKey, SecretKey};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

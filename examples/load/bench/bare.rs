@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nostr_sdk::Keys;
-use portico::token::{Signature, SigningKey, VerifyingKey, issue};
+use portico::portal_token::{Signature, SigningKey, VerifyingKey, issue};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nostr_sdk::{Keys, PublicKey};
-use portico::token::{self, SigningKey};
+use portico::portal_token::{self, SigningKey};
 use serde_json::json;
 
 use super::Requests;
@@ -150,6 +150,6 @@ fn questions(service: &str, count: usize) -> Vec<String> {
 fn question((wallet, signing): &(PublicKey, SigningKey), service: &PublicKey, number: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     // A lifetime of its own makes each token another one.
-    let token = token::issue(signing, service.as_bytes(), now, 3600 + number);
+    let token = portal_token::issue(signing, service.as_bytes(), now, 3600 + number);
     json!({ "pubkey": wallet, "token": token }).to_string()
 }

@@ -1,82 +1,187 @@
-//! Handshakes and logins.
+//! The second layer: logins, checks of both layers, renewals, logouts.
+
+use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::{JsonBody, PathParam, public_key};
-use crate::api::envelope::{ApiError, created, ok};
-use crate::auth::{Opened, StreamId};
+use crate::api::body::{Asker, Calling, HashedBody, JsonBody, PathParam};
+use crate::api::envelope::{ApiError, ok, secret};
+use crate::api::guard::Peer;
+use crate::api::object::Object;
+use crate::api::user_request::{UserRequest, credential};
+use crate::events::{Member, OpenSession};
+use crate::portal::StreamId;
+use crate::session::{Offered, Reason, SessionError, Sessions};
+use crate::wallet::{Credential, WebRequest};
 
-/// What opens a handshake.
 #[derive(Deserialize)]
-pub(in crate::api) struct NewHandshake {
-    pub(in crate::api) static_token: Option<String>,
-    pub(in crate::api) no_request: Option<bool>,
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewSession {
+    credential: Option<String>,
+    provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
-pub(in crate::api) async fn key_handshake(
-    State(api): State<Api>,
-    JsonBody(new): JsonBody<NewHandshake>,
-) -> Result<Response, ApiError> {
-    api.may_open()?;
-    let opened = api.auth.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
-    Ok(created(told(&opened)))
+/// What somebody shows: see [`Offered`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Shown {
+    access_token: Option<String>,
+    credential: Option<String>,
+    provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct NewLogin {
-    static_token: Option<String>,
+pub(in crate::api) struct Renewal {
+    access_token: Option<String>,
+    credential: Option<String>,
+    provider: Option<String>,
+    request: Option<Object<UserRequest>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Logout {
+    access_token: Option<String>,
+    credential: Option<String>,
+    provider: Option<String>,
+    request: Option<Object<UserRequest>>,
+    /// Every session of the user, and not this one alone.
+    #[serde(default)]
+    all: bool,
+}
+
+impl Api {
+    /// Users and sessions, if there are any here.
+    pub(in crate::api) fn sessions(&self) -> Result<&Arc<Sessions>, ApiError> {
+        self.sessions.as_ref().ok_or_else(|| {
+            let message = "sessions are off: sessions.enabled = true switches them on";
+            ApiError::new(axum::http::StatusCode::NOT_FOUND, "sessions_off", message)
+        })
+    }
+}
+
+/// A credential in the body; or else the request itself is what the user has signed, handed on as it came.
 pub(in crate::api) async fn login(
     State(api): State<Api>,
-    JsonBody(new): JsonBody<NewLogin>,
+    Asker(actor): Asker,
+    Calling(peer): Calling,
+    uri: Uri,
+    headers: HeaderMap,
+    HashedBody(new, body): HashedBody<NewSession>,
 ) -> Result<Response, ApiError> {
-    api.may_open()?;
-    let opened = api.auth.login(new.static_token).await?;
-    let mut told = told(&opened);
-    // None are ready: nobody can scan it yet.
-    told["relays_ready"] = api.auth.relays_ready().into();
-    Ok(created(told))
+    let credential = match given(&new.credential) {
+        Some(text) => credential(text, new.request.as_ref()),
+        None => {
+            let text = signed(peer, &headers).ok_or(Reason::NoCredential)?;
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            Credential { text, request: Some(WebRequest { method: "POST", target, body }) }
+        }
+    };
+    let begun = api.sessions()?.login(new.provider.as_deref(), credential, actor).await;
+    Ok(secret(begun.map_err(|error| ApiError::from(error).about(credential.text))?))
 }
 
-pub(in crate::api) async fn delete_key_handshake(
+/// `Authorization: Nostr …`. Over TCP that header holds the API token.
+fn signed(peer: Peer, headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None, Peer::Unix { .. }) = (values.next(), values.next(), peer) else { return None };
+    let text = value.to_str().ok()?;
+    text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("nostr ")).then_some(text)
+}
+
+fn offered<'a>(
+    access_token: &'a Option<String>,
+    text: &'a Option<String>,
+    provider: &'a Option<String>,
+    request: &'a Option<Object<UserRequest>>,
+) -> Offered<'a> {
+    Offered {
+        access_token: given(access_token),
+        credential: given(text).map(|text| credential(text, request.as_ref())),
+        provider: provider.as_deref(),
+    }
+}
+
+/// What was given. An empty text is no token, as an empty header is none.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// An error about one of the two layers, with what stands around it that should not.
+fn about(error: SessionError, offered: Offered<'_>) -> ApiError {
+    let text = match error {
+        SessionError::Refused(Reason::InvalidToken(_)) => offered.access_token,
+        _ => offered.credential.map(|credential| credential.text),
+    };
+    ApiError::from(error).about(text.unwrap_or("-"))
+}
+
+pub(in crate::api) async fn verify(
     State(api): State<Api>,
-    PathParam(stream): PathParam<String>,
+    Asker(actor): Asker,
+    JsonBody(shown): JsonBody<Shown>,
 ) -> Result<Response, ApiError> {
-    let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
-    api.auth.cancel(stream).await?;
-    Ok(ok(json!({ "stream_id": stream.to_string() })))
+    let Shown { access_token, credential, provider, request } = &shown;
+    let offered = offered(access_token, credential, provider, request);
+    let checked =
+        api.sessions()?.check("verify", offered, &actor).await.map_err(|error| about(error, offered))?;
+    let user = Member::from(&*checked.user);
+    let session = OpenSession::from(&*checked.session);
+    Ok(ok(json!({
+        "active": true,
+        "user": user,
+        "session": session,
+        "claims": checked.claims.as_deref(),
+        "wallet": checked.wallet,
+    })))
 }
 
-/// Whom to authenticate.
-#[derive(Deserialize)]
-pub(in crate::api) struct WhoIs {
-    pub(in crate::api) main_key: String,
-    #[serde(default)]
-    pub(in crate::api) subkeys: Vec<String>,
-}
-
-pub(in crate::api) async fn authenticate_key(
+pub(in crate::api) async fn refresh(
     State(api): State<Api>,
-    JsonBody(who): JsonBody<WhoIs>,
+    Asker(actor): Asker,
+    JsonBody(renewal): JsonBody<Renewal>,
 ) -> Result<Response, ApiError> {
-    let stream = authenticate(&api, &who).await?;
-    Ok(created(json!({ "stream_id": stream.to_string() })))
+    let Renewal { access_token, credential, provider, request } = &renewal;
+    let offered = offered(access_token, credential, provider, request);
+    let credential = offered.credential.ok_or(Reason::NoCredential)?;
+    let renewed = api.sessions()?.refresh(offered.access_token, credential, offered.provider, &actor).await;
+    Ok(secret(renewed.map_err(|error| about(error, offered))?))
 }
 
-/// Asks the user; the same over HTTP and WebSocket.
-pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<StreamId, ApiError> {
-    api.may_open()?;
-    let user = public_key("main_key", &who.main_key)?;
-    let subkeys = who.subkeys.iter().map(|key| public_key("subkeys", key)).collect::<Result<Vec<_>, _>>()?;
-    Ok(api.auth.authenticate(user, subkeys).await?)
+pub(in crate::api) async fn logout(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    JsonBody(logout): JsonBody<Logout>,
+) -> Result<Response, ApiError> {
+    let Logout { access_token, credential, provider, request, all } = &logout;
+    let offered = offered(access_token, credential, provider, request);
+    let revoked =
+        api.sessions()?.logout(offered, *all, actor).await.map_err(|error| about(error, offered))?;
+    Ok(ok(json!({ "revoked": revoked })))
 }
 
-fn told(opened: &Opened) -> Value {
-    json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after })
+/// Which wallets are let in.
+pub(in crate::api) async fn providers(State(api): State<Api>) -> Result<Response, ApiError> {
+    let (providers, default) = api.sessions()?.providers();
+    Ok(ok(json!({ "providers": providers.collect::<Vec<_>>(), "default": default })))
+}
+
+/// Ends a session at an operator's word.
+pub(in crate::api) async fn revoke(
+    State(api): State<Api>,
+    Asker(actor): Asker,
+    PathParam(session): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let sessions = api.sessions()?;
+    let id: StreamId = session.parse().map_err(|_| ApiError::no_such_session())?;
+    let fresh = sessions.revoke_session(id, "operator", actor).await?;
+    Ok(ok(json!({ "revoked": usize::from(fresh) })))
 }

@@ -16,9 +16,9 @@ use crate::api::accept;
 use crate::api::body::{PathParam, QueryParam, unless_empty};
 use crate::api::envelope::{ApiError, ok};
 use crate::api::room::Following;
-use crate::auth::StreamId;
 use crate::events::{EventPage, Follower};
 use crate::lifecycle::Lifecycle;
+use crate::portal::StreamId;
 
 /// The longest that a long-poll waits; a caller who wants more asks again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ pub(in crate::api) async fn read(
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
     let page = if wait.is_zero() {
-        api.auth.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
+        api.portal.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
     } else {
         wait_for_page(&api, stream, after, wait).await?
     };
@@ -82,7 +82,7 @@ pub(in crate::api) async fn read(
 }
 
 async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {
-    api.auth.events().follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
+    api.portal.events().follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
 }
 
 /// What is there or else comes in time. The store is read once: what comes is heard.

@@ -10,13 +10,13 @@ use url::form_urlencoded;
 
 use super::offered::{Malformed, Place};
 use super::sign_in;
-use crate::access::AccessError;
+use crate::access_token::AccessError;
 use crate::api::Api;
 use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
 use crate::api::user_request::{self, Visit};
-use crate::auth::wrapped_token;
+use crate::portal::wrapped_token;
 use crate::quoted::quoted;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
 use crate::wallet::{Credential, WebRequest, nip98};

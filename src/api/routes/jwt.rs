@@ -17,9 +17,9 @@ use super::thirdweb;
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
-use crate::auth::{PORTAL, VerifiedToken};
 use crate::events::{Member, OpenSession};
 use crate::metrics::Limit;
+use crate::portal::{PORTAL, VerifiedToken};
 use crate::session::{NewServiceToken, Offered};
 use crate::wallet::Credential;
 
@@ -63,7 +63,7 @@ pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, A
     }
     let token = match new.format {
         Format::Jwt => issue_jwt(api, new, new.target()?.to_hex(), new.lifetime()?)?,
-        Format::Portal => api.auth.issue(new.target()?, new.lifetime()?)?,
+        Format::Portal => api.portal.issue(new.target()?, new.lifetime()?)?,
         Format::Thirdweb => api.issue_thirdweb(&new.thirdweb, new.duration_hours.map(hours))?,
     };
     api.metrics.api.tokens_issued.inc();
@@ -179,7 +179,7 @@ async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Resul
     if question.session {
         api.sessions()?;
     }
-    let token = api.auth.verify(pubkey, &question.token).await;
+    let token = api.portal.verify(pubkey, &question.token).await;
     let token = token.map_err(|error| ApiError::from(error).about_login_token(&question.token))?;
     let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };
     Ok(Verified { token, login })

@@ -18,7 +18,7 @@ pub(in crate::api) async fn health() -> &'static str {
 
 /// Whether logins reach it: a relay is subscribed, and the store can be written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
-    let relays_ready = api.auth.readiness().await?;
+    let relays_ready = api.portal.readiness().await?;
     Ok(ok(json!({ "ready": true, "relays_ready": relays_ready, "profile": api.profile.standing() })))
 }
 
@@ -27,7 +27,7 @@ pub(in crate::api) async fn version() -> Response {
 }
 
 pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
-    let public_key = api.auth.public_key();
+    let public_key = api.portal.public_key();
     ok(json!({ "public_key": public_key, "version": VERSION, "git_commit": GIT_COMMIT }))
 }
 
@@ -39,7 +39,7 @@ pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse
     }
     let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
     reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
-    api.auth.read_into(&mut reading);
+    api.portal.read_into(&mut reading);
     api.webhooks.read_into(&mut reading);
     api.room.read_into(&mut reading);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))
@@ -55,7 +55,7 @@ pub(in crate::api) async fn nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,
 ) -> Json<Value> {
-    Json(api.auth.nip05_document(name.as_deref()))
+    Json(api.portal.nip05_document(name.as_deref()))
 }
 
 /// The same where the reference daemon has it, as its clients read it.
@@ -63,5 +63,5 @@ pub(in crate::api) async fn enveloped_nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,
 ) -> Response {
-    ok_and_beside(api.auth.nip05_document(name.as_deref()))
+    ok_and_beside(api.portal.nip05_document(name.as_deref()))
 }

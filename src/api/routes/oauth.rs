@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::revocation::revoke_token;
-use crate::access::Claims;
+use crate::access_token::Claims;
 use crate::api::Api;
 use crate::api::MAX_BODY;
 use crate::api::body::{Asker, TextBody};
 use crate::api::envelope::{self, ApiError};
-use crate::auth::{self, AuthError, TokenType, VerifiedToken};
+use crate::portal::{self, PortalError, TokenType, VerifiedToken};
 use crate::session::{SessionError, User};
 
 /// Why there is no answer (RFC 6749 §5.2).
@@ -61,16 +61,17 @@ pub(in crate::api) async fn introspect(
 /// What is told of a token. `None`: it is not active, and no more is said (RFC 7662 §2.2).
 async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
     let Ok(claims) = api.mint.read(token) else {
-        let verified = api.auth.verify(api.auth.public_key(), token).await;
+        let verified = api.portal.verify(api.portal.public_key(), token).await;
         return match verified {
             Ok(verified) if is_kept_out(api, &verified).await? => Ok(None),
             Ok(verified) => Ok(Some(of_portal(&verified))),
-            Err(AuthError::Token(_)) => Ok(None),
+            Err(PortalError::Token(_)) => Ok(None),
             Err(error) => Err(error.into()),
         };
     };
     if claims.sid.is_none() {
-        let holds = api.mint.check_times(&claims).is_ok() && !api.auth.is_revoked(&api.mint.name_of(&claims));
+        let holds =
+            api.mint.check_times(&claims).is_ok() && !api.portal.is_revoked(&api.mint.name_of(&claims));
         return Ok(holds.then(|| of_service(&claims)));
     }
     let Some(sessions) = &api.sessions else { return Ok(None) };
@@ -85,7 +86,7 @@ async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
 async fn is_kept_out(api: &Api, verified: &VerifiedToken) -> Result<bool, ApiError> {
     match &api.sessions {
         Some(sessions) if verified.token_type == TokenType::Wallet => {
-            Ok(sessions.is_kept_out(auth::PORTAL, &verified.target_key.to_hex()).await?)
+            Ok(sessions.is_kept_out(portal::PORTAL, &verified.target_key.to_hex()).await?)
         }
         _ => Ok(false),
     }

@@ -16,19 +16,19 @@ pub(in crate::api) struct Which {
 }
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
-    ok(json!({ "relays": api.auth.relay_states().await }))
+    ok(json!({ "relays": api.portal.relay_states().await }))
 }
 
 pub(in crate::api) async fn add(
     State(api): State<Api>,
     JsonBody(which): JsonBody<Which>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "relay": api.auth.add_relay(&which.relay).await?.to_string() })))
+    Ok(ok(json!({ "relay": api.portal.add_relay(&which.relay).await?.to_string() })))
 }
 
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
     JsonBody(which): JsonBody<Which>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "relay": api.auth.remove_relay(&which.relay).await?.to_string() })))
+    Ok(ok(json!({ "relay": api.portal.remove_relay(&which.relay).await?.to_string() })))
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::access::{AccessError, Claims};
+use crate::access_token::{AccessError, Claims};
 use crate::api::Api;
 use crate::api::envelope::ApiError;
 use crate::clock::Timestamp;
@@ -34,18 +34,18 @@ async fn access_token(api: &Api, claims: &Claims, actor: &Actor) -> Result<bool,
     if let Err(error @ AccessError::TokenExpired) = api.mint.check_times(claims) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()));
     }
-    Ok(api.auth.revoke_named(api.mint.name_of(claims), Timestamp::from_secs(claims.exp)).await?)
+    Ok(api.portal.revoke_named(api.mint.name_of(claims), Timestamp::from_secs(claims.exp)).await?)
 }
 
 async fn thirdwebs(api: &Api, token: &Verified, actor: &Actor) -> Result<bool, ApiError> {
-    let fresh = api.auth.revoke_named(token.id, Timestamp::from_secs(token.expires_at)).await?;
+    let fresh = api.portal.revoke_named(token.id, Timestamp::from_secs(token.expires_at)).await?;
     end_sessions(api, &[token.id], actor).await?;
     Ok(fresh)
 }
 
 /// A wallet's token, or one of this service's in the same form.
 async fn portals(api: &Api, token: &str, actor: &Actor) -> Result<bool, ApiError> {
-    let revoked = api.auth.revoke(token).await.map_err(|error| ApiError::from(error).about(token))?;
+    let revoked = api.portal.revoke(token).await.map_err(|error| ApiError::from(error).about(token))?;
     end_sessions(api, &revoked.names, actor).await?;
     Ok(revoked.fresh)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::api::body::{JsonBody, QueryParam};
 use crate::api::envelope::{ApiError, ok};
-use crate::auth::StreamId;
+use crate::portal::StreamId;
 use crate::webhook::{Delivery, DeliveryState};
 
 /// The most deliveries that are listed one by one.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::api::envelope::ApiError;
 use crate::api::routes::jwt::Verified;
-use crate::auth::StreamId;
 use crate::events::Event;
+use crate::portal::StreamId;
 
 /// What a command was asked for.
 #[derive(Serialize)]

@@ -11,11 +11,11 @@ use super::session::{Outbox, Session};
 use crate::api::body::public_key;
 use crate::api::envelope::ApiError;
 use crate::api::room::Following;
-use crate::api::routes::auth::authenticate as authenticate_user;
 use crate::api::routes::jwt::{issue_token, verify_token};
+use crate::api::routes::logins::authenticate as authenticate_user;
 use crate::api::routes::recurring;
-use crate::auth::StreamId;
 use crate::events::{Event, EventBody, Follower};
+use crate::portal::StreamId;
 
 /// What a command leads to.
 enum Outcome {
@@ -117,7 +117,7 @@ async fn carry_out(session: &Session, command: Result<Command, ApiError>) -> Res
 }
 
 async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiError> {
-    let service = &session.api.auth;
+    let service = &session.api.portal;
     let data = match command {
         Command::Auth(offered) => auth(session, &offered)?,
         Command::NewKeyHandshakeUrl(new) => {
@@ -205,7 +205,7 @@ fn may_follow(session: &Session) -> Result<Following, ApiError> {
 }
 
 async fn followed(session: &Session, stream: StreamId, after: u64) -> Result<Box<Follower>, ApiError> {
-    let follower = session.api.auth.events().follow(stream, after).await?;
+    let follower = session.api.portal.events().follow(stream, after).await?;
     follower.map(Box::new).ok_or_else(ApiError::no_such_stream)
 }
 

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::api::envelope::ApiError;
 use crate::api::mistake::without_values;
 use crate::api::object::Object;
-use crate::api::routes::auth::{NewHandshake, WhoIs};
 use crate::api::routes::jwt::NewToken;
+use crate::api::routes::logins::{NewHandshake, WhoIs};
 use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
-use crate::auth::{Profile, StreamId};
 use crate::config::ProfileRules;
+use crate::portal::{Profile, StreamId};
 use crate::quoted::quoted;
 
 /// A message of a client.

@@ -29,8 +29,8 @@ use crate::api::Api;
 use crate::api::envelope::ApiError;
 use crate::api::observe::RequestId;
 use crate::api::places::Place;
-use crate::auth::StreamId;
 use crate::metrics::Limit;
+use crate::portal::StreamId;
 
 /// Bytes that may wait inside the socket.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;

@@ -8,10 +8,10 @@ use nostr_sdk::{Event, Keys, PublicKey};
 use rand::rngs::OsRng;
 
 use crate::clock::Timestamp;
+use crate::portal_token::{self, SigningKey};
 use crate::protocol::{
     AuthChallenge, AuthResponse, AuthStatus, SealError, Sealer, SessionToken, SubkeyProof,
 };
-use crate::token::{self, SigningKey};
 
 /// What the user behind the wallet does when asked.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl ChallengeSeen {
     /// A session token for the service that asks, signed with `keys`, valid from now on.
     pub fn session_token(&self, keys: &Keys, lifetime: Duration) -> String {
         let signer = SigningKey::from_secret(keys.secret_key());
-        token::issue(&signer, self.service.as_bytes(), self.at.secs(), lifetime.as_secs())
+        portal_token::issue(&signer, self.service.as_bytes(), self.at.secs(), lifetime.as_secs())
     }
 
     /// The keys that an answer concerns: the one that asks, and its main key.

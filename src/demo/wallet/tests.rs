@@ -8,11 +8,11 @@ use super::mind::{Mind, Reaction};
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::demo::relay::EmbeddedRelay;
+use crate::portal_token::{self, Policy, VerifyingKey};
 use crate::protocol::{
     AuthChallenge, AuthResponse, AuthStatus, Content, Message, Permission, Sealer, SubkeyMetadata,
     SubkeyProof, derive_secret,
 };
-use crate::token::{self, Policy, VerifyingKey};
 
 fn keys(seed: u8) -> Keys {
     Keys::new(SecretKey::from_slice(&[seed; 32]).unwrap())
@@ -74,7 +74,8 @@ fn an_approval_carries_a_token_that_verifies_and_names_the_service() {
         panic!("approved")
     };
     let key = VerifyingKey::from_xonly_bytes(user.public_key().as_bytes()).unwrap();
-    let claims = token::verify(&key, session_token.expose(), now(), &Policy::default(), |_| false).unwrap();
+    let claims =
+        portal_token::verify(&key, session_token.expose(), now(), &Policy::default(), |_| false).unwrap();
     assert_eq!(claims.target_key, *service.public_key().as_bytes());
     assert_eq!(claims.expires_at - claims.issued_at.unwrap(), 3600);
 }

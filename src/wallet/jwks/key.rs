@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
 
 use crate::config::JwtAlgorithm;
-use crate::token::compact::Compact;
+use crate::portal_token::compact::Compact;
 
 /// RSA keys that count, by their modulus in bits: shorter ones are broken or will be (RFC 7518 §3.3), longer ones
 /// cost more than a signature is worth.

@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{IssuerKey, JwtError};
 use crate::config::JwtAlgorithm;
-use crate::token::compact::Compact;
-use crate::token::json::{Object, Value};
-use crate::token::{TokenError, numeric_date};
+use crate::portal_token::compact::Compact;
+use crate::portal_token::json::{Object, Value};
+use crate::portal_token::{TokenError, numeric_date};
 
 /// Types that a wallet's token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others are for something else, like telling
 /// of a logout, and often have the same issuer, audience and subject.

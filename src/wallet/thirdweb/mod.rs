@@ -30,7 +30,7 @@ use super::{Credential, CredentialError, WalletIdentity, WalletProvider, Withdra
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::ThirdwebRules;
 use crate::ethereum::{Address, SigningKey};
-use crate::token::MAX_TOKEN_BYTES;
+use crate::portal_token::MAX_TOKEN_BYTES;
 
 /// What callers name it by.
 pub const NAME: &str = "thirdweb";

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Refusal;
 use crate::ethereum::{Address, recover};
-use crate::token::MAX_TOKEN_BYTES;
-use crate::token::json::Object;
+use crate::portal_token::MAX_TOKEN_BYTES;
+use crate::portal_token::json::Object;
 
 /// `{"alg":"ES256","typ":"JWT"}`, the first part of every token.
 pub(super) const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";

@@ -1,7 +1,7 @@
 //! Tokens that another service's daemon has issued, which programs verify by that service's key.
 
 use nostr_sdk::{Keys, PublicKey};
-use portico::token::{self, SigningKey};
+use portico::portal_token::{self, SigningKey};
 use serde_json::json;
 
 use crate::cli::at;
@@ -42,7 +42,7 @@ async fn what_no_daemon_would_issue_does_not_verify_and_the_operator_sets_the_bo
     let peer = Keys::generate();
     let token = |days: u64| {
         let key = SigningKey::from_secret(peer.secret_key());
-        token::issue(&key, Keys::generate().public_key().as_bytes(), now(), days * DAY)
+        portal_token::issue(&key, Keys::generate().public_key().as_bytes(), now(), days * DAY)
     };
     let strict = Daemon::offline().with_config("[tokens]\nmax_issued_lifetime = \"100days\"\n").start().await;
     let usual = Daemon::offline().start().await;

@@ -9,12 +9,12 @@ use super::deadlines::Due;
 use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::OpenChallenge;
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
 use crate::store::{Envelope, KnownSubkey, WalletLogin};
 
-impl Auth {
+impl Portal {
     /// A wallet answered a challenge.
     pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
         let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
@@ -111,7 +111,7 @@ impl Auth {
         if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals).await? {
             return Ok(());
         }
-        let proof = serde_json::to_string(proof).map_err(|_| AuthError::Seal)?;
+        let proof = serde_json::to_string(proof).map_err(|_| PortalError::Seal)?;
         let subkey = KnownSubkey { key: author, proof, seen_at: now };
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
         challenge.progress().prove(author);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use nostr_sdk::PublicKey;
 
-use super::AuthError;
+use super::PortalError;
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::metrics::Limit;
@@ -41,7 +41,7 @@ impl Prompts {
     }
 
     /// Counts a prompt for each of these keys, if there is room for one more for all of them.
-    pub(super) fn ask_all(&self, keys: &[PublicKey], now: Timestamp) -> Result<(), AuthError> {
+    pub(super) fn ask_all(&self, keys: &[PublicKey], now: Timestamp) -> Result<(), PortalError> {
         for (done, key) in keys.iter().enumerate() {
             if let Err(error) = self.ask(*key, now) {
                 self.take_back(&keys[..done]);
@@ -52,14 +52,14 @@ impl Prompts {
     }
 
     /// Counts a prompt, if there is room for one more.
-    fn ask(&self, user: PublicKey, now: Timestamp) -> Result<(), AuthError> {
+    fn ask(&self, user: PublicKey, now: Timestamp) -> Result<(), PortalError> {
         let mut asked = self.users.entry(user).or_default();
         // Who was asked while the clock was ahead is not to wait until it is there again.
         asked.times.iter_mut().for_each(|time| *time = (*time).min(now));
         asked.forget_before(now.minus(self.window));
         if asked.times.len() >= self.max_in_window {
             let oldest = asked.times.front().copied().unwrap_or(now);
-            return Err(AuthError::LimitReached {
+            return Err(PortalError::LimitReached {
                 limit: Limit::PromptsPerUser,
                 message: "this user was asked too often lately",
                 retry_after: Some(oldest.plus(self.window).since(now)),
@@ -67,7 +67,7 @@ impl Prompts {
         }
         if asked.open >= self.max_open {
             let oldest = asked.times.iter().rev().nth(asked.open - 1).copied().unwrap_or(now);
-            return Err(AuthError::LimitReached {
+            return Err(PortalError::LimitReached {
                 limit: Limit::OpenPerUser,
                 message: "this user has too many challenges open",
                 retry_after: Some(oldest.plus(self.ttl).since(now)),
@@ -140,9 +140,9 @@ mod tests {
         (Prompts::new(&AuthLimits::default()), user)
     }
 
-    fn retry_after(error: AuthError) -> u64 {
+    fn retry_after(error: PortalError) -> u64 {
         match error {
-            AuthError::LimitReached { retry_after, .. } => retry_after.unwrap().as_secs(),
+            PortalError::LimitReached { retry_after, .. } => retry_after.unwrap().as_secs(),
             other => panic!("{other}"),
         }
     }

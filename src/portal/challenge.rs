@@ -8,7 +8,7 @@ use rand::thread_rng;
 use tokio::sync::Mutex;
 
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::clock::Timestamp;
 use crate::protocol::{AuthChallenge, SubkeyProof};
 use crate::relay::Publication;
@@ -41,7 +41,7 @@ pub(super) struct Prepared {
     events: Vec<Arc<Event>>,
 }
 
-impl Auth {
+impl Portal {
     /// Makes a challenge for those who are to be prompted, the user's main key first, and for every known
     /// subkey of that user; to be published on `relays` too.
     pub(super) async fn prepare_challenge(
@@ -57,8 +57,8 @@ impl Auth {
         let now = self.now_for_deadline();
         let expires_at = now.plus(self.limits.challenge_ttl);
         let text = random_name();
-        let id = ChallengeId::parse(&text).ok_or(AuthError::Seal)?;
-        let user = *prompted.first().ok_or(AuthError::Seal)?;
+        let id = ChallengeId::parse(&text).ok_or(PortalError::Seal)?;
+        let user = *prompted.first().ok_or(PortalError::Seal)?;
         let proven = self.proven_subkeys(&user, now).await?;
         let mut recipients = prompted.to_vec();
         for key in &proven {
@@ -138,7 +138,7 @@ impl Auth {
         self.identity
             .sealer
             .seal(&mut thread_rng(), recipient, concerned, None, &message, now.secs())
-            .map_err(|_| AuthError::Seal)
+            .map_err(|_| PortalError::Seal)
     }
 
     /// The user's subkeys that were proven and still hold.

@@ -8,7 +8,7 @@ use rand::{Rng, thread_rng};
 
 use super::challenge::{MAX_SUBKEYS, Origin, random_name};
 use super::registry::{OpenHandshake, Slot};
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::clock::Timestamp;
 use crate::events::FailureCode;
 use crate::metrics::Limit;
@@ -29,7 +29,7 @@ pub struct Opened {
     pub after: u64,
 }
 
-impl Auth {
+impl Portal {
     /// Opens a handshake URL; its stream tells who scans it. Without a `static_token` it serves one user
     /// within `auth.handshake_ttl`; with one, any number of users until it is deleted.
     pub async fn new_handshake(
@@ -37,9 +37,9 @@ impl Auth {
         static_token: Option<String>,
         no_request: bool,
     ) -> Result<Opened> {
-        let auth = Arc::clone(self);
+        let portal = Arc::clone(self);
         self.to_the_end(async move {
-            auth.open_handshake(static_token, no_request, HandshakeKind::Handshake).await
+            portal.open_handshake(static_token, no_request, HandshakeKind::Handshake).await
         })
         .await
     }
@@ -47,22 +47,22 @@ impl Auth {
     /// Opens a login URL: handshake, challenge and verified answer follow on one stream. A static login
     /// URL that is open already is returned as it is.
     pub async fn login(self: &Arc<Self>, static_token: Option<String>) -> Result<Opened> {
-        let auth = Arc::clone(self);
-        self.to_the_end(async move { auth.open_handshake(static_token, false, HandshakeKind::Login).await })
+        let portal = Arc::clone(self);
+        self.to_the_end(async move { portal.open_handshake(static_token, false, HandshakeKind::Login).await })
             .await
     }
 
     /// Takes back what is open on a stream, a URL or what a user is being asked: it ends with `cancelled`.
     pub async fn cancel(self: &Arc<Self>, stream: StreamId) -> Result<()> {
-        let auth = Arc::clone(self);
+        let portal = Arc::clone(self);
         self.to_the_end(async move {
-            let open = &auth.registry;
+            let open = &portal.registry;
             let is_open = open.handshake(stream).is_some() || !open.challenges_on(stream).is_empty();
             // What ends on its own at the same moment has ended that way.
-            if is_open && auth.end_stream(stream, FailureCode::Cancelled).await? {
+            if is_open && portal.end_stream(stream, FailureCode::Cancelled).await? {
                 return Ok(());
             }
-            Err(AuthError::NothingOpen)
+            Err(PortalError::NothingOpen)
         })
         .await
     }
@@ -74,21 +74,21 @@ impl Auth {
         subkeys: Vec<PublicKey>,
     ) -> Result<StreamId> {
         if subkeys.len() > MAX_SUBKEYS {
-            return Err(AuthError::BadRequest(format!("subkeys: at most {MAX_SUBKEYS}")));
+            return Err(PortalError::BadRequest(format!("subkeys: at most {MAX_SUBKEYS}")));
         }
-        let auth = Arc::clone(self);
+        let portal = Arc::clone(self);
         self.to_the_end(async move {
-            let slot = auth.reserve()?;
+            let slot = portal.reserve()?;
             let mut prompted = vec![user];
             for key in subkeys {
                 if !prompted.contains(&key) {
                     prompted.push(key);
                 }
             }
-            auth.prompts.ask_all(&prompted, auth.clock.now())?;
-            let stream = auth.new_stream();
-            let opened = auth.open_challenge(stream, &prompted, slot).await;
-            opened.map(|()| stream).inspect_err(|_| auth.prompts.take_back(&prompted))
+            portal.prompts.ask_all(&prompted, portal.clock.now())?;
+            let stream = portal.new_stream();
+            let opened = portal.open_challenge(stream, &prompted, slot).await;
+            opened.map(|()| stream).inspect_err(|_| portal.prompts.take_back(&prompted))
         })
         .await
     }
@@ -99,7 +99,7 @@ impl Auth {
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.lifecycle.to_the_end(change).await.unwrap_or(Err(AuthError::Stopping))
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(PortalError::Stopping))
     }
 
     async fn open_challenge(&self, stream: StreamId, prompted: &[PublicKey], slot: Slot) -> Result<()> {
@@ -133,10 +133,10 @@ impl Auth {
         let open = waiting.on(&token);
         if open.is_empty() && waiting.has_twin_of(&token) {
             let message = "a static_token is open that a URL spells like this one: wallets could mean either";
-            return Err(AuthError::Conflict(message));
+            return Err(PortalError::Conflict(message));
         }
         if open.iter().any(|other| other.row.kind != kind || other.row.expires_at.is_some()) {
-            return Err(AuthError::Conflict("this static_token is open for another kind of handshake"));
+            return Err(PortalError::Conflict("this static_token is open for another kind of handshake"));
         }
         match (kind, open.first()) {
             (HandshakeKind::Login, Some(same)) => {
@@ -188,7 +188,7 @@ impl Auth {
         let (main_key, key) = (self.identity.main_key(), self.identity.key());
         let relays = self.relays.urls_for_handshake();
         if relays.is_empty() {
-            return Err(AuthError::NothingToLogInOver);
+            return Err(PortalError::NothingToLogInOver);
         }
         let url = HandshakeUrl {
             main_key,
@@ -211,7 +211,7 @@ impl Auth {
     pub(super) fn reserve(&self) -> Result<Slot> {
         self.registry.reserve(self.limits.max_open).ok_or_else(|| {
             let next = self.registry.deadlines.earliest().map(|at| at.since(self.clock.now()));
-            AuthError::LimitReached {
+            PortalError::LimitReached {
                 limit: Limit::OpenRequests,
                 message: "too many requests are open",
                 // One is over by then; without a deadline, only when a caller takes a static URL back.
@@ -235,5 +235,5 @@ fn check_static_token(token: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(AuthError::BadRequest(format!("static_token {reason}")))
+    Err(PortalError::BadRequest(format!("static_token {reason}")))
 }

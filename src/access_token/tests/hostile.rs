@@ -138,7 +138,7 @@ fn a_token_longer_than_the_limit_is_not_looked_at() {
         let claims = claims_text().replacen('{', &format!(r#"{{"x":"{}","#, "x".repeat(length)), 1);
         signed(&ES256, &own_header(&ES256), &claims)
     };
-    let room = (token::MAX_TOKEN_BYTES - of(0).len()) / 4 * 3;
+    let room = (portal_token::MAX_TOKEN_BYTES - of(0).len()) / 4 * 3;
     assert_eq!(judge(&ES256, &of(room - 3)), Ok(claims()));
     assert_eq!(judge(&ES256, &of(room + 3)), Err(AccessError::MalformedToken));
 }

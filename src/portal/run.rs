@@ -11,7 +11,7 @@ use super::deadlines::Due;
 use super::lookup::Lookup;
 use super::probe::Probe;
 use super::tokens::Tokens;
-use super::{Auth, Opening, Parts};
+use super::{Opening, Parts, Portal};
 use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
 use crate::config::{AuthLimits, HistoryRules};
 use crate::events::FailureCode;
@@ -30,13 +30,13 @@ const HANDLED_TOGETHER: usize = 1024;
 /// Streams that are ended at the same time when many reach their deadline together.
 const ENDED_TOGETHER: usize = 256;
 
-impl Auth {
+impl Portal {
     /// Starts the service: sends again what was open, then handles what comes in until the daemon stops.
     ///
     /// # Errors
     /// The HTTP client for look-ups could not be made.
     pub fn start(parts: Parts, opening: Opening, signals: Signals) -> reqwest::Result<Arc<Self>> {
-        let auth = Arc::new(Self {
+        let portal = Arc::new(Self {
             identity: parts.identity,
             nip05_names: parts.nip05_names,
             lookup: Lookup::new(&parts.lookup, &parts.tls)?,
@@ -63,20 +63,20 @@ impl Auth {
             listed_relays: Mutex::new(parts.listed_relays),
         });
         for publication in opening.publications {
-            auth.relays.publish(publication);
+            portal.relays.publish(publication);
         }
-        auth.warn_if_nobody_can_log_in();
+        portal.warn_if_nobody_can_log_in();
         let signals = Arc::new(Mutex::new(signals));
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
         for _ in 0..workers {
-            let (auth, signals) = (Arc::clone(&auth), Arc::clone(&signals));
-            auth.lifecycle.clone().run("dispatch", async move { auth.dispatch(&signals).await });
+            let (portal, signals) = (Arc::clone(&portal), Arc::clone(&signals));
+            portal.lifecycle.clone().run("dispatch", async move { portal.dispatch(&signals).await });
         }
-        let keeper = Arc::clone(&auth);
-        auth.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
-        let tidier = Arc::clone(&auth);
-        auth.lifecycle.run("tidy", async move { tidier.tidy().await });
-        Ok(auth)
+        let keeper = Arc::clone(&portal);
+        portal.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
+        let tidier = Arc::clone(&portal);
+        portal.lifecycle.run("tidy", async move { tidier.tidy().await });
+        Ok(portal)
     }
 
     async fn dispatch(self: Arc<Self>, signals: &Mutex<Signals>) {

@@ -88,8 +88,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::auth::registry::Registry;
     use crate::clock::Timestamp;
+    use crate::portal::registry::Registry;
     use crate::protocol::decode_token;
     use crate::store::{HandshakeKind, StreamId};
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
-use crate::token;
+use crate::portal_token;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -135,9 +135,9 @@ fn a_token_keeps_its_name_when_its_signature_is_altered() {
 #[test]
 fn a_login_token_of_the_service_is_no_access_token_nor_the_other_way_round() {
     let secret = secp256k1::SecretKey::from_slice(&[7; 32]).unwrap();
-    let service = token::SigningKey::from_secret(&secret);
+    let service = portal_token::SigningKey::from_secret(&secret);
     let target = service.verifying_key().to_xonly_bytes();
-    let login = token::issue(&service, &target, NOW, 900);
+    let login = portal_token::issue(&service, &target, NOW, 900);
     assert_eq!(UnverifiedToken::parse(&login).map(|_| ()), Err(AccessError::MalformedToken));
 
     // The service's own key is one of the two with its x: that with even y.
@@ -146,8 +146,14 @@ fn a_login_token_of_the_service_is_no_access_token_nor_the_other_way_round() {
         .map(|secret| SigningKey::from_secret(Algorithm::Es256k, &secret.secret_bytes()).unwrap());
     let key = keys.iter().find(|key| *key.public() == public).unwrap();
     let access = sign(key, &Claims { target_key: Some(hex::encode(target)), ..claims() }).unwrap();
-    let verdict = token::verify(&service.verifying_key(), &access, NOW, &token::Policy::default(), |_| false);
-    assert_eq!(verdict, Err(token::TokenError::UnsupportedAlgorithm));
+    let verdict = portal_token::verify(
+        &service.verifying_key(),
+        &access,
+        NOW,
+        &portal_token::Policy::default(),
+        |_| false,
+    );
+    assert_eq!(verdict, Err(portal_token::TokenError::UnsupportedAlgorithm));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Algorithm, InvalidKey, PublicKey, SignError};
-use crate::token::Signature;
+use crate::portal_token::Signature;
 
 /// A key that signs access tokens. Erased from memory when dropped.
 pub struct SigningKey {

@@ -1,6 +1,6 @@
 //! The service itself: logs users in, and says whose token is whose.
 //!
-//! One login, through the files: [`Auth::login`] (`requests.rs`) opens a handshake and hands out its URL.
+//! One login, through the files: [`Portal::login`] (`requests.rs`) opens a handshake and hands out its URL.
 //! A wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
 //! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes in the same way (`answers.rs`). Its session
 //! token is judged (`tokens.rs`); the outcome is stored, then told (`settle.rs`). A request that nobody answers ends at
@@ -38,8 +38,8 @@ use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-pub use crate::token::{standard_jwt, wrapped as wrapped_token};
-pub use error::{AuthError, Result};
+pub use crate::portal_token::{standard_jwt, wrapped as wrapped_token};
+pub use error::{PortalError, Result};
 pub use identity::Identity;
 pub use lookup::{Nip05Profile, Profile};
 pub use nip05::Nip05Error;
@@ -52,7 +52,7 @@ pub use tokens::{Revoked, TokenType, VerifiedToken, is_curve_point};
 pub use wallet::{NAME as PORTAL, PortalWallets};
 
 pub use crate::events::StreamId;
-pub use crate::token::TokenError;
+pub use crate::portal_token::TokenError;
 
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::{AuthLimits, HistoryRules, LookupRules, RelayEntry, TokenRules};
@@ -112,7 +112,7 @@ pub struct Parts {
 
 /// The service. Shared by everything that asks it for something.
 #[derive(Debug)]
-pub struct Auth {
+pub struct Portal {
     identity: Identity,
     nip05_names: Vec<String>,
     limits: AuthLimits,
@@ -144,7 +144,7 @@ pub struct Auth {
     listed_relays: tokio::sync::Mutex<Vec<RelayEntry>>,
 }
 
-impl Auth {
+impl Portal {
     /// The key that the service is known by.
     pub fn public_key(&self) -> PublicKey {
         self.identity.main_key()

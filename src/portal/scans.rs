@@ -7,12 +7,12 @@ use nostr_sdk::{Event, RelayUrl};
 use super::challenge::{Origin, Prepared};
 use super::patience::until_stored;
 use super::registry::OpenHandshake;
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::KeyHandshake;
 use crate::store::{HandshakeKind, Scan};
 
-impl Auth {
+impl Portal {
     /// A wallet scanned a handshake URL.
     pub(super) async fn scanned(&self, event: &Event, handshake: KeyHandshake) -> Result<()> {
         let waiting = self.registry.waiting.scanned(&handshake.token);
@@ -49,7 +49,7 @@ impl Auth {
     ) -> Result<()> {
         let (stream, one_time) = (login.row.stream, login.row.expires_at.is_some());
         match self.challenge_scanner(event, login, handshake).await {
-            Err(error @ AuthError::LimitReached { limit, retry_after, .. }) => {
+            Err(error @ PortalError::LimitReached { limit, retry_after, .. }) => {
                 tracing::debug!(stream_id = %stream, %error, "a login was scanned, but its user cannot be asked now");
                 self.metrics.logins.scanned("refused");
                 self.metrics.limits.reached(limit);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::nip05::{Hosts, Name, Nip05Error};
-use super::{Auth, Result};
+use super::{Portal, Result};
 use crate::config::LookupRules;
 use crate::metrics::Limit;
 use crate::quoted::quoted;
@@ -54,7 +54,7 @@ impl Lookup {
     }
 }
 
-impl Auth {
+impl Portal {
     /// The newest profile that the relays have of a key.
     pub async fn profile(&self, key: &PublicKey) -> Option<Profile> {
         let event = self.relays.fetch_metadata(key, self.lookup.timeout).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use super::Auth;
+use super::Portal;
 use crate::metrics::{Limit, Reading};
 use crate::relay::{Counters, Origin, RelayHealth, RelayState};
 use crate::shown;
@@ -12,7 +12,7 @@ use crate::shown;
 /// What all relays that wallets name are called together: a stranger's URL is no label.
 const PREFERRED: &str = "preferred";
 
-impl Auth {
+impl Portal {
     /// How much is open, how relays are doing, what waits.
     pub fn read_into(&self, reading: &mut Reading) {
         let (handshakes, challenges) = self.registry.open();

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Algorithm, InvalidKey};
-use crate::token::compact::Compact;
-use crate::token::{Signature, VerifyingKey};
+use crate::portal_token::compact::Compact;
+use crate::portal_token::{Signature, VerifyingKey};
 
 /// A key that access tokens are verified under.
 #[derive(Clone, PartialEq, Eq)]

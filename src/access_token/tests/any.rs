@@ -40,7 +40,7 @@ proptest! {
         let claims = Claims { sub, sid, roles, exp, ..claims() };
         for key in one_of_each() {
             let token = sign(key, &claims).unwrap();
-            if token.len() <= token::MAX_TOKEN_BYTES {
+            if token.len() <= portal_token::MAX_TOKEN_BYTES {
                 prop_assert_eq!(judge(key, &token), Ok(claims.clone()));
             }
         }

@@ -3,7 +3,7 @@
 //! Pure but for one thing: keys and ECDSA signatures draw on the randomness of aws-lc, which takes none as
 //! an argument. Nothing here reads a clock or does IO.
 //!
-//! Signatures are made and checked by `jsonwebtoken`, those with ES256K by [`crate::token`]. The form of a
+//! Signatures are made and checked by `jsonwebtoken`, those with ES256K by [`crate::portal_token`]. The form of a
 //! token is ours to judge, and as strictly as that of a login token; its times are judged with `now` as an
 //! argument, for which `jsonwebtoken` would read the system clock.
 //!

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nostr_sdk::{Keys, PublicKey};
 
 use crate::clock::Timestamp;
+use crate::portal_token::{SigningKey, VerifyingKey};
 use crate::protocol::{Sealer, SubkeyError, SubkeyProof};
-use crate::token::{SigningKey, VerifyingKey};
 
 /// NIP-44 conversation keys that are remembered: one for each wallet lately spoken with.
 const CONVERSATIONS: usize = 20_000;

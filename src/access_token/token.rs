@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::{AccessError, Algorithm, Claims, PublicKey, SignError, SigningKey};
-use crate::token::compact::Compact;
-use crate::token::json::{Object, Value};
+use crate::portal_token::compact::Compact;
+use crate::portal_token::json::{Object, Value};
 
 /// `typ` of an access token (RFC 9068 §2.1): no other JWT can be taken for one, nor it for another.
 pub const TYPE: &str = "at+jwt";

@@ -9,7 +9,7 @@ use nostr_sdk::RelayUrl;
 
 use super::relay_report::RelayReport;
 use super::scans::is_plain;
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::config::RelayEntry;
 use crate::metrics::Limit;
 use crate::quoted::quoted;
@@ -17,15 +17,15 @@ use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
 use crate::shown;
 use crate::store::{RelayChange, Store, StoreError};
 
-impl Auth {
+impl Portal {
     /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
     /// can be written.
     pub async fn readiness(&self) -> Result<usize> {
         self.probe.check(&self.store).await?;
         match self.relays_ready() {
             // A relay that is not both read and written carries no login.
-            _ if self.relays.urls_for_handshake().is_empty() => Err(AuthError::NoRelay),
-            0 => Err(AuthError::NoRelay),
+            _ if self.relays.urls_for_handshake().is_empty() => Err(PortalError::NoRelay),
+            0 => Err(PortalError::NoRelay),
             ready => Ok(ready),
         }
     }
@@ -62,16 +62,16 @@ impl Auth {
     /// as it is known from now on.
     pub async fn add_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
-        let auth = Arc::clone(self);
-        self.to_the_end(async move { auth.add(url).await }).await
+        let portal = Arc::clone(self);
+        self.to_the_end(async move { portal.add(url).await }).await
     }
 
     /// Removes a relay, now and after every restart, wherever it came from but a wallet. It may be named as it is
     /// shown.
     pub async fn remove_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
-        let auth = Arc::clone(self);
-        self.to_the_end(async move { auth.remove(url).await }).await
+        let portal = Arc::clone(self);
+        self.to_the_end(async move { portal.remove(url).await }).await
     }
 
     async fn add(&self, url: RelayUrl) -> Result<RelayUrl> {
@@ -81,7 +81,7 @@ impl Auth {
         }
         let (limit, message) = (Limit::Relays, "there are too many relays already: remove one first");
         if self.own_relays().count() >= self.max_relays {
-            return Err(AuthError::LimitReached { limit, message, retry_after: None });
+            return Err(PortalError::LimitReached { limit, message, retry_after: None });
         }
         let entry = find(&listed, &url);
         match entry {
@@ -105,7 +105,7 @@ impl Auth {
         } else if self.own_relays().any(|relay| relay.url == url) {
             self.store.forget_relay_change(url.as_str()).await?;
         } else {
-            return Err(AuthError::NoSuchRelay(url));
+            return Err(PortalError::NoSuchRelay(url));
         }
         self.relays.remove(&url).await?;
         tracing::info!(relay = %shown::relay(&url), "relay removed");
@@ -181,7 +181,7 @@ fn parse(text: &str) -> Result<RelayUrl> {
     let url = url.ok_or_else(|| {
         let shown = quoted(&shown::url(text));
         let reason = "is not a ws:// or wss:// URL of a relay, without user, password and fragment";
-        AuthError::BadRequest(format!("relay: {shown} {reason}"))
+        PortalError::BadRequest(format!("relay: {shown} {reason}"))
     })?;
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.

@@ -7,14 +7,14 @@ use nostr_sdk::PublicKey;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::clock::Timestamp;
 use crate::config::TokenRules;
 use crate::events::Session;
 use crate::metrics::Limit;
+use crate::portal_token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
 use crate::protocol::SessionToken;
 use crate::store::{Live, Revocation, WalletLogin};
-use crate::token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
 
 /// Wallets whose users are remembered, to spare the store a look-up.
 const SIGNERS: usize = 50_000;
@@ -151,16 +151,16 @@ impl Tokens {
     }
 }
 
-impl Auth {
+impl Portal {
     /// Issues a token that is signed by this service and names `target_key`.
     pub fn issue(&self, target_key: PublicKey, lifetime: Duration) -> Result<String> {
         let max = self.tokens.max_issued;
         if lifetime.is_zero() || lifetime > max {
             let hours = max.as_secs() / 3600;
-            return Err(AuthError::BadRequest(format!("duration_hours: must be from 1 to {hours}")));
+            return Err(PortalError::BadRequest(format!("duration_hours: must be from 1 to {hours}")));
         }
         let now = self.clock.now().secs();
-        Ok(token::issue(&self.identity.signing, target_key.as_bytes(), now, lifetime.as_secs()))
+        Ok(portal_token::issue(&self.identity.signing, target_key.as_bytes(), now, lifetime.as_secs()))
     }
 
     /// Whether a token holds, asked about `pubkey`: a wallet, another service, or this one.
@@ -338,7 +338,7 @@ impl Auth {
         if self.tokens.has_room(self.timekeeper.settled()) {
             return Ok(());
         }
-        Err(AuthError::LimitReached {
+        Err(PortalError::LimitReached {
             limit: Limit::Revocations,
             message: "too many tokens are revoked (tokens.max_revocations)",
             retry_after: Some(self.tokens.room_after(self.clock.now())),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use nostr_sdk::RelayUrl;
 
 use crate::metrics::Limit;
+use crate::portal_token::TokenError;
 use crate::store::StoreError;
-use crate::token::TokenError;
 
 /// Why the service did not do what it was asked to. One variant a reason; `api` maps each to a status.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AuthError {
+pub enum PortalError {
     /// What was asked makes no sense as it stands.
     #[error("{0}")]
     BadRequest(String),
@@ -64,4 +64,4 @@ pub enum AuthError {
 }
 
 /// What the service answers with.
-pub type Result<T, E = AuthError> = std::result::Result<T, E>;
+pub type Result<T, E = PortalError> = std::result::Result<T, E>;

@@ -9,10 +9,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::tokens::revocation_id;
-use super::{Auth, AuthError, TokenType};
+use super::{Portal, PortalError, TokenType};
 use crate::clock::Timestamp;
 use crate::events::Session;
-use crate::token::{TokenError, UnverifiedToken};
+use crate::portal_token::{TokenError, UnverifiedToken};
 use crate::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider, Withdrawals, nostr_key};
 
 /// What callers name Portal's wallets by.
@@ -24,19 +24,19 @@ const VERIFIED: usize = 50_000;
 /// Vouches for Portal wallets that have completed a login here.
 #[derive(Debug)]
 pub struct PortalWallets {
-    auth: Arc<Auth>,
+    portal: Arc<Portal>,
     /// By the SHA-256 of the whole token. Time and revocation are judged anew each time.
     verified: Cache<[u8; 32], Arc<(Session, WalletIdentity)>>,
 }
 
 impl PortalWallets {
     /// Those that this service knows.
-    pub fn new(auth: Arc<Auth>) -> Self {
-        Self { auth, verified: Cache::new(VERIFIED) }
+    pub fn new(portal: Arc<Portal>) -> Self {
+        Self { portal, verified: Cache::new(VERIFIED) }
     }
 }
 
-impl Withdrawals for Auth {
+impl Withdrawals for Portal {
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
         self.is_revoked(credential)
     }
@@ -52,11 +52,11 @@ impl WalletProvider for PortalWallets {
         let digest: [u8; 32] = Sha256::digest(credential.text).into();
         if let Some(known) = self.verified.get(&digest) {
             let (session, identity) = &*known;
-            let (tokens, now) = (&self.auth.tokens, self.auth.clock.now());
+            let (tokens, now) = (&self.portal.tokens, self.portal.clock.now());
             let holds = tokens.holds_still(&identity.credential, session, now);
             return holds.map(|()| identity.clone()).map_err(|error| why(error.into()));
         }
-        let verified = self.auth.verify(self.auth.public_key(), credential.text).await.map_err(why)?;
+        let verified = self.portal.verify(self.portal.public_key(), credential.text).await.map_err(why)?;
         if verified.token_type != TokenType::Wallet {
             let message = "it was issued by this service, and not by a wallet".into();
             return Err(CredentialError::Rejected { code: "not_a_wallet_token", message });
@@ -71,7 +71,7 @@ impl WalletProvider for PortalWallets {
     }
 
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool {
-        self.auth.is_revoked(credential)
+        self.portal.is_revoked(credential)
     }
 }
 
@@ -93,12 +93,12 @@ pub(super) fn identity(session: &Session, token: &str) -> Result<WalletIdentity,
     })
 }
 
-fn why(error: AuthError) -> CredentialError {
+fn why(error: PortalError) -> CredentialError {
     match error {
-        AuthError::Token(error @ TokenError::TokenExpired) => {
+        PortalError::Token(error @ TokenError::TokenExpired) => {
             CredentialError::Expired { message: error.to_string() }
         }
-        AuthError::Token(error) => {
+        PortalError::Token(error) => {
             CredentialError::Rejected { code: error.code(), message: error.to_string() }
         }
         other => CredentialError::Unavailable(other.to_string()),

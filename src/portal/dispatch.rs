@@ -9,11 +9,11 @@ use std::sync::Arc;
 use nostr_sdk::Event;
 use rand::rngs::OsRng;
 
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::protocol::{Message, OpenError, kind};
 use crate::relay::{Place, Publication, Signal};
 
-impl Auth {
+impl Portal {
     /// Handles one signal from the relays. Opening and judging is done here and now, on as many cores as
     /// there are dispatchers; what has to wait for the store goes on by itself.
     pub(super) async fn handle(self: &Arc<Self>, signal: Signal) {
@@ -22,8 +22,8 @@ impl Auth {
             Signal::Refused { event_id, relay, reason, too_old } => {
                 tracing::debug!(%relay, event = %event_id, reason, "a relay refused an event");
                 if too_old {
-                    let auth = Arc::clone(self);
-                    self.handle_apart(None, async move { auth.renew(event_id, relay).await }).await;
+                    let portal = Arc::clone(self);
+                    self.handle_apart(None, async move { portal.renew(event_id, relay).await }).await;
                 }
             }
         }
@@ -43,18 +43,18 @@ impl Auth {
                 return;
             }
         };
-        let auth = Arc::clone(self);
+        let portal = Arc::clone(self);
         match opened.message {
             Message::AuthResponse(response) => self.answered(opened.author, response),
             Message::KeyHandshake(handshake) => {
                 if !self.registry.waiting.scanned(&handshake.token).is_empty() {
-                    self.handle_apart(Some(place), async move { auth.scanned(&event, handshake).await })
+                    self.handle_apart(Some(place), async move { portal.scanned(&event, handshake).await })
                         .await;
                 }
             }
             Message::SubkeyProof { proof, about: Some(about) } => {
                 let author = opened.author;
-                let shown = async move { auth.shown_subkey(author, proof, about).await };
+                let shown = async move { portal.shown_subkey(author, proof, about).await };
                 self.handle_apart(Some(place), shown).await;
             }
             Message::SubkeyProof { about: None, .. } | Message::AuthChallenge(_) => {}
@@ -92,7 +92,7 @@ impl Auth {
         let sealer = &self.identity.sealer;
         let event = sealer
             .seal(&mut OsRng, &wallet, &[wallet], Some(unreadable.id), proof, now.secs())
-            .map_err(|_| AuthError::Seal)?;
+            .map_err(|_| PortalError::Seal)?;
         let event = Arc::new(event);
         self.relays.publish(Publication { event, also: Vec::new(), only: Vec::new(), expires_at });
         Ok(())

@@ -3,18 +3,18 @@
 
 use super::registry::OpenChallenge;
 use super::wallet;
-use super::{Auth, AuthError, Result};
+use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
+use crate::portal_token::TokenError;
 use crate::protocol::AuthStatus;
 use crate::session::{Actor, Book, Reason, SessionError, until_undisturbed};
 use crate::store::{Approval, StoredEvent, WalletLogin};
-use crate::token::TokenError;
 use crate::wallet::WalletIdentity;
 
 /// An outcome that was kept: the event, and what it says.
 type Kept = Option<(StoredEvent, EventBody)>;
 
-impl Auth {
+impl Portal {
     /// Has the store keep an outcome, and what follows from an approval by this wallet. `None`: the challenge had
     /// ended already, and nothing was done.
     pub(super) async fn keep_outcome(
@@ -37,8 +37,8 @@ impl Auth {
         let kept =
             until_undisturbed(|| self.begin_session(challenge, outcome, wallet, &identity, book)).await;
         kept.map_err(|error| match error {
-            SessionError::Store(error) => AuthError::Store(error),
-            _ => AuthError::Seal,
+            SessionError::Store(error) => PortalError::Store(error),
+            _ => PortalError::Seal,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthError, Result};
+use super::{PortalError, Result};
 use crate::store::{StoreError, StreamId};
 
 /// First wait before something is offered to the store again; doubles up to `LONGEST_RETRY`.
@@ -19,7 +19,7 @@ where
     let mut wait = FIRST_RETRY;
     loop {
         match work().await {
-            Err(AuthError::Store(StoreError::Unavailable(reason))) => {
+            Err(PortalError::Store(StoreError::Unavailable(reason))) => {
                 tracing::error!(stream_id = %stream, reason, "the store cannot take a message of a wallet yet");
             }
             done => return done,
@@ -55,7 +55,7 @@ mod tests {
         let damaged = async || Err::<(), _>(StoreError::Corrupt("x".into()).into());
         assert!(matches!(
             until_stored(StreamId::from_bytes([1; 16]), damaged).await,
-            Err(AuthError::Store(StoreError::Corrupt(_)))
+            Err(PortalError::Store(StoreError::Corrupt(_)))
         ));
         assert!(started.elapsed().is_zero());
     }

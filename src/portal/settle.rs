@@ -7,13 +7,13 @@ use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
-use super::{Auth, Result};
+use super::{Portal, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode, RequestKind};
+use crate::portal_token::TokenError;
 use crate::store::{Envelope, HandshakeKind, StreamId, WalletLogin};
-use crate::token::TokenError;
 
-impl Auth {
+impl Portal {
     /// Ends a challenge, in the background: an answer must not be lost because the store is busy, and must
     /// not hold up other answers meanwhile. Only the first outcome counts.
     pub(super) fn settle(
@@ -25,8 +25,8 @@ impl Auth {
         if std::mem::replace(&mut challenge.progress().settling, true) {
             return;
         }
-        let auth = Arc::clone(self);
-        self.lifecycle.spawn(async move { auth.settle_now(&challenge, outcome, login).await });
+        let portal = Arc::clone(self);
+        self.lifecycle.spawn(async move { portal.settle_now(&challenge, outcome, login).await });
     }
 
     async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {

@@ -1,0 +1,82 @@
+//! Handshakes and logins.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::api::body::{JsonBody, PathParam, public_key};
+use crate::api::envelope::{ApiError, created, ok};
+use crate::portal::{Opened, StreamId};
+
+/// What opens a handshake.
+#[derive(Deserialize)]
+pub(in crate::api) struct NewHandshake {
+    pub(in crate::api) static_token: Option<String>,
+    pub(in crate::api) no_request: Option<bool>,
+}
+
+pub(in crate::api) async fn key_handshake(
+    State(api): State<Api>,
+    JsonBody(new): JsonBody<NewHandshake>,
+) -> Result<Response, ApiError> {
+    api.may_open()?;
+    let opened = api.portal.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
+    Ok(created(told(&opened)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewLogin {
+    static_token: Option<String>,
+}
+
+pub(in crate::api) async fn login(
+    State(api): State<Api>,
+    JsonBody(new): JsonBody<NewLogin>,
+) -> Result<Response, ApiError> {
+    api.may_open()?;
+    let opened = api.portal.login(new.static_token).await?;
+    let mut told = told(&opened);
+    // None are ready: nobody can scan it yet.
+    told["relays_ready"] = api.portal.relays_ready().into();
+    Ok(created(told))
+}
+
+pub(in crate::api) async fn delete_key_handshake(
+    State(api): State<Api>,
+    PathParam(stream): PathParam<String>,
+) -> Result<Response, ApiError> {
+    let stream: StreamId = stream.parse().map_err(|_| ApiError::no_such_stream())?;
+    api.portal.cancel(stream).await?;
+    Ok(ok(json!({ "stream_id": stream.to_string() })))
+}
+
+/// Whom to authenticate.
+#[derive(Deserialize)]
+pub(in crate::api) struct WhoIs {
+    pub(in crate::api) main_key: String,
+    #[serde(default)]
+    pub(in crate::api) subkeys: Vec<String>,
+}
+
+pub(in crate::api) async fn authenticate_key(
+    State(api): State<Api>,
+    JsonBody(who): JsonBody<WhoIs>,
+) -> Result<Response, ApiError> {
+    let stream = authenticate(&api, &who).await?;
+    Ok(created(json!({ "stream_id": stream.to_string() })))
+}
+
+/// Asks the user; the same over HTTP and WebSocket.
+pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<StreamId, ApiError> {
+    api.may_open()?;
+    let user = public_key("main_key", &who.main_key)?;
+    let subkeys = who.subkeys.iter().map(|key| public_key("subkeys", key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(api.portal.authenticate(user, subkeys).await?)
+}
+
+fn told(opened: &Opened) -> Value {
+    json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after })
+}
