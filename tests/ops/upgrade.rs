@@ -13,9 +13,9 @@ use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 
 const STEPS: [&str; 3] = [
-    include_str!("../../migrations/0001_initial.sql"),
-    include_str!("../../migrations/0002_webhooks.sql"),
-    include_str!("../../migrations/0003_history.sql"),
+    include_str!("../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../migrations/sqlite/0002_webhooks.sql"),
+    include_str!("../../migrations/sqlite/0003_history.sql"),
 ];
 
 /// Streams as earlier versions numbered them: one that has ended, and a login URL that is printed on a wall.

@@ -11,13 +11,13 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Prtc");
 
 /// Step `n` leads from schema version `n` to `n + 1`. Released steps never change; new ones are appended.
 const STEPS: &[&str] = &[
-    include_str!("../../../migrations/0001_initial.sql"),
-    include_str!("../../../migrations/0002_webhooks.sql"),
-    include_str!("../../../migrations/0003_history.sql"),
-    include_str!("../../../migrations/0004_sessions.sql"),
-    include_str!("../../../migrations/0005_sign_ins.sql"),
-    include_str!("../../../migrations/0006_users_forgotten.sql"),
-    include_str!("../../../migrations/0007_clock.sql"),
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/sqlite/0002_webhooks.sql"),
+    include_str!("../../../migrations/sqlite/0003_history.sql"),
+    include_str!("../../../migrations/sqlite/0004_sessions.sql"),
+    include_str!("../../../migrations/sqlite/0005_sign_ins.sql"),
+    include_str!("../../../migrations/sqlite/0006_users_forgotten.sql"),
+    include_str!("../../../migrations/sqlite/0007_clock.sql"),
 ];
 
 /// The schema version that this program writes.
