@@ -13,7 +13,7 @@ use portico::config::AuthLimits;
 use portico::portal::Opening;
 use portico::protocol::{AuthChallenge, Sealer, kind};
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Challenge, Envelope, Store, StreamId};
+use portico::store::{Challenge, Envelope, Logins, StreamId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

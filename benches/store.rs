@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use portico::clock::Timestamp;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::store::{
-    Accounts, AuditDraft, AuditKind, Begun, EventDraft, NewSession, Revocation, Session, Store, StreamId,
-    User, UserId,
+    Accounts, AuditDraft, AuditKind, Begun, EventDraft, NewSession, Revocation, Revocations, Session,
+    StreamId, User, UserId,
 };
 
 fn durable_writes(c: &mut Criterion) {

@@ -32,7 +32,7 @@ use crate::relay::{RelayChanges, RelayOptions, Relays};
 use crate::session::{Book, Mint, Rotation, Sessions};
 use crate::shown;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Outbox, Store, StoreError};
+use crate::store::{Deliveries, OperatorRelays, Store, StoreError};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
@@ -78,7 +78,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
 
     let lifecycle = Lifecycle::default();
-    let events = Events::new(Arc::clone(&store), identity.sealer());
+    let events = Events::new(store.clone(), identity.sealer());
     let webhooks = webhooks(config, store.clone(), &events, (&clock, &timekeeper), &lifecycle, &metrics)?;
     let mint = open_mint(config, &folder, &identity, &clock, &timekeeper).await?;
     let rotation = Rotation::new(Arc::clone(&mint), store.clone(), Arc::clone(&clock));
@@ -226,12 +226,12 @@ impl Daemon {
 /// Opening may bring the file up to date, which blocks.
 async fn open_store(
     folder: &DataFolder,
-    outbox: bool,
+    owes_deliveries: bool,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<dyn Store>, StartError> {
     folder.make_private()?;
     let path = folder.database();
-    let options = SqliteOptions { outbox, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
+    let options = SqliteOptions { owes_deliveries, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
     let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Arc::new(opened?))
@@ -259,14 +259,14 @@ async fn open_mint(
 /// Delivers events from now on, if anybody is to be told.
 fn webhooks(
     config: &Config,
-    outbox: Arc<dyn Outbox>,
+    deliveries: Arc<dyn Deliveries>,
     events: &Events,
     (clock, timekeeper): (&SharedClock, &Arc<Timekeeper>),
     lifecycle: &Lifecycle,
     metrics: &Arc<Metrics>,
 ) -> Result<Webhooks, StartError> {
     let clock = Arc::clone(clock);
-    let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(outbox, clock)) };
+    let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(deliveries, clock)) };
     let parts = webhook::Parts {
         webhook: webhook.clone(),
         keys: webhook.secret.load()?,
@@ -276,11 +276,15 @@ fn webhooks(
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(metrics),
     };
-    Ok(Webhooks::start(outbox, clock, parts)?)
+    Ok(Webhooks::start(deliveries, clock, parts)?)
 }
 
 /// The operator's relays, with what was changed at run time.
-async fn relay_options(config: &Config, keys: Keys, store: &dyn Store) -> Result<RelayOptions, StartError> {
+async fn relay_options(
+    config: &Config,
+    keys: Keys,
+    store: &dyn OperatorRelays,
+) -> Result<RelayOptions, StartError> {
     let rules = &config.relay_rules;
     let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
     Ok(RelayOptions {

@@ -42,7 +42,7 @@ pub(super) fn providers(
     if let Some(rules) = &wallets.nip98 {
         providers.push(Arc::new(Nip98Wallets::new(
             rules,
-            Arc::clone(store),
+            store.clone(),
             Arc::clone(clock),
             Arc::clone(timekeeper),
         )));

@@ -224,7 +224,7 @@ mod tests {
             expires_at: None,
         };
         store.open_handshake(&handshake).await.unwrap();
-        Fixture { events: Events::new(Arc::clone(&store), sealer), store, stream, _folder: folder }
+        Fixture { events: Events::new(store.clone(), sealer), store, stream, _folder: folder }
     }
 
     #[tokio::test]

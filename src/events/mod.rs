@@ -18,7 +18,7 @@ pub use crate::store::StreamId;
 
 use crate::clock::Timestamp;
 use crate::protocol::Sealer;
-use crate::store::{EventDraft, Store, StoreError, StoredEvent};
+use crate::store::{EventDraft, StoreError, StoredEvent, Streams};
 use follow::Hub;
 use vault::Vault;
 
@@ -28,7 +28,7 @@ pub const MAX_PAGE: usize = 1000;
 /// Reads, follows and publishes streams of events. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Events {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Streams>,
     vault: Vault,
     hub: Arc<Hub>,
 }
@@ -58,7 +58,7 @@ impl EventPage {
 
 impl Events {
     /// Streams in `store`, their secrets sealed with the service's key.
-    pub fn new(store: Arc<dyn Store>, sealer: Arc<Sealer>) -> Self {
+    pub fn new(store: Arc<dyn Streams>, sealer: Arc<Sealer>) -> Self {
         Self { store, vault: Vault::new(sealer), hub: Arc::new(Hub::default()) }
     }
 

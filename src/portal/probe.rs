@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Result;
-use crate::store::{Store, StoreError};
+use crate::store::{StoreError, Upkeep};
 
 /// How old an answer of the store's may be. Each is a write to the disk.
 const FRESH: Duration = Duration::from_secs(1);
@@ -35,14 +35,13 @@ impl Verdict {
 
 impl Probe {
     /// The last answer if it is fresh, else a new one. All who wait share it.
-    pub(super) async fn check(&self, store: &Arc<dyn Store>) -> Result<()> {
+    pub(super) async fn check(&self, store: Arc<dyn Upkeep>) -> Result<()> {
         let came_at = Instant::now();
         let mut last = Arc::clone(&self.0).lock_owned().await;
         let verdict = match &*last {
             // An answer that took long serves all who came while it was waited for.
             Some(verdict) if verdict.serves(came_at) => verdict.clone(),
             _ => {
-                let store = Arc::clone(store);
                 // A task of its own: callers who hang up must not make the store be asked again.
                 let asking = tokio::spawn(async move {
                     let asked_at = Instant::now();

@@ -15,13 +15,13 @@ use crate::metrics::Limit;
 use crate::quoted::quoted;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
 use crate::shown;
-use crate::store::{RelayChange, Store, StoreError};
+use crate::store::{OperatorRelays, RelayChange, StoreError};
 
 impl Portal {
     /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
     /// can be written.
     pub async fn readiness(&self) -> Result<usize> {
-        self.probe.check(&self.store).await?;
+        self.probe.check(self.store.clone()).await?;
         match self.relays_ready() {
             // A relay that is not both read and written carries no login.
             _ if self.relays.urls_for_handshake().is_empty() => Err(PortalError::NoRelay),
@@ -133,7 +133,7 @@ impl Portal {
 /// The store could not be read.
 pub async fn operator_relays(
     listed: &[RelayEntry],
-    store: &dyn Store,
+    store: &dyn OperatorRelays,
 ) -> std::result::Result<Vec<RelaySpec>, StoreError> {
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
     for (name, change) in store.relay_changes().await? {

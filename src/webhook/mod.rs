@@ -1,6 +1,6 @@
 //! Webhooks: every event posted to the operator's own program, at least once and in the order of its stream.
 //!
-//! The store owes a delivery from the transaction that appended the event ([`Outbox`]), so none is lost.
+//! The store owes a delivery from the transaction that appended the event ([`Deliveries`]), so none is lost.
 //! `worker.rs` takes the heads that are due, a bounded number at a time, one of each stream; `receiver.rs`
 //! posts them; `schedule.rs` decides what follows from the answer. A delivery that was made but not recorded, because
 //! the daemon died in between, is made again under the same `X-Portico-Delivery`.
@@ -25,7 +25,7 @@ use crate::config::{Webhook, WebhookKeys};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Metrics, Reading};
-use crate::store::{Outbox, Result};
+use crate::store::{Deliveries, Result};
 use crate::tls::Tls;
 use receiver::Receiver;
 use told::Told;
@@ -37,7 +37,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// What is undelivered, for whoever operates the daemon. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
-    outbox: Arc<dyn Outbox>,
+    deliveries: Arc<dyn Deliveries>,
     clock: SharedClock,
     /// Wakes the worker when an operator has changed what is due.
     changed: Arc<Notify>,
@@ -70,9 +70,9 @@ pub struct Parts {
 
 impl Webhooks {
     /// Nothing is delivered; what is undelivered from before can be looked at and dropped.
-    pub fn off(outbox: Arc<dyn Outbox>, clock: SharedClock) -> Self {
+    pub fn off(deliveries: Arc<dyn Deliveries>, clock: SharedClock) -> Self {
         Self {
-            outbox,
+            deliveries,
             clock,
             changed: Arc::default(),
             enabled: false,
@@ -86,13 +86,13 @@ impl Webhooks {
     ///
     /// # Errors
     /// The HTTP client could not be made.
-    pub fn start(outbox: Arc<dyn Outbox>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
+    pub fn start(deliveries: Arc<dyn Deliveries>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
         let Parts { webhook, keys, tls, events, timekeeper, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
-        let webhooks = Self { enabled: true, max_waiting, ..Self::off(outbox, clock) };
+        let webhooks = Self { enabled: true, max_waiting, ..Self::off(deliveries, clock) };
         let receiver = Receiver::new(&webhook, &keys, &tls)?;
         let job = Job {
-            outbox: Arc::clone(&webhooks.outbox),
+            deliveries: Arc::clone(&webhooks.deliveries),
             clock: Arc::clone(&webhooks.clock),
             timekeeper,
             rules: webhook.rules,
@@ -138,7 +138,7 @@ impl Webhooks {
         loop {
             ticks.tick().await;
             // A store that fails lets nobody open anything either.
-            let Ok(undelivered) = self.outbox.undelivered(None, 0).await else { continue };
+            let Ok(undelivered) = self.deliveries.undelivered(None, 0).await else { continue };
             self.waiting.store(undelivered.waiting, Ordering::Relaxed);
             self.failed.store(undelivered.failed, Ordering::Relaxed);
         }
@@ -146,19 +146,19 @@ impl Webhooks {
 
     /// What is undelivered, of one stream or of all; at most `limit` of it one by one.
     pub async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
-        self.outbox.undelivered(stream, limit).await
+        self.deliveries.undelivered(stream, limit).await
     }
 
     /// Begins deliveries anew and at once, of one stream or of all, those given up included. Returns how many.
     pub async fn retry(&self, stream: Option<StreamId>) -> Result<u64> {
-        let begun = self.outbox.retry_deliveries(stream, self.clock.now()).await?;
+        let begun = self.deliveries.retry_deliveries(stream, self.clock.now()).await?;
         self.changed.notify_one();
         Ok(begun)
     }
 
     /// Forgets deliveries, of one stream or of all. Returns how many.
     pub async fn drop_undelivered(&self, stream: Option<StreamId>) -> Result<u64> {
-        let dropped = self.outbox.drop_deliveries(stream).await?;
+        let dropped = self.deliveries.drop_deliveries(stream).await?;
         self.changed.notify_one();
         Ok(dropped)
     }

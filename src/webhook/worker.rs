@@ -16,7 +16,7 @@ use crate::config::WebhookRules;
 use crate::events::{Event, Events};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::store::{Attempt, Delivery, DeliveryState, Outbox, Result, StoreError, StreamId};
+use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StoreError, StreamId};
 
 /// The wall clock may be set while we sleep, so no sleep is longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 
 /// What one delivery takes.
 pub(super) struct Job {
-    pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) deliveries: Arc<dyn Deliveries>,
     pub(super) clock: SharedClock,
     pub(super) timekeeper: Arc<Timekeeper>,
     pub(super) rules: WebhookRules,
@@ -85,7 +85,7 @@ impl Worker {
             return Ok(LONGEST_SLEEP);
         }
         // Those under way are among the heads, so this many hold one for each free place, and the next one.
-        let heads = self.job.outbox.heads(self.job.rules.max_concurrent + 1).await?;
+        let heads = self.job.deliveries.heads(self.job.rules.max_concurrent + 1).await?;
         let now = self.job.clock.now();
         let mut sleep = LONGEST_SLEEP;
         for head in heads {
@@ -155,7 +155,7 @@ impl Job {
         self.metrics.webhook.attempted(result(&attempt));
         self.told.tell(delivery, answer, &attempt);
         // Until it is recorded it would be due again at once, so its stream stays busy.
-        while let Err(error) = self.outbox.record_attempt(delivery, now, &attempt).await {
+        while let Err(error) = self.deliveries.record_attempt(delivery, now, &attempt).await {
             tracing::warn!(stream_id = %delivery.stream, %error, "a delivery cannot be recorded yet");
             tokio::time::sleep(STORE_AGAIN).await;
         }

@@ -17,7 +17,7 @@ use portico::metrics::Metrics;
 use portico::portal_token::SigningKey;
 use portico::protocol::Sealer;
 use portico::session::{Book, Mint, Sessions};
-use portico::store::Store;
+use portico::store::Upkeep;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
@@ -117,8 +117,7 @@ impl World {
         let store = Arc::new(store);
         let keys = Keys::parse(&"4e".repeat(32)).unwrap();
         let service = PublicKey::of_service(&SigningKey::from_secret(keys.secret_key()).verifying_key());
-        let kept: Arc<dyn Store> = store.clone();
-        let events = Events::new(kept, Arc::new(Sealer::new(keys, 8)));
+        let events = Events::new(store.clone(), Arc::new(Sealer::new(keys, 8)));
         let file = self.key_file();
         let rules = AccessRules { lifetime: Duration::from_secs(60), ..AccessRules::default() };
         let timekeeper = Arc::new(Timekeeper::trusting(clock.clone()));

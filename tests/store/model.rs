@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Challenge, Scan, Store};
+use portico::store::{Challenge, Scan, Store, Upkeep};
 use proptest::prelude::*;
 
 use crate::fixtures::*;

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Accounts, AuditKind, Challenge, Outbox, SessionChoice, Store, StoreError, User};
+use portico::store::{
+    Accounts, AuditKind, Challenge, Deliveries, Logins, SessionChoice, Store, StoreError, Streams, Upkeep,
+    User,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -28,8 +31,11 @@ fn file_in(folder: &TempDir) -> PathBuf {
 
 /// Locks are waited for only briefly here.
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-    let options =
-        SqliteOptions { busy_timeout: Duration::from_millis(20), outbox: true, ..Default::default() };
+    let options = SqliteOptions {
+        busy_timeout: Duration::from_millis(20),
+        owes_deliveries: true,
+        ..Default::default()
+    };
     SqliteStore::open(path, options)
 }
 
@@ -72,7 +78,7 @@ async fn users_sessions_and_the_audit_are_there_after_the_store_was_dropped() {
 }
 
 #[tokio::test]
-async fn what_is_owed_outlives_the_process_and_only_a_store_with_an_outbox_owes() {
+async fn what_is_owed_outlives_the_process_and_only_a_store_that_is_told_to_owes() {
     let folder = tempfile::tempdir().unwrap();
     let without = SqliteStore::open(&file_in(&folder), SqliteOptions::default()).unwrap();
     without.open_challenge(&challenge("c", stream(1))).await.unwrap();

@@ -3,11 +3,13 @@
 //! What follows the head of a stream waits, and nothing that was given up lies behind it: giving up takes
 //! the head alone, and beginning anew takes the stream as a whole.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
+use super::SqliteStore;
 use super::columns::Count;
 use crate::clock::Timestamp;
-use crate::store::{Attempt, Delivery, DeliveryState, Result, StreamId, Undelivered};
+use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
 
 /// Makes every event that is appended over this connection owe its delivery.
 ///
@@ -126,4 +128,28 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         state,
         last_error: row.get("last_error")?,
     })
+}
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn heads(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.readers.read(move |db| heads(db, limit)).await
+    }
+
+    async fn record_attempt(&self, delivery: &Delivery, at: Timestamp, attempt: &Attempt) -> Result<bool> {
+        let (delivery, attempt) = (delivery.clone(), attempt.clone());
+        self.writer.write(move |db| record(db, &delivery, at, &attempt)).await
+    }
+
+    async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
+        self.readers.read(move |db| undelivered(db, stream, limit)).await
+    }
+
+    async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
+        self.writer.write(move |db| retry(db, stream, at)).await
+    }
+
+    async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64> {
+        self.writer.write(move |db| forget(db, stream)).await
+    }
 }

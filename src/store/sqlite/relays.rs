@@ -1,9 +1,11 @@
 //! Relays that an operator added or removed at run time.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
+use super::SqliteStore;
 use crate::clock::Timestamp;
-use crate::store::{RelayChange, Result};
+use crate::store::{OperatorRelays, RelayChange, Result};
 
 /// Remembers a change; the latest for a relay is the one that holds.
 pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
@@ -26,4 +28,21 @@ pub(super) fn changes(db: &Connection) -> Result<Vec<(String, RelayChange)>> {
     let mut query = db.prepare_cached("SELECT url, change FROM relay_changes ORDER BY at, url")?;
     let changes = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+#[async_trait]
+impl OperatorRelays for SqliteStore {
+    async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
+        let url = url.to_owned();
+        self.writer.write(move |db| self::change(db, &url, change, at)).await
+    }
+
+    async fn forget_relay_change(&self, url: &str) -> Result<()> {
+        let url = url.to_owned();
+        self.writer.write(move |db| forget(db, &url)).await
+    }
+
+    async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>> {
+        self.readers.read(changes).await
+    }
 }

@@ -1,9 +1,11 @@
 //! Tokens that were revoked.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
+use super::SqliteStore;
 use crate::clock::Timestamp;
-use crate::store::{Result, Revocation};
+use crate::store::{Result, Revocation, Revocations};
 
 /// Revokes a token; `false`: it was revoked before.
 pub(super) fn add(db: &Connection, revocation: &Revocation, at: Timestamp) -> Result<bool> {
@@ -25,4 +27,16 @@ pub(super) fn holding(db: &Connection, now: Timestamp) -> Result<Vec<Revocation>
         Ok(Revocation { digest: row.get("digest")?, expires_at: row.get("expires_at")? })
     })?;
     Ok(revocations.collect::<rusqlite::Result<_>>()?)
+}
+
+#[async_trait]
+impl Revocations for SqliteStore {
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool> {
+        let revocation = *revocation;
+        self.writer.write(move |db| add(db, &revocation, at)).await
+    }
+
+    async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>> {
+        self.readers.read(move |db| holding(db, now)).await
+    }
 }

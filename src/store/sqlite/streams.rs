@@ -1,11 +1,12 @@
 //! Streams and their events.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::Count;
-use super::{challenges, handshakes};
+use super::{SqliteStore, challenges, handshakes};
 use crate::clock::Timestamp;
-use crate::store::{EventDraft, Page, Result, StoredEvent, StreamId};
+use crate::store::{EventDraft, Page, Result, StoredEvent, StreamId, Streams};
 
 /// Begins a stream; [`StoreError::Conflict`](crate::store::StoreError) if there is one of that name.
 pub(super) fn begin(db: &Connection, stream: StreamId, at: Timestamp) -> Result<()> {
@@ -58,4 +59,16 @@ pub(super) fn page(db: &Connection, stream: StreamId, after: u64, limit: usize) 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     let Count(index) = row.get("idx")?;
     Ok(StoredEvent { index, at: row.get("at")?, body: row.get("body")? })
+}
+
+#[async_trait]
+impl Streams for SqliteStore {
+    async fn end_stream(&self, stream: StreamId, last: &EventDraft) -> Result<Option<StoredEvent>> {
+        let last = last.clone();
+        self.writer.write(move |db| append(db, stream, &last, true)).await
+    }
+
+    async fn events_after(&self, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>> {
+        self.readers.read(move |db| page(db, stream, after, limit)).await
+    }
 }

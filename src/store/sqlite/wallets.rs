@@ -1,11 +1,13 @@
 //! Wallets by their main keys, the keys that signed for them, and their subkeys.
 
+use async_trait::async_trait;
 use nostr_sdk::PublicKey;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::SqliteStore;
 use super::columns::{Count, Json, Key};
 use crate::clock::Timestamp;
-use crate::store::{KnownSubkey, Result, WalletLogin};
+use crate::store::{KnownSubkey, KnownWallets, Result, WalletLogin};
 
 /// Remembers that a user scanned, and the relays that the wallet named.
 pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: Timestamp) -> Result<()> {
@@ -83,4 +85,31 @@ pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubk
         Ok(KnownSubkey { key, proof: row.get("proof")?, seen_at: row.get("seen_at")? })
     })?;
     Ok(subkeys.collect::<rusqlite::Result<_>>()?)
+}
+
+#[async_trait]
+impl KnownWallets for SqliteStore {
+    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
+        let signer = *signer;
+        self.readers.read(move |db| of_signer(db, &signer)).await
+    }
+
+    async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {
+        let user = *user;
+        self.readers.read(move |db| preferred_relays(db, &user)).await
+    }
+
+    async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()> {
+        self.holders.add(user);
+        let (user, subkey) = (*user, subkey.clone());
+        self.writer.write(move |db| remember_subkey(db, &user, &subkey, keep)).await
+    }
+
+    async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
+        if !self.holders.may_include(user) {
+            return Ok(Vec::new());
+        }
+        let user = *user;
+        self.readers.read(move |db| subkeys(db, &user)).await
+    }
 }

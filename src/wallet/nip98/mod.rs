@@ -21,7 +21,7 @@ pub use event::{Policy, SignedRequest};
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::Nip98;
-use crate::store::{Revocation, Store};
+use crate::store::{Revocation, Revocations};
 use seen::{Novelty, Seen};
 
 /// What callers name it by.
@@ -36,7 +36,7 @@ pub struct Nip98Wallets {
     timekeeper: Arc<Timekeeper>,
     /// What was signed before that may have been shown to a process before this one.
     since: Timestamp,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Revocations>,
     seen: Mutex<Seen>,
 }
 
@@ -44,7 +44,7 @@ impl Nip98Wallets {
     /// Those that sign requests to this web app.
     pub fn new(
         rules: &Nip98,
-        store: Arc<dyn Store>,
+        store: Arc<dyn Revocations>,
         clock: SharedClock,
         timekeeper: Arc<Timekeeper>,
     ) -> Self {

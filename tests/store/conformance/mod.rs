@@ -4,9 +4,10 @@
 pub(crate) mod accounts;
 pub(crate) mod challenges;
 pub(crate) mod concurrency;
+pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod logins;
-pub(crate) mod outbox;
+
 pub(crate) mod scans;
 pub(crate) mod sessions;
 pub(crate) mod sign_ins;
@@ -106,7 +107,7 @@ macro_rules! conformance {
                 a_purge_takes_a_stream_of_any_length,
                 a_closed_store_is_unavailable,
             }
-            outbox {
+            deliveries {
                 every_event_owes_a_delivery,
                 a_delivery_waits_for_the_one_before_it,
                 streams_do_not_wait_for_each_other,

@@ -66,7 +66,7 @@ pub struct Undelivered {
 /// Deliveries that are owed. Where a store keeps them, each event adds its own in the transaction that
 /// appends it. Those of a stream go in order: only the earliest that waits, the head, is ever due.
 #[async_trait]
-pub trait Outbox: std::fmt::Debug + Send + Sync {
+pub trait Deliveries: std::fmt::Debug + Send + Sync {
     /// The heads of at most `limit` streams, the ones that are due first first.
     async fn heads(&self, limit: usize) -> Result<Vec<Delivery>>;
 
