@@ -3,37 +3,43 @@
 //! A business runs it next to its web app. It speaks the protocol of the Portal wallet over Nostr relays,
 //! verifies the tokens that wallets issue, and tells the results to programs on the same machine.
 //!
-//! # The layers
+//! # The modules
 //!
-//! `tests/architecture.rs` holds the code to this table.
+//! `tests/architecture.rs` lists what each module may use, and fails when one uses more.
 //!
-//! | module | what it is | may use |
-//! |---|---|---|
-//! | [`portal_token`] | pure: ES256K tokens and what it takes to believe one | |
-//! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events | |
-//! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys | `portal_token` |
-//! | [`ethereum`] | pure: addresses, and what their keys have signed | |
-//! | [`address`] | which addresses a stranger may make us connect to | |
-//! | [`clock`] | time as an argument | |
-//! | [`lifecycle`] | tracked tasks, and how they end | |
-//! | [`metrics`] | what is counted, and the names of all bounds | |
-//! | `quoted` | what strangers wrote, as errors and logs may repeat it | |
-//! | [`shown`] | a URL without what may be secret in it | |
-//! | [`tls`] | whom we trust when we connect | |
-//! | [`outbound`] | the one way out to web servers that others name | `address`, `quoted`, `tls` |
-//! | `nip05` | the document of a NIP-05 name, from its host | `address`, `outbound` |
-//! | [`config`] | flags, environment and files, checked | `address`, `portal_token`, `access_token`, `ethereum`, `shown`, `quoted`, `tls` |
-//! | [`store`] | what outlives the process | `clock`, `metrics` |
-//! | [`wallet`] | what a wallet provider is, and those that need no more | `clock`, `portal_token`, `ethereum`, `config`, `outbound`, `quoted`, `tls`, `store` |
-//! | [`relay`] | connections to relays, verified events in, publications out | `address`, `clock`, `protocol`, `shown`, `quoted`, `tls`, `outbound` |
-//! | [`events`] | streams of events, kept and followed | `clock`, `protocol`, `store` |
-//! | [`session`] | users and sessions on top of wallet logins | `clock`, `protocol`, `access_token`, `config`, `lifecycle`, `metrics`, `store`, `events`, `wallet`, `quoted` |
-//! | [`profile`] | what wallets are told of the service: published, kept, checked | `clock`, `protocol`, `shown`, `quoted`, `tls`, `config`, `lifecycle`, `outbound`, `nip05`, `relay` |
-//! | [`webhook`] | events posted to the operator's own program | `clock`, `config`, `lifecycle`, `metrics`, `store`, `events`, `tls` |
-//! | [`portal`] | the service itself | `clock`, `portal_token`, `protocol`, `config`, `lifecycle`, `metrics`, `store`, `relay`, `events`, `wallet`, `session`, `outbound`, `nip05`, `shown`, `tls`, `quoted` |
-//! | [`api`] | the local sockets | `clock`, `config`, `lifecycle`, `metrics`, `access_token`, `ethereum`, `portal`, `events`, `profile`, `session`, `wallet`, `webhook`, `quoted`, `store::StoreError` |
-//! | [`client`] | the other end of the Unix socket | |
-//! | [`app`], [`cli`], [`demo`] | put together, run, shown | everything |
+//! | module | what it is |
+//! |---|---|
+//! | [`portal_token`] | pure: ES256K tokens and what it takes to believe one |
+//! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events |
+//! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys |
+//! | [`ethereum`] | pure: addresses, and what their keys have signed |
+//! | [`address`] | which addresses a stranger may make us connect to |
+//! | [`clock`] | time as an argument |
+//! | [`lifecycle`] | tracked tasks, and how they end |
+//! | [`metrics`] | what is counted, and the names of all bounds |
+//! | `quoted` | what strangers wrote, as errors and logs may repeat it |
+//! | [`shown`] | a URL without what may be secret in it |
+//! | [`tls`] | whom we trust when we connect |
+//! | [`outbound`] | the one way out to web servers that others name |
+//! | `nip05` | NIP-05 names, and their document from its host |
+//! | [`identity`] | who the service is: its key, main key and proof |
+//! | [`config`] | flags, environment and files, checked |
+//! | [`store`] | what outlives the process |
+//! | [`wallet`] | what a wallet provider is, and those that need no more |
+//! | [`relay`] | connections to relays, verified events in, publications out |
+//! | [`events`] | streams of events, kept and followed |
+//! | [`directory`] | profiles and NIP-05 names of users, and the names of the service |
+//! | [`roster`] | the operator's relays: listed, changed at run time, ready or not |
+//! | [`session`] | users and sessions on top of wallet logins |
+//! | [`profile`] | what wallets are told of the service: published, kept, checked |
+//! | [`webhook`] | events posted to the operator's own program |
+//! | [`portal`] | the conversation with Portal's wallets |
+//! | [`api`] | the local sockets |
+//! | [`client`] | the other end of the Unix socket |
+//! | [`app`] | starts the daemon: the one place that names the concrete parts |
+//! | [`cli`] | the subcommands of `portico` |
+//! | [`demo`] | an embedded relay and a simulated wallet, for `portico demo` |
+//! | `fuzzing` | gives fuzzers access to private parsers |
 //!
 //! # One login, through the files
 //!
@@ -61,10 +67,12 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod directory;
 pub mod ethereum;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod identity;
 pub mod lifecycle;
 pub mod metrics;
 mod nip05;
@@ -75,6 +83,7 @@ pub mod profile;
 pub mod protocol;
 mod quoted;
 pub mod relay;
+pub mod roster;
 pub mod session;
 pub mod shown;
 pub mod store;

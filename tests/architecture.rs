@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer, and the parts of the crate that it may name. The table in `src/lib.rs` lists the same.
+/// Each layer, and the parts of the crate that it may name: the one list of what may use what.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("clock", &[]),
@@ -22,10 +22,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nip05", &["address", "outbound"]),
     ("wallet", &["clock", "portal_token", "ethereum", "config", "outbound", "quoted", "tls", "store"]),
     ("config", &["address", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
+    ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics"]),
     ("events", &["clock", "protocol", "store"]),
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "tls"]),
+    ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),
+    ("roster", &["clock", "config", "lifecycle", "metrics", "quoted", "relay", "shown", "store"]),
     (
         "session",
         &[
@@ -45,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "portal",
         &[
             "clock",
+            "identity",
             "portal_token",
             "protocol",
             "config",
@@ -55,11 +59,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "events",
             "wallet",
             "session",
-            "outbound",
-            "nip05",
-            "shown",
-            "tls",
-            "quoted",
         ],
     ),
     (
@@ -76,9 +75,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metrics",
             "access_token",
             "ethereum",
+            "directory",
             "portal",
+            "portal_token",
             "events",
             "profile",
+            "roster",
             "session",
             "wallet",
             "webhook",
@@ -87,6 +89,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// What puts the parts together, runs them and shows them, and opens doors to them for fuzzers.
+const SEES_EVERYTHING: &[&str] = &["app", "cli", "demo", "fuzzing"];
 
 /// What decides may not look outside: no clock, no disk, no network, no randomness of its own.
 const PURE: &[&str] = &["portal_token", "protocol", "access_token", "ethereum"];
@@ -122,50 +127,84 @@ fn sources(layer: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// What a path in the code names: `store::StoreError` of `store::StoreError>(…)`.
+fn path_at(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    text[..end].trim_end_matches(':')
+}
+
+/// Whether a path is this one or lies below it, by whole names.
+fn is_within(path: &str, part: &str) -> bool {
+    path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
 #[test]
 fn imports_point_one_way() {
     for (layer, allowed) in MAY_USE {
         for (path, code) in sources(layer) {
             for (at, _) in code.match_indices("crate::") {
-                let name = &code[at + "crate::".len()..];
-                let reaches = |part: &&str| name.starts_with(*part);
-                let own = name.starts_with(layer);
+                let named = path_at(&code[at + "crate::".len()..]);
                 let here = code[..at].lines().count();
                 assert!(
-                    own || allowed.iter().any(reaches),
-                    "{}:{here}: `{layer}` may not use crate::{}",
+                    is_within(named, layer) || allowed.iter().any(|part| is_within(named, part)),
+                    "{}:{here}: `{layer}` may not use crate::{named}",
                     path.display(),
-                    name.lines().next().unwrap_or_default(),
                 );
             }
         }
     }
 }
 
-/// The rows of the table in `src/lib.rs`: each module, and what it says the module may use.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    let cells =
-        text.lines().filter_map(|line| line.strip_prefix("//! |")).map(|row| row.split('|').collect());
-    cells
-        .filter_map(|cells: Vec<&str>| {
-            let module = names(cells[0]);
-            Some((
-                module.first().filter(|_| module.len() == 1)?.clone(),
-                names(cells[2]).into_iter().collect(),
-            ))
-        })
-        .collect()
+#[test]
+fn a_module_is_known_by_its_whole_name() {
+    assert_eq!(path_at("tokens::Mint>, other"), "tokens::Mint");
+    assert!(is_within("tokens::Mint", "tokens") && is_within("store::StoreError", "store::StoreError"));
+    assert!(!is_within("tokens::Mint", "token") && !is_within("store::Store", "store::StoreError"));
 }
 
 #[test]
-fn the_map_in_the_library_shows_the_layers_as_they_are() {
-    let documented = documented();
+fn no_layer_reaches_itself_over_others() {
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (layer, allowed) in MAY_USE {
-        let allowed: BTreeSet<String> = allowed.iter().map(|part| (*part).to_owned()).collect();
-        assert_eq!(documented.get(*layer), Some(&allowed), "{layer}");
+        let used = allowed.iter().map(|part| part.split("::").next().unwrap());
+        assert!(left.insert(layer, used.collect()).is_none(), "{layer} is listed twice");
     }
+    // Whatever uses nothing that is left is taken away, until nothing is: a circle would stay.
+    while !left.is_empty() {
+        let floor: Vec<&str> = left
+            .iter()
+            .filter(|(_, used)| used.iter().all(|part| !left.contains_key(part)))
+            .map(|(layer, _)| *layer)
+            .collect();
+        assert!(!floor.is_empty(), "these use each other in a circle: {left:?}");
+        floor.iter().for_each(|layer| drop(left.remove(layer)));
+    }
+}
+
+fn library() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap()
+}
+
+/// The modules of the crate, as `src/lib.rs` declares them.
+fn modules(library: &str) -> BTreeSet<&str> {
+    let declared = library.lines().filter_map(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?.strip_suffix(';')
+    });
+    declared.collect()
+}
+
+#[test]
+fn every_module_has_its_place_in_the_list_and_in_the_table_of_the_library() {
+    let library = library();
+    let declared = modules(&library);
+    let listed: BTreeSet<&str> = MAY_USE.iter().map(|(layer, _)| *layer).collect();
+    let everything: BTreeSet<&str> = SEES_EVERYTHING.iter().copied().collect();
+    assert_eq!(declared, &listed | &everything, "a module is missing in the list, or is gone");
+
+    let rows = library.lines().filter_map(|line| line.strip_prefix("//! |"));
+    let told: BTreeSet<&str> = rows.filter_map(|row| row.split('|').next()?.split('`').nth(1)).collect();
+    assert_eq!(told, declared, "the table of src/lib.rs says what each module is");
 }
 
 #[test]

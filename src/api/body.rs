@@ -21,7 +21,7 @@ use super::envelope::ApiError;
 use super::guard::Peer;
 use super::mistake::without_values;
 use super::object::Object;
-use crate::portal::is_curve_point;
+use crate::portal_token::is_curve_point;
 use crate::session::Actor;
 
 /// How long a body may take to arrive.
@@ -213,6 +213,6 @@ fn wrong(part: &str, error: &dyn Error) -> ApiError {
 
 /// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.
 pub(super) fn public_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
-    let key = PublicKey::parse(text).ok().filter(is_curve_point);
+    let key = PublicKey::parse(text).ok().filter(|key| is_curve_point(key.as_bytes()));
     key.ok_or_else(|| ApiError::bad_request(format!("{field}: not a public key (64 hex digits or npub1…)")))
 }

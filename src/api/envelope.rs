@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::directory::Nip05Error;
 use crate::metrics::Limit;
-use crate::portal::{Nip05Error, PortalError, standard_jwt, wrapped_token};
+use crate::portal::{PortalError, standard_jwt, wrapped_token};
 use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
@@ -200,19 +201,15 @@ impl From<PortalError> for ApiError {
         match error {
             PortalError::BadRequest(message) => Self::bad_request(message),
             PortalError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
-            PortalError::Nip05(error) => error.into(),
             PortalError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
             PortalError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
             PortalError::LimitReached { limit, message, retry_after } => {
                 Self::limit_reached(limit, message, retry_after)
             }
-            PortalError::Stopping | PortalError::Relay(_) => {
+            PortalError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
-            PortalError::NoSuchRelay(_) => {
-                Self::new(StatusCode::NOT_FOUND, "no_such_relay", error.to_string())
-            }
-            PortalError::NoRelay | PortalError::NothingToLogInOver => {
+            PortalError::NothingToLogInOver => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", error.to_string())
             }
             PortalError::Store(error) => error.into(),

@@ -40,10 +40,12 @@ pub use listen::{ListenError, Sockets, open_sockets};
 pub use places::Capacity;
 
 use crate::config::{ForwardRules, Local};
+use crate::directory::Directory;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::profile::OwnProfile;
+use crate::roster::Roster;
 use crate::session::{Mint, Rotation, Sessions};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
@@ -68,6 +70,10 @@ struct Api(Arc<Parts>);
 pub struct Services {
     /// Logins over the relays, and their tokens.
     pub portal: Arc<Portal>,
+    /// The operator's relays.
+    pub roster: Arc<Roster>,
+    /// Profiles and NIP-05 names.
+    pub directory: Arc<Directory>,
     /// What wallets are told of the service.
     pub profile: Arc<OwnProfile>,
     /// Deliveries to the operator's program.
@@ -85,6 +91,8 @@ pub struct Services {
 #[derive(Debug)]
 struct Parts {
     portal: Arc<Portal>,
+    roster: Arc<Roster>,
+    directory: Arc<Directory>,
     profile: Arc<OwnProfile>,
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
@@ -114,11 +122,14 @@ pub fn serve(
     (sockets, capacity): (Sockets, Capacity),
     lifecycle: &Lifecycle,
 ) {
-    let Services { portal, profile, webhooks, sessions, thirdweb, mint, rotation } = services;
+    let Services { portal, roster, directory, profile, webhooks, sessions, thirdweb, mint, rotation } =
+        services;
     let metrics = portal.metrics();
     let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
     let api = Api(Arc::new(Parts {
         portal,
+        roster,
+        directory,
         profile,
         webhooks,
         sessions,

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::files::Owners;
 use crate::config::key::{self, KeyError, PRIVATE_KEY};
 use crate::config::{SUBKEY_PROOF, Service, files};
-use crate::portal::Identity;
+use crate::identity::Identity;
 use crate::protocol::{SubkeyError, SubkeyProof};
 
 /// The service's keys, made at the first start, and what it is known by. [`keys_of`] and [`check_first_start`] went

@@ -22,13 +22,16 @@ use crate::api::{self, HandedOver, Services};
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
+use crate::directory::Directory;
 use crate::events::Events;
+use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::portal::{self, Identity, Opening, Parts, Portal};
+use crate::portal::{Opening, Parts, Portal};
 use crate::profile::{self, OwnProfile};
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
+use crate::roster::{self, Roster};
 use crate::session::{Book, Mint, Rotation, Sessions};
 use crate::shown;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -45,6 +48,7 @@ pub use preflight::check_files;
 pub struct Daemon {
     lifecycle: Lifecycle,
     portal: Arc<Portal>,
+    roster: Arc<Roster>,
     profile: Arc<OwnProfile>,
     relays: Relays,
     store: Arc<dyn Store>,
@@ -103,11 +107,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let parts = Parts {
         events,
         identity,
-        nip05_names: config.service.nip05_names.clone(),
         limits: config.auth.clone(),
         rules: config.tokens.clone(),
-        lookup: config.lookup.clone(),
-        tls: config.tls.clone(),
         history: config.history.clone(),
         delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
@@ -115,12 +116,21 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         clock: Arc::clone(&clock),
         timekeeper: Arc::clone(&timekeeper),
         lifecycle: lifecycle.clone(),
-        listed_relays: config.relays.clone(),
-        max_relays: config.relay_rules.max_relays,
         book: book.clone(),
-        metrics,
+        metrics: Arc::clone(&metrics),
     };
-    let portal = Portal::start(parts, opening, signals)?;
+    let roster = Roster::new(roster::Parts {
+        listed: config.relays.clone(),
+        max_relays: config.relay_rules.max_relays,
+        store: Arc::clone(&store),
+        relays: relays.clone(),
+        clock: Arc::clone(&clock),
+        lifecycle: lifecycle.clone(),
+        metrics: Arc::clone(&metrics),
+    });
+    let own = (public_key, config.service.nip05_names.clone());
+    let directory = Directory::new(own, &config.lookup, &config.tls, relays.clone(), Arc::clone(&metrics))?;
+    let portal = Portal::start(parts, opening, signals);
     if let Some(jump) = jump {
         portal.clock_jumped(jump);
     }
@@ -139,6 +149,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     };
     let services = Services {
         portal: Arc::clone(&portal),
+        roster: Arc::clone(&roster),
+        directory: Arc::new(directory),
         profile: Arc::clone(&profile),
         webhooks,
         sessions,
@@ -163,7 +175,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         "serving"
     );
     manager::ready(&watch::status(&relays, &portal));
-    Ok(Daemon { lifecycle, portal, profile, relays, store, public_key, listen, _folder: folder })
+    Ok(Daemon { lifecycle, portal, roster, profile, relays, store, public_key, listen, _folder: folder })
 }
 
 impl Daemon {
@@ -199,7 +211,7 @@ impl Daemon {
     pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
         manager::reloading();
         let reloaded = match listed {
-            Ok(listed) => self.portal.reload_relays(listed).await.map_err(|error| error.to_string()),
+            Ok(listed) => self.roster.reload(listed).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match reloaded {
@@ -288,7 +300,7 @@ async fn relay_options(
     let rules = &config.relay_rules;
     let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
     Ok(RelayOptions {
-        relays: portal::operator_relays(&config.relays, store).await?,
+        relays: roster::operator_relays(&config.relays, store).await?,
         allow_private: rules.allow_private,
         max_preferred: rules.max_preferred,
         max_preferred_per_user: rules.max_preferred_per_user,

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use nostr_sdk::RelayUrl;
-
 use crate::metrics::Limit;
 use crate::portal_token::TokenError;
 use crate::store::StoreError;
@@ -18,9 +16,6 @@ pub enum PortalError {
     /// The token does not verify.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// It is not known to whom a NIP-05 name points.
-    #[error(transparent)]
-    Nip05(#[from] super::Nip05Error),
     /// Nothing is open on such a stream.
     #[error("nothing is open on that stream")]
     NothingOpen,
@@ -37,21 +32,12 @@ pub enum PortalError {
         /// After which time asking again makes sense; `None`: time alone does not help.
         retry_after: Option<Duration>,
     },
-    /// A change to the set of relays was refused.
-    #[error("{0}")]
-    Relay(#[from] crate::relay::RelayError),
-    /// A relay that is to be removed is none of the operator's.
-    #[error("no such relay: {} is neither in relays.toml nor was it added", crate::shown::relay(.0))]
-    NoSuchRelay(RelayUrl),
     /// There is no relay that a URL could name to wallets, ready or not: it would never work.
     #[error(
         "there is no relay to log in over: add one that is read and written, by `portico relays add` or \
          in relays.toml"
     )]
     NothingToLogInOver,
-    /// No relay is subscribed.
-    #[error("no relay is subscribed: nobody can log in now")]
-    NoRelay,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

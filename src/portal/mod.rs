@@ -11,18 +11,12 @@ mod challenge;
 mod deadlines;
 mod dispatch;
 mod error;
-mod identity;
-mod lookup;
-mod nip05;
 mod outcome;
 mod patience;
-mod probe;
 mod prompts;
 mod reading;
 mod recovery;
 mod registry;
-mod relay_report;
-mod relays;
 mod requests;
 mod run;
 mod scans;
@@ -40,14 +34,9 @@ use tokio::sync::Semaphore;
 
 pub use crate::portal_token::{standard_jwt, wrapped as wrapped_token};
 pub use error::{PortalError, Result};
-pub use identity::Identity;
-pub use lookup::{Nip05Profile, Profile};
-pub use nip05::Nip05Error;
 pub use recovery::Opening;
-pub use relay_report::RelayReport;
-pub use relays::operator_relays;
 pub use requests::Opened;
-pub use tokens::{Revoked, TokenType, VerifiedToken, is_curve_point};
+pub use tokens::{Revoked, TokenType, VerifiedToken};
 
 pub use wallet::{NAME as PORTAL, PortalWallets};
 
@@ -55,16 +44,14 @@ pub use crate::events::StreamId;
 pub use crate::portal_token::TokenError;
 
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
-use crate::config::{AuthLimits, HistoryRules, LookupRules, RelayEntry, TokenRules};
+use crate::config::{AuthLimits, HistoryRules, TokenRules};
 use crate::events::Events;
+use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::relay::Relays;
 use crate::session::Book;
 use crate::store::Store;
-use crate::tls::Tls;
-use lookup::Lookup;
-use probe::Probe;
 use prompts::Prompts;
 use registry::Registry;
 use tokens::Tokens;
@@ -74,16 +61,10 @@ use tokens::Tokens;
 pub struct Parts {
     /// Who we are.
     pub identity: Identity,
-    /// Names under which the service is listed (NIP-05).
-    pub nip05_names: Vec<String>,
     /// `[auth]`.
     pub limits: AuthLimits,
     /// `[tokens]`.
     pub rules: TokenRules,
-    /// `[lookup]`.
-    pub lookup: LookupRules,
-    /// Whom to trust when looking up.
-    pub tls: Tls,
     /// `[history]`.
     pub history: HistoryRules,
     /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
@@ -100,10 +81,6 @@ pub struct Parts {
     pub timekeeper: Arc<Timekeeper>,
     /// Runs what goes on in the background.
     pub lifecycle: Lifecycle,
-    /// The relays of `relays.toml`.
-    pub listed_relays: Vec<RelayEntry>,
-    /// Relays of the operator's own, at most.
-    pub max_relays: usize,
     /// What login URLs begin sessions with. `None`: sessions are off.
     pub book: Option<Arc<Book>>,
     /// Where logins are counted.
@@ -114,7 +91,6 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Portal {
     identity: Identity,
-    nip05_names: Vec<String>,
     limits: AuthLimits,
     history: HistoryRules,
     delivery_patience: Duration,
@@ -124,24 +100,18 @@ pub struct Portal {
     clock: SharedClock,
     timekeeper: Arc<Timekeeper>,
     lifecycle: Lifecycle,
-    max_relays: usize,
     book: Option<Arc<Book>>,
     metrics: Arc<Metrics>,
     started_at: Timestamp,
     registry: Arc<Registry>,
     prompts: Prompts,
     tokens: Tokens,
-    lookup: Lookup,
-    probe: Probe,
     /// Room for messages whose handling waits for the store.
     handling: Arc<Semaphore>,
     /// Wallets that were lately shown our subkey proof, and until when not to show it again.
     shown_to: Cache<PublicKey, Timestamp>,
     /// Held while a static token is looked up and opened, so that two callers do not both open it.
     static_tokens: tokio::sync::Mutex<()>,
-    /// The relays of `relays.toml`. Held while the set of relays changes: what is stored and what is connected
-    /// are to stay the same.
-    listed_relays: tokio::sync::Mutex<Vec<RelayEntry>>,
 }
 
 impl Portal {

@@ -8,8 +8,6 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::deadlines::Due;
-use super::lookup::Lookup;
-use super::probe::Probe;
 use super::tokens::Tokens;
 use super::{Opening, Parts, Portal};
 use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
@@ -32,15 +30,9 @@ const ENDED_TOGETHER: usize = 256;
 
 impl Portal {
     /// Starts the service: sends again what was open, then handles what comes in until the daemon stops.
-    ///
-    /// # Errors
-    /// The HTTP client for look-ups could not be made.
-    pub fn start(parts: Parts, opening: Opening, signals: Signals) -> reqwest::Result<Arc<Self>> {
+    pub fn start(parts: Parts, opening: Opening, signals: Signals) -> Arc<Self> {
         let portal = Arc::new(Self {
             identity: parts.identity,
-            nip05_names: parts.nip05_names,
-            lookup: Lookup::new(&parts.lookup, &parts.tls)?,
-            probe: Probe::default(),
             tokens: Tokens::new(&parts.rules, opening.revocations),
             limits: parts.limits,
             history: parts.history,
@@ -52,7 +44,6 @@ impl Portal {
             clock: parts.clock,
             timekeeper: parts.timekeeper,
             lifecycle: parts.lifecycle,
-            max_relays: parts.max_relays,
             book: parts.book,
             metrics: parts.metrics,
             registry: opening.registry,
@@ -60,12 +51,10 @@ impl Portal {
             handling: Arc::new(Semaphore::new(HANDLED_TOGETHER)),
             shown_to: Cache::new(HANDLED_TOGETHER),
             static_tokens: Mutex::default(),
-            listed_relays: Mutex::new(parts.listed_relays),
         });
         for publication in opening.publications {
             portal.relays.publish(publication);
         }
-        portal.warn_if_nobody_can_log_in();
         let signals = Arc::new(Mutex::new(signals));
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
         for _ in 0..workers {
@@ -76,7 +65,7 @@ impl Portal {
         portal.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
         let tidier = Arc::clone(&portal);
         portal.lifecycle.run("tidy", async move { tidier.tidy().await });
-        Ok(portal)
+        portal
     }
 
     async fn dispatch(self: Arc<Self>, signals: &Mutex<Signals>) {

@@ -10,6 +10,7 @@ use super::registry::OpenHandshake;
 use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::KeyHandshake;
+use crate::relay::is_plain;
 use crate::store::{HandshakeKind, Scan};
 
 impl Portal {
@@ -166,12 +167,6 @@ fn sane(preferred: &[String]) -> Vec<String> {
 /// Parsing a URL overlooks line breaks and tabs.
 fn is_printable(url: &str) -> bool {
     url.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Whether a relay's URL carries no user name or password, nor a fragment (RFC 6455 §3).
-pub(super) fn is_plain(url: &RelayUrl) -> bool {
-    let url: &nostr_sdk::Url = url.into();
-    url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
 }
 
 #[cfg(test)]

@@ -370,11 +370,6 @@ fn target_of(claims: &Claims) -> Result<PublicKey, TokenError> {
     PublicKey::from_slice(&claims.target_key).map_err(|_| TokenError::MalformedClaims)
 }
 
-/// Whether a key names a curve point, as a usable one does. Remembers the keys that come again and again.
-pub fn is_curve_point(key: &PublicKey) -> bool {
-    verifying_key(key).is_some()
-}
-
 /// `None`: these 32 bytes name no curve point.
 fn verifying_key(key: &PublicKey) -> Option<VerifyingKey> {
     VerifyingKey::from_xonly_bytes(key.as_bytes()).ok()

@@ -23,6 +23,12 @@ pub struct VerifyingKey(PublicKey);
 /// verification, and the same few keys come again and again: the service's own in every token.
 static LIFTED: LazyLock<Cache<[u8; 32], VerifyingKey>> = LazyLock::new(|| Cache::new(1024));
 
+/// Whether a key, by its x coordinate, names a curve point, as a usable one does. Remembers the keys that come again
+/// and again.
+pub fn is_curve_point(x: &[u8; 32]) -> bool {
+    VerifyingKey::from_xonly_bytes(x).is_ok()
+}
+
 impl VerifyingKey {
     /// The key with this big-endian x coordinate, as Nostr writes keys (NIP-01).
     ///

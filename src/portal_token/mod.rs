@@ -30,7 +30,7 @@ pub use error::TokenError;
 pub use es256k::Signature;
 pub use issue::issue;
 pub use jws::{TokenId, UnverifiedToken};
-pub use keys::{InvalidKey, SigningKey, VerifyingKey};
+pub use keys::{InvalidKey, SigningKey, VerifyingKey, is_curve_point};
 pub use standard::standard_jwt;
 pub use verify::{Policy, verify};
 pub use wrapped::wrapped;

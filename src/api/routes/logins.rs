@@ -40,7 +40,7 @@ pub(in crate::api) async fn login(
     let opened = api.portal.login(new.static_token).await?;
     let mut told = told(&opened);
     // None are ready: nobody can scan it yet.
-    told["relays_ready"] = api.portal.relays_ready().into();
+    told["relays_ready"] = api.roster.ready().into();
     Ok(created(told))
 }
 

@@ -13,12 +13,12 @@ pub(in crate::api) async fn profile(
     PathParam(key): PathParam<String>,
 ) -> Result<Response, ApiError> {
     let key = public_key("key", &key)?;
-    Ok(ok(json!({ "profile": api.portal.profile(&key).await })))
+    Ok(ok(json!({ "profile": api.directory.profile(&key).await })))
 }
 
 pub(in crate::api) async fn nip05(
     State(api): State<Api>,
     PathParam(address): PathParam<String>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "profile": api.portal.nip05(&address).await? })))
+    Ok(ok(json!({ "profile": api.directory.nip05(&address).await? })))
 }

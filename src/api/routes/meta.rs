@@ -18,7 +18,7 @@ pub(in crate::api) async fn health() -> &'static str {
 
 /// Whether logins reach it: a relay is subscribed, and the store can be written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
-    let relays_ready = api.portal.readiness().await?;
+    let relays_ready = api.roster.readiness().await?;
     Ok(ok(json!({ "ready": true, "relays_ready": relays_ready, "profile": api.profile.standing() })))
 }
 
@@ -40,6 +40,7 @@ pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse
     let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
     reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
     api.portal.read_into(&mut reading);
+    api.roster.read_into(&mut reading);
     api.webhooks.read_into(&mut reading);
     api.room.read_into(&mut reading);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))
@@ -55,7 +56,7 @@ pub(in crate::api) async fn nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,
 ) -> Json<Value> {
-    Json(api.portal.nip05_document(name.as_deref()))
+    Json(api.directory.nip05_document(name.as_deref()))
 }
 
 /// The same where the reference daemon has it, as its clients read it.
@@ -63,5 +64,5 @@ pub(in crate::api) async fn enveloped_nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,
 ) -> Response {
-    ok_and_beside(api.portal.nip05_document(name.as_deref()))
+    ok_and_beside(api.directory.nip05_document(name.as_deref()))
 }

@@ -144,10 +144,10 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         }
         Command::FetchProfile(whose) => {
             let key = public_key("main_key", &whose.main_key)?;
-            json!({ "type": "profile", "profile": service.profile(&key).await })
+            json!({ "type": "profile", "profile": session.api.directory.profile(&key).await })
         }
         Command::FetchNip05Profile(whose) => {
-            let profile = service.nip05(&whose.nip05).await?;
+            let profile = session.api.directory.nip05(&whose.nip05).await?;
             json!({ "type": "fetch_nip05_profile", "profile": profile })
         }
         Command::SetProfile(new) => {
@@ -158,11 +158,11 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
             json!({ "type": "auth_success", "message": "profile published" })
         }
         Command::AddRelay(which) => {
-            let relay = service.add_relay(&which.relay).await?;
+            let relay = session.api.roster.add(&which.relay).await?;
             json!({ "type": "add_relay", "relay": relay.to_string() })
         }
         Command::RemoveRelay(which) => {
-            let relay = service.remove_relay(&which.relay).await?;
+            let relay = session.api.roster.remove(&which.relay).await?;
             json!({ "type": "remove_relay", "relay": relay.to_string() })
         }
         Command::ListenClosedRecurringPayment => {

@@ -13,7 +13,8 @@ use crate::api::routes::logins::{NewHandshake, WhoIs};
 use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
 use crate::config::ProfileRules;
-use crate::portal::{Profile, StreamId};
+use crate::directory::Profile;
+use crate::portal::StreamId;
 use crate::quoted::quoted;
 
 /// A message of a client.

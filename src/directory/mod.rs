@@ -1,17 +1,23 @@
 //! Who is that? Profiles (NIP-01 kind 0) and NIP-05 names, which are shown only when they verify.
 
+mod hosts;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use nostr_sdk::{Event, Kind, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::nip05::{Hosts, Name, Nip05Error};
-use super::{Portal, Result};
+pub use hosts::Nip05Error;
+
 use crate::config::LookupRules;
-use crate::metrics::Limit;
+use crate::metrics::{Limit, Metrics};
+use crate::nip05::Name;
 use crate::quoted::quoted;
+use crate::relay::Relays;
 use crate::tls::Tls;
+use hosts::Hosts;
 
 /// The longest text of a profile that is shown, in bytes.
 const MAX_TEXT: usize = 2048;
@@ -42,22 +48,37 @@ pub struct Nip05Profile {
     pub profile: Profile,
 }
 
+/// Looks users up, and knows the names of the service itself.
 #[derive(Debug)]
-pub(super) struct Lookup {
+pub struct Directory {
+    main_key: PublicKey,
+    /// Names under which the service is listed (NIP-05).
+    own_names: Vec<String>,
     timeout: Duration,
     hosts: Hosts,
+    relays: Relays,
+    metrics: Arc<Metrics>,
 }
 
-impl Lookup {
-    pub(super) fn new(rules: &LookupRules, tls: &Tls) -> reqwest::Result<Self> {
-        Ok(Self { timeout: rules.timeout, hosts: Hosts::new(rules, tls)? })
+impl Directory {
+    /// By these rules. `own`: the key that the service is known by, and the names under which it is listed.
+    ///
+    /// # Errors
+    /// The HTTP client for look-ups could not be made.
+    pub fn new(
+        own: (PublicKey, Vec<String>),
+        rules: &LookupRules,
+        tls: &Tls,
+        relays: Relays,
+        metrics: Arc<Metrics>,
+    ) -> reqwest::Result<Self> {
+        let ((main_key, own_names), timeout) = (own, rules.timeout);
+        Ok(Self { main_key, own_names, timeout, hosts: Hosts::new(rules, tls)?, relays, metrics })
     }
-}
 
-impl Portal {
     /// The newest profile that the relays have of a key.
     pub async fn profile(&self, key: &PublicKey) -> Option<Profile> {
-        let event = self.relays.fetch_metadata(key, self.lookup.timeout).await?;
+        let event = self.relays.fetch_metadata(key, self.timeout).await?;
         let mut profile = read_profile(&event)?;
         if let Some(name) = profile.nip05.take() {
             profile.nip05 = self.confirms(&name, key).await.then_some(name);
@@ -69,10 +90,10 @@ impl Portal {
     ///
     /// # Errors
     /// [`Nip05Error`]: why that is not known.
-    pub async fn nip05(&self, name: &str) -> Result<Nip05Profile> {
+    pub async fn nip05(&self, name: &str) -> Result<Nip05Profile, Nip05Error> {
         let parsed = Name::parse(name).ok_or_else(|| Nip05Error::NotAName(quoted(name)))?;
-        let found = self.lookup.hosts.find(&parsed).await?;
-        let metadata = self.relays.fetch_metadata(&found.public_key, self.lookup.timeout).await;
+        let found = self.hosts.find(&parsed).await?;
+        let metadata = self.relays.fetch_metadata(&found.public_key, self.timeout).await;
         let profile = metadata.as_ref().and_then(read_profile).unwrap_or_default();
         Ok(Nip05Profile {
             public_key: found.public_key,
@@ -83,9 +104,9 @@ impl Portal {
 
     /// The service's own NIP-05 document, for one name or for all of them.
     pub fn nip05_document(&self, name: Option<&str>) -> Value {
-        let key = self.identity.main_key().to_hex();
+        let key = self.main_key.to_hex();
         let names: Map<String, Value> = self
-            .nip05_names
+            .own_names
             .iter()
             .filter(|known| name.is_none_or(|name| name.eq_ignore_ascii_case(known)))
             .map(|known| (known.clone(), Value::from(key.clone())))
@@ -97,7 +118,7 @@ impl Portal {
 
     async fn confirms(&self, name: &str, key: &PublicKey) -> bool {
         let Some(name) = Name::parse(name) else { return false };
-        match self.lookup.hosts.find(&name).await {
+        match self.hosts.find(&name).await {
             Ok(found) => found.public_key == *key,
             Err(error) => {
                 if error == Nip05Error::TooLarge {

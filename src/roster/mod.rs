@@ -1,43 +1,95 @@
-//! The set of relays: those of `relays.toml`, and what was changed at run time, which is kept and goes before it.
+//! The operator's relays: those of `relays.toml`, and what was changed at run time, which is kept and goes before it.
 //!
 //! A change is kept only as long as it differs from the file: what both say is the file's alone, so that the
 //! file can take it back.
 
+mod error;
+mod probe;
+mod reading;
+mod report;
+
 use std::sync::Arc;
 
 use nostr_sdk::RelayUrl;
+use tokio::sync::Mutex;
 
-use super::relay_report::RelayReport;
-use super::scans::is_plain;
-use super::{Portal, PortalError, Result};
+pub use error::{Result, RosterError};
+pub use report::RelayReport;
+
+use crate::clock::SharedClock;
 use crate::config::RelayEntry;
-use crate::metrics::Limit;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::quoted::quoted;
-use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState};
+use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState, Relays, is_plain};
 use crate::shown;
-use crate::store::{OperatorRelays, RelayChange, StoreError};
+use crate::store::{OperatorRelays, RelayChange, Store, StoreError};
+use probe::Probe;
 
-impl Portal {
+/// What the operator's relays are kept with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The relays of `relays.toml`.
+    pub listed: Vec<RelayEntry>,
+    /// Relays of the operator's own, at most.
+    pub max_relays: usize,
+    /// Keeps what is changed at run time.
+    pub store: Arc<dyn Store>,
+    /// Their connections.
+    pub relays: Relays,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Runs changes to their end.
+    pub lifecycle: Lifecycle,
+    /// Where reached bounds are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The operator's relays.
+#[derive(Debug)]
+pub struct Roster {
+    /// The relays of `relays.toml`. Held while the set of relays changes: what is stored and what is connected
+    /// are to stay the same.
+    listed: Mutex<Vec<RelayEntry>>,
+    max_relays: usize,
+    store: Arc<dyn Store>,
+    relays: Relays,
+    clock: SharedClock,
+    lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
+    probe: Probe,
+}
+
+impl Roster {
+    /// The relays that are in use already. Warns if nobody can log in over them.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { listed, max_relays, store, relays, clock, lifecycle, metrics } = parts;
+        let (listed, probe) = (Mutex::new(listed), Probe::default());
+        let roster = Self { listed, max_relays, store, relays, clock, lifecycle, metrics, probe };
+        roster.warn_if_nobody_can_log_in();
+        Arc::new(roster)
+    }
+
     /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
     /// can be written.
     pub async fn readiness(&self) -> Result<usize> {
         self.probe.check(self.store.clone()).await?;
-        match self.relays_ready() {
+        match self.ready() {
             // A relay that is not both read and written carries no login.
-            _ if self.relays.urls_for_handshake().is_empty() => Err(PortalError::NoRelay),
-            0 => Err(PortalError::NoRelay),
+            _ if self.relays.urls_for_handshake().is_empty() => Err(RosterError::NoRelay),
+            0 => Err(RosterError::NoRelay),
             ready => Ok(ready),
         }
     }
 
     /// How many of the operator's relays are ready.
-    pub fn relays_ready(&self) -> usize {
+    pub fn ready(&self) -> usize {
         self.own_relays().filter(|relay| relay.state == RelayState::Ready).count()
     }
 
     /// All relays and how they are; those that are listed but removed come last.
-    pub async fn relay_states(&self) -> Vec<RelayReport> {
-        let listed = self.listed_relays.lock().await;
+    pub async fn reports(&self) -> Vec<RelayReport> {
+        let listed = self.listed.lock().await;
         let is_listed = |url: &RelayUrl| find(&listed, url).is_some();
         let own: Vec<RelayUrl> = self.own_relays().map(|relay| relay.url).collect();
         let there = self.relays.list().into_iter().map(|relay| {
@@ -50,8 +102,8 @@ impl Portal {
 
     /// Takes over the operator's list of relays, as far as nothing else was said at run time. What is open goes
     /// on; a relay that is listed as before is left alone.
-    pub async fn reload_relays(&self, list: Vec<RelayEntry>) -> Result<RelayChanges> {
-        let mut listed = self.listed_relays.lock().await;
+    pub async fn reload(&self, list: Vec<RelayEntry>) -> Result<RelayChanges> {
+        let mut listed = self.listed.lock().await;
         let changes = self.relays.configure(operator_relays(&list, &*self.store).await?).await?;
         self.warn_if_nobody_can_log_in();
         *listed = list;
@@ -60,28 +112,35 @@ impl Portal {
 
     /// Adds a relay, now and after every restart; one of `relays.toml` that was removed is back. Returns its URL
     /// as it is known from now on.
-    pub async fn add_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
+    pub async fn add(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
-        let portal = Arc::clone(self);
-        self.to_the_end(async move { portal.add(url).await }).await
+        let roster = Arc::clone(self);
+        self.to_the_end(async move { roster.add_now(url).await }).await
     }
 
     /// Removes a relay, now and after every restart, wherever it came from but a wallet. It may be named as it is
     /// shown.
-    pub async fn remove_relay(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
+    pub async fn remove(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
-        let portal = Arc::clone(self);
-        self.to_the_end(async move { portal.remove(url).await }).await
+        let roster = Arc::clone(self);
+        self.to_the_end(async move { roster.remove_now(url).await }).await
     }
 
-    async fn add(&self, url: RelayUrl) -> Result<RelayUrl> {
-        let listed = self.listed_relays.lock().await;
+    /// Runs a change to its end, whatever becomes of its caller.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(RosterError::Stopping))
+    }
+
+    async fn add_now(&self, url: RelayUrl) -> Result<RelayUrl> {
+        let listed = self.listed.lock().await;
         if self.own_relays().any(|relay| relay.url == url) {
             return Ok(url);
         }
-        let (limit, message) = (Limit::Relays, "there are too many relays already: remove one first");
         if self.own_relays().count() >= self.max_relays {
-            return Err(PortalError::LimitReached { limit, message, retry_after: None });
+            return Err(RosterError::TooMany);
         }
         let entry = find(&listed, &url);
         match entry {
@@ -93,8 +152,8 @@ impl Portal {
         Ok(url)
     }
 
-    async fn remove(&self, named: RelayUrl) -> Result<RelayUrl> {
-        let listed = self.listed_relays.lock().await;
+    async fn remove_now(&self, named: RelayUrl) -> Result<RelayUrl> {
+        let listed = self.listed.lock().await;
         let known: Vec<_> =
             listed.iter().map(|entry| entry.url.clone()).chain(self.own_relays().map(|it| it.url)).collect();
         let is_shown = |url: &&RelayUrl| shown::relay(url) == named.to_string();
@@ -105,7 +164,7 @@ impl Portal {
         } else if self.own_relays().any(|relay| relay.url == url) {
             self.store.forget_relay_change(url.as_str()).await?;
         } else {
-            return Err(PortalError::NoSuchRelay(url));
+            return Err(RosterError::NoSuchRelay(url));
         }
         self.relays.remove(&url).await?;
         tracing::info!(relay = %shown::relay(&url), "relay removed");
@@ -114,7 +173,7 @@ impl Portal {
         Ok(named)
     }
 
-    pub(super) fn warn_if_nobody_can_log_in(&self) {
+    fn warn_if_nobody_can_log_in(&self) {
         if self.relays.urls_for_handshake().is_empty() {
             tracing::warn!("no relay is both read and written: nobody can log in");
         }
@@ -134,7 +193,7 @@ impl Portal {
 pub async fn operator_relays(
     listed: &[RelayEntry],
     store: &dyn OperatorRelays,
-) -> std::result::Result<Vec<RelaySpec>, StoreError> {
+) -> Result<Vec<RelaySpec>, StoreError> {
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
     for (name, change) in store.relay_changes().await? {
         let Some(url) = RelayUrl::parse(&name).ok().filter(is_plain) else {
@@ -181,7 +240,7 @@ fn parse(text: &str) -> Result<RelayUrl> {
     let url = url.ok_or_else(|| {
         let shown = quoted(&shown::url(text));
         let reason = "is not a ws:// or wss:// URL of a relay, without user, password and fragment";
-        PortalError::BadRequest(format!("relay: {shown} {reason}"))
+        RosterError::BadRequest(format!("relay: {shown} {reason}"))
     })?;
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.

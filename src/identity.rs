@@ -1,4 +1,4 @@
-//! Who we are: the service's key, and its main key and proof when that is a subkey.
+//! Who the service is: its key, and its main key and proof when that is a subkey.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ const CONVERSATIONS: usize = 20_000;
 /// The service's identity. Its `Debug` shows public keys alone.
 #[derive(Debug)]
 pub struct Identity {
-    pub(super) sealer: Arc<Sealer>,
-    pub(super) signing: SigningKey,
-    pub(super) proof: Option<SubkeyProof>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) signing: SigningKey,
+    pub(crate) proof: Option<SubkeyProof>,
     key: PublicKey,
     main_key: PublicKey,
 }
@@ -60,7 +60,7 @@ impl Identity {
     }
 
     /// Whether a key means this service.
-    pub(super) fn is(&self, key: &PublicKey) -> bool {
+    pub(crate) fn is(&self, key: &PublicKey) -> bool {
         *key == self.key || *key == self.main_key
     }
 

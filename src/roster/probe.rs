@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Result;
-use crate::store::{StoreError, Upkeep};
+use crate::store::{Result, StoreError, Upkeep};
 
 /// How old an answer of the store's may be. Each is a write to the disk.
 const FRESH: Duration = Duration::from_secs(1);
@@ -52,7 +51,7 @@ impl Probe {
                 asking.await.map_err(|_| StoreError::Unavailable("it was not asked to the end".into()))?
             }
         };
-        verdict.trouble.map_or(Ok(()), |trouble| Err(trouble.into()))
+        verdict.trouble.map_or(Ok(()), Err)
     }
 }
 
