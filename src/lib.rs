@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`portal_token`] | pure: ES256K tokens and what it takes to believe one |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events |
+//! | `curve` | pure: keys and signatures on the curves of JOSE |
 //! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed |
 //! | [`address`] | which addresses a stranger may make us connect to |
@@ -66,6 +67,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod curve;
 pub mod demo;
 pub mod directory;
 pub mod ethereum;

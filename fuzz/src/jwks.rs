@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portico::clock::Timestamp;
@@ -10,6 +9,7 @@ use portico::config::JwtAlgorithm;
 use portico::portal_token::MAX_TOKEN_BYTES;
 use portico::wallet::WalletIdentity;
 use portico::wallet::jwks::{JwtError, KeySet, Policy, UnverifiedJwt};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
 /// When the tokens are judged, in Unix seconds: the time of the vectors.

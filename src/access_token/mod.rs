@@ -1,11 +1,10 @@
 //! Access tokens: JWTs as RFC 7519 and RFC 9068 want them, and the keys that sign them.
 //!
-//! Pure but for one thing: keys and ECDSA signatures draw on the randomness of aws-lc, which takes none as
+//! Pure but for one thing: keys and ECDSA signatures draw on the randomness of ring, which takes none as
 //! an argument. Nothing here reads a clock or does IO.
 //!
-//! Signatures are made and checked by `jsonwebtoken`, those with ES256K by [`crate::portal_token`]. The form of a
-//! token is ours to judge, and as strictly as that of a login token; its times are judged with `now` as an
-//! argument, for which `jsonwebtoken` would read the system clock.
+//! ring makes and checks signatures, [`crate::portal_token`] those with ES256K. The form of a token is ours to judge, and
+//! as strictly as that of a login token; its times are judged with `now` as an argument.
 //!
 //! A token passes through types that name how far it can be trusted: [`UnverifiedToken::parse`] checks its
 //! form and header, [`UnverifiedToken::verify`] who made it, [`Claims::check`] whether it holds here and now.

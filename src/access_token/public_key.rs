@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm as Jose, DecodingKey, crypto};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Algorithm, InvalidKey};
+use crate::curve::Curve;
 use crate::portal_token::compact::Compact;
 use crate::portal_token::{Signature, VerifyingKey};
 
@@ -38,14 +37,13 @@ impl PublicKey {
     pub(super) fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, InvalidKey> {
         let invalid = InvalidKey(algorithm);
         let point = match algorithm {
-            Algorithm::Es256 => {
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).map_err(|_| invalid)?;
+            Algorithm::Es256 if Curve::P256.is_key(bytes) => {
                 Point::P256(bytes.try_into().map_err(|_| invalid)?)
             }
-            Algorithm::EdDsa => {
-                ParsedPublicKey::new(&ED25519, bytes).map_err(|_| invalid)?;
+            Algorithm::EdDsa if Curve::Ed25519.is_key(bytes) => {
                 Point::Ed25519(bytes.try_into().map_err(|_| invalid)?)
             }
+            Algorithm::Es256 | Algorithm::EdDsa => return Err(invalid),
             Algorithm::Es256k => {
                 Point::Secp256k1(secp256k1::PublicKey::from_slice(bytes).map_err(|_| invalid)?)
             }
@@ -105,13 +103,12 @@ impl PublicKey {
 
     /// Whether the holder of this key signed the token.
     pub(super) fn signed(&self, token: &Compact<'_>) -> bool {
-        let jose = |algorithm, key: DecodingKey| {
-            crypto::verify(token.encoded_signature, token.signing_input.as_bytes(), &key, algorithm)
-                .unwrap_or(false)
+        let on = |curve: Curve, point: &[u8]| {
+            curve.verifies(point, token.signing_input.as_bytes(), &token.signature)
         };
         match &self.point {
-            Point::P256(point) => jose(Jose::ES256, DecodingKey::from_ec_der(point)),
-            Point::Ed25519(point) => jose(Jose::EdDSA, DecodingKey::from_ed_der(point)),
+            Point::P256(point) => on(Curve::P256, point),
+            Point::Ed25519(point) => on(Curve::Ed25519, point),
             Point::Secp256k1(point) => Signature::parse(&token.signature)
                 .is_ok_and(|signature| signature.verify_under(point, token.digest()).is_ok()),
         }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::{self, SystemRandom};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm as Jose, EncodingKey, crypto};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use secp256k1::{SECP256K1, SecretKey};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -14,21 +13,21 @@ use zeroize::Zeroizing;
 use super::{Algorithm, InvalidKey, PublicKey, SignError};
 use crate::portal_token::Signature;
 
-/// A key that signs access tokens. Erased from memory when dropped.
+/// A key that signs access tokens. Erased from memory when dropped, but for what ring made of it to sign with: ring
+/// does not erase that.
 pub struct SigningKey {
     secret: Secret,
     public: PublicKey,
 }
 
-/// The first two hold PKCS#8 DER, and erase it themselves.
 enum Secret {
-    Es256(EncodingKey),
-    EdDsa(EncodingKey),
+    Es256 { pair: Box<EcdsaKeyPair>, pkcs8: Zeroizing<Vec<u8>> },
+    EdDsa { pair: Box<Ed25519KeyPair>, pkcs8: Zeroizing<Vec<u8>> },
     Es256k(SecretKey),
 }
 
 impl SigningKey {
-    /// A new key, of aws-lc's own randomness: it makes P-256 and Ed25519 keys of no other.
+    /// A new key, of ring's own randomness: it makes P-256 and Ed25519 keys of no other.
     ///
     /// # Errors
     ///
@@ -47,7 +46,7 @@ impl SigningKey {
             }
             Algorithm::Es256k => {
                 let mut secret = Zeroizing::new([0; 32]);
-                rand::fill(&mut *secret).map_err(failed)?;
+                random.fill(&mut *secret).map_err(failed)?;
                 Self::from_secret(algorithm, &*secret)
             }
         }
@@ -63,14 +62,16 @@ impl SigningKey {
         let public = |point: &[u8]| PublicKey::from_bytes(algorithm, point);
         match algorithm {
             Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret);
-                let public = public(pair.map_err(|_| invalid)?.public_key().as_ref())?;
-                Ok(Self { secret: Secret::Es256(EncodingKey::from_ec_der(secret)), public })
+                let random = SystemRandom::new();
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, secret, &random);
+                let pair = Box::new(pair.map_err(|_| invalid)?);
+                let public = public(pair.public_key().as_ref())?;
+                Ok(Self { secret: Secret::Es256 { pair, pkcs8: secret.to_vec().into() }, public })
             }
             Algorithm::EdDsa => {
-                let pair = Ed25519KeyPair::from_pkcs8(secret).map_err(|_| invalid)?;
+                let pair = Box::new(Ed25519KeyPair::from_pkcs8(secret).map_err(|_| invalid)?);
                 let public = public(pair.public_key().as_ref())?;
-                Ok(Self { secret: Secret::EdDsa(EncodingKey::from_ed_der(secret)), public })
+                Ok(Self { secret: Secret::EdDsa { pair, pkcs8: secret.to_vec().into() }, public })
             }
             Algorithm::Es256k => {
                 let secret = SecretKey::from_slice(secret).map_err(|_| invalid)?;
@@ -83,7 +84,7 @@ impl SigningKey {
     /// What [`from_secret`](Self::from_secret) makes this key of.
     pub fn secret(&self) -> &[u8] {
         match &self.secret {
-            Secret::Es256(pkcs8) | Secret::EdDsa(pkcs8) => pkcs8.as_bytes(),
+            Secret::Es256 { pkcs8, .. } | Secret::EdDsa { pkcs8, .. } => pkcs8,
             Secret::Es256k(secret) => secret.as_ref(),
         }
     }
@@ -95,10 +96,12 @@ impl SigningKey {
 
     /// The signature of a text, in base64url.
     pub(super) fn sign(&self, text: &str) -> Result<String, SignError> {
-        let jose = |algorithm, key| crypto::sign(text.as_bytes(), key, algorithm).map_err(|_| SignError);
         match &self.secret {
-            Secret::Es256(key) => jose(Jose::ES256, key),
-            Secret::EdDsa(key) => jose(Jose::EdDSA, key),
+            Secret::Es256 { pair, .. } => {
+                let signature = pair.sign(&SystemRandom::new(), text.as_bytes()).map_err(|_| SignError)?;
+                Ok(URL_SAFE_NO_PAD.encode(signature))
+            }
+            Secret::EdDsa { pair, .. } => Ok(URL_SAFE_NO_PAD.encode(pair.sign(text.as_bytes()))),
             Secret::Es256k(secret) => {
                 let signature = Signature::by_secret(secret, Sha256::digest(text).into());
                 Ok(URL_SAFE_NO_PAD.encode(signature.to_bytes()))
@@ -124,6 +127,7 @@ impl fmt::Debug for SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::portal_token::compact::Compact;
 
     #[test]
     fn a_key_is_the_same_after_a_round_trip_and_no_two_are() {
@@ -134,6 +138,32 @@ mod tests {
             assert_eq!(again.secret(), key.secret());
             assert_eq!(key.public().algorithm(), algorithm);
             assert_ne!(SigningKey::generate(algorithm).unwrap().public(), key.public());
+        }
+    }
+
+    /// Up to 0.1.0, keys were made by aws-lc.
+    #[test]
+    fn keys_that_an_earlier_release_made_sign_as_before() {
+        let token = |input: &str, signature: &str| format!("{input}.{signature}");
+        for (algorithm, pkcs8, x) in [
+            (
+                Algorithm::Es256,
+                "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b020101042011fe32c8e820e01e049acaae\
+                 66ce08907a6a9788802edcf44989822db06b1a4ea1440342000413f4f8585247b1ea563967d8ed398acfd4bb615b747e\
+                 c2578205f1061bd70368aa5339a79afecb5eb340354f79d79d31cf49664f71851f551389d8810d4ca644",
+                "13f4f8585247b1ea563967d8ed398acfd4bb615b747ec2578205f1061bd70368",
+            ),
+            (
+                Algorithm::EdDsa,
+                "3051020101300506032b657004220420846383afb0a11bd638c57c68e2383df627637ce909f9a7d7dfd922b974d05b79\
+                 812100e6e2a676f61bc94970d7788255154b1328531248c088b2fb517e713758ddb3f4",
+                "e6e2a676f61bc94970d7788255154b1328531248c088b2fb517e713758ddb3f4",
+            ),
+        ] {
+            let key = SigningKey::from_secret(algorithm, &hex::decode(pkcs8).unwrap()).unwrap();
+            assert_eq!(key.public().jwk()["x"], URL_SAFE_NO_PAD.encode(hex::decode(x).unwrap()));
+            let signed = token("e30.e30", &key.sign("e30.e30").unwrap());
+            assert!(key.public().signed(&Compact::parse(&signed).unwrap()));
         }
     }
 

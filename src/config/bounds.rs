@@ -152,9 +152,10 @@ fn times_of_wallets(raw: &Raw) -> Vec<Time> {
 #[cfg(test)]
 mod tests {
     use figment::Figment;
-    use figment::providers::{Format, Toml};
+    use figment::providers::Format as _;
 
     use super::*;
+    use crate::config::format::Toml;
 
     /// The sections that are off unless they are there, with no more than they must have.
     const WALLETS: &str = r#"

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Format, Toml};
+use figment::providers::Format as _;
 use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::check::{check, check_profile, check_tls, xdg};
 use super::error::place;
+use super::format::Toml;
 use super::mistake::in_toml;
 use super::moved::Moved;
 use super::portal::Portal;

@@ -57,7 +57,7 @@ fn without_comment(line: &str) -> &str {
 
 /// The line of a key that is named like `section.key`, if it stands in this text.
 pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
-    let document = toml_edit::ImDocument::parse(text).ok()?;
+    let document = toml_edit::Document::parse(text).ok()?;
     let (mut table, mut start) = (document.as_table() as &dyn toml_edit::TableLike, None);
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {

@@ -7,6 +7,7 @@ pub mod duration;
 mod environment;
 mod error;
 pub mod files;
+mod format;
 mod home;
 pub mod key;
 mod load;

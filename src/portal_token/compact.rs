@@ -20,8 +20,6 @@ const REFUSED_PARAMETERS: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jku"
 pub(crate) struct Compact<'a> {
     /// What is signed: header and claims as they came.
     pub(crate) signing_input: &'a str,
-    /// The third part as it came.
-    pub(crate) encoded_signature: &'a str,
     pub(crate) header: Vec<u8>,
     pub(crate) claims: Vec<u8>,
     pub(crate) signature: Vec<u8>,
@@ -33,14 +31,13 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::MalformedToken);
         }
-        let (signing_input, encoded_signature) = token.rsplit_once('.').ok_or(TokenError::MalformedToken)?;
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::MalformedToken)?;
         let (header, claims) = signing_input.split_once('.').ok_or(TokenError::MalformedToken)?;
         Ok(Self {
             signing_input,
-            encoded_signature,
             header: decode(header)?,
             claims: decode(claims)?,
-            signature: decode(encoded_signature)?,
+            signature: decode(signature)?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit as _, Mac};
 use portico::access_token::{Algorithm, Claims, KeyRing, SigningKey, sign};
 use serde_json::{Value, json};
 use sha2::Sha256;

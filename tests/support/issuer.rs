@@ -4,9 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::Full;
@@ -14,6 +11,9 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -54,13 +54,14 @@ enum Pair {
 impl Key {
     /// A new one.
     pub(crate) fn new(kid: &str) -> Self {
-        let pair = Pair::Ed25519(Ed25519KeyPair::generate().unwrap());
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Pair::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap());
         Self { kid: kid.into(), pair: Arc::new(pair) }
     }
 
-    /// A new one that signs by RS256, as Para does.
+    /// One that signs by RS256, as Para does. It is always the same: ring makes no such keys.
     pub(crate) fn rsa(kid: &str) -> Self {
-        let pair = Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+        let pair = Pair::Rsa(RsaKeyPair::from_pkcs8(include_bytes!("rsa-test-key.der")).unwrap());
         Self { kid: kid.into(), pair: Arc::new(pair) }
     }
 
@@ -73,9 +74,8 @@ impl Key {
                 json!({ "kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": x, "use": "sig" })
             }
             Pair::Rsa(pair) => {
-                let public = pair.public_key();
-                let n = text(public.modulus().big_endian_without_leading_zero());
-                let e = text(public.exponent().big_endian_without_leading_zero());
+                let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
+                let (n, e) = (text(&public.n), text(&public.e));
                 json!({ "kty": "RSA", "kid": self.kid, "n": n, "e": e, "alg": "RS256", "use": "sig" })
             }
         }
@@ -93,7 +93,7 @@ impl Key {
         let signature = match &*self.pair {
             Pair::Ed25519(pair) => pair.sign(input.as_bytes()).as_ref().to_vec(),
             Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
+                let mut signature = vec![0; pair.public().modulus_len()];
                 let random = SystemRandom::new();
                 pair.sign(&RSA_PKCS1_SHA256, &random, input.as_bytes(), &mut signature).unwrap();
                 signature

@@ -55,7 +55,7 @@ fn their_tokens_verify_here() {
             target_key: hex::encode(key.to_xonly_bytes()),
         });
         let token =
-            Es256k::<sha2::Sha256>::default().token(&Header::empty(), &claims, &issuer.theirs).unwrap();
+            Es256k::<sha2_010::Sha256>::default().token(&Header::empty(), &claims, &issuer.theirs).unwrap();
         let claims = verify(&key, &token, NOW, &Policy::default(), |_| false).unwrap();
         assert_eq!((claims.target_key, claims.expires_at), (key.to_xonly_bytes(), NOW + 3600));
     }
@@ -67,7 +67,7 @@ fn our_tokens_verify_there() {
         let target = issuer.ours.verifying_key().to_xonly_bytes();
         let token = issue(&issuer.ours, &target, NOW, 3600);
         let untrusted = UntrustedToken::new(&token).unwrap();
-        let token = Es256k::<sha2::Sha256>::default()
+        let token = Es256k::<sha2_010::Sha256>::default()
             .validator::<Target>(&issuer.theirs.to_verifying_key())
             .validate(&untrusted)
             .unwrap();

@@ -1,6 +1,6 @@
 //! Tokens that somebody made to be believed.
 
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::*;

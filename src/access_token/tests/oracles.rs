@@ -5,7 +5,7 @@ use jsonwebtoken::{DecodingKey, Validation};
 use jwt_compact::alg::Es256k;
 use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{AlgorithmExt as _, UntrustedToken};
-use sha2::Sha256;
+use sha2_010::Sha256;
 
 use super::*;
 

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use ring::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
+    RsaPublicKeyComponents,
+};
 use serde::Deserialize;
 
 use crate::config::JwtAlgorithm;
+use crate::curve::Curve;
 use crate::portal_token::compact::Compact;
 
 /// RSA keys that count, by their modulus in bits: shorter ones are broken or will be (RFC 7518 §3.3), longer ones
@@ -18,7 +22,12 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// A key that tokens are verified under, by one algorithm.
 pub struct IssuerKey {
     algorithm: JwtAlgorithm,
-    key: DecodingKey,
+    key: Key,
+}
+
+enum Key {
+    Rsa(&'static RsaParameters, RsaPublicKeyComponents<Vec<u8>>),
+    Curve(Curve, Vec<u8>),
 }
 
 /// The members of a JWK that are looked at (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
@@ -50,9 +59,9 @@ impl IssuerKey {
             return None;
         }
         let key = match jwk.kty.as_str() {
-            "RSA" => rsa(&decode(jwk.n.as_ref())?, &decode(jwk.e.as_ref())?)?,
+            "RSA" => rsa(algorithm, decode(jwk.n.as_ref())?, decode(jwk.e.as_ref())?)?,
             "EC" => ec(algorithm, &decode(jwk.x.as_ref())?, &decode(jwk.y.as_ref())?)?,
-            _ => ed25519(&decode(jwk.x.as_ref())?)?,
+            _ => on(Curve::Ed25519, decode(jwk.x.as_ref())?)?,
         };
         Some(Self { algorithm, key })
     }
@@ -65,7 +74,10 @@ impl IssuerKey {
     /// Whether the holder of this key signed the token.
     pub(super) fn signed(&self, token: &Compact<'_>) -> bool {
         let input = token.signing_input.as_bytes();
-        crypto::verify(token.encoded_signature, input, &self.key, jose(self.algorithm)).unwrap_or(false)
+        match &self.key {
+            Key::Rsa(parameters, key) => key.verify(parameters, input, &token.signature).is_ok(),
+            Key::Curve(curve, point) => curve.verifies(point, input, &token.signature),
+        }
     }
 }
 
@@ -105,40 +117,33 @@ fn decode(member: Option<&String>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(member?).ok()
 }
 
-fn rsa(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
+fn rsa(algorithm: JwtAlgorithm, n: Vec<u8>, e: Vec<u8>) -> Option<Key> {
     // With an exponent of 1, or an even one, a signature proves nothing.
     let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
     let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
     let is_good = exponent >= 3 && exponent % 2 == 1 && n[0] != 0 && RSA_BITS.contains(&bits);
-    is_good.then(|| DecodingKey::from_rsa_raw_components(n, e))
+    let parameters = match algorithm {
+        JwtAlgorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+        JwtAlgorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
+        JwtAlgorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
+        JwtAlgorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+        JwtAlgorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
+        JwtAlgorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
+        JwtAlgorithm::ES256 | JwtAlgorithm::ES384 | JwtAlgorithm::EdDSA => return None,
+    };
+    is_good.then(|| Key::Rsa(parameters, RsaPublicKeyComponents { n, e }))
 }
 
-fn ec(algorithm: JwtAlgorithm, x: &[u8], y: &[u8]) -> Option<DecodingKey> {
+fn ec(algorithm: JwtAlgorithm, x: &[u8], y: &[u8]) -> Option<Key> {
     let curve = match algorithm {
-        JwtAlgorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
-        _ => &ECDSA_P384_SHA384_FIXED,
+        JwtAlgorithm::ES256 => Curve::P256,
+        _ => Curve::P384,
     };
     // Uncompressed (SEC 1 §2.3.3). A shorter x with a longer y would read as another point.
     let point = [&[4], x, y].concat();
-    let is_point = x.len() == y.len() && ParsedPublicKey::new(curve, &point).is_ok();
-    is_point.then(|| DecodingKey::from_ec_der(&point))
+    if x.len() == y.len() { on(curve, point) } else { None }
 }
 
-fn ed25519(x: &[u8]) -> Option<DecodingKey> {
-    ParsedPublicKey::new(&ED25519, x).ok()?;
-    Some(DecodingKey::from_ed_der(x))
-}
-
-fn jose(algorithm: JwtAlgorithm) -> Algorithm {
-    match algorithm {
-        JwtAlgorithm::RS256 => Algorithm::RS256,
-        JwtAlgorithm::RS384 => Algorithm::RS384,
-        JwtAlgorithm::RS512 => Algorithm::RS512,
-        JwtAlgorithm::PS256 => Algorithm::PS256,
-        JwtAlgorithm::PS384 => Algorithm::PS384,
-        JwtAlgorithm::PS512 => Algorithm::PS512,
-        JwtAlgorithm::ES256 => Algorithm::ES256,
-        JwtAlgorithm::ES384 => Algorithm::ES384,
-        JwtAlgorithm::EdDSA => Algorithm::EdDSA,
-    }
+fn on(curve: Curve, point: Vec<u8>) -> Option<Key> {
+    curve.is_key(&point).then_some(Key::Curve(curve, point))
 }
