@@ -1,0 +1,33 @@
+/** Between Node's requests and the Web's. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** A request of Node. Express keeps its whole path in `originalUrl`. */
+export type NodeRequest = IncomingMessage & { originalUrl?: string };
+
+/**
+ * The Web's request, without its body. It is aborted when the browser leaves. `undefined`: the Web has no such request.
+ * Its host is of no account: read `Host`.
+ */
+export function toWeb(request: NodeRequest, response: ServerResponse): Request | undefined {
+  const target = request.originalUrl ?? request.url ?? "/";
+  if (!target.startsWith("/")) return undefined;
+  const left = new AbortController();
+  response.once("close", () => left.abort());
+  const headers = new Headers();
+  try {
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
+    }
+    const method = request.method ?? "GET";
+    return new Request(`http://localhost${target}`, { method, headers, signal: left.signal });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends the Web's response. */
+export async function send(answer: Response, response: ServerResponse): Promise<void> {
+  response.statusCode = answer.status;
+  for (const [name, value] of answer.headers) response.appendHeader(name, value);
+  response.end(Buffer.from(await answer.arrayBuffer()));
+}

@@ -1,0 +1,32 @@
+/**
+ * The cookies of a login. The prefix `__Host-` keeps them to one host: no subdomain can set them. Scripts cannot read
+ * them (`HttpOnly`), and other sites cannot send them along with a form (`SameSite=Lax`).
+ */
+
+/** The access token. The cookie lives as long as the session: an expired token is what a renewal begins with. */
+export const ACCESS_COOKIE = "__Host-access";
+/** The wallet's credential. */
+export const WALLET_COOKIE = "__Host-wallet";
+/** Which login this browser has opened. */
+export const LOGIN_COOKIE = "__Host-login";
+
+const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
+
+/** A `Set-Cookie` header. Without `expires`, the cookie lasts until the browser is closed. */
+export function setCookie(name: string, value: string, expires?: Date): string {
+  // What tokens are made of. Anything else could add attributes of its own.
+  if (!/^[A-Za-z0-9._~+/=-]*$/.test(value)) throw new TypeError(`${name}: not a token`);
+  return `${name}=${value}; ${ATTRIBUTES}${expires === undefined ? "" : `; Expires=${expires.toUTCString()}`}`;
+}
+
+/** A `Set-Cookie` header that deletes the cookie. */
+export function dropCookie(name: string): string {
+  return setCookie(name, "", new Date(0));
+}
+
+/** The value of a cookie. `undefined` if it is missing or empty, or there are two: one of them is not ours. */
+export function cookieOf(request: Request, name: string): string | undefined {
+  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+  const values = pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
+  return values.length === 1 && values[0] !== "" ? values[0] : undefined;
+}

@@ -1,0 +1,101 @@
+/** For the sign-in page in the browser: follows the login. It imports nothing, so you can serve it as it is. */
+
+/** What happened. `code` says why a login failed; `no_login`: this browser has opened none. */
+export interface PageStep {
+  step: "scanned" | "approved" | "declined" | "failed";
+  index?: number;
+  code?: string;
+}
+
+/** How to ask. */
+export interface WatchOptions {
+  /** Ends it, with the reason of the signal. */
+  signal?: AbortSignal;
+  fetch?: typeof globalThis.fetch;
+}
+
+/** The first and the longest pause between tries, in milliseconds. */
+const SHORTEST_PAUSE = 500;
+const LONGEST_PAUSE = 8_000;
+/** Proxies end a request that is silent for so long. The server answers after 25 s. In milliseconds. */
+const LONGEST_ANSWER = 40_000;
+const FINAL = new Set(["approved", "declined", "failed"]);
+
+/**
+ * Asks the path that `SignIn.wait` serves until the login has ended, and returns the last step. `onStep` hears of those
+ * before. It goes on after errors of the network. When the user comes back to the page, it asks at once: a phone may
+ * have closed the connection meanwhile without a word.
+ */
+export async function watch(
+  path: string,
+  onStep: (step: PageStep) => void = () => {},
+  options: WatchOptions = {},
+): Promise<PageStep> {
+  const { signal, fetch = globalThis.fetch } = options;
+  let after = 0;
+  for (let failures = 0; ; ) {
+    signal?.throwIfAborted();
+    const turn = untilBack(signal);
+    try {
+      const answer = await fetch(`${path}?after=${after}`, { method: "POST", signal: turn.over(LONGEST_ANSWER) });
+      const told = await stepIn(answer);
+      if (told === undefined) throw new Error(`HTTP ${answer.status}`);
+      failures = 0;
+      if (FINAL.has(told.step)) return told as PageStep;
+      if (told.step === "scanned") onStep(told as PageStep);
+      after = told.index ?? after;
+    } catch {
+      await turn.pause(Math.min(SHORTEST_PAUSE * 2 ** failures++, LONGEST_PAUSE) * (0.5 + Math.random() / 2));
+    } finally {
+      turn.end();
+    }
+  }
+}
+
+/** `undefined`: ask again. */
+async function stepIn(answer: Response): Promise<{ step: string; index?: number } | undefined> {
+  if (answer.ok) return (await answer.json()) as { step: string; index?: number };
+  if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return undefined;
+  const { error = "no_login" } = (await answer.json().catch(() => ({}))) as { error?: string };
+  return { step: "failed", code: error } as PageStep;
+}
+
+/** What a browser has, and Node has not. */
+interface Page {
+  document?: EventTarget & { visibilityState: string };
+  addEventListener?: EventTarget["addEventListener"];
+  removeEventListener?: EventTarget["removeEventListener"];
+}
+
+/** One try, which ends early when the user comes back to the page, or the network does. */
+function untilBack(signal: AbortSignal | undefined) {
+  const window = globalThis as unknown as Page;
+  const { document } = window;
+  const back = new AbortController();
+  const stop = () => back.abort();
+  const seen = () => document?.visibilityState === "visible" && stop();
+  signal?.addEventListener("abort", stop);
+  document?.addEventListener("visibilitychange", seen);
+  for (const name of ["pageshow", "online"]) window.addEventListener?.(name, stop);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return {
+    /** A signal that also says when so many milliseconds are over. */
+    over(milliseconds: number): AbortSignal {
+      timer = setTimeout(stop, milliseconds);
+      return back.signal;
+    },
+    pause: (milliseconds: number) =>
+      new Promise<void>((resolve) => {
+        if (back.signal.aborted) return resolve();
+        clearTimeout(timer);
+        timer = setTimeout(resolve, milliseconds);
+        back.signal.addEventListener("abort", () => resolve(), { once: true });
+      }),
+    end(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+      document?.removeEventListener("visibilitychange", seen);
+      for (const name of ["pageshow", "online"]) window.removeEventListener?.(name, stop);
+    },
+  };
+}
