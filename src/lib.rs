@@ -14,6 +14,7 @@
 //! | `curve` | pure: keys and signatures on the curves of JOSE |
 //! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys |
 //! | [`ethereum`] | pure: addresses, and what their keys have signed |
+//! | [`actor`] | who asked for something, as the audit names them |
 //! | [`address`] | which addresses a stranger may make us connect to |
 //! | [`clock`] | time as an argument |
 //! | [`lifecycle`] | tracked tasks, and how they end |
@@ -26,13 +27,14 @@
 //! | [`identity`] | who the service is: its key, main key and proof |
 //! | [`config`] | flags, environment and files, checked |
 //! | [`store`] | what outlives the process |
-//! | [`wallet`] | what a wallet provider is, and those that need no more |
+//! | [`wallet`] | what a wallet provider is, and the providers |
 //! | [`relay`] | connections to relays, verified events in, publications out |
 //! | [`events`] | streams of events, kept and followed |
 //! | [`directory`] | profiles and NIP-05 names of users, and the names of the service |
 //! | [`roster`] | the operator's relays: listed, changed at run time, ready or not |
 //! | [`session`] | users and sessions on top of wallet logins |
 //! | [`profile`] | what wallets are told of the service: published, kept, checked |
+//! | [`tokens`] | tokens of every kind: inspected, issued, revoked; the keys that sign them |
 //! | [`webhook`] | events posted to the operator's own program |
 //! | [`portal`] | the conversation with Portal's wallets |
 //! | [`api`] | the local sockets |
@@ -52,7 +54,7 @@
 //! 3. One transaction stores the scan and the challenge that follows (`store/sqlite/scans.rs`); the caller hears
 //!    `key_handshake` (`events/follow.rs`); the challenge goes out (`portal/challenge.rs`, `relay/outbox.rs`).
 //! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way.
-//! 5. Its session token is judged (`portal/tokens.rs`, [`portal_token`]), the outcome stored and then told
+//! 5. Its session token is judged (`tokens/portal.rs`, [`portal_token`]), the outcome stored and then told
 //!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
 //! 6. Where sessions are on, the session that it begins is stored with it (`portal/outcome.rs`, `session/book.rs`).
 
@@ -60,6 +62,7 @@
 #![deny(clippy::disallowed_macros)]
 
 pub mod access_token;
+pub mod actor;
 pub mod address;
 pub mod api;
 pub mod app;
@@ -90,5 +93,6 @@ pub mod session;
 pub mod shown;
 pub mod store;
 pub mod tls;
+pub mod tokens;
 pub mod wallet;
 pub mod webhook;

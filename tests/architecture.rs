@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each layer, and the parts of the crate that it may name: the one list of what may use what.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("actor", &["clock", "store"]),
     ("address", &[]),
     ("clock", &[]),
     ("portal_token", &[]),
@@ -22,8 +23,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbound", &["address", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
     (
+        "tokens",
+        &[
+            "access_token",
+            "actor",
+            "clock",
+            "config",
+            "events",
+            "identity",
+            "metrics",
+            "portal_token",
+            "protocol",
+            "store",
+        ],
+    ),
+    (
         "wallet",
-        &["clock", "curve", "portal_token", "ethereum", "config", "outbound", "quoted", "tls", "store"],
+        &[
+            "clock",
+            "config",
+            "curve",
+            "ethereum",
+            "outbound",
+            "portal_token",
+            "quoted",
+            "store",
+            "tls",
+            "tokens",
+        ],
     ),
     ("config", &["address", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
     ("identity", &["clock", "portal_token", "protocol"]),
@@ -36,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "session",
         &[
+            "actor",
             "clock",
             "protocol",
             "access_token",
@@ -44,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metrics",
             "store",
             "events",
+            "tokens",
             "wallet",
             "quoted",
         ],
@@ -61,6 +90,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "relay",
             "events",
+            "tokens",
             "wallet",
             "session",
         ],
@@ -86,6 +116,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "profile",
             "roster",
             "session",
+            "tokens",
             "wallet",
             "webhook",
             "quoted",

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 use crate::directory::Nip05Error;
 use crate::metrics::Limit;
-use crate::portal::{PortalError, standard_jwt, wrapped_token};
+use crate::portal::PortalError;
 use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
-use crate::wallet::thirdweb::{IssueError, SignInError};
+use crate::tokens::{TokensError, standard_jwt, wrapped_token};
 
 /// An answer that went well, with status 200.
 pub(super) fn ok(data: impl Serialize) -> Response {
@@ -200,7 +200,6 @@ impl From<PortalError> for ApiError {
     fn from(error: PortalError) -> Self {
         match error {
             PortalError::BadRequest(message) => Self::bad_request(message),
-            PortalError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()),
             PortalError::NothingOpen => Self::new(StatusCode::NOT_FOUND, "no_such_stream", error.to_string()),
             PortalError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
             PortalError::LimitReached { limit, message, retry_after } => {
@@ -278,10 +277,6 @@ impl From<SessionError> for ApiError {
                 let message = "the wallet's provider cannot be asked now";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "provider_unavailable", message).caused_by(cause)
             }
-            SessionError::Keys(cause) => {
-                let message = "the keys of access tokens cannot be written; the old one signs on";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message).caused_by(cause)
-            }
             SessionError::Store(error) => error.into(),
             SessionError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
@@ -291,30 +286,24 @@ impl From<SessionError> for ApiError {
     }
 }
 
-impl From<IssueError> for ApiError {
-    fn from(error: IssueError) -> Self {
+impl From<TokensError> for ApiError {
+    fn from(error: TokensError) -> Self {
+        let text = error.to_string();
         match error {
-            IssueError::NoKey => Self::new(StatusCode::NOT_FOUND, "no_admin_key", error.to_string()),
-            IssueError::Refused(refusal) => {
-                Self::new(StatusCode::BAD_REQUEST, refusal.code(), error.to_string())
+            TokensError::BadRequest(message) => Self::bad_request(message),
+            TokensError::Token(error) => Self::new(StatusCode::BAD_REQUEST, error.code(), text),
+            TokensError::Refused { code, .. } => Self::new(StatusCode::BAD_REQUEST, code, text),
+            TokensError::NoIssuer { code, .. } => Self::new(StatusCode::NOT_FOUND, code, text),
+            TokensError::LimitReached { limit, message, retry_after } => {
+                Self::limit_reached(limit, message, Some(retry_after))
             }
-            _ => Self::bad_request(error.to_string()),
-        }
-    }
-}
-
-impl From<SignInError> for ApiError {
-    fn from(error: SignInError) -> Self {
-        match error {
-            SignInError::Chain => Self::bad_request(error.to_string()),
-            SignInError::Refused(refusal) => {
-                Self::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+            TokensError::Keys(cause) => {
+                let message = "the keys of access tokens cannot be written; the old one signs on";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message).caused_by(cause)
             }
-            SignInError::TooMany { retry_after } => {
-                Self::limit_reached(Limit::OpenPayloads, error.to_string(), Some(retry_after))
-            }
-            SignInError::Issue(error) => error.into(),
-            SignInError::Store(error) => error.into(),
+            TokensError::Store(error) => error.into(),
+            TokensError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", text),
+            TokensError::Signing | TokensError::Defect(_) => Self::internal().caused_by(text),
         }
     }
 }

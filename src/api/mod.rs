@@ -46,7 +46,8 @@ use crate::metrics::Metrics;
 use crate::portal::Portal;
 use crate::profile::OwnProfile;
 use crate::roster::Roster;
-use crate::session::{Mint, Rotation, Sessions};
+use crate::session::Sessions;
+use crate::tokens::{Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
 use guard::Guard;
@@ -68,7 +69,7 @@ struct Api(Arc<Parts>);
 /// The services that the API speaks for.
 #[derive(Debug)]
 pub struct Services {
-    /// Logins over the relays, and their tokens.
+    /// Logins over the relays.
     pub portal: Arc<Portal>,
     /// The operator's relays.
     pub roster: Arc<Roster>,
@@ -82,10 +83,12 @@ pub struct Services {
     pub sessions: Option<Arc<Sessions>>,
     /// Tokens of thirdweb, and who gets them. `None`: they are off.
     pub thirdweb: Option<Arc<SignIn>>,
-    /// Access tokens.
-    pub mint: Arc<Mint>,
-    /// … and the keys that sign them.
+    /// Tokens of every kind.
+    pub tokens: Arc<Tokens>,
+    /// The keys of access tokens.
     pub rotation: Arc<Rotation>,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -97,7 +100,7 @@ struct Parts {
     webhooks: Webhooks,
     sessions: Option<Arc<Sessions>>,
     thirdweb: Option<Arc<SignIn>>,
-    mint: Arc<Mint>,
+    tokens: Arc<Tokens>,
     rotation: Arc<Rotation>,
     forward: ForwardRules,
     guard: Guard,
@@ -122,9 +125,18 @@ pub fn serve(
     (sockets, capacity): (Sockets, Capacity),
     lifecycle: &Lifecycle,
 ) {
-    let Services { portal, roster, directory, profile, webhooks, sessions, thirdweb, mint, rotation } =
-        services;
-    let metrics = portal.metrics();
+    let Services {
+        portal,
+        roster,
+        directory,
+        profile,
+        webhooks,
+        sessions,
+        thirdweb,
+        tokens,
+        rotation,
+        metrics,
+    } = services;
     let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
     let api = Api(Arc::new(Parts {
         portal,
@@ -134,7 +146,7 @@ pub fn serve(
         webhooks,
         sessions,
         thirdweb,
-        mint,
+        tokens,
         rotation,
         forward: forward.clone(),
         guard: Guard::new(local, token, off),

@@ -9,8 +9,8 @@ use crate::config::files::show_path;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
-use crate::session::KeyFileError;
 use crate::store::StoreError;
+use crate::tokens::KeyFileError;
 
 /// Why the daemon did not start. Each names the file or address that is wrong.
 #[derive(Debug, thiserror::Error)]

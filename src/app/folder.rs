@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::error::FolderError;
 use crate::config::files::{self, FileError, Owners, Refused};
-use crate::session::{KeyFileError, Mint};
+use crate::tokens::{KeyFileError, Mint};
 
 const DATABASE: &str = "portico.db";
 const SERVICE: &str = "service.pub";

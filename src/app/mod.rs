@@ -32,10 +32,11 @@ use crate::profile::{self, OwnProfile};
 use crate::protocol::kind;
 use crate::relay::{RelayChanges, RelayOptions, Relays};
 use crate::roster::{self, Roster};
-use crate::session::{Book, Mint, Rotation, Sessions};
+use crate::session::{Book, Resting, Sessions};
 use crate::shown;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Deliveries, OperatorRelays, Store, StoreError};
+use crate::tokens::{Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
 use crate::webhook::{self, Webhooks};
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
@@ -72,11 +73,23 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
     // After the store: no new key for data that cannot be read.
     let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
+    let identity = Arc::new(identity);
     let public_key = identity.main_key();
     let token = listen.map(|_| config.local.token.load()).transpose()?;
 
     let (timekeeper, jump) = Timekeeper::new(Arc::clone(&clock), store.clock_seen().await?);
     let timekeeper = Arc::new(timekeeper);
+    let revoked = {
+        let (store, clock, timekeeper) = (store.clone(), Arc::clone(&clock), Arc::clone(&timekeeper));
+        RevokedTokens::load(config.tokens.max_revocations, store, clock, timekeeper).await?
+    };
+    let portal_tokens = PortalTokens::new(
+        &config.tokens,
+        Arc::clone(&identity),
+        Arc::clone(&revoked),
+        store.clone(),
+        Arc::clone(&clock),
+    );
     let opening = Opening::load(&*store, &config.auth, timekeeper.settled()).await?;
     let options = relay_options(config, keys, &*store).await?;
     let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
@@ -108,7 +121,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         events,
         identity,
         limits: config.auth.clone(),
-        rules: config.tokens.clone(),
+        tokens: Arc::clone(&portal_tokens),
         history: config.history.clone(),
         delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
         store: Arc::clone(&store),
@@ -134,7 +147,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     if let Some(jump) = jump {
         portal.clock_jumped(jump);
     }
-    let thirdweb = wallets::thirdweb(config, &portal, &store, &clock)?;
+    let thirdweb = wallets::thirdweb(config, &revoked, &store, &clock)?;
     config.tls.log_troubles();
     if book.is_none() && config.wallets.names().len() > 1 {
         tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
@@ -142,11 +155,14 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let sessions = match book {
         Some(book) => {
             let providers =
-                wallets::providers(config, &portal, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
+                wallets::providers(config, &portal_tokens, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
             Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
         }
         None => None,
     };
+    let others = thirdweb.as_ref().map(|thirdweb| Arc::clone(&thirdweb.tokens) as _);
+    let resting = sessions.as_ref().map(|sessions| Arc::new(Resting(Arc::clone(sessions))) as _);
+    let tokens = Tokens::new(public_key, portal_tokens, mint, others, resting);
     let services = Services {
         portal: Arc::clone(&portal),
         roster: Arc::clone(&roster),
@@ -155,8 +171,9 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         webhooks,
         sessions,
         thirdweb,
-        mint,
+        tokens: Arc::new(tokens),
         rotation,
+        metrics,
     };
     let rules = (&config.local, &config.forward);
     api::serve(services, rules, token, (sockets, capacity), &lifecycle);

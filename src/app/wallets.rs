@@ -5,18 +5,19 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::Config;
-use crate::portal::{Portal, PortalWallets};
 use crate::store::Store;
+use crate::tokens::{PortalTokens, RevokedTokens};
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
 use crate::wallet::nip98::Nip98Wallets;
 use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
+use crate::wallet::portal::PortalWallets;
 use crate::wallet::thirdweb::{SignIn, Thirdweb};
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
     config: &Config,
-    portal: &Arc<Portal>,
+    portal: &Arc<PortalTokens>,
     thirdweb: Option<&Arc<SignIn>>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
@@ -53,13 +54,13 @@ pub(super) fn providers(
 /// thirdweb's tokens, which are also issued, with sessions or without.
 pub(super) fn thirdweb(
     config: &Config,
-    portal: &Arc<Portal>,
+    revoked: &Arc<RevokedTokens>,
     store: &Arc<dyn Store>,
     clock: &SharedClock,
 ) -> Result<Option<Arc<SignIn>>, StartError> {
     let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
     let max_lifetime = config.tokens.max_issued_lifetime;
-    let (withdrawals, clock) = (Arc::clone(portal), Arc::clone(clock));
+    let (withdrawals, clock) = (Arc::clone(revoked), Arc::clone(clock));
     let tokens = Thirdweb::new(rules, rules.admin_key()?, max_lifetime, withdrawals, Arc::clone(&clock));
     Ok(Some(Arc::new(SignIn::new(Arc::new(tokens), rules, store.clone(), clock))))
 }

@@ -12,7 +12,7 @@ use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{self, Config, Overrides, WrittenKeys};
-use crate::session::KeyFileError;
+use crate::tokens::KeyFileError;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \

@@ -8,7 +8,7 @@ use super::stage::{Stage, StageError};
 use super::story::{Act, Trouble, expect, unexpected};
 use super::wallet::Wallet;
 use crate::client::{Client, Events};
-use crate::events::Session;
+use crate::events::WalletClaims;
 use crate::protocol::HandshakeUrl;
 
 /// The life of the session tokens that wallets issue, in seconds.
@@ -24,7 +24,7 @@ pub(super) struct Login {
 pub(super) struct Approval {
     /// What the user keeps: it logs its bearer in, so it has no `Debug`.
     pub(super) token: String,
-    session: Session,
+    session: WalletClaims,
 }
 
 pub(super) async fn raise_relay(stage: &mut Stage) -> Act<RelayUrl> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nostr_sdk::{PublicKey, RelayUrl};
 use serde::{Serialize, Serializer};
 
-use crate::events::Session;
+use crate::events::WalletClaims;
 
 /// A step that held.
 #[derive(Debug, Clone, Serialize)]
@@ -60,7 +60,7 @@ pub enum Scene {
         expires_at: u64,
     },
     /// The verified claims of the session token.
-    Claims(Session),
+    Claims(WalletClaims),
     /// The daemon said no.
     Refused(Refusal),
     /// A stranger answered in the user's place and was not heard.

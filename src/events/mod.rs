@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use follow::Follower;
 pub use login::{LoggedIn, Member, OpenSession};
-pub use model::{Event, EventBody, FailureCode, RequestKind, Session};
+pub use model::{Event, EventBody, FailureCode, RequestKind, WalletClaims};
 
 pub use crate::store::StreamId;
 

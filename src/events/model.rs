@@ -43,7 +43,7 @@ pub enum EventBody {
         status: AuthStatus,
         /// The verified claims of the session token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        session: Option<Session>,
+        session: Option<WalletClaims>,
         /// The session that the approval began, on a login URL where sessions are on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         login: Option<Box<LoggedIn>>,
@@ -95,7 +95,7 @@ pub enum RequestKind {
 
 /// The verified claims of a token. Times are in seconds since the Unix epoch (RFC 7519 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct WalletClaims {
     /// Who signed the token.
     pub issuer: PublicKey,
     /// Whom it speaks for.

@@ -12,7 +12,7 @@ use super::registry::OpenChallenge;
 use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
-use crate::store::{Envelope, KnownSubkey, WalletLogin};
+use crate::store::{Envelope, KnownSubkey};
 
 impl Portal {
     /// A wallet answered a challenge.
@@ -20,14 +20,11 @@ impl Portal {
         let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
         tracing::debug!(stream_id = %challenge.stream, "challenge answered");
         self.relays.was_of_use(&author);
-        let (outcome, login) = match response.status {
-            AuthStatus::Declined { .. } => (None, None),
+        let vouched = match response.status {
+            AuthStatus::Declined { .. } => None,
             AuthStatus::Approved { ref session_token, .. } => {
-                match self.verify_session(session_token, &author, &challenge.user) {
-                    Ok(session) => {
-                        let login = WalletLogin { signer: session.issuer, user: challenge.user };
-                        (Some(session), Some(login))
-                    }
+                match self.tokens.verify_session(session_token, &author, &challenge.user) {
+                    Ok(vouched) => Some(vouched),
                     Err(error) => {
                         let failure = failure(&challenge, FailureCode::SessionTokenInvalid, Some(error));
                         return self.settle(challenge, failure, None);
@@ -40,10 +37,10 @@ impl Portal {
             recipient: author,
             challenge: response.challenge,
             status: response.status,
-            session: outcome,
+            session: vouched.map(|vouched| vouched.claims),
             login: None,
         };
-        self.settle(challenge, body, login);
+        self.settle(challenge, body, vouched);
     }
 
     /// The open challenge that `author` was asked and may answer: as the user's main key, or as a subkey

@@ -2,7 +2,7 @@
 //!
 //! The relay layer has checked the event's id and signature and that somebody here may want it. Nothing
 //! else about it is believed: author, recipient, challenge, proof and token are all checked in `scans.rs`,
-//! `answers.rs` and `tokens.rs`.
+//! `answers.rs` and `tokens`.
 
 use std::sync::Arc;
 

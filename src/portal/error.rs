@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::metrics::Limit;
-use crate::portal_token::TokenError;
 use crate::store::StoreError;
 
 /// Why the service did not do what it was asked to. One variant a reason; `api` maps each to a status.
@@ -13,9 +12,6 @@ pub enum PortalError {
     /// What was asked makes no sense as it stands.
     #[error("{0}")]
     BadRequest(String),
-    /// The token does not verify.
-    #[error("{0}")]
-    Token(#[from] TokenError),
     /// Nothing is open on such a stream.
     #[error("nothing is open on that stream")]
     NothingOpen,

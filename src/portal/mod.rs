@@ -1,9 +1,9 @@
-//! The service itself: logs users in, and says whose token is whose.
+//! The conversation with Portal's wallets: handshakes, challenges and their answers.
 //!
 //! One login, through the files: [`Portal::login`] (`requests.rs`) opens a handshake and hands out its URL.
 //! A wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
 //! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes in the same way (`answers.rs`). Its session
-//! token is judged (`tokens.rs`); the outcome is stored, then told (`settle.rs`). A request that nobody answers ends at
+//! token is judged (`tokens`); the outcome is stored, then told (`settle.rs`). A request that nobody answers ends at
 //! its deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
 
 mod answers;
@@ -21,9 +21,7 @@ mod requests;
 mod run;
 mod scans;
 mod settle;
-mod tokens;
 mod waiting;
-mod wallet;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,19 +30,13 @@ use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-pub use crate::portal_token::{standard_jwt, wrapped as wrapped_token};
+pub use crate::events::StreamId;
 pub use error::{PortalError, Result};
 pub use recovery::Opening;
 pub use requests::Opened;
-pub use tokens::{Revoked, TokenType, VerifiedToken};
-
-pub use wallet::{NAME as PORTAL, PortalWallets};
-
-pub use crate::events::StreamId;
-pub use crate::portal_token::TokenError;
 
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
-use crate::config::{AuthLimits, HistoryRules, TokenRules};
+use crate::config::{AuthLimits, HistoryRules};
 use crate::events::Events;
 use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
@@ -52,19 +44,19 @@ use crate::metrics::Metrics;
 use crate::relay::Relays;
 use crate::session::Book;
 use crate::store::Store;
+use crate::tokens::PortalTokens;
 use prompts::Prompts;
 use registry::Registry;
-use tokens::Tokens;
 
 /// What the service is made of.
 #[derive(Debug)]
 pub struct Parts {
     /// Who we are.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// `[auth]`.
     pub limits: AuthLimits,
-    /// `[tokens]`.
-    pub rules: TokenRules,
+    /// What judges the session tokens of wallets.
+    pub tokens: Arc<PortalTokens>,
     /// `[history]`.
     pub history: HistoryRules,
     /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
@@ -90,7 +82,7 @@ pub struct Parts {
 /// The service. Shared by everything that asks it for something.
 #[derive(Debug)]
 pub struct Portal {
-    identity: Identity,
+    identity: Arc<Identity>,
     limits: AuthLimits,
     history: HistoryRules,
     delivery_patience: Duration,
@@ -105,7 +97,7 @@ pub struct Portal {
     started_at: Timestamp,
     registry: Arc<Registry>,
     prompts: Prompts,
-    tokens: Tokens,
+    tokens: Arc<PortalTokens>,
     /// Room for messages whose handling waits for the store.
     handling: Arc<Semaphore>,
     /// Wallets that were lately shown our subkey proof, and until when not to show it again.
@@ -118,11 +110,6 @@ impl Portal {
     /// The key that the service is known by.
     pub fn public_key(&self) -> PublicKey {
         self.identity.main_key()
-    }
-
-    /// Where the daemon counts.
-    pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.metrics)
     }
 
     /// How many handshakes and challenges are open.

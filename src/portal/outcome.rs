@@ -2,38 +2,33 @@
 //! transaction.
 
 use super::registry::OpenChallenge;
-use super::wallet;
 use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::portal_token::TokenError;
-use crate::protocol::AuthStatus;
 use crate::session::{Actor, Book, Reason, SessionError, until_undisturbed};
 use crate::store::{Approval, StoredEvent, WalletLogin};
+use crate::tokens::Vouched;
 use crate::wallet::WalletIdentity;
+use crate::wallet::portal::identity;
 
 /// An outcome that was kept: the event, and what it says.
 type Kept = Option<(StoredEvent, EventBody)>;
 
 impl Portal {
-    /// Has the store keep an outcome, and what follows from an approval by this wallet. `None`: the challenge had
+    /// Has the store keep an outcome, and what follows from an approval that a wallet has vouched for. `None`: the challenge had
     /// ended already, and nothing was done.
     pub(super) async fn keep_outcome(
         &self,
         challenge: &OpenChallenge,
         outcome: &EventBody,
-        wallet: Option<WalletLogin>,
+        vouched: Option<Vouched>,
     ) -> Result<Kept> {
-        let (Some(wallet), Some(book)) = (wallet, self.book.as_ref().filter(|_| challenge.is_login)) else {
+        let (Some(vouched), Some(book)) = (vouched, self.book.as_ref().filter(|_| challenge.is_login)) else {
+            let wallet = vouched.map(|vouched| login(challenge, &vouched));
             let approval = wallet.map(|wallet| Approval { wallet, session: None });
             return Ok(self.close(challenge, outcome.clone(), approval.as_ref()).await?);
         };
-        let identity = match identity_of(outcome) {
-            Ok(identity) => identity,
-            Err(error) => {
-                let failure = failure(challenge, FailureCode::SessionTokenInvalid, Some(error));
-                return Ok(self.close(challenge, failure, None).await?);
-            }
-        };
+        let (wallet, identity) = (login(challenge, &vouched), identity(&vouched));
         let kept =
             until_undisturbed(|| self.begin_session(challenge, outcome, wallet, &identity, book)).await;
         kept.map_err(|error| match error {
@@ -87,16 +82,9 @@ impl Portal {
     }
 }
 
-/// Whose wallet has approved, by its session token that was verified.
-fn identity_of(outcome: &EventBody) -> Result<WalletIdentity, TokenError> {
-    match outcome {
-        EventBody::AuthenticateKey {
-            status: AuthStatus::Approved { session_token, .. },
-            session: Some(session),
-            ..
-        } => wallet::identity(session, session_token.expose()),
-        _ => Err(TokenError::MalformedToken),
-    }
+/// Whose signature has logged in whom.
+pub(super) fn login(challenge: &OpenChallenge, vouched: &Vouched) -> WalletLogin {
+    WalletLogin { signer: vouched.claims.issuer, user: challenge.user }
 }
 
 fn refusal(challenge: &OpenChallenge, reason: &Reason) -> EventBody {

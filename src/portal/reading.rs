@@ -19,10 +19,6 @@ impl Portal {
         reading.gauge("portico_inbox_messages", help, &[], self.relays.waiting() as f64);
         let help = "Events that are published until they are answered.";
         reading.gauge("portico_outbox_events", help, &[], self.relays.publications() as f64);
-        let help = "Signatures of tokens that were looked for in the cache; result is hit or miss.";
-        let (hits, misses) = self.tokens.signature_cache();
-        reading.counter("portico_signature_cache_total", help, &[("result", "hit")], hits as f64);
-        reading.counter("portico_signature_cache_total", help, &[("result", "miss")], misses as f64);
         if let Some(size) = self.store.size() {
             let help = "The database on the disk, its write-ahead log included, in bytes.";
             reading.gauge("portico_store_size_bytes", help, &[], size as f64);

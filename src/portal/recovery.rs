@@ -11,7 +11,7 @@ use super::registry::{ChallengeId, OpenChallenge, OpenHandshake, Progress, Regis
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::relay::{Gate, Publication};
-use crate::store::{Challenge, Recovered, Result, Revocation, Store};
+use crate::store::{Challenge, Recovered, Result, Store};
 
 /// What the store says is open, in memory. Made before the relays are connected, so that no answer comes
 /// before its question is known.
@@ -19,7 +19,6 @@ use crate::store::{Challenge, Recovered, Result, Revocation, Store};
 pub struct Opening {
     pub(super) registry: Arc<Registry>,
     pub(super) prompts: Prompts,
-    pub(super) revocations: Vec<Revocation>,
     pub(super) publications: Vec<Publication>,
 }
 
@@ -28,12 +27,8 @@ impl Opening {
     /// certainly passed.
     pub async fn load(store: &dyn Store, limits: &AuthLimits, settled: Timestamp) -> Result<Self> {
         let recovered = store.recover(settled.minus(limits.prompt_window)).await?;
-        let mut opening = Self {
-            registry: Arc::default(),
-            prompts: Prompts::new(limits),
-            revocations: store.revocations(settled).await?,
-            publications: Vec::new(),
-        };
+        let mut opening =
+            Self { registry: Arc::default(), prompts: Prompts::new(limits), publications: Vec::new() };
         opening.fill(recovered);
         Ok(opening)
     }

@@ -8,7 +8,6 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::deadlines::Due;
-use super::tokens::Tokens;
 use super::{Opening, Parts, Portal};
 use crate::clock::{Jump, SETTLES_AFTER, Timestamp};
 use crate::config::{AuthLimits, HistoryRules};
@@ -33,7 +32,7 @@ impl Portal {
     pub fn start(parts: Parts, opening: Opening, signals: Signals) -> Arc<Self> {
         let portal = Arc::new(Self {
             identity: parts.identity,
-            tokens: Tokens::new(&parts.rules, opening.revocations),
+            tokens: parts.tokens,
             limits: parts.limits,
             history: parts.history,
             delivery_patience: parts.delivery_patience,
@@ -118,7 +117,7 @@ impl Portal {
             self.prompts.tidy(self.clock.now());
             // What is dropped is gone for good, so the clock alone does not say when.
             let now = self.timekeeper.settled();
-            self.tokens.tidy(now);
+            self.tokens.revoked().tidy(now);
             let before = PurgeBefore {
                 deliveries: now.minus(self.delivery_patience),
                 ..of_no_more_use(&self.limits, &self.history, now)

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
-use super::outcome::failure;
+use super::outcome::{failure, login};
 use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Portal, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode, RequestKind};
 use crate::portal_token::TokenError;
-use crate::store::{Envelope, HandshakeKind, StreamId, WalletLogin};
+use crate::store::{Envelope, HandshakeKind, StreamId};
+use crate::tokens::Vouched;
 
 impl Portal {
     /// Ends a challenge, in the background: an answer must not be lost because the store is busy, and must
@@ -20,18 +21,18 @@ impl Portal {
         self: &Arc<Self>,
         challenge: Arc<OpenChallenge>,
         outcome: EventBody,
-        login: Option<WalletLogin>,
+        vouched: Option<Vouched>,
     ) {
         if std::mem::replace(&mut challenge.progress().settling, true) {
             return;
         }
         let portal = Arc::clone(self);
-        self.lifecycle.spawn(async move { portal.settle_now(&challenge, outcome, login).await });
+        self.lifecycle.spawn(async move { portal.settle_now(&challenge, outcome, vouched).await });
     }
 
-    async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, login: Option<WalletLogin>) {
+    async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, vouched: Option<Vouched>) {
         let stream = challenge.stream;
-        let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, login)).await {
+        let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, vouched)).await {
             Ok(kept) => kept,
             Err(error) => {
                 return tracing::error!(stream_id = %stream, %error, "an outcome cannot be stored");
@@ -41,8 +42,8 @@ impl Portal {
         if let Some((stored, outcome)) = kept {
             // An approval that was refused taught the store nothing either.
             let approved = matches!(outcome, EventBody::AuthenticateKey { .. });
-            if let Some(login) = login.filter(|_| approved) {
-                self.tokens.learn_signer(login);
+            if let Some(vouched) = vouched.filter(|_| approved) {
+                self.tokens.learn_signer(login(challenge, &vouched));
             }
             let (word, reason) = summary(&outcome);
             let took = self.clock.now().since(challenge.created_at);

@@ -1,7 +1,6 @@
 //! Who did what. What changes something is recorded with the change itself; refusals go a way of their own, so
 //! that nobody waits for the disk because somebody else was refused.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,10 +8,11 @@ use tokio::sync::mpsc;
 
 use super::book::Book;
 use super::{Reason, Result, Sessions};
+use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Limit;
-use crate::store::{AuditDraft, AuditFilter, AuditKind, AuditRecord, User};
+use crate::store::{AuditDraft, AuditFilter, AuditKind, AuditRecord};
 
 /// Refusals that the audit tells of, a minute, and mismatches of tokens that hold by themselves: nobody hides those
 /// behind a flood of garbage. Beyond, they are counted in the metrics alone: whoever wants to fill the disk has to
@@ -22,75 +22,29 @@ const REFUSALS_A_MINUTE: u64 = 1_000;
 /// Refusals that wait for the store: all that come in a minute.
 const WAITING: usize = 2 * REFUSALS_A_MINUTE as usize;
 
-/// Who asked for something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor(String);
-
-impl Actor {
-    /// A peer of the local socket.
-    pub fn peer(peer: &impl fmt::Display) -> Self {
-        Self(peer.to_string())
-    }
-
-    /// A wallet, over the relays.
-    pub fn wallet() -> Self {
-        Self("wallet".into())
-    }
-
-    /// The daemon itself, on schedule.
-    pub fn daemon() -> Self {
-        Self("daemon".into())
-    }
-
-    /// What the audit says of something that was done about a user.
-    pub(super) fn about(&self, kind: AuditKind, user: &User, at: Timestamp) -> AuditDraft {
-        AuditDraft {
-            user: Some(user.id),
-            provider: Some(user.provider.clone()),
-            wallet_id: Some(user.wallet_id.clone()),
-            ..self.did(kind, at)
-        }
-    }
-
-    /// … of a refusal.
-    pub(super) fn refusal(
-        &self,
-        kind: AuditKind,
-        provider: &str,
-        reason: &Reason,
-        at: Timestamp,
-    ) -> AuditDraft {
-        let draft = AuditDraft {
-            provider: Some(provider.to_owned()),
-            reason: Some(reason.code().to_owned()),
-            ..self.did(kind, at)
-        };
-        match reason {
-            // Both verified, so that it is known whose token met whose wallet.
-            Reason::SessionMismatch(met) => AuditDraft {
-                user: met.user,
-                session: met.session,
-                provider: Some(met.provider.clone()),
-                wallet_id: Some(met.wallet_id.clone()),
-                ..draft
-            },
-            _ => draft,
-        }
-    }
-
-    /// … of something that is about nobody.
-    pub(super) fn did(&self, kind: AuditKind, at: Timestamp) -> AuditDraft {
-        AuditDraft {
-            at,
-            kind,
-            user: None,
-            session: None,
-            provider: None,
-            wallet_id: None,
-            reason: None,
-            detail: None,
-            actor: self.0.clone(),
-        }
+/// What the audit says of a refusal.
+pub(super) fn refusal(
+    actor: &Actor,
+    kind: AuditKind,
+    provider: &str,
+    reason: &Reason,
+    at: Timestamp,
+) -> AuditDraft {
+    let draft = AuditDraft {
+        provider: Some(provider.to_owned()),
+        reason: Some(reason.code().to_owned()),
+        ..actor.did(kind, at)
+    };
+    match reason {
+        // Both verified, so that it is known whose token met whose wallet.
+        Reason::SessionMismatch(met) => AuditDraft {
+            user: met.user,
+            session: met.session,
+            provider: Some(met.provider.clone()),
+            wallet_id: Some(met.wallet_id.clone()),
+            ..draft
+        },
+        _ => draft,
     }
 }
 

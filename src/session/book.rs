@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rand::{Rng, thread_rng};
 
-use super::audit::{Actor, Budget};
-use super::mint::Mint;
+use super::audit::{Budget, refusal};
 use super::{Reason, Result, SessionError};
+use crate::access_token::Claims;
+use crate::actor::Actor;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{SessionRules, SignUp};
 use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
@@ -16,6 +17,7 @@ use crate::store::{
     Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, Live, NewSession, Session, StoreError,
     StreamId, User, UserId,
 };
+use crate::tokens::{Mint, SessionSubject};
 use crate::wallet::WalletIdentity;
 
 /// Users and sessions that are kept in memory.
@@ -131,7 +133,7 @@ impl Book {
     /// A login over the relays was refused, though its wallet has approved: counted, and told in the audit.
     pub async fn refused_at_login(&self, wallet: &WalletIdentity, reason: &Reason, actor: &Actor) {
         self.metrics.sessions.refused("login", &wallet.provider, reason.code());
-        let draft = actor.refusal(AuditKind::LoginRefused, &wallet.provider, reason, self.clock.now());
+        let draft = refusal(actor, AuditKind::LoginRefused, &wallet.provider, reason, self.clock.now());
         if !self.refusals.take(draft.at) {
             return self.metrics.limits.reached(Limit::AuditedRefusals);
         }
@@ -139,6 +141,11 @@ impl Book {
         if let Err(error) = self.accounts.record_audit(&[draft]).await {
             tracing::warn!(%error, "a refusal is missing in the audit");
         }
+    }
+
+    /// What the token of a session says, and whether it has run out.
+    pub(super) fn read_token(&self, token: &str, now: Timestamp) -> Result<(Arc<Claims>, bool), Reason> {
+        self.mint.read_session_token(token, now).map_err(Reason::InvalidToken)
     }
 
     /// The token of a session that goes on.
@@ -150,7 +157,18 @@ impl Book {
         now: Timestamp,
     ) -> Result<LoggedIn> {
         let until = session.expires_at.min(wallet.expires_at);
-        let (token, expires_in) = self.mint.session_token(user, session, wallet, now, until)?;
+        let subject = SessionSubject {
+            user: user.id.to_string(),
+            session: session.id.to_string(),
+            provider: user.provider.clone(),
+            wallet_id: user.wallet_id.clone(),
+            auth_method: wallet.auth_method.clone(),
+            auth_identifier: wallet.auth_identifier.clone(),
+            roles: user.roles.clone(),
+            permissions: user.permissions.clone(),
+            target_key: wallet.target_key.clone(),
+        };
+        let (token, expires_in) = self.mint.session_token(subject, now, until)?;
         Ok(LoggedIn {
             access_token: SessionToken::new(token),
             token_type: "Bearer".into(),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::audit::Actor;
 use super::error::Mismatch;
 use super::{Reason, Result, SessionError, Sessions};
 use crate::access_token::{AccessError, Claims};
+use crate::actor::Actor;
 use crate::config::Checks;
 use crate::store::{AuditKind, Session, StreamId, User, UserId};
 use crate::wallet::{Credential, WalletIdentity};
@@ -76,7 +76,7 @@ impl Sessions {
         let now = self.book.clock.now();
         let (claims, is_stale) = match offered.access_token {
             Some(token) => {
-                let (claims, is_stale) = self.book.mint.read_session_token(token, now)?;
+                let (claims, is_stale) = self.book.read_token(token, now)?;
                 (Some(claims), is_stale)
             }
             None if checks == Checks::Credential => (None, false),

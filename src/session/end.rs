@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::audit::Actor;
 use super::check::Offered;
 use super::{Reason, Result, SessionError, Sessions};
+use crate::actor::Actor;
 use crate::store::{AuditKind, SessionChoice, StreamId, User, UserId};
 
 impl Sessions {
@@ -54,7 +54,7 @@ impl Sessions {
     async fn shown(&self, offered: Offered<'_>) -> Result<(Arc<User>, StreamId)> {
         let now = self.book.clock.now();
         let (claims, wallet) = match (offered.access_token, offered.credential) {
-            (Some(token), _) => (Some(self.book.mint.read_session_token(token, now)?.0), None),
+            (Some(token), _) => (Some(self.book.read_token(token, now)?.0), None),
             (None, Some(credential)) => (None, Some(self.identify(offered.provider, &credential).await?)),
             (None, None) => {
                 let message = "access_token, credential: one of them is wanted";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access_token::AccessError;
 use crate::metrics::Limit;
 use crate::store::{StoreError, StreamId, UserId};
+use crate::tokens::TokensError;
 use crate::wallet::CredentialError;
 
 /// What the second layer answers with.
@@ -126,9 +127,6 @@ pub enum SessionError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The keys of access tokens cannot be kept.
-    #[error("the signing keys cannot be written: {0}")]
-    Keys(String),
     /// The daemon is stopping and takes on nothing new.
     #[error("the daemon is stopping")]
     Stopping,
@@ -143,6 +141,16 @@ impl From<CredentialError> for SessionError {
             CredentialError::Expired { .. } => Reason::SessionExpired.into(),
             CredentialError::Rejected { code, message } => Reason::Credential { code, message }.into(),
             CredentialError::Unavailable(why) => Self::ProviderUnavailable(why),
+        }
+    }
+}
+
+/// The tokens of sessions are made by `tokens`.
+impl From<TokensError> for SessionError {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Store(error) => Self::Store(error),
+            _ => Self::Signing,
         }
     }
 }

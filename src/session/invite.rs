@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::audit::Actor;
 use super::book::{nobody_yet, until_undisturbed};
 use super::users::{UserChange, difference};
 use super::{Result, SessionError, Sessions};
+use crate::actor::Actor;
 use crate::quoted::quoted;
 use crate::store::{AuditKind, StoreError, User};
 use crate::wallet::is_wallet_id;

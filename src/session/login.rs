@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::audit::Actor;
+use super::audit::refusal;
 use super::book::until_undisturbed;
 use super::{Reason, Result, SessionError, Sessions};
+use crate::actor::Actor;
 use crate::events::LoggedIn;
 use crate::quoted::quoted;
 use crate::store::AuditKind;
@@ -75,7 +76,7 @@ impl Sessions {
     ) {
         let provider = self.meant(provider);
         self.book.metrics.sessions.refused(at, provider, reason.code());
-        let draft = actor.refusal(kind, provider, reason, self.book.clock.now());
+        let draft = refusal(actor, kind, provider, reason, self.book.clock.now());
         self.trail.add(draft);
     }
 }

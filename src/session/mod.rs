@@ -3,8 +3,9 @@
 //! A wallet's credential proves who holds a key; a session says what that person is here. [`Sessions`] begins one
 //! for a credential that its provider vouches for (`login.rs`), checks that token and credential belong together
 //! and still hold (`check.rs`), renews tokens (`refresh.rs`) and ends sessions (`end.rs`). Operators manage users
-//! (`users.rs`), also before their first login (`invite.rs`). `auth` shares the [`Book`]: a login over the relays
-//! begins a session in the transaction that stores its outcome. The [`Mint`] makes tokens, with sessions or without.
+//! (`users.rs`), also before their first login (`invite.rs`). `portal` shares the [`Book`]: a login over the
+//! relays begins a session in the transaction that stores its outcome. What `tokens` decides about tokens ends or asks
+//! for sessions here (`rest.rs`).
 
 mod audit;
 mod book;
@@ -12,26 +13,22 @@ mod check;
 mod end;
 mod error;
 mod invite;
-mod key_file;
 mod login;
-mod mint;
-mod oauth;
 mod rates;
 mod refresh;
-mod rotation;
+mod rest;
 mod users;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use audit::{Actor, AuditPage};
+pub use crate::actor::Actor;
+pub use audit::AuditPage;
 pub use book::{Book, Prepared, until_undisturbed};
 pub use check::{Checked, Offered};
 pub use error::{Reason, Result, SessionError};
 pub use invite::Invitation;
-pub use key_file::KeyFileError;
-pub use mint::{Mint, NewServiceToken, SigningKeyState};
-pub use rotation::Rotation;
+pub use rest::Resting;
 pub use users::{UserChange, UserPage};
 
 pub use crate::store::{AuditFilter, AuditKind, AuditRecord, Session, User, UserFilter, UserId};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::audit::Actor;
 use super::check::{Examined, Offered};
 use super::{Reason, Result, SessionError, Sessions};
+use crate::actor::Actor;
 use crate::config::Checks;
 use crate::events::LoggedIn;
 use crate::store::{AuditKind, Session};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::audit::Actor;
 use super::{Result, SessionError, Sessions};
+use crate::actor::Actor;
 use crate::quoted::{misleads, quoted};
 use crate::store::{AuditKind, Session, StreamId, User, UserFilter, UserId};
 

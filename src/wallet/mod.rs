@@ -1,12 +1,12 @@
 //! Wallet providers: a credential goes in, a verified wallet identity comes out.
 //!
 //! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
-//! merely says of itself. Below are the providers that need no other part of the daemon; Portal's is in `auth`.
+//! merely says of itself. Below are the providers.
 
 pub mod jwks;
 pub mod nip98;
 pub mod para_session;
-
+pub mod portal;
 pub mod thirdweb;
 
 use std::fmt;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portico::config::{SessionRules, SignUp};
-use portico::session::{Actor, Invitation, Offered, Rotation, UserChange, UserId};
+use portico::session::{Actor, Invitation, Offered, UserChange, UserId};
+use portico::tokens::Rotation;
 use portico::wallet::Credential as Proof;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use portico::config::SessionRules;
-use portico::session::{Actor, Mint, Offered, Rotation};
+use portico::session::{Actor, Offered};
+use portico::tokens::{Mint, Rotation};
 use portico::wallet::Credential;
 use serde_json::Value;
 

@@ -16,9 +16,10 @@ use portico::lifecycle::Lifecycle;
 use portico::metrics::Metrics;
 use portico::portal_token::SigningKey;
 use portico::protocol::Sealer;
-use portico::session::{Book, Mint, Sessions};
+use portico::session::{Book, Sessions};
 use portico::store::Upkeep;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
+use portico::tokens::Mint;
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
 /// When the world begins, in seconds since the Unix epoch.

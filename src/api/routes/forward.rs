@@ -16,9 +16,9 @@ use crate::api::body::{Asker, Calling};
 use crate::api::envelope::{self, ApiError};
 use crate::api::guard::Peer;
 use crate::api::user_request::{self, Visit};
-use crate::portal::wrapped_token;
 use crate::quoted::quoted;
 use crate::session::{Checked, Offered, Reason, SessionError, User};
+use crate::tokens::wrapped_token;
 use crate::wallet::{Credential, WebRequest, nip98};
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");

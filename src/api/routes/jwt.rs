@@ -7,33 +7,34 @@ use axum::extract::State;
 use axum::response::Response;
 use nostr_sdk::PublicKey;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
-use super::revocation::revoke_token;
-use super::thirdweb;
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody, TextBody, public_key};
 use crate::api::envelope::{Answer, ApiError, ok};
 use crate::events::{Member, OpenSession};
 use crate::metrics::Limit;
-use crate::portal::{PORTAL, VerifiedToken};
-use crate::session::{NewServiceToken, Offered};
+use crate::session::Offered;
+use crate::tokens::{NewOtherToken, NewServiceToken, NewToken, VerifiedToken};
 use crate::wallet::Credential;
+use crate::wallet::portal::NAME as PORTAL;
 
 /// For whom a token is to be issued, and for how long.
 #[derive(Deserialize)]
-pub(in crate::api) struct NewToken {
+pub(in crate::api) struct Wanted {
     target_key: Option<String>,
     duration_hours: Option<i64>,
     #[serde(default)]
     format: Format,
     audience: Option<String>,
     scope: Option<String>,
-    #[serde(flatten)]
-    thirdweb: thirdweb::NewToken,
+    /// The wallet, or the token that the new one follows, and what the app wants to find in it: for `thirdweb`.
+    address: Option<String>,
+    token: Option<String>,
+    ctx: Option<Value>,
 }
 
 /// What kind of token.
@@ -51,26 +52,38 @@ enum Format {
 
 pub(in crate::api) async fn issue(
     State(api): State<Api>,
-    JsonBody(new): JsonBody<NewToken>,
+    JsonBody(new): JsonBody<Wanted>,
 ) -> Result<Response, ApiError> {
     Ok(ok(json!({ "token": issue_token(&api, &new)? })))
 }
 
 /// Issues a token; the same over HTTP and WebSocket.
-pub(in crate::api) fn issue_token(api: &Api, new: &NewToken) -> Result<String, ApiError> {
+pub(in crate::api) fn issue_token(api: &Api, new: &Wanted) -> Result<String, ApiError> {
     if new.format != Format::Jwt && (new.audience.is_some() || new.scope.is_some()) {
         return Err(ApiError::bad_request("audience, scope: only with \"format\": \"jwt\""));
     }
     let token = match new.format {
-        Format::Jwt => issue_jwt(api, new, new.target()?.to_hex(), new.lifetime()?)?,
-        Format::Portal => api.portal.issue(new.target()?, new.lifetime()?)?,
-        Format::Thirdweb => api.issue_thirdweb(&new.thirdweb, new.duration_hours.map(hours))?,
+        Format::Portal => NewToken::Portal { target: new.target()?, lifetime: new.lifetime()? },
+        Format::Jwt => NewToken::Service(NewServiceToken {
+            target_key: new.target()?.to_hex(),
+            audience: new.audience.clone(),
+            scope: new.scope.clone(),
+            lifetime: new.lifetime()?,
+        }),
+        Format::Thirdweb => NewToken::Other(NewOtherToken {
+            address: new.address.as_deref(),
+            token: new.token.as_deref(),
+            lifetime: new.duration_hours.map(hours),
+            context: new.ctx.as_ref(),
+        }),
     };
+    let followed = new.token.as_deref().unwrap_or_default();
+    let token = api.tokens.issue(token).map_err(|error| ApiError::from(error).about(followed))?;
     api.metrics.api.tokens_issued.inc();
     Ok(token)
 }
 
-impl NewToken {
+impl Wanted {
     fn target(&self) -> Result<PublicKey, ApiError> {
         let target =
             self.target_key.as_ref().ok_or_else(|| ApiError::bad_request("target_key: is missing"))?;
@@ -85,24 +98,6 @@ impl NewToken {
 /// Zero and what does not fit are refused by the service, which knows the limit.
 fn hours(hours: i64) -> Duration {
     Duration::from_secs(u64::try_from(hours).unwrap_or(0).saturating_mul(3600))
-}
-
-fn issue_jwt(api: &Api, new: &NewToken, target_key: String, lifetime: Duration) -> Result<String, ApiError> {
-    /// The longest audience or scope, in bytes.
-    const MAX_TEXT: usize = 256;
-
-    // RFC 6749 §3.3, and no blanks in the name of an audience.
-    let is_token_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    let is_name = |text: &str| !text.is_empty() && text.bytes().all(is_token_char);
-    if new.audience.as_ref().is_some_and(|audience| audience.len() > MAX_TEXT || !is_name(audience)) {
-        return Err(ApiError::bad_request(format!("audience: a name or URI of at most {MAX_TEXT} bytes")));
-    }
-    if new.scope.as_ref().is_some_and(|scope| scope.len() > MAX_TEXT || !scope.split(' ').all(is_name)) {
-        let message = format!("scope: names with single blanks between, at most {MAX_TEXT} bytes");
-        return Err(ApiError::bad_request(message));
-    }
-    let (audience, scope) = (new.audience.clone(), new.scope.clone());
-    Ok(api.mint.service_token(NewServiceToken { target_key, audience, scope, lifetime })?)
 }
 
 pub(in crate::api) async fn verify(
@@ -179,7 +174,7 @@ async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Resul
     if question.session {
         api.sessions()?;
     }
-    let token = api.portal.verify(pubkey, &question.token).await;
+    let token = api.tokens.portal().verify(pubkey, &question.token).await;
     let token = token.map_err(|error| ApiError::from(error).about_login_token(&question.token))?;
     let login = if question.session { Some(login_of(api, &question.token).await?) } else { None };
     Ok(Verified { token, login })
@@ -202,6 +197,7 @@ pub(in crate::api) async fn revoke(
     Asker(actor): Asker,
     JsonBody(revoked): JsonBody<Revoked>,
 ) -> Result<Response, ApiError> {
-    let fresh = revoke_token(&api, &revoked.token, &actor).await?;
+    let fresh = api.tokens.revoke(&revoked.token, &actor).await;
+    let fresh = fresh.map_err(|error| ApiError::from(error).about(&revoked.token))?;
     Ok(ok(json!({ "revoked": true, "already_revoked": !fresh })))
 }

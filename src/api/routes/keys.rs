@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::api::body::Asker;
 use crate::api::envelope::{ApiError, ok};
-use crate::session::SigningKeyState;
+use crate::tokens::SigningKeyState;
 
 /// RFC 7517 §5 fixes the form of this answer: no envelope. A key is in it long before it signs, but for one case:
 /// a second rotation right after the first. So copies do not stay for long.
 pub(in crate::api) async fn jwks(State(api): State<Api>) -> impl IntoResponse {
-    key_set(api.mint.jwks())
+    key_set(api.tokens.mint().jwks())
 }
 
 /// Keys that not every JOSE library reads, in a set of their own.
 pub(in crate::api) async fn secp256k1(State(api): State<Api>) -> impl IntoResponse {
-    key_set(api.mint.secp256k1_jwks())
+    key_set(api.tokens.mint().secp256k1_jwks())
 }
 
 fn key_set(keys: Value) -> impl IntoResponse {
@@ -28,7 +28,7 @@ fn key_set(keys: Value) -> impl IntoResponse {
 }
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
-    let keys: Vec<_> = api.mint.states().iter().map(told).collect();
+    let keys: Vec<_> = api.tokens.mint().states().iter().map(told).collect();
     ok(json!({ "keys": keys }))
 }
 

@@ -41,6 +41,7 @@ pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse
     reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
     api.portal.read_into(&mut reading);
     api.roster.read_into(&mut reading);
+    api.tokens.portal().read_into(&mut reading);
     api.webhooks.read_into(&mut reading);
     api.room.read_into(&mut reading);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))

@@ -15,7 +15,6 @@ mod page;
 pub(super) mod questions;
 pub(super) mod recurring;
 pub(super) mod relays;
-mod revocation;
 mod sign_in;
 pub(super) mod thirdweb;
 pub(super) mod users;

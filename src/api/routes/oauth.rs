@@ -8,14 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::revocation::revoke_token;
 use crate::access_token::Claims;
 use crate::api::Api;
 use crate::api::MAX_BODY;
 use crate::api::body::{Asker, TextBody};
 use crate::api::envelope::{self, ApiError};
-use crate::portal::{self, PortalError, TokenType, VerifiedToken};
-use crate::session::{SessionError, User};
+use crate::session::User;
+use crate::tokens::{Inspected, VerifiedToken};
 
 /// Why there is no answer (RFC 6749 §5.2).
 pub(in crate::api) enum OauthError {
@@ -54,41 +53,17 @@ pub(in crate::api) async fn introspect(
     TextBody(body): TextBody<MAX_BODY>,
 ) -> Result<Response, OauthError> {
     let token = token_in(&headers, &body)?;
-    let told = look_into(&api, &token).await?.unwrap_or_else(|| json!({ "active": false }));
+    let inspected = api.tokens.inspect(&token).await.map_err(ApiError::from)?;
+    // Of a token that is not active no more is said (RFC 7662 §2.2).
+    let told = inspected.map_or_else(|| json!({ "active": false }), told);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-/// What is told of a token. `None`: it is not active, and no more is said (RFC 7662 §2.2).
-async fn look_into(api: &Api, token: &str) -> Result<Option<Value>, ApiError> {
-    let Ok(claims) = api.mint.read(token) else {
-        let verified = api.portal.verify(api.portal.public_key(), token).await;
-        return match verified {
-            Ok(verified) if is_kept_out(api, &verified).await? => Ok(None),
-            Ok(verified) => Ok(Some(of_portal(&verified))),
-            Err(PortalError::Token(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        };
-    };
-    if claims.sid.is_none() {
-        let holds =
-            api.mint.check_times(&claims).is_ok() && !api.portal.is_revoked(&api.mint.name_of(&claims));
-        return Ok(holds.then(|| of_service(&claims)));
-    }
-    let Some(sessions) = &api.sessions else { return Ok(None) };
-    match sessions.introspect(token).await {
-        Ok(checked) => Ok(Some(of_session(&claims, &checked.user))),
-        Err(SessionError::Refused(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether a wallet's token is of a user whom the operator keeps out.
-async fn is_kept_out(api: &Api, verified: &VerifiedToken) -> Result<bool, ApiError> {
-    match &api.sessions {
-        Some(sessions) if verified.token_type == TokenType::Wallet => {
-            Ok(sessions.is_kept_out(portal::PORTAL, &verified.target_key.to_hex()).await?)
-        }
-        _ => Ok(false),
+fn told(inspected: Inspected) -> Value {
+    match inspected {
+        Inspected::Session(claims, user) => of_session(&claims, &user),
+        Inspected::Service(claims) => of_service(&claims),
+        Inspected::Portal(verified) => of_portal(&verified),
     }
 }
 
@@ -99,7 +74,7 @@ pub(in crate::api) async fn revoke(
     TextBody(body): TextBody<MAX_BODY>,
 ) -> Result<Response, OauthError> {
     let token = token_in(&headers, &body)?;
-    match revoke_token(&api, &token, &actor).await {
+    match api.tokens.revoke(&token, &actor).await.map_err(ApiError::from) {
         // One that is none, or holds no more, is as good as revoked (RFC 7009 §2.2).
         Err(error) if error.status != StatusCode::BAD_REQUEST => return Err(error.into()),
         _ => {}
@@ -149,16 +124,16 @@ fn of_service(claims: &Claims) -> Value {
 }
 
 fn of_portal(verified: &VerifiedToken) -> Value {
-    let session = &verified.session;
+    let claims = &verified.claims;
     json!({
         "active": true,
         "token_type": "Bearer",
-        "iss": session.issuer,
-        "sub": session.subject,
-        "aud": session.audience,
-        "iat": session.issued_at,
-        "nbf": session.not_before,
-        "exp": session.expires_at,
+        "iss": claims.issuer,
+        "sub": claims.subject,
+        "aud": claims.audience,
+        "iat": claims.issued_at,
+        "nbf": claims.not_before,
+        "exp": claims.expires_at,
         "target_key": verified.target_key,
     })
 }

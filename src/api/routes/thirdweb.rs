@@ -1,20 +1,21 @@
 //! thirdweb: users sign in with their wallet, and tokens are issued.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::Api;
 use crate::api::body::{Asker, JsonBody};
 use crate::api::envelope::{ApiError, created, ok};
 use crate::ethereum::Address;
+use crate::metrics::Limit;
+use crate::tokens::TokensError;
 use crate::wallet::Credential;
-use crate::wallet::thirdweb::{NAME, Payload, SignIn};
+use crate::wallet::thirdweb::{NAME, Payload, SignIn, SignInError};
 
 /// Who wants to sign in.
 #[derive(Deserialize)]
@@ -38,15 +39,6 @@ enum Chain {
 pub(in crate::api) struct Signed {
     payload: Payload,
     signature: String,
-}
-
-/// For whom a token is to be issued: for a wallet, or for the one of a token that it is to follow.
-#[derive(Deserialize)]
-pub(super) struct NewToken {
-    address: Option<String>,
-    token: Option<String>,
-    /// Whatever the app wants to find in it.
-    ctx: Option<Value>,
 }
 
 pub(in crate::api) async fn payload(
@@ -79,23 +71,6 @@ impl Api {
             ApiError::new(StatusCode::NOT_FOUND, "thirdweb_off", message)
         })
     }
-
-    pub(super) fn issue_thirdweb(
-        &self,
-        new: &NewToken,
-        lifetime: Option<Duration>,
-    ) -> Result<String, ApiError> {
-        let tokens = &self.thirdweb()?.tokens;
-        let context = new.ctx.as_ref();
-        let issued = match (&new.address, &new.token) {
-            (Some(owner), None) => tokens.issue(address(owner)?, lifetime, context)?,
-            (None, Some(token)) => tokens
-                .refresh(token, lifetime, context)
-                .map_err(|error| ApiError::from(error).about(token))?,
-            _ => return Err(ApiError::bad_request("address, token: give one of them")),
-        };
-        Ok(issued)
-    }
 }
 
 impl Chain {
@@ -111,4 +86,20 @@ impl Chain {
 
 fn address(text: &str) -> Result<Address, ApiError> {
     text.parse().map_err(|error| ApiError::bad_request(format!("address: {error}")))
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Chain => Self::bad_request(error.to_string()),
+            SignInError::Refused(refusal) => {
+                Self::new(StatusCode::UNAUTHORIZED, refusal.code(), refusal.to_string())
+            }
+            SignInError::TooMany { retry_after } => {
+                Self::limit_reached(Limit::OpenPayloads, error.to_string(), Some(retry_after))
+            }
+            SignInError::Issue(error) => TokensError::from(error).into(),
+            SignInError::Store(error) => error.into(),
+        }
+    }
 }

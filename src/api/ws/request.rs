@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::envelope::ApiError;
 use crate::api::mistake::without_values;
 use crate::api::object::Object;
-use crate::api::routes::jwt::NewToken;
+use crate::api::routes::jwt::Wanted;
 use crate::api::routes::logins::{NewHandshake, WhoIs};
 use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
@@ -28,7 +28,7 @@ pub(super) enum Command {
     Auth(Token),
     NewKeyHandshakeUrl(NewHandshake),
     AuthenticateKey(WhoIs),
-    IssueJwt(NewToken),
+    IssueJwt(Wanted),
     VerifyJwt(Question),
     FetchProfile(MainKey),
     FetchNip05Profile(Nip05),

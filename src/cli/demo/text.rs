@@ -7,7 +7,7 @@ use nostr_sdk::{PublicKey, ToBech32};
 
 use crate::clock::Timestamp;
 use crate::demo::{Scene, Stage, StepName, Told};
-use crate::events::Session;
+use crate::events::WalletClaims;
 
 /// What a step showed, on one line.
 pub(super) fn summary(told: &Told) -> String {
@@ -29,7 +29,7 @@ pub(super) fn summary(told: &Told) -> String {
 }
 
 /// The claims of a session token, by name.
-pub(super) fn rows(session: &Session) -> Vec<(&'static str, String)> {
+pub(super) fn rows(session: &WalletClaims) -> Vec<(&'static str, String)> {
     let optional = |at: Option<u64>| at.map_or_else(|| "—".into(), time);
     vec![
         ("issuer", session.issuer.to_hex()),

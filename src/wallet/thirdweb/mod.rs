@@ -9,6 +9,7 @@ mod payload;
 mod refusal;
 mod sign_in;
 mod token;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,7 +145,7 @@ impl Thirdweb {
     ///
     /// # Errors
     /// The first [`Refusal`] that applies; that it was revoked is none here.
-    pub fn read(&self, token: &str) -> Option<Result<Verified, Refusal>> {
+    fn read(&self, token: &str) -> Option<Result<Verified, Refusal>> {
         has_header(token).then(|| verify(token, &self.policy, self.clock.now().secs()))
     }
 

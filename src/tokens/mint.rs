@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::key_file::{self, KeyFileError};
-use super::{Reason, Result, SessionError};
+use super::{Result, TokensError};
 use crate::access_token::{
     self, AccessError, Algorithm, Claims, Expected, KeyRing, KeyState, PublicKey, RotateError,
     UnverifiedToken,
@@ -21,8 +21,6 @@ use crate::clock::{JUMP, SharedClock, Timekeeper, Timestamp};
 use crate::config::AccessRules;
 use crate::config::files::Owners;
 use crate::metrics::Limit;
-use crate::store::{Session, User};
-use crate::wallet::WalletIdentity;
 
 /// Tokens whose signatures are remembered.
 const VERIFIED: usize = 50_000;
@@ -61,6 +59,49 @@ pub struct NewServiceToken {
     pub scope: Option<String>,
     /// How long it holds.
     pub lifetime: Duration,
+}
+
+impl NewServiceToken {
+    /// RFC 6749 §3.3, and no blanks in the name of an audience.
+    fn check(&self) -> Result<()> {
+        /// The longest audience or scope, in bytes.
+        const MAX_TEXT: usize = 256;
+
+        let is_token_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        let is_name = |text: &str| !text.is_empty() && text.bytes().all(is_token_char);
+        if self.audience.as_ref().is_some_and(|audience| audience.len() > MAX_TEXT || !is_name(audience)) {
+            let message = format!("audience: a name or URI of at most {MAX_TEXT} bytes");
+            return Err(TokensError::BadRequest(message));
+        }
+        if self.scope.as_ref().is_some_and(|scope| scope.len() > MAX_TEXT || !scope.split(' ').all(is_name)) {
+            let message = format!("scope: names with single blanks between, at most {MAX_TEXT} bytes");
+            return Err(TokensError::BadRequest(message));
+        }
+        Ok(())
+    }
+}
+
+/// Whom the token of a session speaks for.
+#[derive(Clone, Debug)]
+pub struct SessionSubject {
+    /// The user's id.
+    pub user: String,
+    /// The session's id.
+    pub session: String,
+    /// Who vouches for the wallet.
+    pub provider: String,
+    /// The wallet.
+    pub wallet_id: String,
+    /// How the user proves to own it.
+    pub auth_method: String,
+    /// What the user is known by there.
+    pub auth_identifier: String,
+    /// What the user is here.
+    pub roles: Vec<String>,
+    /// What the user may do here.
+    pub permissions: Vec<String>,
+    /// The key that programs written after the Portal wallet look for.
+    pub target_key: Option<String>,
 }
 
 /// A key of access tokens, as operators see it.
@@ -152,25 +193,26 @@ impl Mint {
     }
 
     /// The token of a session, until `until` at the latest, and for how many seconds it holds.
-    pub(super) fn session_token(
+    ///
+    /// # Errors
+    /// [`TokensError::Signing`].
+    pub fn session_token(
         &self,
-        user: &User,
-        session: &Session,
-        wallet: &WalletIdentity,
+        subject: SessionSubject,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<(String, u64)> {
         let claims = Claims {
             exp: now.plus(self.rules.lifetime).min(until).secs(),
-            sid: Some(session.id.to_string()),
-            wallet_id: Some(user.wallet_id.clone()),
-            provider: Some(user.provider.clone()),
-            auth_method: Some(wallet.auth_method.clone()),
-            auth_identifier: Some(wallet.auth_identifier.clone()),
-            roles: Some(user.roles.clone()),
-            permissions: Some(user.permissions.clone()),
-            target_key: wallet.target_key.clone(),
-            ..self.claims(user.id.to_string(), now)
+            sid: Some(subject.session),
+            wallet_id: Some(subject.wallet_id),
+            provider: Some(subject.provider),
+            auth_method: Some(subject.auth_method),
+            auth_identifier: Some(subject.auth_identifier),
+            roles: Some(subject.roles),
+            permissions: Some(subject.permissions),
+            target_key: subject.target_key,
+            ..self.claims(subject.user, now)
         };
         Ok((self.sign(&claims)?, claims.exp.saturating_sub(claims.iat)))
     }
@@ -178,12 +220,13 @@ impl Mint {
     /// A token from service to service (RFC 9068).
     ///
     /// # Errors
-    /// [`SessionError::Signing`].
+    /// [`TokensError::BadRequest`], [`TokensError::Signing`].
     pub fn service_token(&self, new: NewServiceToken) -> Result<String> {
+        new.check()?;
         let max = self.rules.max_service_lifetime;
         if new.lifetime.is_zero() || new.lifetime > max {
             let hours = max.as_secs() / 3600;
-            return Err(SessionError::BadRequest(format!(
+            return Err(TokensError::BadRequest(format!(
                 "duration_hours: must be from 1 to {hours} for a jwt"
             )));
         }
@@ -214,7 +257,7 @@ impl Mint {
     }
 
     fn sign(&self, claims: &Claims) -> Result<String> {
-        access_token::sign(self.ring().signer(), claims).map_err(|_| SessionError::Signing)
+        access_token::sign(self.ring().signer(), claims).map_err(|_| TokensError::Signing)
     }
 
     /// What a token of ours says, whoever it is for and whatever the time.
@@ -255,23 +298,23 @@ impl Mint {
     }
 
     /// What the token of a session says, and whether it has run out.
-    pub(super) fn read_session_token(
+    ///
+    /// # Errors
+    /// [`AccessError`]: it is none of ours, not for here, or of no session.
+    pub fn read_session_token(
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<(Arc<Claims>, bool), Reason> {
-        let claims = self.read(token).map_err(Reason::InvalidToken)?;
+    ) -> Result<(Arc<Claims>, bool), AccessError> {
+        let claims = self.read(token)?;
         let expected = Expected { issuer: &self.issuer, audience: &self.audience };
         let is_stale = match claims.check(&expected, now.secs(), LEEWAY_SECS) {
             Ok(()) => false,
             Err(AccessError::TokenExpired) => true,
-            Err(error) => return Err(Reason::InvalidToken(error)),
+            Err(error) => return Err(error),
         };
         // Tokens from service to service are of no session.
-        if claims.sid.is_none() {
-            return Err(Reason::InvalidToken(AccessError::MalformedClaims));
-        }
-        Ok((claims, is_stale))
+        if claims.sid.is_none() { Err(AccessError::MalformedClaims) } else { Ok((claims, is_stale)) }
     }
 
     /// Has the next key sign from now on, and makes one to follow it. Blocks.
@@ -281,17 +324,17 @@ impl Mint {
         // A key is forgotten for good, with every token that it signed.
         let kept = self.ring().forget(self.timekeeper.settled().secs(), self.keep.as_secs());
         let ring = kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
-            RotateError::RingFull => SessionError::LimitReached {
+            RotateError::RingFull => TokensError::LimitReached {
                 limit: Limit::SigningKeys,
                 message: "too many keys of access tokens are known; the oldest is forgotten with its last token",
                 retry_after: self.room_after(now),
             },
-            RotateError::NoKey(error) => SessionError::Keys(error.to_string()),
+            RotateError::NoKey(error) => TokensError::Keys(error.to_string()),
         })?;
-        key_file::write(&self.file, &ring).map_err(|error| SessionError::Keys(error.to_string()))?;
+        key_file::write(&self.file, &ring).map_err(|error| TokensError::Keys(error.to_string()))?;
         tracing::info!(kid = ring.signer().public().kid(), "another key signs access tokens");
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-        self.states().into_iter().next().ok_or(SessionError::Signing)
+        self.states().into_iter().next().ok_or(TokensError::Signing)
     }
 
     /// How long until the oldest key is forgotten.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::audit::Actor;
 use super::mint::{Mint, SigningKeyState};
-use super::{Result, SessionError};
+use super::{Result, TokensError};
+use crate::actor::Actor;
 use crate::clock::SharedClock;
 use crate::store::{Accounts, AuditKind};
 
@@ -27,7 +27,7 @@ impl Rotation {
     pub async fn rotate(&self, actor: &Actor) -> Result<SigningKeyState> {
         let mint = Arc::clone(&self.mint);
         let rotated = tokio::task::spawn_blocking(move || mint.rotate()).await;
-        let key = rotated.map_err(|error| SessionError::Keys(error.to_string()))??;
+        let key = rotated.map_err(|error| TokensError::Keys(error.to_string()))??;
         let mut record = actor.did(AuditKind::KeysRotated, self.clock.now());
         record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
         if let Err(error) = self.accounts.record_audit(&[record]).await {

@@ -1,0 +1,210 @@
+//! Tokens of every kind: what a token is, whether it holds, and how it ends.
+//!
+//! [`Tokens`] decides, for callers, what kind a token is, in one place. Those in Portal's form are in `portal.rs`;
+//! access tokens and tokens from service to service come from the [`Mint`], whose keys (`key_file.rs`) give way on a
+//! schedule (`rotation.rs`). What was revoked, of any kind, is in `revocations.rs`. Sessions, and tokens that only a
+//! wallet provider knows, are asked by the traits in `rest.rs`: this room knows neither.
+
+mod error;
+mod key_file;
+mod mint;
+mod portal;
+mod rest;
+mod revocations;
+mod rotation;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nostr_sdk::PublicKey;
+
+pub use crate::portal_token::{TokenError, standard_jwt, wrapped as wrapped_token};
+pub use error::{Result, TokensError};
+pub use key_file::KeyFileError;
+pub use mint::{Mint, NewServiceToken, SessionSubject, SigningKeyState};
+pub use portal::{PortalTokens, Revoked, TokenType, VerifiedToken, Vouched};
+pub use rest::{NewOtherToken, OtherTokens, RestsOnTokens, Revocable};
+pub use revocations::{RevokedTokens, TokenName};
+pub use rotation::Rotation;
+
+use crate::access_token::{AccessError, Claims};
+use crate::actor::Actor;
+use crate::clock::Timestamp;
+use crate::store::User;
+
+/// Tokens, for callers.
+#[derive(Debug)]
+pub struct Tokens {
+    portal: Arc<PortalTokens>,
+    mint: Arc<Mint>,
+    /// `None`: they are off.
+    others: Option<Arc<dyn OtherTokens>>,
+    /// `None`: they are off.
+    sessions: Option<Arc<dyn RestsOnTokens>>,
+    service: PublicKey,
+}
+
+/// What a token is, by its form and who signed it.
+enum Kind {
+    /// The access token of a session.
+    Session(Arc<Claims>),
+    /// A JWT from service to service.
+    Service(Arc<Claims>),
+    /// A token of another form.
+    Other(Result<Revocable>),
+    /// Whatever else there is can only be in Portal's form.
+    Portal,
+}
+
+/// What a token is that holds.
+#[derive(Clone, Debug)]
+pub enum Inspected {
+    /// The access token of a session that goes on, and its user as they are now.
+    Session(Arc<Claims>, Arc<User>),
+    /// A JWT from service to service.
+    Service(Arc<Claims>),
+    /// A token in Portal's form.
+    Portal(VerifiedToken),
+}
+
+/// What is to be issued.
+#[derive(Clone, Debug)]
+pub enum NewToken<'a> {
+    /// A token in Portal's form.
+    Portal {
+        /// Whom it speaks for.
+        target: PublicKey,
+        /// How long it holds.
+        lifetime: Duration,
+    },
+    /// A JWT from service to service.
+    Service(NewServiceToken),
+    /// A token of another form.
+    Other(NewOtherToken<'a>),
+}
+
+impl Tokens {
+    /// Those of the service with this key. `others` and `sessions` are `None` where they are off.
+    pub fn new(
+        service: PublicKey,
+        portal: Arc<PortalTokens>,
+        mint: Arc<Mint>,
+        others: Option<Arc<dyn OtherTokens>>,
+        sessions: Option<Arc<dyn RestsOnTokens>>,
+    ) -> Self {
+        Self { portal, mint, others, sessions, service }
+    }
+
+    /// The keys of access tokens.
+    pub fn mint(&self) -> &Mint {
+        &self.mint
+    }
+
+    /// Those in Portal's form.
+    pub fn portal(&self) -> &PortalTokens {
+        &self.portal
+    }
+
+    fn kind_of(&self, token: &str) -> Kind {
+        if let Ok(claims) = self.mint.read(token) {
+            return if claims.sid.is_some() { Kind::Session(claims) } else { Kind::Service(claims) };
+        }
+        let other = self.others.as_ref().and_then(|others| others.read(token));
+        other.map_or(Kind::Portal, Kind::Other)
+    }
+
+    /// What a token is. `None`: it does not hold, or its user is kept out.
+    ///
+    /// # Errors
+    /// Nobody can say now.
+    pub async fn inspect(&self, token: &str) -> Result<Option<Inspected>> {
+        match self.kind_of(token) {
+            Kind::Session(claims) => {
+                let Some(sessions) = &self.sessions else { return Ok(None) };
+                let user = sessions.user_behind(token).await?;
+                Ok(user.map(|user| Inspected::Session(claims, user)))
+            }
+            Kind::Service(claims) => {
+                let is_revoked = self.portal.revoked().contains(&self.mint.name_of(&claims));
+                let holds = self.mint.check_times(&claims).is_ok() && !is_revoked;
+                Ok(holds.then_some(Inspected::Service(claims)))
+            }
+            // Only its own provider says whether it holds.
+            Kind::Other(_) => Ok(None),
+            Kind::Portal => match self.portal.verify(self.service, token).await {
+                Ok(verified) if self.is_kept_out(&verified).await? => Ok(None),
+                Ok(verified) => Ok(Some(Inspected::Portal(verified))),
+                Err(TokensError::Token(_)) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Whether a wallet's token is of a user whom the operator keeps out.
+    async fn is_kept_out(&self, verified: &VerifiedToken) -> Result<bool> {
+        match &self.sessions {
+            Some(sessions) if verified.token_type == TokenType::Wallet => {
+                sessions.keeps_out(&verified.target_key.to_hex()).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Issues a token.
+    ///
+    /// # Errors
+    /// [`TokensError`]: why not.
+    pub fn issue(&self, new: NewToken<'_>) -> Result<String> {
+        match new {
+            NewToken::Portal { target, lifetime } => self.portal.issue(target, lifetime),
+            NewToken::Service(new) => self.mint.service_token(new),
+            NewToken::Other(new) => match &self.others {
+                Some(others) => others.issue(&new),
+                None => Err(TokensError::NoIssuer {
+                    code: "thirdweb_off",
+                    message: "thirdweb is off: a section [wallets.thirdweb] switches it on".into(),
+                }),
+            },
+        }
+    }
+
+    /// Revokes a token, and ends the sessions that rest on it. `false`: it was revoked before.
+    ///
+    /// # Errors
+    /// There is nothing to revoke, the bound is reached, or the store failed.
+    pub async fn revoke(&self, token: &str, actor: &Actor) -> Result<bool> {
+        match self.kind_of(token) {
+            // Its session ends with it even when it has run out. Where sessions are off, it is worth nothing.
+            Kind::Session(claims) => match &self.sessions {
+                Some(sessions) => sessions.end_session(&claims, actor).await,
+                None => Ok(false),
+            },
+            Kind::Service(claims) => {
+                if let Err(error @ AccessError::TokenExpired) = self.mint.check_times(&claims) {
+                    return Err(TokensError::Refused { code: error.code(), message: error.to_string() });
+                }
+                let until = Timestamp::from_secs(claims.exp);
+                self.portal.revoked().add(self.mint.name_of(&claims), until).await
+            }
+            Kind::Other(token) => {
+                let Revocable { name, expires_at } = token?;
+                let fresh = self.portal.revoked().add(name, expires_at).await?;
+                self.end_sessions(&[name], actor).await?;
+                Ok(fresh)
+            }
+            Kind::Portal => {
+                let Revoked { fresh, names } = self.portal.revoke(token).await?;
+                self.end_sessions(&names, actor).await?;
+                Ok(fresh)
+            }
+        }
+    }
+
+    async fn end_sessions(&self, names: &[TokenName], actor: &Actor) -> Result<()> {
+        let Some(sessions) = &self.sessions else { return Ok(()) };
+        for name in names {
+            sessions.end_resting_on(name, actor).await?;
+        }
+        Ok(())
+    }
+}
