@@ -58,7 +58,7 @@ impl Portal {
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
         for _ in 0..workers {
             let (portal, signals) = (Arc::clone(&portal), Arc::clone(&signals));
-            portal.lifecycle.clone().run("dispatch", async move { portal.dispatch(&signals).await });
+            portal.lifecycle.clone().run("dispatch", async move { portal.dispatch_all(&signals).await });
         }
         let keeper = Arc::clone(&portal);
         portal.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
@@ -67,11 +67,11 @@ impl Portal {
         portal
     }
 
-    async fn dispatch(self: Arc<Self>, signals: &Mutex<Signals>) {
+    async fn dispatch_all(self: Arc<Self>, signals: &Mutex<Signals>) {
         loop {
             let signal = signals.lock().await.recv().await;
             let Some(signal) = signal else { return };
-            self.handle(signal).await;
+            self.dispatch(signal).await;
         }
     }
 
@@ -153,6 +153,7 @@ fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -
     let kept_since = |keep: Duration| if keep.is_zero() { Timestamp::default() } else { now.minus(keep) };
     PurgeBefore {
         revocations: now,
+        replays: now,
         // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
         scans: now.minus(limits.max_event_age * 2 + TIDY_EVERY),
         challenges: now.minus(limits.prompt_window),

@@ -10,6 +10,7 @@ mod id;
 mod live;
 mod logins;
 mod relays;
+mod replays;
 mod revocations;
 mod sign_ins;
 pub mod sqlite;
@@ -26,6 +27,7 @@ pub use id::{StreamId, UserId};
 pub(crate) use live::Live;
 pub use logins::{Approval, Challenge, Envelope, Handshake, HandshakeKind, Logins, Recovered, Scan};
 pub use relays::{OperatorRelays, RelayChange};
+pub use replays::{Replay, Replays};
 pub use revocations::{Revocation, Revocations};
 pub use sign_ins::{SignIns, TextDigest};
 pub use streams::{EventDraft, Page, StoredEvent, Streams};
@@ -63,7 +65,16 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The persistent state of the service: all topics together, for whoever puts the parts together. Everybody else
 /// takes the trait of the topic.
 pub trait Store:
-    Logins + Streams + KnownWallets + OperatorRelays + Revocations + Accounts + Deliveries + SignIns + Upkeep
+    Logins
+    + Streams
+    + KnownWallets
+    + OperatorRelays
+    + Revocations
+    + Replays
+    + Accounts
+    + Deliveries
+    + SignIns
+    + Upkeep
 {
 }
 
@@ -73,6 +84,7 @@ impl<S> Store for S where
         + KnownWallets
         + OperatorRelays
         + Revocations
+        + Replays
         + Accounts
         + Deliveries
         + SignIns

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use super::Result;
 use crate::clock::Timestamp;
 
-/// Something signed that does not hold any more, by a hash of who signed what: a token that was revoked, a signed
-/// request that was shown.
+/// A token that does not hold any more, by a hash of who signed what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Of a token in Portal's form, the SHA-256 of the signer's key and the SHA-256 of the signing input.

@@ -12,6 +12,8 @@ use crate::clock::{ClockSeen, Timestamp};
 pub struct PurgeBefore {
     /// Revocations of tokens that expired before this.
     pub revocations: Timestamp,
+    /// Signed requests that could not be shown again from this on.
+    pub replays: Timestamp,
     /// Ids of scans that arrived before this.
     pub scans: Timestamp,
     /// Closed challenges that were made before this.

@@ -88,6 +88,7 @@ pub(crate) fn scan(event_id: u8, streams: &[StreamId]) -> Scan {
 pub(crate) fn purge_nothing() -> PurgeBefore {
     PurgeBefore {
         revocations: at(0),
+        replays: at(0),
         scans: at(0),
         challenges: at(0),
         strangers: at(0),

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0005_sign_ins.sql"),
     include_str!("../../../migrations/sqlite/0006_users_forgotten.sql"),
     include_str!("../../../migrations/sqlite/0007_clock.sql"),
+    include_str!("../../../migrations/sqlite/0008_replays.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -22,6 +22,7 @@ mod open;
 mod purge;
 mod readers;
 mod relays;
+mod replays;
 mod revocations;
 mod scans;
 mod sessions;

@@ -12,6 +12,9 @@ const CHUNK: u32 = 1_000;
 const REVOCATIONS: &str = "DELETE FROM revocations WHERE digest IN
     (SELECT digest FROM revocations WHERE expires_at < ?1 LIMIT ?2)";
 
+const REPLAYS: &str = "DELETE FROM replays WHERE digest IN
+    (SELECT digest FROM replays WHERE expires_at < ?1 LIMIT ?2)";
+
 const SCANS: &str = "DELETE FROM scans WHERE event_id IN
     (SELECT event_id FROM scans WHERE at < ?1 LIMIT ?2)";
 
@@ -50,6 +53,7 @@ pub(super) fn chunk(db: &Connection, before: &PurgeBefore) -> Result<u64> {
     };
     let events = db.prepare_cached(EVENTS)?.execute(params![before.streams, CHUNK, before.deliveries])?;
     Ok(drop(REVOCATIONS, before.revocations)?
+        + drop(REPLAYS, before.replays)?
         + drop(SCANS, before.scans)?
         + drop(CHALLENGES, before.challenges)?
         + drop(STRANGERS, before.strangers)?

@@ -21,7 +21,7 @@ pub use event::{Policy, SignedRequest};
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::Nip98;
-use crate::store::{Revocation, Revocations};
+use crate::store::{Replay, Replays};
 use seen::{Novelty, Seen};
 
 /// What callers name it by.
@@ -36,7 +36,7 @@ pub struct Nip98Wallets {
     timekeeper: Arc<Timekeeper>,
     /// What was signed before that may have been shown to a process before this one.
     since: Timestamp,
-    store: Arc<dyn Revocations>,
+    store: Arc<dyn Replays>,
     seen: Mutex<Seen>,
 }
 
@@ -44,7 +44,7 @@ impl Nip98Wallets {
     /// Those that sign requests to this web app.
     pub fn new(
         rules: &Nip98,
-        store: Arc<dyn Revocations>,
+        store: Arc<dyn Replays>,
         clock: SharedClock,
         timekeeper: Arc<Timekeeper>,
     ) -> Self {
@@ -73,11 +73,11 @@ impl Nip98Wallets {
             }
             Novelty::New => {}
         }
-        let shown = Revocation {
+        let shown = Replay {
             digest: Sha256::new().chain_update("nip98\0").chain_update(signed.id).finalize().into(),
             expires_at: now.plus(keep),
         };
-        let kept = self.store.revoke(&shown, now).await;
+        let kept = self.store.use_up(&shown).await;
         kept.map_err(|error| CredentialError::Unavailable(error.to_string()))
     }
 }

@@ -1,6 +1,7 @@
 use portico::clock::ClockSeen;
 use portico::store::{
-    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Revocation, Scan, Store, StoreError,
+    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Replay, Revocation, Scan, Store,
+    StoreError,
 };
 
 use crate::fixtures::*;
@@ -175,6 +176,25 @@ pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {
     let read = store.events_after(stream(1), 0, 1).await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))));
     store.close().await;
+}
+
+pub(crate) async fn a_signed_request_is_used_up_once_and_is_no_revocation(store: &dyn Store) {
+    let shown = |n: u8, secs| Replay { digest: [n; 32], expires_at: at(secs) };
+    assert!(store.use_up(&shown(1, 100)).await.unwrap());
+    assert!(store.use_up(&shown(2, 200)).await.unwrap());
+    assert!(!store.use_up(&shown(1, 100)).await.unwrap());
+    assert!(store.revocations(at(0)).await.unwrap().is_empty(), "they do not fill the bound of revocations");
+
+    let expired = PurgeBefore { replays: at(101), ..purge_nothing() };
+    assert_eq!(store.purge(&expired).await.unwrap(), 1);
+    assert!(!store.use_up(&shown(2, 200)).await.unwrap(), "it could be shown again");
+    assert!(store.use_up(&shown(1, 300)).await.unwrap());
+}
+
+/// A daemon of before kept them among the revocations.
+pub(crate) async fn a_signed_request_that_was_shown_before_an_upgrade_stays_used_up(store: &dyn Store) {
+    store.revoke(&revocation(1, 100), at(50)).await.unwrap();
+    assert!(!store.use_up(&Replay { digest: [1; 32], expires_at: at(100) }).await.unwrap());
 }
 
 fn revocation(n: u8, expires_at: u64) -> Revocation {

@@ -95,6 +95,8 @@ macro_rules! conformance {
                 what_has_expired_makes_room,
             }
             history {
+                a_signed_request_is_used_up_once_and_is_no_revocation,
+                a_signed_request_that_was_shown_before_an_upgrade_stays_used_up,
                 the_last_change_of_a_relay_holds_until_it_is_forgotten,
                 a_token_is_revoked_once_and_until_it_expires,
                 what_was_seen_of_the_clock_is_the_last_that_was_told,
