@@ -56,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics"]),
-    ("events", &["clock", "protocol", "store"]),
+    ("events", &["access_token", "clock", "protocol", "store"]),
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "tls"]),
     ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),
     ("roster", &["clock", "config", "lifecycle", "metrics", "quoted", "relay", "shown", "store"]),

@@ -15,6 +15,7 @@ mod error;
 mod public_key;
 mod ring;
 mod ring_file;
+mod secret;
 mod signing_key;
 #[cfg(test)]
 mod tests;
@@ -26,5 +27,6 @@ pub use error::{AccessError, InvalidKey, SignError};
 pub use public_key::PublicKey;
 pub use ring::{KeyRing, KeyState, MAX_KEYS, RingKey, RotateError};
 pub use ring_file::{KeyFault, RingError};
+pub use secret::AccessToken;
 pub use signing_key::SigningKey;
 pub use token::{TYPE, UnverifiedToken, sign};

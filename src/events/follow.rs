@@ -18,7 +18,7 @@ use crate::store::StoreError;
 const LIVE_BUFFER: usize = 16;
 
 #[derive(Debug, Clone)]
-struct Live {
+struct Heard {
     event: Arc<Event>,
     ended: bool,
 }
@@ -27,7 +27,7 @@ struct Live {
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     /// Streams without a listener take no room.
-    streams: DashMap<StreamId, broadcast::Sender<Live>>,
+    streams: DashMap<StreamId, broadcast::Sender<Heard>>,
     /// Index of the latest event of streams that have not ended, as far as this process knows.
     latest: DashMap<StreamId, u64>,
     appended: Notify,
@@ -44,7 +44,7 @@ impl Hub {
         self.appended.notify_one();
         if let Some(sender) = self.streams.get(&stream) {
             // An error says that the last listener has just left.
-            let _ = sender.send(Live { event: Arc::new(event), ended });
+            let _ = sender.send(Heard { event: Arc::new(event), ended });
         }
     }
 
@@ -67,7 +67,7 @@ impl Hub {
         self.appended.notified().await;
     }
 
-    fn listen(&self, stream: StreamId) -> broadcast::Receiver<Live> {
+    fn listen(&self, stream: StreamId) -> broadcast::Receiver<Heard> {
         self.streams.entry(stream).or_insert_with(|| broadcast::channel(LIVE_BUFFER).0).subscribe()
     }
 
@@ -89,7 +89,7 @@ pub struct Follower {
     ended: bool,
     /// Whether the store may hold events behind `pending`.
     behind: bool,
-    live: Option<broadcast::Receiver<Live>>,
+    live: Option<broadcast::Receiver<Heard>>,
 }
 
 impl Follower {
@@ -133,11 +133,11 @@ impl Follower {
             }
             let Some(live) = &mut self.live else { return Ok(None) };
             match live.recv().await {
-                Ok(Live { event, ended }) if event.index == self.cursor + 1 => {
+                Ok(Heard { event, ended }) if event.index == self.cursor + 1 => {
                     self.ended = ended;
                     self.pending.push_back(Arc::unwrap_or_clone(event));
                 }
-                Ok(Live { event, .. }) => self.behind = event.index > self.cursor,
+                Ok(Heard { event, .. }) => self.behind = event.index > self.cursor,
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return Ok(None),
             }

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
-use crate::protocol::SessionToken;
 use crate::store::{Session, StreamId, User, UserId};
 
 /// A session that has begun or goes on, and the token that goes with it (RFC 6749 §5.1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoggedIn {
     /// The access token, a JWT.
-    pub access_token: SessionToken,
+    pub access_token: AccessToken,
     /// `Bearer` (RFC 6750).
     pub token_type: String,
     /// For how many seconds the token holds.

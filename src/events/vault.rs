@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rand::thread_rng;
 
 use super::EventBody;
+use crate::access_token::AccessToken;
 use crate::protocol::{AuthStatus, Sealer, SessionToken};
 use crate::store::StoreError;
 
@@ -22,36 +23,37 @@ impl Vault {
     /// The event as the store keeps it.
     pub(super) fn seal(&self, body: &EventBody) -> Result<String, StoreError> {
         let mut body = body.clone();
-        for token in tokens_in(&mut body) {
-            let sealed = self.0.seal_text(&mut thread_rng(), &self.0.public_key(), token.expose());
-            *token = SessionToken::new(sealed.map_err(|_| unusable("a token cannot be sealed"))?);
-        }
+        change_tokens(&mut body, |token| {
+            let sealed = self.0.seal_text(&mut thread_rng(), &self.0.public_key(), token);
+            sealed.map_err(|_| unusable("a token cannot be sealed"))
+        })?;
         serde_json::to_string(&body).map_err(|_| unusable("an event cannot be written"))
     }
 
     /// The event as callers see it.
     pub(super) fn open(&self, text: &str) -> Result<EventBody, StoreError> {
         let mut body = serde_json::from_str(text).map_err(|_| unusable("an event cannot be read"))?;
-        for token in tokens_in(&mut body) {
-            let opened = self.0.open_text(&self.0.public_key(), token.expose());
-            *token = SessionToken::new(opened.map_err(|_| unusable("a token is sealed under another key"))?);
-        }
+        change_tokens(&mut body, |token| {
+            let opened = self.0.open_text(&self.0.public_key(), token);
+            opened.map_err(|_| unusable("a token is sealed under another key"))
+        })?;
         Ok(body)
     }
 }
 
-fn tokens_in(body: &mut EventBody) -> impl Iterator<Item = &mut SessionToken> {
-    let (of_wallet, of_ours) = match body {
-        EventBody::AuthenticateKey { status, login, .. } => {
-            let of_wallet = match status {
-                AuthStatus::Approved { session_token, .. } => Some(session_token),
-                AuthStatus::Declined { .. } => None,
-            };
-            (of_wallet, login.as_mut().map(|login| &mut login.access_token))
-        }
-        _ => (None, None),
-    };
-    of_wallet.into_iter().chain(of_ours)
+/// Puts something else in the place of each token: the wallet's, and ours.
+fn change_tokens(
+    body: &mut EventBody,
+    change: impl Fn(&str) -> Result<String, StoreError>,
+) -> Result<(), StoreError> {
+    let EventBody::AuthenticateKey { status, login, .. } = body else { return Ok(()) };
+    if let AuthStatus::Approved { session_token, .. } = status {
+        *session_token = SessionToken::new(change(session_token.expose())?);
+    }
+    if let Some(login) = login {
+        login.access_token = AccessToken::new(change(login.access_token.expose())?);
+    }
+    Ok(())
 }
 
 fn unusable(what: &str) -> StoreError {

@@ -11,14 +11,14 @@ use rand::rngs::OsRng;
 
 use super::{Portal, PortalError, Result};
 use crate::protocol::{Message, OpenError, kind};
-use crate::relay::{Place, Publication, Signal};
+use crate::relay::{Publication, Reservation, Signal};
 
 impl Portal {
-    /// Handles one signal from the relays. Opening and judging is done here and now, on as many cores as
+    /// Dispatches one signal from the relays. Opening and judging is done here and now, on as many cores as
     /// there are dispatchers; what has to wait for the store goes on by itself.
-    pub(super) async fn handle(self: &Arc<Self>, signal: Signal) {
+    pub(super) async fn dispatch(self: &Arc<Self>, signal: Signal) {
         match signal {
-            Signal::Event { event, place, .. } => self.handle_event(*event, place).await,
+            Signal::Event { event, reservation, .. } => self.handle_event(*event, reservation).await,
             Signal::Refused { event_id, relay, reason, too_old } => {
                 tracing::debug!(%relay, event = %event_id, reason, "a relay refused an event");
                 if too_old {
@@ -29,9 +29,9 @@ impl Portal {
         }
     }
 
-    /// `place` is kept for as long as the event is. An author is given back what they were charged for an event that
+    /// `reservation` is kept for as long as the event is. An author is given back what they were charged for an event that
     /// came to something.
-    async fn handle_event(self: &Arc<Self>, event: Event, place: Place) {
+    async fn handle_event(self: &Arc<Self>, event: Event, reservation: Reservation) {
         let opened = self.relays.at_the_expense_of(&event.pubkey, || self.identity.sealer.open(&event));
         let opened = match opened {
             Ok(opened) => opened,
@@ -47,31 +47,34 @@ impl Portal {
         match opened.message {
             Message::AuthResponse(response) => self.answered(opened.author, response),
             Message::KeyHandshake(handshake) => {
-                if !self.registry.waiting.scanned(&handshake.token).is_empty() {
-                    self.handle_apart(Some(place), async move { portal.scanned(&event, handshake).await })
-                        .await;
+                if !self.registry.urls.scanned(&handshake.token).is_empty() {
+                    self.handle_apart(
+                        Some(reservation),
+                        async move { portal.scanned(&event, handshake).await },
+                    )
+                    .await;
                 }
             }
             Message::SubkeyProof { proof, about: Some(about) } => {
                 let author = opened.author;
                 let shown = async move { portal.shown_subkey(author, proof, about).await };
-                self.handle_apart(Some(place), shown).await;
+                self.handle_apart(Some(reservation), shown).await;
             }
             Message::SubkeyProof { about: None, .. } | Message::AuthChallenge(_) => {}
         }
     }
 
-    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `room` is
+    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `reservation` is
     /// given back when it is done.
     async fn handle_apart(
         &self,
-        room: Option<Place>,
+        reservation: Option<Reservation>,
         work: impl Future<Output = Result<()>> + Send + 'static,
     ) {
         let Ok(place) = Arc::clone(&self.handling).acquire_owned().await else { return };
         self.lifecycle.spawn(async move {
             log_failure(work.await);
-            drop((place, room));
+            drop((place, reservation));
         });
     }
 

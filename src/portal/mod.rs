@@ -11,6 +11,7 @@ mod challenge;
 mod deadlines;
 mod dispatch;
 mod error;
+mod open_urls;
 mod outcome;
 mod patience;
 mod prompts;
@@ -21,7 +22,6 @@ mod requests;
 mod run;
 mod scans;
 mod settle;
-mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

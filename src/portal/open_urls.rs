@@ -14,13 +14,13 @@ use crate::store::Handshake;
 
 /// Handshakes that are open, by their token.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct OpenUrls {
     by_token: DashMap<String, Vec<Arc<OpenHandshake>>>,
     /// The open tokens, by what all their spellings have in common. One each, unless an older version opened more.
     by_spelling: DashMap<Vec<u8>, Vec<String>>,
 }
 
-impl Waiting {
+impl OpenUrls {
     pub(super) fn add(&self, handshake: Arc<OpenHandshake>) {
         let token = handshake.row.token.clone();
         let is_first = {
@@ -106,8 +106,8 @@ mod tests {
     }
 
     /// What is open, and in which order it was opened.
-    fn waiting_on(tokens: &[&str]) -> Waiting {
-        let waiting = Waiting::default();
+    fn waiting_on(tokens: &[&str]) -> OpenUrls {
+        let waiting = OpenUrls::default();
         for (token, id) in tokens.iter().zip(0..) {
             waiting.add(handshake(token, id));
         }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     /// Which token a wallet means that has sent this.
-    fn meant(waiting: &Waiting, sent: &str) -> Option<String> {
+    fn meant(waiting: &OpenUrls, sent: &str) -> Option<String> {
         let found: HashSet<_> =
             waiting.scanned(sent).iter().map(|handshake| handshake.row.token.clone()).collect();
         assert!(found.len() <= 1, "{sent} reaches {found:?}");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_back_is_found_by_no_spelling_and_takes_no_room() {
-        let waiting = Waiting::default();
+        let waiting = OpenUrls::default();
         let open = [handshake("a%2Fb", 1), handshake("a%2Fb", 2)];
         open.iter().for_each(|one| waiting.add(Arc::clone(one)));
         waiting.remove(&open[0].row);
@@ -193,7 +193,7 @@ mod tests {
         fn a_scan_of_our_url_reaches_its_own_stream_whether_the_wallet_decodes_or_not(
             tokens in prop::collection::vec(token(), 1..6),
         ) {
-            let waiting = Waiting::default();
+            let waiting = OpenUrls::default();
             let mut open = Vec::new();
             for (token, id) in tokens.iter().zip(0..) {
                 if !waiting.on(token).is_empty() || !waiting.has_twin_of(token) {

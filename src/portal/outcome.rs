@@ -65,7 +65,7 @@ impl Portal {
         let closed = self.store.close_challenge(challenge.id.as_str(), &draft, Some(&approval)).await?;
         let Some((event, begun)) = closed else { return Ok(None) };
         if let (Some(new), Some(begun)) = (&approval.session, &begun) {
-            book.begun(new, begun);
+            book.announce_begin(new, begun);
         }
         Ok(Some((event, body)))
     }

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use nostr_sdk::{Event, EventId, Kind, PublicKey, RelayUrl};
 
 use super::deadlines::{Deadlines, Due};
-use super::waiting::Waiting;
+use super::open_urls::OpenUrls;
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
 use crate::metrics::Limit;
@@ -175,7 +175,7 @@ impl OpenChallenge {
 /// Everything that is open, by what an incoming event can name.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    pub(super) waiting: Waiting,
+    pub(super) urls: OpenUrls,
     by_stream: DashMap<StreamId, Arc<OpenHandshake>>,
     challenges: DashMap<ChallengeId, Arc<OpenChallenge>>,
     /// Keys from whom an answer is wanted, with the number of challenges that want one.
@@ -207,7 +207,7 @@ impl Registry {
             self.deadlines.add(expires_at, Due::Handshake(row.stream));
         }
         self.by_stream.insert(row.stream, Arc::clone(&handshake));
-        self.waiting.add(handshake);
+        self.urls.add(handshake);
     }
 
     pub(super) fn remove_handshake(&self, stream: StreamId) -> Option<Arc<OpenHandshake>> {
@@ -216,7 +216,7 @@ impl Registry {
         if let Some(expires_at) = row.expires_at {
             self.deadlines.remove(expires_at, Due::Handshake(stream));
         }
-        self.waiting.remove(row);
+        self.urls.remove(row);
         Some(handshake)
     }
 

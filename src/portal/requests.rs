@@ -129,7 +129,7 @@ impl Portal {
         };
         check_static_token(&token)?;
         let _held = self.static_tokens.lock().await;
-        let waiting = &self.registry.waiting;
+        let waiting = &self.registry.urls;
         let open = waiting.on(&token);
         if open.is_empty() && waiting.has_twin_of(&token) {
             let message = "a static_token is open that a URL spells like this one: wallets could mean either";

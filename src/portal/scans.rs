@@ -16,7 +16,7 @@ use crate::store::{HandshakeKind, Scan};
 impl Portal {
     /// A wallet scanned a handshake URL.
     pub(super) async fn scanned(&self, event: &Event, handshake: KeyHandshake) -> Result<()> {
-        let waiting = self.registry.waiting.scanned(&handshake.token);
+        let waiting = self.registry.urls.scanned(&handshake.token);
         let Some(first) = waiting.first().cloned() else { return Ok(()) };
         let stream = first.row.stream;
         if !self.is_recent(event) {

@@ -94,7 +94,7 @@ pub enum AuthStatus {
     },
 }
 
-/// A login token that nobody has verified yet. Whoever has it is logged in, so it does not print.
+/// The token of a wallet that nobody has verified yet. Whoever has it is logged in, so it does not print.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionToken(String);

@@ -30,7 +30,7 @@ impl Link {
     pub(super) async fn ask_metadata(&self, author: &PublicKey) -> Option<Event> {
         let filter = Filter::new().kind(Kind::Metadata).author(*author).limit(1);
         let question = Question::new(self);
-        let mut answers = self.tap.asks.begin(&question.id);
+        let mut answers = self.tap.questions.begin(&question.id);
         let id = SubscriptionId::new(question.id.as_str());
         if !self.tell(ClientMessage::req(id, vec![filter])) {
             return None;
@@ -89,7 +89,7 @@ impl<'a> Question<'a> {
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        self.link.tap.asks.end(&self.id);
+        self.link.tap.questions.end(&self.id);
         self.link.tell(ClientMessage::close(SubscriptionId::new(self.id.as_str())));
     }
 }

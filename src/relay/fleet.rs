@@ -215,7 +215,7 @@ impl Fleet {
         let health = Health::new(shared.clock.now());
         let whose = Whose { url: spec.url.clone(), origin, public_only };
         let inbound = Arc::clone(&shared.inbound);
-        let (tap, sessions) = Tap::new(whose, inbound, health, shared.options.queue_per_relay);
+        let (tap, connections) = Tap::new(whose, inbound, health, shared.options.queue_per_relay);
         self.taps.insert(spec.url.clone().into(), Arc::clone(&tap));
 
         // No jitter of nostr-sdk's: the transport waits by itself.
@@ -231,7 +231,7 @@ impl Fleet {
             let work = inbound::work(Arc::clone(&shared.inbound), Arc::clone(&tap), inbox.clone());
             shared.tasks.spawn(link.stop.clone(), work);
         }
-        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(sessions, inbox));
+        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(connections, inbox));
         self.links.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&link));
         link.connect();
         Ok(())

@@ -9,20 +9,20 @@ use super::health::{Health, Origin};
 use super::inbound::Inbound;
 use super::options::RelayOptions;
 use super::refusal;
-use super::tap::{Control, Session, Tap, Whose};
+use super::tap::{Connection, Control, Tap, Whose};
 use crate::clock::Timestamp;
 
 /// The id that our own login went out under.
 const LOGIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-struct Connection {
+struct FuzzedConnection {
     tap: Arc<Tap>,
     controls: mpsc::Sender<Control>,
-    session: Session,
+    connection: Connection,
     inbound: Arc<Inbound>,
 }
 
-impl Connection {
+impl FuzzedConnection {
     /// One of the service of the recorded logins, that wants whatever it is sent.
     fn open() -> Option<Self> {
         let secret = "9df6b026a8c6c26e3c3acd2370a16e93fffdc0015ff5bd879218788025db0280";
@@ -33,10 +33,10 @@ impl Connection {
         let inbound = Arc::new(Inbound::new(&options, Arc::new(|_: &Event| true), 1));
         let url = "wss://relay.example".parse().ok()?;
         let whose = Whose { url, origin: Origin::Operator, public_only: false };
-        let (tap, mut sessions) = Tap::new(whose, Arc::clone(&inbound), health, 1);
+        let (tap, mut connections) = Tap::new(whose, Arc::clone(&inbound), health, 1);
         let controls = tap.connected();
-        let session = sessions.try_recv().ok()?;
-        Some(Self { tap, controls, session, inbound })
+        let connection = connections.try_recv().ok()?;
+        Some(Self { tap, controls, connection, inbound })
     }
 
     fn take(&mut self, frame: &str) {
@@ -48,7 +48,7 @@ impl Connection {
             assert!(event.verify_signature(), "a forgery passed");
         }
         if let Ok(Control::Closed(text) | Control::Notice(text) | Control::Verdict { reason: text, .. }) =
-            self.session.controls.try_recv()
+            self.connection.controls.try_recv()
         {
             let _ = refusal::classify(&text);
             assert!(!text.contains(char::is_control), "it writes lines of its own");
@@ -59,7 +59,7 @@ impl Connection {
 /// Takes a text frame as one of a relay's, and asserts what must hold of whatever comes of it.
 pub fn relay_frame(text: &str) {
     thread_local! {
-        static CONNECTION: std::cell::RefCell<Option<Connection>> = Connection::open().into();
+        static CONNECTION: std::cell::RefCell<Option<FuzzedConnection>> = FuzzedConnection::open().into();
     }
     CONNECTION.with_borrow_mut(|connection| {
         if let Some(connection) = connection {

@@ -13,9 +13,9 @@ use super::inbox::Inbox;
 use super::options::RelayOptions;
 use super::raw;
 use super::seen::Seen;
+use super::senders::Senders;
 use super::shares::Shares;
-use super::signal::{Gate, Interest, Place, Signal};
-use super::strangers::Strangers;
+use super::signal::{Gate, Interest, Reservation, Signal};
 use super::tap::Tap;
 
 /// A worker looks at so many frames before it lets other tasks run.
@@ -28,7 +28,7 @@ pub(super) struct Inbound {
     our_keys: HashSet<String>,
     gate: Arc<dyn Gate>,
     seen: Mutex<Seen>,
-    pub(super) strangers: Strangers,
+    pub(super) senders: Senders,
     pub(super) shares: Arc<Shares>,
 }
 
@@ -68,7 +68,7 @@ impl Inbound {
             our_keys: options.our_keys.iter().map(|key| key.to_hex()).collect(),
             gate,
             seen: Mutex::new(Seen::new(options.remembered)),
-            strangers: Strangers::new(cores, Instant::now()),
+            senders: Senders::new(cores, Instant::now()),
             shares: Arc::new(Shares::new(cores, options.max_preferred)),
         }
     }
@@ -89,7 +89,7 @@ impl Inbound {
         if claim.id.is_some_and(|id| self.seen().contains(&id)) {
             return Look::Duplicate;
         }
-        Look::Perhaps { author, waited_for, level: self.strangers.level(&author, waited_for, Instant::now()) }
+        Look::Perhaps { author, waited_for, level: self.senders.level(&author, waited_for, Instant::now()) }
     }
 
     /// The event in a frame of our subscription, if it is genuine, wanted and new.
@@ -135,14 +135,14 @@ impl fmt::Debug for Inbound {
 
 /// One worker: frames from the relay's queue, genuine events to the inbox. Ends with the inbox.
 pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
-    let strangers = &inbound.strangers;
+    let senders = &inbound.senders;
     for n in (0..BATCH).cycle() {
         if n == 0 {
             tap.rest().await;
             tokio::task::yield_now().await;
         }
         let stalled = || tap.health.tally.stalled.up();
-        let (frame, level) = tap.events.next(strangers, &inbox, stalled).await;
+        let (frame, level) = tap.events.next(senders, &inbox, stalled).await;
         let (judged, cost) = cpu::measured(|| inbound.judge(&frame.text));
         let event = match judged {
             Ok(event) => event,
@@ -152,10 +152,10 @@ pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
                 continue;
             }
         };
-        strangers.verified(&event.pubkey, frame.text.len(), level, cost, Instant::now());
-        let place = Place::new(strangers.place(frame.text.len(), level));
+        senders.verified(&event.pubkey, frame.text.len(), level, cost, Instant::now());
+        let reservation = Reservation::new(senders.reserve(frame.text.len(), level));
         drop(frame);
-        let signal = Signal::Event { event: Box::new(event), relay: tap.url.clone(), place };
+        let signal = Signal::Event { event: Box::new(event), relay: tap.url.clone(), reservation };
         let taken = if level == Level::WAITED_FOR {
             inbox.send_urgent(signal).await
         } else {
@@ -280,7 +280,7 @@ pub(super) mod tests {
             bring(&tap, &forged);
             tokio::task::yield_now().await;
         }
-        assert_eq!(tap.inbound().strangers.level(&bench.wallet.public_key(), false, Instant::now()), fresh());
+        assert_eq!(tap.inbound().senders.level(&bench.wallet.public_key(), false, Instant::now()), fresh());
     }
 
     #[tokio::test]
@@ -293,7 +293,7 @@ pub(super) mod tests {
             assert!(signals.recv().await.is_some());
         }
         let now = Instant::now();
-        assert_eq!(tap.inbound().strangers.level(&bench.wallet.public_key(), false, now), Level::MANY);
+        assert_eq!(tap.inbound().senders.level(&bench.wallet.public_key(), false, now), Level::MANY);
         assert_eq!(tap.rest_until(), None);
     }
 
@@ -333,7 +333,7 @@ pub(super) mod tests {
             let to_us = Tag::public_key(us.public_key());
             EventBuilder::new(KIND, "yes").tag(to_us).sign_with_keys(&asked).unwrap()
         });
-        strangers.inbound.strangers.spent(Duration::from_secs(60), Instant::now());
+        strangers.inbound.senders.spent(Duration::from_secs(60), Instant::now());
         let (tap, mut signals) = tapped(strangers.inbound, Origin::Operator);
         bring(&tap, &crowd);
         bring(&tap, &answer);

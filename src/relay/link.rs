@@ -19,7 +19,7 @@ use super::options::{RelayOptions, RelaySpec};
 use super::outbox::{Open, Outbox};
 use super::pause::Pauses;
 use super::readiness::Readiness;
-use super::tap::{SUBSCRIPTION, Session, Tap};
+use super::tap::{Connection, SUBSCRIPTION, Tap};
 use super::tasks::Tasks;
 use crate::clock::{SharedClock, Timestamp};
 use crate::shown;
@@ -80,20 +80,24 @@ impl Link {
     }
 
     /// Look after the relay, connection by connection.
-    pub(super) async fn run(self: Arc<Self>, mut sessions: mpsc::UnboundedReceiver<Session>, inbox: Inbox) {
+    pub(super) async fn run(
+        self: Arc<Self>,
+        mut connections: mpsc::UnboundedReceiver<Connection>,
+        inbox: Inbox,
+    ) {
         let mut pauses = Pauses::default();
-        while let Some(session) = sessions.recv().await {
+        while let Some(connection) = connections.recv().await {
             tracing::info!(relay = %shown::relay(&self.spec.url), "connected");
             self.enter(RelayState::Subscribing);
             let hostile = tokio::select! {
-                () = self.listen(session, &inbox) => false,
+                () = self.listen(connection, &inbox) => false,
                 () = self.speak() => false,
                 () = self.turns_hostile() => true,
             };
             tracing::info!(relay = %shown::relay(&self.spec.url), "disconnected");
             self.close_lane();
             self.verdicts.clear();
-            self.tap.asks.end_all();
+            self.tap.questions.end_all();
             self.tap.health.failed(LinkError::Lost);
             if hostile {
                 self.pause(pauses.next(self.shared.options.pause, Instant::now())).await;

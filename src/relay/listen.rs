@@ -12,7 +12,7 @@ use super::readiness::Ready;
 use super::refusal::{self, Refusal};
 use super::signal::Signal;
 use super::subscription::{Step, Subscription};
-use super::tap::{Control, Session};
+use super::tap::{Connection, Control};
 use crate::quoted::one_line;
 use crate::shown;
 
@@ -21,7 +21,7 @@ const MAX_REASON: usize = 200;
 
 impl Link {
     /// Look after one connection; returns when it has ended.
-    pub(super) async fn listen(&self, mut session: Session, inbox: &Inbox) {
+    pub(super) async fn listen(&self, mut connection: Connection, inbox: &Inbox) {
         let options = &self.shared.options;
         let doubted = self.tap.is_doubted();
         let (mut subscription, first) =
@@ -36,7 +36,7 @@ impl Link {
         loop {
             let due = subscription.next().filter(|_| self.spec.read);
             let step = tokio::select! {
-                control = session.controls.recv() => match control {
+                control = connection.controls.recv() => match control {
                     None => return,
                     Some(control) => {
                         let step = self.hear(control, &mut subscription, inbox).await;

@@ -12,7 +12,7 @@
 //! which knows what to send next → `link`.
 //!
 //! What a relay sends for nothing costs it: a `budget` of time for each, of which `shares` says how large it
-//! is, and a pause for one that forges. What `strangers` send that is genuine costs them: `authors` knows how
+//! is, and a pause for one that forges. What `senders` whom nobody waits for send, though genuine, costs them: `authors` knows how
 //! much each has sent for nothing, and the `ration` is what they may take together. Bytes that wait take
 //! `room`.
 //!
@@ -22,7 +22,6 @@
 //! Apart from all that, [`check`] tries whether a relay is fit for logins.
 
 mod ask;
-mod asks;
 mod authors;
 mod backoff;
 mod budget;
@@ -46,6 +45,7 @@ mod pace;
 mod pause;
 mod plain;
 mod preferred;
+mod questions;
 mod queue;
 mod ration;
 mod raw;
@@ -55,9 +55,9 @@ mod relays;
 mod replaceable;
 mod room;
 mod seen;
+mod senders;
 mod shares;
 mod signal;
-mod strangers;
 mod subscription;
 mod tap;
 mod tasks;
@@ -76,4 +76,4 @@ pub use own::NoAnswer;
 pub use plain::is_plain;
 pub use relays::Relays;
 pub use replaceable::supersedes;
-pub use signal::{Gate, Interest, Place, Signal};
+pub use signal::{Gate, Interest, Reservation, Signal};

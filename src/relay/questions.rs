@@ -10,11 +10,11 @@ const MAX_ANSWERS: usize = 4;
 
 /// The questions that wait for an answer, by subscription id.
 #[derive(Debug, Default)]
-pub(super) struct Asks {
+pub(super) struct Questions {
     open: DashMap<String, mpsc::Sender<Held>>,
 }
 
-impl Asks {
+impl Questions {
     /// Wait for answers under this subscription id. The receiver yields `EVENT` frames, unverified, and ends
     /// with the question.
     pub(super) fn begin(&self, subscription: &str) -> mpsc::Receiver<Held> {

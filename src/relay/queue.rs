@@ -10,7 +10,7 @@ use super::authors::Level;
 use super::inbox::Inbox;
 use super::link::sleep_until;
 use super::room::{Held, Room};
-use super::strangers::Strangers;
+use super::senders::Senders;
 use super::waiting::Waiting;
 
 /// A frame that waits.
@@ -75,17 +75,12 @@ impl Queue {
 
     /// The frame to look at next, as soon as there is one that may be. `stalled` is called if it has to wait
     /// because what was verified before is not handled yet.
-    pub(super) async fn next(
-        &self,
-        strangers: &Strangers,
-        inbox: &Inbox,
-        stalled: impl Fn(),
-    ) -> (Frame, Level) {
+    pub(super) async fn next(&self, senders: &Senders, inbox: &Inbox, stalled: impl Fn()) -> (Frame, Level) {
         loop {
-            let (arrived, handled) = (self.arrived.notified(), strangers.handled.notified());
+            let (arrived, handled) = (self.arrived.notified(), senders.handled.notified());
             let now = Instant::now();
-            let open = strangers.open(inbox.is_full(), now);
-            let level_of = |frame: &Frame| strangers.level(&frame.author, frame.waited_for, now);
+            let open = senders.open(inbox.is_full(), now);
+            let level_of = |frame: &Frame| senders.level(&frame.author, frame.waited_for, now);
             let next = open.up_to.and_then(|level| self.waiting().pop(level, level_of));
             if let Some(next) = next {
                 return next;

@@ -103,13 +103,13 @@ impl Relays {
 
     /// An event of this author came to something: it is not held against them.
     pub fn was_of_use(&self, author: &PublicKey) {
-        self.fleet.shared.inbound.strangers.give_back(author);
+        self.fleet.shared.inbound.senders.give_back(author);
     }
 
     /// Does what an event of this author takes, at the expense of what strangers may take.
     pub fn at_the_expense_of<T>(&self, author: &PublicKey, work: impl FnOnce() -> T) -> T {
         let (result, cost) = cpu::measured(work);
-        self.fleet.shared.inbound.strangers.spent_on(author, cost, Instant::now());
+        self.fleet.shared.inbound.senders.spent_on(author, cost, Instant::now());
         result
     }
 

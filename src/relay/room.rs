@@ -17,20 +17,20 @@ pub(super) struct Room {
     freed: Arc<Notify>,
 }
 
-/// A place taken in a [`Room`]; given back when it is dropped.
+/// Bytes reserved in a [`Room`]; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Reserved {
     room: Arc<Room>,
     bytes: usize,
 }
 
-/// A frame that waits, and its place.
+/// A frame that waits, and its room.
 ///
 /// A copy: the frame as it was read is a slice of a buffer that is kept whole for as long as the slice is.
 #[derive(Debug)]
 pub(super) struct Held {
     text: Box<str>,
-    _place: Place,
+    _reserved: Reserved,
 }
 
 impl Room {
@@ -44,15 +44,15 @@ impl Room {
         let bytes = text.len() + OVERHEAD;
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        let place = Place { room: Arc::clone(self), bytes };
-        Some(Held { text: text.into(), _place: place })
+        let reserved = Reserved { room: Arc::clone(self), bytes };
+        Some(Held { text: text.into(), _reserved: reserved })
     }
 
-    /// Takes a place for an event of this many bytes, whatever is held: somebody has looked before.
-    pub(super) fn take(self: &Arc<Self>, bytes: usize) -> Place {
+    /// Reserves room for an event of this many bytes, whatever is held: somebody has looked before.
+    pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
         let bytes = bytes + OVERHEAD;
         self.used.fetch_add(bytes, Ordering::Relaxed);
-        Place { room: Arc::clone(self), bytes }
+        Reserved { room: Arc::clone(self), bytes }
     }
 
     /// How many bytes are held.
@@ -61,7 +61,7 @@ impl Room {
     }
 }
 
-impl Drop for Place {
+impl Drop for Reserved {
     fn drop(&mut self) {
         self.room.used.fetch_sub(self.bytes, Ordering::Relaxed);
         self.room.freed.notify_waiters();

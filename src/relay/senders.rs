@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::authors::{Authors, Level};
 use super::ration::Ration;
-use super::room::{Place, Room};
+use super::room::{Reserved, Room};
 
 /// Verified events that wait to be handled, or are being handled, in bytes: as many of those who are waited
 /// for, and of all others.
@@ -20,7 +20,7 @@ const ON_THE_WAY: usize = 8 << 20;
 const CHARGED_BYTES: usize = 16 << 10;
 
 /// One for all relays.
-pub(super) struct Strangers {
+pub(super) struct Senders {
     accounts: Mutex<Accounts>,
     waited_for: Arc<Room>,
     others: Arc<Room>,
@@ -44,7 +44,7 @@ struct Accounts {
     ration: Ration,
 }
 
-impl Strangers {
+impl Senders {
     pub(super) fn new(cores: usize, now: Instant) -> Self {
         let accounts = Accounts { authors: Authors::new(now), ration: Ration::new(cores) };
         let handled = Arc::<Notify>::default();
@@ -103,9 +103,9 @@ impl Strangers {
         }
     }
 
-    /// A place for an event that is on its way.
-    pub(super) fn place(&self, bytes: usize, level: Level) -> Place {
-        self.room(level).take(bytes)
+    /// Room for an event that is on its way.
+    pub(super) fn reserve(&self, bytes: usize, level: Level) -> Reserved {
+        self.room(level).reserve(bytes)
     }
 
     fn room(&self, level: Level) -> &Arc<Room> {

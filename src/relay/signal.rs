@@ -16,8 +16,8 @@ pub enum Signal {
         event: Box<Event>,
         /// The relay that was first to bring it.
         relay: RelayUrl,
-        /// Its place among the events that are on their way. To be kept for as long as the event is.
-        place: Place,
+        /// Its room among the events that are on their way. To be kept for as long as the event is.
+        reservation: Reservation,
     },
     /// A relay will not take an open publication, now or later. Refusals for a time (`rate-limited:`,
     /// `auth-required:`, `error:`) are not told: it is sent again.
@@ -33,24 +33,26 @@ pub enum Signal {
     },
 }
 
-/// A place taken among the events that are on their way: there is only so much room, in bytes.
+/// Room reserved among the events that are on their way: there is only so much room, in bytes.
 #[derive(Debug, Clone)]
-pub struct Place(#[expect(dead_code, reason = "what counts is when it is dropped")] Arc<room::Place>);
+pub struct Reservation(
+    #[expect(dead_code, reason = "what counts is when it is dropped")] Arc<room::Reserved>,
+);
 
-impl Place {
-    pub(super) fn new(place: room::Place) -> Self {
-        Self(Arc::new(place))
+impl Reservation {
+    pub(super) fn new(reserved: room::Reserved) -> Self {
+        Self(Arc::new(reserved))
     }
 }
 
 /// It says nothing about the event.
-impl PartialEq for Place {
+impl PartialEq for Reservation {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Place {}
+impl Eq for Reservation {}
 
 /// Whether somebody here is interested in what an author may have to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,12 +13,12 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::asks::Asks;
 use super::budget::{Budget, Waste};
 use super::frame::{self, Frame};
 use super::health::{Health, Origin};
 use super::inbound::{Inbound, Look};
 use super::listen::shortened;
+use super::questions::Questions;
 use super::queue::Queue;
 use super::raw::MAX_EVENT;
 
@@ -40,7 +40,7 @@ pub(super) struct Tap {
     pub(super) public_only: bool,
     pub(super) health: Health,
     /// Questions of ours that wait for an answer, besides the subscription.
-    pub(super) asks: Asks,
+    pub(super) questions: Questions,
     /// Frames were dropped; what they said must be had otherwise.
     pub(super) lost: Notify,
     /// A frame went out.
@@ -57,7 +57,7 @@ pub(super) struct Tap {
     doubted: AtomicBool,
     /// … and the next event of it would.
     awaits_event: AtomicBool,
-    sessions: mpsc::UnboundedSender<Session>,
+    connections: mpsc::UnboundedSender<Connection>,
 }
 
 /// Whose relay it is, and where.
@@ -71,7 +71,7 @@ pub(super) struct Whose {
 
 /// One connection, as the task that looks after the relay sees it: it ends when `controls` does.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct Connection {
     pub(super) controls: mpsc::Receiver<Control>,
 }
 
@@ -100,15 +100,15 @@ impl Tap {
         inbound: Arc<Inbound>,
         health: Health,
         queue: usize,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Session>) {
-        let (sessions, outlet) = mpsc::unbounded_channel();
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Connection>) {
+        let (connections, outlet) = mpsc::unbounded_channel();
         let Whose { url, origin, public_only } = whose;
         let tap = Self {
             url,
             origin,
             public_only,
             health,
-            asks: Asks::default(),
+            questions: Questions::default(),
             lost: Notify::new(),
             drained: Notify::new(),
             hostile: Notify::new(),
@@ -118,7 +118,7 @@ impl Tap {
             attempts: AtomicU32::new(0),
             doubted: AtomicBool::new(false),
             awaits_event: AtomicBool::new(false),
-            sessions,
+            connections,
         };
         (Arc::new(tap), outlet)
     }
@@ -151,7 +151,7 @@ impl Tap {
         let (sender, controls) = mpsc::channel(queue);
         self.health.tally.connected.up();
         // Nobody looks after the relay any more: it is being removed, and the connection ends with it.
-        let _ = self.sessions.send(Session { controls });
+        let _ = self.connections.send(Connection { controls });
         sender
     }
 
@@ -164,7 +164,7 @@ impl Tap {
     pub(super) fn spend(&self, cost: Duration) {
         let now = Instant::now();
         self.budget.spend(cost, now);
-        self.inbound.strangers.spent(cost, now);
+        self.inbound.senders.spent(cost, now);
     }
 
     /// The relay sent what can only be its own doing.
@@ -204,7 +204,7 @@ impl Tap {
             }
             Frame::Event { subscription } => match self.events.hold(&text, self.max_queued()) {
                 Some(held) => {
-                    if !self.asks.event(&subscription, held) {
+                    if !self.questions.event(&subscription, held) {
                         self.garbage();
                     }
                 }
@@ -219,7 +219,7 @@ impl Tap {
                 self.control(controls, Control::Closed(shortened(&reason)));
             }
             Frame::Eose { subscription } | Frame::Closed { subscription: Some(subscription), .. } => {
-                self.asks.end(&subscription);
+                self.questions.end(&subscription);
             }
             Frame::Auth { challenge } => {
                 // A relay that asks all the time would have us sign all the time.

@@ -6,13 +6,12 @@ use rand::{Rng, thread_rng};
 
 use super::audit::{Budget, refusal};
 use super::{Reason, Result, SessionError};
-use crate::access_token::Claims;
+use crate::access_token::{AccessToken, Claims};
 use crate::actor::Actor;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{SessionRules, SignUp};
 use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
 use crate::metrics::{Limit, Metrics};
-use crate::protocol::SessionToken;
 use crate::store::{
     Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, Live, NewSession, Session, StoreError,
     StreamId, User, UserId,
@@ -81,7 +80,7 @@ impl Book {
             user: user.id,
             credential: wallet.credential,
             created_at: now,
-            expires_at: self.ends_at(now, wallet),
+            expires_at: self.expiry_of(now, wallet),
             ended: None,
         };
         let logged_in = self.logged_in(&user, &session, wallet, now)?;
@@ -94,7 +93,7 @@ impl Book {
                 expires_at: session.expires_at,
             },
         )?;
-        let superseded = self.ends("superseded", user.id, now)?;
+        let superseded = self.end_event("superseded", user.id, now)?;
         let audit = AuditDraft { session: Some(session.id), ..actor.about(AuditKind::Login, &user, now) };
         let max_sessions = self.rules.max_per_user;
         let new = NewSession { user, known_as, session, begins, max_sessions, superseded, audit };
@@ -111,7 +110,7 @@ impl Book {
     }
 
     /// The store has kept a login: from now on it is known here, and told.
-    pub fn begun(&self, new: &NewSession, begun: &Begun) {
+    pub fn announce_begin(&self, new: &NewSession, begun: &Begun) {
         let NewSession { user, session, .. } = new;
         self.users.forget(&user.id);
         self.metrics.sessions.logged_in(&user.provider);
@@ -126,7 +125,7 @@ impl Book {
         for _ in &begun.superseded {
             self.metrics.limits.reached(Limit::SessionsPerUser);
         }
-        self.ended(user.id, "superseded", &begun.superseded);
+        self.announce_end(user.id, "superseded", &begun.superseded);
         tracing::info!(session_id = %session.id, user_id = %user.id, provider = user.provider, "session created");
     }
 
@@ -170,7 +169,7 @@ impl Book {
         };
         let (token, expires_in) = self.mint.session_token(subject, now, until)?;
         Ok(LoggedIn {
-            access_token: SessionToken::new(token),
+            access_token: AccessToken::new(token),
             token_type: "Bearer".into(),
             expires_in,
             session: OpenSession::from(session),
@@ -179,18 +178,23 @@ impl Book {
     }
 
     /// When a session that began then ends by itself, carried on with this wallet's credential.
-    pub(super) fn ends_at(&self, began: Timestamp, wallet: &WalletIdentity) -> Timestamp {
+    pub(super) fn expiry_of(&self, began: Timestamp, wallet: &WalletIdentity) -> Timestamp {
         wallet.expires_at.min(began.plus(self.rules.max_lifetime))
     }
 
     /// Why sessions end, and the event that tells of it.
-    pub(super) fn ends(&self, reason: &str, user: UserId, now: Timestamp) -> Result<(String, EventDraft)> {
+    pub(super) fn end_event(
+        &self,
+        reason: &str,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(String, EventDraft)> {
         let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
         Ok((reason.to_owned(), self.events.draft(now, &body)?))
     }
 
     /// The store has ended sessions: from now on that is known here, and told.
-    pub(super) fn ended(&self, user: UserId, reason: &str, ended: &[Ended]) {
+    pub(super) fn announce_end(&self, user: UserId, reason: &str, ended: &[Ended]) {
         for Ended { session, event } in ended {
             self.sessions.forget(session);
             self.metrics.sessions.revoked(reason);

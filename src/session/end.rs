@@ -77,8 +77,9 @@ impl Sessions {
             let book = &sessions.book;
             let now = book.clock.now();
             let audit = actor.about(AuditKind::SessionsRevoked, &user, now);
-            let ended = book.accounts.end_sessions(which, &book.ends(reason, user.id, now)?, &audit).await?;
-            book.ended(user.id, reason, &ended);
+            let ended =
+                book.accounts.end_sessions(which, &book.end_event(reason, user.id, now)?, &audit).await?;
+            book.announce_end(user.id, reason, &ended);
             Ok(ended.len())
         })
         .await

@@ -39,7 +39,7 @@ impl Sessions {
             until_undisturbed(async || {
                 let prepared = sessions.book.prepare(&wallet, &actor).await?;
                 let begun = sessions.book.accounts.begin_session(&prepared.new).await?;
-                sessions.book.begun(&prepared.new, &begun);
+                sessions.book.announce_begin(&prepared.new, &begun);
                 Ok(prepared.logged_in)
             })
             .await

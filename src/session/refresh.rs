@@ -50,7 +50,7 @@ impl Sessions {
         if session.credential != wallet.credential {
             // The wallet has given a new one: the session goes on for as long as either holds.
             session.credential = wallet.credential;
-            session.expires_at = session.expires_at.max(self.book.ends_at(session.created_at, &wallet));
+            session.expires_at = session.expires_at.max(self.book.expiry_of(session.created_at, &wallet));
             let (sessions, carried_on) = (Arc::clone(self), session.clone());
             let goes_on = self
                 .to_the_end(async move {

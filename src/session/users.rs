@@ -123,13 +123,13 @@ impl Sessions {
         let (book, now) = (&self.book, self.book.clock.now());
         after.revision = before.revision + 1;
         let disabled = after.disabled && !before.disabled;
-        let ends = disabled.then(|| book.ends("user_disabled", after.id, now)).transpose()?;
+        let ends = disabled.then(|| book.end_event("user_disabled", after.id, now)).transpose()?;
         let mut audit = actor.about(AuditKind::UserChanged, &after, now);
         audit.detail = Some(difference(before, &after));
         let put = book.accounts.change_user(&after, ends.as_ref(), &audit).await;
         book.forget_user(after.id);
         let Some(ended) = put? else { return Ok(None) };
-        book.ended(after.id, "user_disabled", &ended);
+        book.announce_end(after.id, "user_disabled", &ended);
         tracing::info!(user_id = %after.id, disabled = after.disabled, "user changed");
         Ok(Some(after))
     }
@@ -149,11 +149,11 @@ impl Sessions {
             }
             let (book, now) = (&sessions.book, sessions.book.clock.now());
             let audit = actor.about(AuditKind::UserDeleted, &user, now);
-            let ends = book.ends("user_deleted", id, now)?;
+            let ends = book.end_event("user_deleted", id, now)?;
             let deleted = book.accounts.delete_user(id, revision, &ends, &audit).await;
             book.forget_user(id);
             let ended = deleted?.ok_or(SessionError::Changed)?;
-            book.ended(id, "user_deleted", &ended);
+            book.announce_end(id, "user_deleted", &ended);
             tracing::info!(user_id = %id, "user deleted");
             Ok(ended.len())
         })

@@ -63,7 +63,7 @@ pub enum InformationError {
     Malformed,
 }
 
-/// Asks the relay at the same address over HTTP.
+/// Questions the relay at the same address over HTTP.
 pub(super) async fn fetch(
     relay: &RelayUrl,
     patience: Duration,

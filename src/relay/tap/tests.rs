@@ -14,16 +14,17 @@ impl Tap {
 struct Bench {
     tap: Arc<Tap>,
     controls: mpsc::Sender<Control>,
-    session: Session,
+    connection: Connection,
 }
 
 fn bench(origin: Origin, queue: usize) -> Bench {
     let whose = Whose { url: "wss://relay.example".parse().unwrap(), origin, public_only: false };
     let (inbound, _) = inbound(|_: &Event| true);
-    let (tap, mut sessions) = Tap::new(whose, Arc::new(inbound), Health::new(Timestamp::from_secs(1)), queue);
+    let (tap, mut connections) =
+        Tap::new(whose, Arc::new(inbound), Health::new(Timestamp::from_secs(1)), queue);
     let controls = tap.connected();
-    let session = sessions.try_recv().unwrap();
-    Bench { tap, controls, session }
+    let connection = connections.try_recv().unwrap();
+    Bench { tap, controls, connection }
 }
 
 /// A frame of our subscription with an event of this kind that says so much.
@@ -95,12 +96,12 @@ async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_a
         (&huge, "error: xxx"),
     ] {
         assert!(!bench.passes(frame));
-        let Ok(Control::Closed(told)) = bench.session.controls.try_recv() else { panic!("{frame}") };
+        let Ok(Control::Closed(told)) = bench.connection.controls.try_recv() else { panic!("{frame}") };
         assert!(told.starts_with(reason) && told.len() <= 200, "{told}");
     }
     for frame in [r#"["CLOSED","ask-7"]"#, r#"["CLOSED","Portico","x"]"#, r#"["CLOSED","",null]"#] {
         assert!(!bench.passes(frame));
-        assert!(bench.session.controls.try_recv().is_err(), "{frame}");
+        assert!(bench.connection.controls.try_recv().is_err(), "{frame}");
     }
 }
 
@@ -108,9 +109,9 @@ async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_a
 async fn an_accepted_login_is_told_and_a_refused_one_is_not() {
     let mut bench = bench(Origin::Operator, 8);
     bench.passes(&format!(r#"["OK","{LOGIN}",false,"restricted: no"]"#));
-    assert!(bench.session.controls.try_recv().is_err());
+    assert!(bench.connection.controls.try_recv().is_err());
     bench.passes(&format!(r#"["OK","{LOGIN}",true,""]"#));
-    assert!(matches!(bench.session.controls.try_recv(), Ok(Control::Authenticated)));
+    assert!(matches!(bench.connection.controls.try_recv(), Ok(Control::Authenticated)));
 }
 
 #[tokio::test]
@@ -136,7 +137,7 @@ async fn a_strangers_relay_cannot_make_us_hold_more_bytes_than_its_part_whatever
         }
         assert!(bench.tap.events.len() * frame.len() <= bench.tap.max_queued(), "{length}");
         assert!(bench.tap.events.len() > 0, "{length}");
-        assert!(bench.session.controls.len() <= 64, "{length}");
+        assert!(bench.connection.controls.len() <= 64, "{length}");
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::breaker::{Asker, Breaker, Closed, Place};
+use super::breaker::{Asker, Breaker, Closed, Permit};
 use crate::clock::SharedClock;
 use crate::config::{ParaApiKeys, ParaSessionRules};
 use crate::outbound::Outbound;
@@ -177,7 +177,7 @@ impl Api {
         let place = self.breaker.pass(asker, self.clock.now(), self.timeout).await;
         let place = place.map_err(|closed| self.unavailable(&said_of(closed)))?;
         let request = request.build().map_err(|error| self.unavailable(&error.without_url().to_string()))?;
-        let failed = |place: Place<'_>, why: &str| {
+        let failed = |place: Permit<'_>, why: &str| {
             place.failed(self.clock.now());
             self.unavailable(why)
         };

@@ -70,9 +70,9 @@ struct Failing {
     rests_until: Option<Timestamp>,
 }
 
-/// A place for a question. What came of it is said with [`Place::answered`] or [`Place::failed`].
+/// Leave to ask a question. What came of it is said with [`Permit::answered`] or [`Permit::failed`].
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Permit<'a> {
     breaker: &'a Breaker,
     name: Name,
     _permit: SemaphorePermit<'a>,
@@ -92,7 +92,7 @@ impl Breaker {
         asker: Asker,
         now: Timestamp,
         patience: Duration,
-    ) -> Result<Place<'_>, Closed> {
+    ) -> Result<Permit<'_>, Closed> {
         self.state().rest(asker.name, now)?;
         let places = if asker.is_known { &self.known } else { &self.others };
         let permit = match tokio::time::timeout(patience, places.acquire()).await {
@@ -106,7 +106,7 @@ impl Breaker {
             return Err(Closed::Tried);
         }
         state.try_again(asker.name, now);
-        Ok(Place { breaker: self, name: asker.name, _permit: permit })
+        Ok(Permit { breaker: self, name: asker.name, _permit: permit })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,7 +114,7 @@ impl Breaker {
     }
 }
 
-impl Place<'_> {
+impl Permit<'_> {
     /// The provider has answered as it should, whatever it said.
     pub(super) fn answered(self) {
         let mut state = self.breaker.state();
@@ -184,7 +184,7 @@ mod tests {
         Asker { is_known: true, ..stranger(number) }
     }
 
-    async fn pass(breaker: &Breaker, asker: Asker, at: u64) -> Result<Place<'_>, Closed> {
+    async fn pass(breaker: &Breaker, asker: Asker, at: u64) -> Result<Permit<'_>, Closed> {
         breaker.pass(asker, AT(at), PATIENCE).await
     }
 
