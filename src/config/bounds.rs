@@ -201,10 +201,10 @@ domain = "a.example"
     }
 
     #[test]
-    fn every_number_of_the_readme_is_in_the_table() {
-        let readme = include_str!("../../README.md");
+    fn every_documented_number_is_in_the_table() {
+        let page = include_str!("../../docs/configuration.md");
         let (documented, _) =
-            readme.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).unwrap();
+            page.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).unwrap();
         let documented: toml::Table = toml::from_str(documented).unwrap();
         let keys = keys();
         let mut found = 0;

@@ -33,11 +33,11 @@ fn every_bound_is_documented_with_its_default_and_no_other() {
     assert_eq!(documented, known);
 
     // A section that is off without its keys is commented out.
-    let readme = include_str!("../../../README.md").replace("\n# ", "\n");
+    let configuration = include_str!("../../../docs/configuration.md").replace("\n# ", "\n");
     for row in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let (section, key) = cells[1].rsplit_once('.').unwrap();
-        let toml = readme.split_once(&format!("\n[{section}]")).unwrap().1;
+        let toml = configuration.split_once(&format!("\n[{section}]")).unwrap().1;
         let line = toml.lines().find(|line| line.starts_with(&format!("{key} = "))).expect(key);
         let default = line.split_once(" = ").unwrap().1.split_whitespace().next().unwrap();
         assert_eq!(default, cells[2], "{}", cells[1]);
