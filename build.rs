@@ -1,21 +1,34 @@
 //! Tells the program which commit it was built from.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
     let commit = std::env::var("PORTICO_GIT_COMMIT").ok().or_else(head).unwrap_or_else(|| "unknown".into());
     println!("cargo:rustc-env=PORTICO_GIT_COMMIT={commit}");
     println!("cargo:rerun-if-env-changed=PORTICO_GIT_COMMIT");
+}
+
+/// The commit that is checked out. In a work tree of its own, `.git` is a file: git knows where the rest is.
+fn head() -> Option<String> {
+    // Unpacked inside of another repository, this one has no commit.
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")?;
+    if Path::new(&top).canonicalize().ok()? != Path::new(&here).canonicalize().ok()? {
+        return None;
+    }
     // HEAD changes with the branch, its log with every commit.
-    for path in [".git/HEAD", ".git/logs/HEAD"] {
-        if std::path::Path::new(path).exists() {
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", file])?;
+        if Path::new(&path).exists() {
             println!("cargo:rerun-if-changed={path}");
         }
     }
+    git(&["rev-parse", "--short=12", "HEAD"])
 }
 
-fn head() -> Option<String> {
-    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
-    let commit = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| commit.trim().to_owned())
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| said.trim_end().to_owned())
 }

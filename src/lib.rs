@@ -71,6 +71,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod curve;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod directory;
 pub mod ethereum;

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod client;
 mod config;
+#[cfg(feature = "demo")]
 mod demo;
 mod identity;
 mod info;
@@ -82,7 +83,7 @@ type CommandResult = Result<Exit, Failure>;
 
 /// Log people in with the wallet on their phone.
 #[derive(Debug, Parser)]
-#[command(name = "portico", version = VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "portico", version = VERSION, after_help = after_help(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -94,15 +95,19 @@ Exit codes:
   1   the answer is no: a token that does not verify, a login declined or timed out, a daemon not ready
   64  the command line or the configuration is wrong
   69  the daemon, or something that it needs, is not to be had
-  70  a defect, or a part of the daemon that failed
+  70  a defect, or a part of the daemon that failed";
 
-Try `portico demo` first: it needs nothing and shows one whole login.";
+fn after_help() -> String {
+    let demo = "\n\nTry `portico demo` first: it needs nothing and shows one whole login.";
+    format!("{EXIT_CODES}{}", if cfg!(feature = "demo") { demo } else { "" })
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
     Serve(serve::Args),
     /// Show one whole login on embedded defaults: nothing to install or configure
+    #[cfg(feature = "demo")]
     Demo(demo::Args),
     /// Log a user in at the running daemon: show a QR code, wait, print the verified claims
     Login(login::Args),
@@ -197,6 +202,7 @@ fn run(command: Command) -> CommandResult {
     let exit = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(args).await,
+            #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(args).await,
             Command::Login(args) => login::run(args).await,
             Command::Issue(args) => issue::run(args).await,

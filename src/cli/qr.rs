@@ -26,6 +26,7 @@ impl Room {
     }
 
     /// The same with so many columns less.
+    #[cfg(feature = "demo")]
     pub(super) fn indented(self, columns: usize) -> Self {
         Self { columns: self.columns.saturating_sub(columns), ..self }
     }

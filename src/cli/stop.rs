@@ -31,6 +31,7 @@ impl StopSignals {
         })
     }
 
+    #[cfg(feature = "demo")]
     pub(super) fn or_hangup(self) -> Result<Self, Failure> {
         Ok(Self { hangup: Some(listen_for(SignalKind::hangup())?), ..self })
     }

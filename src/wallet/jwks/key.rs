@@ -131,7 +131,7 @@ fn rsa(algorithm: JwtAlgorithm, n: Vec<u8>, e: Vec<u8>) -> Option<Key> {
         JwtAlgorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
         JwtAlgorithm::ES256 | JwtAlgorithm::ES384 | JwtAlgorithm::EdDSA => return None,
     };
-    is_good.then(|| Key::Rsa(parameters, RsaPublicKeyComponents { n, e }))
+    is_good.then_some(Key::Rsa(parameters, RsaPublicKeyComponents { n, e }))
 }
 
 fn ec(algorithm: JwtAlgorithm, x: &[u8], y: &[u8]) -> Option<Key> {
