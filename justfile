@@ -7,6 +7,10 @@ _:
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
+# The program that is shipped (docs/install.md)
+dist:
+    deploy/build.sh
+
 # All tests
 test *ARGS:
     cargo test {{ARGS}}
@@ -16,6 +20,7 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
     cargo clippy --test foreign -- -D warnings
+    cargo clippy --no-default-features --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # Benches: token, protocol, store, registry
