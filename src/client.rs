@@ -61,7 +61,7 @@ pub struct Client {
 
 /// What it answered.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ClientAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The revision of what is told (`ETag`, RFC 9110 §8.8.3), where it has one.
@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError`]; an answer that says no is none.
-    pub async fn get(&self, path: &str) -> Result<Answer, CallError> {
+    pub async fn get(&self, path: &str) -> Result<ClientAnswer, CallError> {
         self.send(Request::get(path), Bytes::new()).await
     }
 
@@ -98,7 +98,7 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError`]; an answer that says no is none.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+    pub async fn post(&self, path: &str, body: &Value) -> Result<ClientAnswer, CallError> {
         self.send(Request::post(path), Bytes::from(body.to_string())).await
     }
 
@@ -108,7 +108,12 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError`]; an answer that says no is none.
-    pub async fn patch(&self, path: &str, body: &Value, if_match: Option<&str>) -> Result<Answer, CallError> {
+    pub async fn patch(
+        &self,
+        path: &str,
+        body: &Value,
+        if_match: Option<&str>,
+    ) -> Result<ClientAnswer, CallError> {
         let mut request = Request::patch(path);
         if let Some(revision) = if_match {
             request = request.header(header::IF_MATCH, revision);
@@ -121,11 +126,11 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError`]; an answer that says no is none.
-    pub async fn delete(&self, path: &str, body: &Value) -> Result<Answer, CallError> {
+    pub async fn delete(&self, path: &str, body: &Value) -> Result<ClientAnswer, CallError> {
         self.send(Request::delete(path), Bytes::from(body.to_string())).await
     }
 
-    async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer, CallError> {
+    async fn send(&self, request: request::Builder, body: Bytes) -> Result<ClientAnswer, CallError> {
         let stream = TokioIo::new(self.connect().await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         tokio::spawn(connection);
@@ -137,7 +142,7 @@ impl Client {
         let status = response.status().as_u16();
         let etag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let bytes = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, etag, body: serde_json::from_slice(&bytes)? })
+        Ok(ClientAnswer { status, etag, body: serde_json::from_slice(&bytes)? })
     }
 
     /// Follows a stream behind index `after`.
@@ -145,23 +150,23 @@ impl Client {
     /// # Errors
     ///
     /// [`CallError`].
-    pub async fn follow(&self, stream: &str, after: u64) -> Result<Events, CallError> {
+    pub async fn follow(&self, stream: &str, after: u64) -> Result<EventStream, CallError> {
         let socket = self.connect().await?;
         let (mut socket, _) = client_async("ws://portico/ws", socket).await?;
         let params = json!({ "stream_id": stream, "after": after });
         let command = json!({ "id": "follow", "cmd": "Subscribe", "params": params });
         socket.send(Message::text(command.to_string())).await?;
-        Ok(Events { socket })
+        Ok(EventStream { socket })
     }
 }
 
 /// The events of one stream.
 #[derive(Debug)]
-pub struct Events {
+pub struct EventStream {
     socket: WebSocketStream<UnixStream>,
 }
 
-impl Events {
+impl EventStream {
     /// The next event; `None` after the last.
     ///
     /// # Errors

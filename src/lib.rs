@@ -24,6 +24,7 @@
 //! | [`tls`] | whom we trust when we connect |
 //! | [`outbound`] | the one way out to web servers that others name |
 //! | `nip05` | NIP-05 names, and their document from its host |
+//! | [`housekeeping`] | drops what is of no more use, and watches the clock that says so |
 //! | [`identity`] | who the service is: its key, main key and proof |
 //! | [`config`] | flags, environment and files, checked |
 //! | [`store`] | what outlives the process |
@@ -78,6 +79,7 @@ pub mod ethereum;
 pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod housekeeping;
 pub mod identity;
 pub mod lifecycle;
 pub mod metrics;

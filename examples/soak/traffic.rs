@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nostr_sdk::{Keys, RelayUrl};
-use portico::demo::wallet::{Answer, Wallet};
+use portico::demo::wallet::{Wallet, WalletAnswer};
 use portico::protocol::HandshakeUrl;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -41,9 +41,9 @@ impl World {
     pub(crate) async fn act(self: Arc<Self>, mut rng: StdRng) {
         while !self.stop.is_cancelled() {
             let answer = match rng.gen_range(0..10) {
-                0..7 => Answer::Approve,
-                7..9 => Answer::Decline(None),
-                _ => Answer::Ignore,
+                0..7 => WalletAnswer::Approve,
+                7..9 => WalletAnswer::Decline(None),
+                _ => WalletAnswer::Ignore,
             };
             let done = match rng.gen_range(0..20) {
                 0..9 => self.log_in(answer, &mut rng).await,
@@ -91,7 +91,7 @@ impl World {
         Ok(Some((data, stream)))
     }
 
-    async fn log_in(&self, answer: Answer, rng: &mut StdRng) -> Result<()> {
+    async fn log_in(&self, answer: WalletAnswer, rng: &mut StdRng) -> Result<()> {
         let Some((data, stream)) = self.open("/login", json!({})).await? else { return Ok(()) };
         let wallet = Wallet::new(Keys::generate()).answering(answer).connect();
         let url: HandshakeUrl = data["url"].as_str().unwrap_or_default().parse()?;
@@ -102,7 +102,7 @@ impl World {
         Ok(())
     }
 
-    async fn authenticate(&self, answer: Answer, rng: &mut StdRng) -> Result<()> {
+    async fn authenticate(&self, answer: WalletAnswer, rng: &mut StdRng) -> Result<()> {
         let Some((_, listed)) = self.ask("GET", "/relays", Value::Null).await? else { return Ok(()) };
         let relays = listed["data"]["relays"].as_array().into_iter().flatten();
         let relays: Vec<RelayUrl> =
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// A URL that serves everybody. It has no end of its own.
-    async fn scan_the_wall(&self, answer: Answer) -> Result<()> {
+    async fn scan_the_wall(&self, answer: WalletAnswer) -> Result<()> {
         let body = json!({ "static_token": "wall" });
         let Some((_, opened)) = self.ask("POST", "/login", body).await? else { return Ok(()) };
         let url: HandshakeUrl = opened["data"]["url"].as_str().unwrap_or_default().parse()?;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use portico::clock::Timestamp;
 use portico::ethereum::SigningKey;
-use portico::wallet::thirdweb::{Expected, Payload};
+use portico::wallet::thirdweb::{ExpectedPayload, Payload};
 
 /// When payloads are judged: the time of the vectors.
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -15,7 +15,7 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::parse(&"22".repe
 /// Whatever domain and statement a payload names are taken for the service's own.
 pub fn run(data: &[u8]) {
     let Ok(payload) = serde_json::from_slice::<Payload>(data) else { return };
-    let expected = Expected {
+    let expected = ExpectedPayload {
         domain: payload.domain.clone(),
         uri: payload.uri.clone(),
         statement: payload.statement.clone(),

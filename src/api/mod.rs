@@ -41,6 +41,7 @@ pub use places::Capacity;
 
 use crate::config::{ForwardRules, Local};
 use crate::directory::Directory;
+use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::portal::Portal;
@@ -71,6 +72,8 @@ struct Api(Arc<Parts>);
 pub struct Services {
     /// Logins over the relays.
     pub portal: Arc<Portal>,
+    /// Streams of events.
+    pub events: Events,
     /// The operator's relays.
     pub roster: Arc<Roster>,
     /// Profiles and NIP-05 names.
@@ -94,6 +97,7 @@ pub struct Services {
 #[derive(Debug)]
 struct Parts {
     portal: Arc<Portal>,
+    events: Events,
     roster: Arc<Roster>,
     directory: Arc<Directory>,
     profile: Arc<OwnProfile>,
@@ -127,6 +131,7 @@ pub fn serve(
 ) {
     let Services {
         portal,
+        events,
         roster,
         directory,
         profile,
@@ -140,6 +145,7 @@ pub fn serve(
     let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
     let api = Api(Arc::new(Parts {
         portal,
+        events,
         roster,
         directory,
         profile,

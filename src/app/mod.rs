@@ -1,9 +1,10 @@
 //! The composition root: the one place that names the concrete parts and puts them together.
 //!
-//! [`start`] tells the story; each of its steps that takes more than a few lines is a file beside this one.
+//! [`start`] tells the story; how each part is made from what all stand on is in `ground.rs`.
 
 mod error;
 pub(crate) mod folder;
+mod ground;
 mod identity;
 mod limits;
 mod manager;
@@ -13,34 +14,24 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use nostr_sdk::{Keys, PublicKey, RelayUrl, ToBech32};
+use nostr_sdk::{PublicKey, RelayUrl};
 
-use crate::access_token;
 use crate::api::{self, HandedOver, Services};
-use crate::clock::{SharedClock, Timekeeper};
+use crate::clock::SharedClock;
 use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
-use crate::directory::Directory;
-use crate::events::Events;
-use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Metrics;
-use crate::portal::{Opening, Parts, Portal};
-use crate::profile::{self, OwnProfile};
-use crate::protocol::kind;
-use crate::relay::{RelayChanges, RelayOptions, Relays};
-use crate::roster::{self, Roster};
-use crate::session::{Book, Resting, Sessions};
+use crate::portal::{Opening, Portal};
+use crate::profile::OwnProfile;
+use crate::relay::{RelayChanges, Relays};
+use crate::roster::Roster;
 use crate::shown;
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Deliveries, OperatorRelays, Store, StoreError};
-use crate::tokens::{Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
-use crate::webhook::{self, Webhooks};
+use crate::store::Store;
 pub use error::{FolderError, StartError};
 use folder::DataFolder;
 pub use folder::{Acting, check_folder, owners_in};
+use ground::Ground;
 pub use identity::{check_identity, load_keys, load_keys_of};
 pub use preflight::check_files;
 
@@ -69,118 +60,45 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let capacity = limits::capacity(config, listen.is_some());
 
     let folder = DataFolder::take(&config.data_dir, Acting::AsDaemon)?;
-    let metrics = Arc::<Metrics>::default();
-    let store = open_store(&folder, config.webhook.is_some(), &metrics).await?;
-    // After the store: no new key for data that cannot be read.
-    let (keys, identity) = identity::load(&config.service, &folder, &*clock)?;
-    let identity = Arc::new(identity);
-    let public_key = identity.main_key();
+    let (ground, keys, jump) = Ground::lay(config, &folder, clock).await?;
     let token = listen.map(|_| config.local.token.load()).transpose()?;
+    let revoked = ground.revoked().await?;
+    let portal_tokens = ground.portal_tokens(&revoked);
+    let opening = Opening::load(&*ground.store, &config.auth, ground.timekeeper.settled()).await?;
+    let options = ground.relay_options(keys).await?;
+    let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&ground.clock)).await;
 
-    let (timekeeper, jump) = Timekeeper::new(Arc::clone(&clock), store.clock_seen().await?);
-    let timekeeper = Arc::new(timekeeper);
-    let revoked = {
-        let (store, clock, timekeeper) = (store.clone(), Arc::clone(&clock), Arc::clone(&timekeeper));
-        RevokedTokens::load(config.tokens.max_revocations, store, clock, timekeeper).await?
-    };
-    let portal_tokens = PortalTokens::new(
-        &config.tokens,
-        Arc::clone(&identity),
-        Arc::clone(&revoked),
-        store.clone(),
-        Arc::clone(&clock),
-    );
-    let opening = Opening::load(&*store, &config.auth, timekeeper.settled()).await?;
-    let options = relay_options(config, keys, &*store).await?;
-    let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&clock)).await;
-
-    let lifecycle = Lifecycle::default();
-    let events = Events::new(store.clone(), identity.sealer());
-    let webhooks = webhooks(config, store.clone(), &events, (&clock, &timekeeper), &lifecycle, &metrics)?;
-    let mint = open_mint(config, &folder, &identity, &clock, &timekeeper).await?;
-    let rotation = Rotation::new(Arc::clone(&mint), store.clone(), Arc::clone(&clock));
-    lifecycle.run("key rotation", Arc::clone(&rotation).on_schedule());
-    let book = config.sessions.enabled.then(|| {
-        let (events, rules) = (events.clone(), config.sessions.clone());
-        let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
-        Arc::new(Book::new(store.clone(), events, Arc::clone(&mint), rules, clock, metrics))
-    });
-    let profile = OwnProfile::start(profile::Parts {
-        sealer: identity.sealer(),
-        key: identity.key(),
-        main_key: public_key,
-        profile: config.profile.clone(),
-        lookup: config.lookup.clone(),
-        tls: config.tls.clone(),
-        relays: relays.clone(),
-        clock: Arc::clone(&clock),
-        lifecycle: lifecycle.clone(),
-        record: folder.profile(),
-    })?;
-    let parts = Parts {
-        events,
-        identity,
-        limits: config.auth.clone(),
-        tokens: Arc::clone(&portal_tokens),
-        history: config.history.clone(),
-        delivery_patience: config.webhook.as_ref().map_or(Duration::ZERO, |hook| hook.rules.give_up_after),
-        store: Arc::clone(&store),
-        relays: relays.clone(),
-        clock: Arc::clone(&clock),
-        timekeeper: Arc::clone(&timekeeper),
-        lifecycle: lifecycle.clone(),
-        book: book.clone(),
-        metrics: Arc::clone(&metrics),
-    };
-    let roster = Roster::new(roster::Parts {
-        listed: config.relays.clone(),
-        max_relays: config.relay_rules.max_relays,
-        store: Arc::clone(&store),
-        relays: relays.clone(),
-        clock: Arc::clone(&clock),
-        lifecycle: lifecycle.clone(),
-        metrics: Arc::clone(&metrics),
-    });
-    let own = (public_key, config.service.nip05_names.clone());
-    let directory = Directory::new(own, &config.lookup, &config.tls, relays.clone(), Arc::clone(&metrics))?;
-    let portal = Portal::start(parts, opening, signals);
-    if let Some(jump) = jump {
-        portal.clock_jumped(jump);
-    }
-    let thirdweb = wallets::thirdweb(config, &revoked, &store, &clock)?;
+    let webhooks = ground.webhooks()?;
+    let mint = ground.mint(&folder).await?;
+    let rotation = ground.rotation(&mint);
+    let book = ground.book(&mint);
+    let profile = ground.profile(&relays, folder.profile())?;
+    let roster = ground.roster(&relays);
+    let directory = Arc::new(ground.directory(&relays)?);
+    let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening, signals);
+    ground.keep_house(&revoked, jump);
+    let thirdweb = wallets::thirdweb(&ground, &revoked)?;
     config.tls.log_troubles();
-    if book.is_none() && config.wallets.names().len() > 1 {
-        tracing::warn!(wallets = ?config.wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
-    }
-    let sessions = match book {
-        Some(book) => {
-            let providers =
-                wallets::providers(config, &portal_tokens, thirdweb.as_ref(), &store, &clock, &timekeeper)?;
-            Some(Sessions::start(book, providers, &config.wallets.default, &lifecycle))
-        }
-        None => None,
-    };
-    let others = thirdweb.as_ref().map(|thirdweb| Arc::clone(&thirdweb.tokens) as _);
-    let resting = sessions.as_ref().map(|sessions| Arc::new(Resting(Arc::clone(sessions))) as _);
-    let tokens = Tokens::new(public_key, portal_tokens, mint, others, resting);
+    let sessions = ground.sessions(book, &portal_tokens, thirdweb.as_ref())?;
+    let tokens = ground.tokens(portal_tokens, mint, thirdweb.as_ref(), sessions.as_ref());
+
+    let (lifecycle, store, public_key) = (ground.lifecycle, ground.store, ground.identity.main_key());
     let services = Services {
         portal: Arc::clone(&portal),
+        events: ground.events,
         roster: Arc::clone(&roster),
-        directory: Arc::new(directory),
+        directory,
         profile: Arc::clone(&profile),
         webhooks,
         sessions,
         thirdweb,
-        tokens: Arc::new(tokens),
+        tokens,
         rotation,
-        metrics,
+        metrics: ground.metrics,
     };
     let rules = (&config.local, &config.forward);
     api::serve(services, rules, token, (sockets, capacity), &lifecycle);
-    lifecycle.run("relay alarm", watch::alarm(relays.clone()));
-    lifecycle.run("status", watch::show(relays.clone(), Arc::clone(&portal)));
-    lifecycle.run("watchdog", watch::beat(relays.clone(), Arc::clone(&portal)));
-
+    watch::start(&lifecycle, &relays, &portal);
     tracing::info!(
         version = api::VERSION,
         public_key = %public_key,
@@ -250,82 +168,6 @@ impl Daemon {
         tracing::info!(clean, "stopped");
         clean
     }
-}
-
-/// Opening may bring the file up to date, which blocks.
-async fn open_store(
-    folder: &DataFolder,
-    owes_deliveries: bool,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<dyn Store>, StartError> {
-    folder.make_private()?;
-    let path = folder.database();
-    let options = SqliteOptions { owes_deliveries, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
-    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(Arc::new(opened?))
-}
-
-/// The keys of access tokens, made at the first start.
-async fn open_mint(
-    config: &Config,
-    folder: &DataFolder,
-    identity: &Identity,
-    clock: &SharedClock,
-    timekeeper: &Arc<Timekeeper>,
-) -> Result<Arc<Mint>, StartError> {
-    let (file, rules, clock) = (folder.access_keys(), config.access.clone(), Arc::clone(clock));
-    let service = access_token::PublicKey::of_service(&identity.verifying_key());
-    let npub = identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
-    let keep = config.sessions.max_lifetime;
-    let timekeeper = Arc::clone(timekeeper);
-    let open = move || Mint::open(&file, &rules, service, &npub, keep, clock, timekeeper);
-    let opened = tokio::task::spawn_blocking(open).await;
-    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(Arc::new(opened?))
-}
-
-/// Delivers events from now on, if anybody is to be told.
-fn webhooks(
-    config: &Config,
-    deliveries: Arc<dyn Deliveries>,
-    events: &Events,
-    (clock, timekeeper): (&SharedClock, &Arc<Timekeeper>),
-    lifecycle: &Lifecycle,
-    metrics: &Arc<Metrics>,
-) -> Result<Webhooks, StartError> {
-    let clock = Arc::clone(clock);
-    let Some(webhook) = &config.webhook else { return Ok(Webhooks::off(deliveries, clock)) };
-    let parts = webhook::Parts {
-        webhook: webhook.clone(),
-        keys: webhook.secret.load()?,
-        tls: config.tls.clone(),
-        events: events.clone(),
-        timekeeper: Arc::clone(timekeeper),
-        lifecycle: lifecycle.clone(),
-        metrics: Arc::clone(metrics),
-    };
-    Ok(Webhooks::start(deliveries, clock, parts)?)
-}
-
-/// The operator's relays, with what was changed at run time.
-async fn relay_options(
-    config: &Config,
-    keys: Keys,
-    store: &dyn OperatorRelays,
-) -> Result<RelayOptions, StartError> {
-    let rules = &config.relay_rules;
-    let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
-    Ok(RelayOptions {
-        relays: roster::operator_relays(&config.relays, store).await?,
-        allow_private: rules.allow_private,
-        max_preferred: rules.max_preferred,
-        max_preferred_per_user: rules.max_preferred_per_user,
-        inbox: rules.inbox,
-        queue_per_relay: rules.queue_per_relay,
-        tls: config.tls.clone(),
-        ..RelayOptions::new(keys, kinds)
-    })
 }
 
 fn log(changes: &RelayChanges) {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::error::StartError;
-use crate::clock::{SharedClock, Timekeeper};
-use crate::config::Config;
-use crate::store::Store;
+use super::ground::Ground;
 use crate::tokens::{PortalTokens, RevokedTokens};
 use crate::wallet::WalletProvider;
 use crate::wallet::jwks::JwksWallets;
@@ -16,36 +14,33 @@ use crate::wallet::thirdweb::{SignIn, Thirdweb};
 
 /// Portal's own, and those with a section of their own.
 pub(super) fn providers(
-    config: &Config,
+    ground: &Ground<'_>,
     portal: &Arc<PortalTokens>,
     thirdweb: Option<&Arc<SignIn>>,
-    store: &Arc<dyn Store>,
-    clock: &SharedClock,
-    timekeeper: &Arc<Timekeeper>,
 ) -> Result<Vec<Arc<dyn WalletProvider>>, StartError> {
-    let (wallets, tls) = (&config.wallets, &config.tls);
+    let (wallets, tls) = (&ground.config.wallets, &ground.config.tls);
     let mut providers: Vec<Arc<dyn WalletProvider>> = vec![Arc::new(PortalWallets::new(Arc::clone(portal)))];
     if let Some(thirdweb) = thirdweb {
         providers.push(Arc::clone(&thirdweb.tokens) as _);
     }
     for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
         if let Some(rules) = rules {
-            let sessions = ParaSessions::new(dialect, rules, rules.keys()?, tls, Arc::clone(clock))?;
+            let sessions = ParaSessions::new(dialect, rules, rules.keys()?, tls, Arc::clone(&ground.clock))?;
             providers.push(Arc::new(sessions));
         }
     }
     if let Some(rules) = &wallets.jwks {
-        providers.push(Arc::new(JwksWallets::of_issuer(rules, tls, Arc::clone(clock))?));
+        providers.push(Arc::new(JwksWallets::of_issuer(rules, tls, Arc::clone(&ground.clock))?));
     }
     if let Some(rules) = &wallets.para {
-        providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(clock))?));
+        providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(&ground.clock))?));
     }
     if let Some(rules) = &wallets.nip98 {
         providers.push(Arc::new(Nip98Wallets::new(
             rules,
-            store.clone(),
-            Arc::clone(clock),
-            Arc::clone(timekeeper),
+            ground.store.clone(),
+            Arc::clone(&ground.clock),
+            Arc::clone(&ground.timekeeper),
         )));
     }
     Ok(providers)
@@ -53,14 +48,12 @@ pub(super) fn providers(
 
 /// thirdweb's tokens, which are also issued, with sessions or without.
 pub(super) fn thirdweb(
-    config: &Config,
+    ground: &Ground<'_>,
     revoked: &Arc<RevokedTokens>,
-    store: &Arc<dyn Store>,
-    clock: &SharedClock,
 ) -> Result<Option<Arc<SignIn>>, StartError> {
-    let Some(rules) = &config.wallets.thirdweb else { return Ok(None) };
-    let max_lifetime = config.tokens.max_issued_lifetime;
-    let (withdrawals, clock) = (Arc::clone(revoked), Arc::clone(clock));
+    let Some(rules) = &ground.config.wallets.thirdweb else { return Ok(None) };
+    let max_lifetime = ground.config.tokens.max_issued_lifetime;
+    let (withdrawals, clock) = (Arc::clone(revoked), Arc::clone(&ground.clock));
     let tokens = Thirdweb::new(rules, rules.admin_key()?, max_lifetime, withdrawals, Arc::clone(&clock));
-    Ok(Some(Arc::new(SignIn::new(Arc::new(tokens), rules, store.clone(), clock))))
+    Ok(Some(Arc::new(SignIn::new(Arc::new(tokens), rules, ground.store.clone(), clock))))
 }

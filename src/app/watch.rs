@@ -6,12 +6,20 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::manager;
+use crate::lifecycle::Lifecycle;
 use crate::portal::Portal;
 use crate::relay::{Origin, RelayHealth, RelayState, Relays};
 use crate::shown;
 
+/// Begins to tell.
+pub(super) fn start(lifecycle: &Lifecycle, relays: &Relays, portal: &Arc<Portal>) {
+    lifecycle.run("relay alarm", alarm(relays.clone()));
+    lifecycle.run("status", show(relays.clone(), Arc::clone(portal)));
+    lifecycle.run("watchdog", beat(relays.clone(), Arc::clone(portal)));
+}
+
 /// Tells the operator when no relay can be reached, and when one can again.
-pub(super) async fn alarm(relays: Relays) {
+async fn alarm(relays: Relays) {
     const EVERY: Duration = Duration::from_secs(10);
 
     let mut alarmed = false;
@@ -40,7 +48,7 @@ pub(super) async fn alarm(relays: Relays) {
 }
 
 /// Tells the service manager how it looks, whenever that has changed.
-pub(super) async fn show(relays: Relays, portal: Arc<Portal>) {
+async fn show(relays: Relays, portal: Arc<Portal>) {
     const EVERY: Duration = Duration::from_secs(1);
 
     if !manager::listens() {
@@ -71,7 +79,7 @@ pub(super) fn status(relays: &Relays, portal: &Portal) -> String {
 /// Each sign of life is a task that some thread of the runtime took up, and that could look at what is open
 /// and at every relay: a runtime that hangs, or a lock that is never given back, ends the signs. A store or
 /// relays that fail do not: a restart would not mend them, and would interrupt what still works.
-pub(super) async fn beat(relays: Relays, portal: Arc<Portal>) {
+async fn beat(relays: Relays, portal: Arc<Portal>) {
     let Some(patience) = manager::watchdog() else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(patience / 2);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::terminal::note;
 use super::{Exit, Failure};
-use crate::client::{Answer, CallError, Client, Events};
+use crate::client::{CallError, Client, ClientAnswer, EventStream};
 use crate::config::files::{self, FileError, Owners};
 use crate::config::{self, Overrides};
 
@@ -75,8 +75,8 @@ impl Target {
 
     async fn answer(
         &self,
-        ask: impl AsyncFnOnce(Client) -> Result<Answer, CallError>,
-    ) -> Result<Answer, Failure> {
+        ask: impl AsyncFnOnce(Client) -> Result<ClientAnswer, CallError>,
+    ) -> Result<ClientAnswer, Failure> {
         let socket = self.path()?;
         let client = Client::new(&socket, self.servers(&socket)?);
         ask(client).await.map_err(|error| broken(&socket, &error))
@@ -135,7 +135,7 @@ pub(super) struct Stream {
     id: String,
     /// Index of the last event that was seen.
     cursor: u64,
-    events: Events,
+    events: EventStream,
 }
 
 impl Stream {
@@ -176,7 +176,7 @@ impl Stream {
 }
 
 /// What an answer that went well holds.
-fn data(mut answer: Answer) -> Result<Value, Failure> {
+fn data(mut answer: ClientAnswer) -> Result<Value, Failure> {
     match answer.body["success"].as_bool() {
         Some(true) => Ok(answer.body["data"].take()),
         _ => Err(refusal(&answer.body)),

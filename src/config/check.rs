@@ -9,24 +9,29 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::moved::Moved;
-use super::portal::Portal;
+use super::portal::PortalSettings;
 use super::raw::{Account, HistoryRules, Raw, RawLocal, RawService, RawTls};
 use super::token::malformed;
 use super::{
     ApiToken, Config, ConfigError, Local, Overrides, ProfileRules, RelaySource, Service, Wallets, bounds,
-    files, relays, session, web,
+    files, relays, web,
 };
 use crate::tls::Tls;
+
+/// What is wrong with a section: the key, and the reason.
+pub(super) type Mistake = (&'static str, String);
 
 pub(super) fn check(
     raw: Raw,
     file: Option<PathBuf>,
     overrides: &Overrides,
-    portal: &Portal,
+    portal: &PortalSettings,
     moved: &mut Moved,
 ) -> Result<Config, ConfigError> {
     bounds::check(&raw)?;
-    session::check(&raw.access, &raw.sessions, &raw.forward).map_err(|(key, reason)| invalid(key, reason))?;
+    let second_layer =
+        raw.access.check().and_then(|()| raw.sessions.check(&raw.access)).and_then(|()| raw.forward.check());
+    second_layer.map_err(|(key, reason)| invalid(key, reason))?;
     if let Err(error) = raw.log.filter() {
         return Err(invalid("log.level", error.to_string()));
     }

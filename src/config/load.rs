@@ -11,7 +11,7 @@ use super::error::place;
 use super::format::Toml;
 use super::mistake::in_toml;
 use super::moved::Moved;
-use super::portal::Portal;
+use super::portal::PortalSettings;
 use super::profile::ProfileRules;
 use super::raw::Raw;
 use super::{Config, ConfigError, environment, files, home};
@@ -84,7 +84,7 @@ struct Read {
     file: Option<PathBuf>,
     layers: Figment,
     raw: Raw,
-    portal: Portal,
+    portal: PortalSettings,
     moved: Moved,
 }
 
@@ -100,7 +100,7 @@ impl Read {
         if let Some(file) = &file {
             restore_paths(&mut raw, file);
         }
-        let portal = Portal::in_environment()?;
+        let portal = PortalSettings::in_environment()?;
         let moved = Moved::fill(&mut raw, &portal, overrides);
         Ok(Self { file, layers, raw, portal, moved })
     }

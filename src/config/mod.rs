@@ -1,5 +1,6 @@
 //! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
 
+mod access;
 mod bounds;
 mod changed;
 mod check;
@@ -8,6 +9,7 @@ mod environment;
 mod error;
 pub mod files;
 mod format;
+mod forward;
 mod home;
 pub mod key;
 mod load;
@@ -31,18 +33,20 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::tls::Tls;
+pub use access::AccessRules;
 pub use changed::WrittenKeys;
 pub use check::{LONGEST_SOCKET_PATH, default_folder, default_socket};
 pub use environment::{UNUSED, not_utf8 as variable_not_utf8, unused as unused_variables};
 pub use error::ConfigError;
+pub use forward::ForwardRules;
 pub use load::{Overrides, load, load_profile, load_tls};
 pub use log::{Log, LogFormat, NoSuchFilter};
 pub use moved::{Fate, PortalVariable};
-pub use portal::{PORTAL_PORT, Portal, SUBKEY_PROOF};
+pub use portal::{PORTAL_PORT, PortalSettings, SUBKEY_PROOF};
 pub use profile::ProfileRules;
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
 pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
-pub use session::{AccessRules, Checks, ForwardRules, SessionRules, SignUp};
+pub use session::{Checks, SessionRules, SignUp};
 pub use token::ApiToken;
 pub use wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,

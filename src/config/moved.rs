@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use super::Overrides;
-use super::portal::{PORTAL_PORT, Portal, keys, variable_for};
+use super::portal::{PORTAL_PORT, PortalSettings, keys, variable_for};
 use super::raw::Raw;
 
 /// One of Portal's variables, and what became of it.
@@ -44,7 +44,7 @@ pub(super) struct Moved {
 
 impl Moved {
     /// Fills in what `raw` and the flags leave open.
-    pub(super) fn fill(raw: &mut Raw, portal: &Portal, overrides: &Overrides) -> Self {
+    pub(super) fn fill(raw: &mut Raw, portal: &PortalSettings, overrides: &Overrides) -> Self {
         let mut moved = Self::default();
         let mut note = |key: &str, ours, is_used: bool| {
             if let Some(variable) = portal.variable(key) {
@@ -100,16 +100,20 @@ impl Moved {
                 left_out.extend(misfits.iter().find(|(misfit, _)| *misfit == key).cloned());
             }
         }
-        for (key, reason) in left_out {
-            if let Some(variable) = portal.variable(key) {
-                moved.fates.insert(variable.to_owned(), Fate::LeftOut(key, reason));
-            }
-        }
+        moved.leave_out(portal, left_out);
         moved
     }
 
+    fn leave_out(&mut self, portal: &PortalSettings, left_out: Vec<(&'static str, String)>) {
+        for (key, reason) in left_out {
+            if let Some(variable) = portal.variable(key) {
+                self.fates.insert(variable.to_owned(), Fate::LeftOut(key, reason));
+            }
+        }
+    }
+
     /// The list of relays came from a variable, or did not.
-    pub(super) fn note_relays(&mut self, portal: &Portal, is_used: bool) {
+    pub(super) fn note_relays(&mut self, portal: &PortalSettings, is_used: bool) {
         if let Some(variable) = portal.variable(keys::RELAYS) {
             let fate = if is_used { Fate::Used("relays_file") } else { Fate::Overruled("relays_file") };
             self.fates.insert(variable.to_owned(), fate);
@@ -123,7 +127,7 @@ impl Moved {
     }
 
     /// All variables of Portal's, those without a counterpart too.
-    pub(super) fn variables(&self, portal: &Portal) -> Vec<PortalVariable> {
+    pub(super) fn variables(&self, portal: &PortalSettings) -> Vec<PortalVariable> {
         let mut fates = self.fates.clone();
         for name in portal
             .others

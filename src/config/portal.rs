@@ -36,7 +36,7 @@ pub(super) mod keys {
 
 /// The settings of Portal's daemon, as far as they are given.
 #[derive(Debug, Clone, Default)]
-pub struct Portal {
+pub struct PortalSettings {
     /// The token of its API.
     pub auth_token: Option<SecretString>,
     /// The port of its API.
@@ -72,7 +72,7 @@ enum Written {
     List(Vec<String>),
 }
 
-impl Portal {
+impl PortalSettings {
     /// What the environment says.
     ///
     /// # Errors
@@ -249,12 +249,12 @@ mod tests {
 
     use super::*;
 
-    fn of(variables: &[(&str, &str)], toml: &str) -> Portal {
+    fn of(variables: &[(&str, &str)], toml: &str) -> PortalSettings {
         let mut settings = BTreeMap::new();
         read_table("", &toml::from_str(toml).unwrap(), &mut settings);
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let names = read_variables(variables, &mut settings);
-        Portal::of(settings, names, Some(Path::new("config.toml"))).unwrap()
+        PortalSettings::of(settings, names, Some(Path::new("config.toml"))).unwrap()
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let mut settings = BTreeMap::new();
         let variables = [("PORTAL__INFO__LISTEN_PORT".to_owned(), "http".to_owned())];
         let names = read_variables(variables.into_iter(), &mut settings);
-        let error = Portal::of(settings, names, None).unwrap_err().to_string();
+        let error = PortalSettings::of(settings, names, None).unwrap_err().to_string();
         assert_eq!(error, "PORTAL__INFO__LISTEN_PORT: is not a port");
     }
 }

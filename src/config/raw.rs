@@ -6,9 +6,11 @@ use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::access::AccessRules;
+use super::forward::ForwardRules;
 use super::log::Log;
 use super::profile::ProfileRules;
-use super::session::{AccessRules, ForwardRules, SessionRules};
+use super::session::SessionRules;
 use super::wallets::Wallets;
 use super::webhook::RawWebhook;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::mistake::{in_relays, in_toml};
-use super::portal::{Portal, keys};
+use super::portal::{PortalSettings, keys};
 use crate::shown;
 
 /// The file that comes with the source, built in for when there is none.
@@ -73,7 +73,7 @@ impl RelaySource {
     /// # Errors
     /// [`ConfigError`]: the file cannot be read, or what stands in it is wrong.
     pub fn reload(&self) -> Result<(Vec<RelayEntry>, Self), ConfigError> {
-        let portal = Portal::in_environment()?;
+        let portal = PortalSettings::in_environment()?;
         match self {
             Self::File(path) => load(Some(path), &portal),
             Self::Environment(_) | Self::BuiltIn => load(None, &portal),
@@ -84,7 +84,7 @@ impl RelaySource {
 /// Reads the named file, else `relays.toml` of the working folder, else Portal's variable, else the built-in list.
 pub(super) fn load(
     named: Option<&Path>,
-    portal: &Portal,
+    portal: &PortalSettings,
 ) -> Result<(Vec<RelayEntry>, RelaySource), ConfigError> {
     let path = match named {
         Some(path) => path.to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn load(
 }
 
 /// The relays that Portal's variable names. One that is named twice is one relay.
-fn given(portal: &Portal) -> Result<Option<(Vec<RelayEntry>, RelaySource)>, ConfigError> {
+fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource)>, ConfigError> {
     let (Some(variable), Some(list)) = (portal.variable(keys::RELAYS), &portal.relays) else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::stage::{Stage, StageError};
 use super::story::{Act, Trouble, expect, unexpected};
 use super::wallet::Wallet;
-use crate::client::{Client, Events};
+use crate::client::{Client, EventStream};
 use crate::events::WalletClaims;
 use crate::protocol::HandshakeUrl;
 
@@ -17,7 +17,7 @@ const WEEK: u64 = 7 * 24 * 3600;
 /// A login that was opened.
 pub(super) struct Login {
     url: HandshakeUrl,
-    events: Events,
+    events: EventStream,
 }
 
 /// A login that was approved.
@@ -99,7 +99,7 @@ pub(super) async fn verify(
 }
 
 /// The next event, which there must be.
-pub(super) async fn next(events: &mut Events) -> Result<Value, Trouble> {
+pub(super) async fn next(events: &mut EventStream) -> Result<Value, Trouble> {
     events.next().await?.ok_or_else(|| unexpected("one more event", &Value::Null))
 }
 

@@ -9,10 +9,10 @@ use nostr_sdk::{Keys, PublicKey};
 use serde_json::{Value, json};
 
 use super::acts::{Approval, next};
-use super::scene::{Refusal, Scene};
+use super::scene::{RefusedAttack, Scene};
 use super::story::{Act, expect, unexpected};
-use super::wallet::{Answer, ChallengeSeen, Wallet, WalletReply, seal_answer};
-use crate::client::{Answer as Reply, Client};
+use super::wallet::{ChallengeSeen, Wallet, WalletAnswer, WalletReply, seal_answer};
+use crate::client::{Client, ClientAnswer};
 use crate::clock::{Clock, SystemClock};
 use crate::portal_token::{self, SigningKey};
 
@@ -43,7 +43,7 @@ pub(super) async fn approve(caller: &Client, wallet: &Wallet) -> Act<()> {
     let mut events = caller.follow(stream.ok_or_else(|| unexpected("a stream", &answer.body))?, 0).await?;
     wallet.next_challenge().await;
     let event = next(&mut events).await?;
-    wallet.answer_with(Answer::Approve);
+    wallet.answer_with(WalletAnswer::Approve);
     expect(event["status"]["status"] == "declined", "the user's own no", &event)?;
     match events.next().await? {
         None => Ok((scene, ())),
@@ -51,9 +51,9 @@ pub(super) async fn approve(caller: &Client, wallet: &Wallet) -> Act<()> {
     }
 }
 
-fn refused(reply: &Reply, code: &'static str) -> Act<()> {
+fn refused(reply: &ClientAnswer, code: &'static str) -> Act<()> {
     expect(reply.status == 400 && reply.body["code"] == code, code, &reply.body)?;
-    Ok((Scene::Refused(Refusal { status: reply.status, code: code.to_owned() }), ()))
+    Ok((Scene::Refused(RefusedAttack { status: reply.status, code: code.to_owned() }), ()))
 }
 
 /// The same token, its end put off by a year and its signature kept; `None` if it is not a token.
@@ -73,8 +73,8 @@ fn token_of(stranger: &Keys, service: &PublicKey) -> String {
 
 /// First a stranger's yes to the very challenge that the user was asked, then the user's own no. Both on one
 /// connection, so that they come in this order.
-fn stranger_first(stranger: Keys) -> Answer {
-    Answer::Custom(Arc::new(move |seen: &ChallengeSeen| {
+fn stranger_first(stranger: Keys) -> WalletAnswer {
+    WalletAnswer::Custom(Arc::new(move |seen: &ChallengeSeen| {
         let yes = seen.approve(seen.session_token(&stranger, WEEK), None);
         let forged = seal_answer(&stranger, seen, &yes).map(|event| WalletReply::Event(Box::new(event)));
         let own = WalletReply::Response(seen.decline(Some("not me".into()), None));

@@ -11,6 +11,6 @@ mod stage;
 mod story;
 pub mod wallet;
 
-pub use scene::{Refusal, Scene, StepName, Told};
+pub use scene::{RefusedAttack, Scene, StepName, Told};
 pub use stage::{Stage, StageError};
 pub use story::{StoryError, Trouble, tell};

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The relay could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum RelayError {
+pub enum EmbeddedRelayError {
     /// No port could be bound.
     #[error("the embedded relay does not start: {0}")]
     Io(#[from] io::Error),
@@ -37,8 +37,8 @@ impl EmbeddedRelay {
     ///
     /// # Errors
     ///
-    /// [`RelayError`].
-    pub async fn start() -> Result<Self, RelayError> {
+    /// [`EmbeddedRelayError`].
+    pub async fn start() -> Result<Self, EmbeddedRelayError> {
         Self::start_at(0).await
     }
 
@@ -46,11 +46,11 @@ impl EmbeddedRelay {
     ///
     /// # Errors
     ///
-    /// [`RelayError`].
-    pub async fn start_at(port: u16) -> Result<Self, RelayError> {
+    /// [`EmbeddedRelayError`].
+    pub async fn start_at(port: u16) -> Result<Self, EmbeddedRelayError> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         let url = format!("ws://{}", listener.local_addr()?);
-        let url = RelayUrl::parse(&url).map_err(|_| RelayError::Url)?;
+        let url = RelayUrl::parse(&url).map_err(|_| EmbeddedRelayError::Url)?;
         let stop = CancellationToken::new();
         tokio::spawn(accept(listener, stop.clone()));
         Ok(Self { url, _stop_on_drop: stop.clone().drop_guard(), stop })

@@ -62,7 +62,7 @@ pub enum Scene {
     /// The verified claims of the session token.
     Claims(WalletClaims),
     /// The daemon said no.
-    Refused(Refusal),
+    Refused(RefusedAttack),
     /// A stranger answered in the user's place and was not heard.
     Unheard {
         /// The stranger.
@@ -74,7 +74,7 @@ pub enum Scene {
 
 /// How the daemon said no.
 #[derive(Debug, Clone, Serialize)]
-pub struct Refusal {
+pub struct RefusedAttack {
     /// The HTTP status.
     pub status: u16,
     /// The reason, as programs read it.

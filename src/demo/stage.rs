@@ -9,7 +9,7 @@ use std::time::Duration;
 use nostr_sdk::{Keys, RelayUrl};
 use tempfile::TempDir;
 
-use super::relay::{EmbeddedRelay, RelayError};
+use super::relay::{EmbeddedRelay, EmbeddedRelayError};
 use super::wallet::Wallet;
 use crate::api::HandedOver;
 use crate::app::{self, Daemon, StartError};
@@ -41,7 +41,7 @@ pub enum StageError {
     Key(#[from] KeyError),
     /// The relay.
     #[error(transparent)]
-    Relay(#[from] RelayError),
+    Relay(#[from] EmbeddedRelayError),
     /// The daemon.
     #[error(transparent)]
     Daemon(#[from] StartError),

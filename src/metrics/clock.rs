@@ -6,11 +6,11 @@ use super::Families;
 
 /// The wall clock.
 #[derive(Debug)]
-pub struct Clock {
+pub struct ClockCounts {
     jumps: IntCounterVec,
 }
 
-impl Clock {
+impl ClockCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let help = "Jumps of the wall clock, and starts after a long time off; direction is ahead or back.";
         let jumps = families.counters("portico_clock_jumps_total", help, &["direction"]);

@@ -17,12 +17,12 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-pub use clock::Clock;
+pub use clock::ClockCounts;
 pub use limit::{Limit, Limits};
-pub use parts::{Api, Logins, Present, Store, Webhook};
+pub use parts::{ApiCounts, LoginCounts, Present, StoreCounts, WebhookCounts};
 use process::Process;
 pub use reading::Reading;
-pub use sessions::Sessions;
+pub use sessions::SessionCounts;
 
 /// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -32,17 +32,17 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub struct Metrics {
     registry: Registry,
     /// The local API.
-    pub api: Api,
+    pub api: ApiCounts,
     /// Handshakes and challenges.
-    pub logins: Logins,
+    pub logins: LoginCounts,
     /// Users and their sessions.
-    pub sessions: Sessions,
+    pub sessions: SessionCounts,
     /// The database.
-    pub store: Store,
+    pub store: StoreCounts,
     /// Deliveries to the operator's program.
-    pub webhook: Webhook,
+    pub webhook: WebhookCounts,
     /// The wall clock.
-    pub clock: Clock,
+    pub clock: ClockCounts,
     /// Bounds that were reached.
     pub limits: Limits,
     process: Process,
@@ -53,12 +53,12 @@ impl Default for Metrics {
         let registry = Registry::new();
         let families = Families(&registry);
         Self {
-            api: Api::new(&families),
-            logins: Logins::new(&families),
-            sessions: Sessions::new(&families),
-            store: Store::new(&families),
-            webhook: Webhook::new(&families),
-            clock: Clock::new(&families),
+            api: ApiCounts::new(&families),
+            logins: LoginCounts::new(&families),
+            sessions: SessionCounts::new(&families),
+            store: StoreCounts::new(&families),
+            webhook: WebhookCounts::new(&families),
+            clock: ClockCounts::new(&families),
             limits: Limits::default(),
             process: Process::default(),
             registry,

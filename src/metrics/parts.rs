@@ -18,7 +18,7 @@ const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 51
 
 /// The local API.
 #[derive(Debug)]
-pub struct Api {
+pub struct ApiCounts {
     requests: IntCounterVec,
     durations: HistogramVec,
     commands: IntCounterVec,
@@ -46,7 +46,7 @@ impl Drop for Present {
     }
 }
 
-impl Api {
+impl ApiCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         Self {
             requests: families.counters(
@@ -116,7 +116,7 @@ fn from_zero(counters: &IntCounterVec, values: &[&str]) {
 
 /// Handshakes and challenges.
 #[derive(Debug)]
-pub struct Logins {
+pub struct LoginCounts {
     opened: IntCounterVec,
     scanned: IntCounterVec,
     ended: IntCounterVec,
@@ -124,7 +124,7 @@ pub struct Logins {
     durations: HistogramVec,
 }
 
-impl Logins {
+impl LoginCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let made = Self {
             opened: families.counters(
@@ -184,7 +184,7 @@ impl Logins {
 
 /// The database.
 #[derive(Debug)]
-pub struct Store {
+pub struct StoreCounts {
     commits: Histogram,
     batches: Histogram,
     failures: prometheus::IntCounter,
@@ -192,7 +192,7 @@ pub struct Store {
     failing_since: Mutex<Option<Instant>>,
 }
 
-impl Store {
+impl StoreCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let unavailable = Counter::new(
             "portico_store_unavailable_seconds_total",
@@ -240,11 +240,11 @@ impl Store {
 
 /// Deliveries to the operator's program.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct WebhookCounts {
     attempts: IntCounterVec,
 }
 
-impl Webhook {
+impl WebhookCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let help =
             "Attempts to post an event; result is delivered, or of those that failed retried or given_up.";

@@ -6,18 +6,18 @@ use super::Families;
 
 /// Users and their sessions.
 #[derive(Debug)]
-pub struct Sessions {
+pub struct SessionCounts {
     logins: IntCounterVec,
     checks: IntCounterVec,
     ended: IntCounterVec,
 }
 
-impl Sessions {
+impl SessionCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         Self {
             logins: families.counters(
                 "portico_session_logins_total",
-                "Sessions that were begun, by who vouches for the wallet.",
+                "SessionCounts that were begun, by who vouches for the wallet.",
                 &["provider"],
             ),
             checks: families.counters(
@@ -28,7 +28,7 @@ impl Sessions {
             ),
             ended: families.counters(
                 "portico_sessions_revoked_total",
-                "Sessions that were ended before they ran out.",
+                "SessionCounts that were ended before they ran out.",
                 &["reason"],
             ),
         }

@@ -102,7 +102,7 @@ impl Portal {
             return Ok(());
         }
         concerned.push(author);
-        let event = self.seal_challenge(challenge.id, challenge.expires_at, &author, &concerned, now)?;
+        let event = self.challenger.seal(challenge.id, challenge.expires_at, &author, &concerned, now)?;
         let envelope = Envelope { recipient: author, event: event.as_json() };
         let renewals = challenge.progress().renewals;
         if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals).await? {
@@ -113,7 +113,7 @@ impl Portal {
         self.store.remember_subkey(&challenge.user, &subkey, MAX_SUBKEYS).await?;
         challenge.progress().prove(author);
         if self.registry.ask_also(challenge, author, event.id) {
-            self.publish_for(challenge, Arc::new(event), Vec::new());
+            self.challenger.publish(challenge, Arc::new(event), Vec::new());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Challenges: made, sealed once for each key that is asked, sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
 use rand::distributions::{Alphanumeric, DistString};
@@ -8,11 +9,12 @@ use rand::thread_rng;
 use tokio::sync::Mutex;
 
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
-use super::{Portal, PortalError, Result};
+use super::{PortalError, Result};
 use crate::clock::Timestamp;
+use crate::identity::Identity;
 use crate::protocol::{AuthChallenge, SubkeyProof};
-use crate::relay::Publication;
-use crate::store::{Challenge, Envelope, StreamId};
+use crate::relay::{Publication, Relays};
+use crate::store::{Challenge, Envelope, KnownWallets, StreamId};
 
 /// Subkeys that one user may have (Portal: at most 8).
 pub(super) const MAX_SUBKEYS: usize = 8;
@@ -41,11 +43,31 @@ pub(super) struct Prepared {
     events: Vec<Arc<Event>>,
 }
 
-impl Portal {
+/// Makes challenges, seals them for each key that is asked, and sends them.
+#[derive(Debug)]
+pub(super) struct Challenger {
+    identity: Arc<Identity>,
+    relays: Relays,
+    wallets: Arc<dyn KnownWallets>,
+    /// How long a wallet may take to answer.
+    ttl: Duration,
+}
+
+impl Challenger {
+    pub(super) fn new(
+        identity: Arc<Identity>,
+        relays: Relays,
+        wallets: Arc<dyn KnownWallets>,
+        ttl: Duration,
+    ) -> Self {
+        Self { identity, relays, wallets, ttl }
+    }
+
     /// Makes a challenge for those who are to be prompted, the user's main key first, and for every known
-    /// subkey of that user; to be published on `relays` too.
-    pub(super) async fn prepare_challenge(
+    /// subkey of that user; to be published on `relays` too. `now` is a time that deadlines count from.
+    pub(super) async fn prepare(
         &self,
+        now: Timestamp,
         stream: StreamId,
         prompted: &[PublicKey],
         relays: Vec<RelayUrl>,
@@ -54,8 +76,7 @@ impl Portal {
     ) -> Result<Prepared> {
         let is_login = matches!(origin, Origin::LoginUrl { .. });
         let ends_stream = origin != (Origin::LoginUrl { one_time: false });
-        let now = self.now_for_deadline();
-        let expires_at = now.plus(self.limits.challenge_ttl);
+        let expires_at = now.plus(self.ttl);
         let text = random_name();
         let id = ChallengeId::parse(&text).ok_or(PortalError::Seal)?;
         let user = *prompted.first().ok_or(PortalError::Seal)?;
@@ -71,7 +92,7 @@ impl Portal {
         let mut asked = Vec::with_capacity(recipients.len());
         let mut events = Vec::with_capacity(recipients.len());
         for recipient in &recipients {
-            let event = self.seal_challenge(id, expires_at, recipient, &recipients, now)?;
+            let event = self.seal(id, expires_at, recipient, &recipients, now)?;
             asked.push((*recipient, event.id));
             envelopes.push(Envelope { recipient: *recipient, event: event.as_json() });
             events.push(Arc::new(event));
@@ -106,22 +127,22 @@ impl Portal {
     }
 
     /// Registers a challenge that the store has kept, then sends it: a fast answer finds its question.
-    pub(super) fn send_challenge(&self, prepared: Prepared) {
+    pub(super) fn send(&self, prepared: Prepared) {
         let Prepared { open, events, .. } = prepared;
         tracing::debug!(stream_id = %open.stream, keys = events.len(), "challenge sent");
         for event in events {
-            self.publish_for(&open, event, Vec::new());
+            self.publish(&open, event, Vec::new());
         }
     }
 
     /// Publishes an event of a challenge until that ends, on some relays only if any are given.
-    pub(super) fn publish_for(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Vec<RelayUrl>) {
+    pub(super) fn publish(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Vec<RelayUrl>) {
         let also = challenge.relays.clone();
         self.relays.publish(Publication { event, also, only, expires_at: challenge.expires_at });
     }
 
     /// The event that asks `recipient` this challenge. It names all keys that are concerned.
-    pub(super) fn seal_challenge(
+    pub(super) fn seal(
         &self,
         id: ChallengeId,
         expires_at: Timestamp,
@@ -143,7 +164,7 @@ impl Portal {
 
     /// The user's subkeys that were proven and still hold.
     async fn proven_subkeys(&self, user: &PublicKey, now: Timestamp) -> Result<Vec<PublicKey>> {
-        let known = self.store.subkeys(user).await?;
+        let known = self.wallets.subkeys(user).await?;
         let proven = known.iter().filter_map(|subkey| {
             let proof: SubkeyProof = serde_json::from_str(&subkey.proof).ok()?;
             proof.verify(&subkey.key, user, now.secs()).ok().map(|()| subkey.key)

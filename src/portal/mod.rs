@@ -24,7 +24,6 @@ mod scans;
 mod settle;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nostr_sdk::PublicKey;
 use quick_cache::sync::Cache;
@@ -33,10 +32,10 @@ use tokio::sync::Semaphore;
 pub use crate::events::StreamId;
 pub use error::{PortalError, Result};
 pub use recovery::Opening;
-pub use requests::Opened;
+pub use requests::OpenedUrl;
 
-use crate::clock::{SharedClock, Timekeeper, Timestamp};
-use crate::config::{AuthLimits, HistoryRules};
+use crate::clock::{SharedClock, Timestamp};
+use crate::config::AuthLimits;
 use crate::events::Events;
 use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
@@ -45,6 +44,7 @@ use crate::relay::Relays;
 use crate::session::Book;
 use crate::store::Store;
 use crate::tokens::PortalTokens;
+use challenge::Challenger;
 use prompts::Prompts;
 use registry::Registry;
 
@@ -57,10 +57,6 @@ pub struct Parts {
     pub limits: AuthLimits,
     /// What judges the session tokens of wallets.
     pub tokens: Arc<PortalTokens>,
-    /// `[history]`.
-    pub history: HistoryRules,
-    /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
-    pub delivery_patience: Duration,
     /// What outlives the process.
     pub store: Arc<dyn Store>,
     /// Streams of events in that store.
@@ -69,8 +65,6 @@ pub struct Parts {
     pub relays: Relays,
     /// What time it is.
     pub clock: SharedClock,
-    /// Which time has certainly passed.
-    pub timekeeper: Arc<Timekeeper>,
     /// Runs what goes on in the background.
     pub lifecycle: Lifecycle,
     /// What login URLs begin sessions with. `None`: sessions are off.
@@ -84,13 +78,11 @@ pub struct Parts {
 pub struct Portal {
     identity: Arc<Identity>,
     limits: AuthLimits,
-    history: HistoryRules,
-    delivery_patience: Duration,
+    challenger: Challenger,
     store: Arc<dyn Store>,
     events: Events,
     relays: Relays,
     clock: SharedClock,
-    timekeeper: Arc<Timekeeper>,
     lifecycle: Lifecycle,
     book: Option<Arc<Book>>,
     metrics: Arc<Metrics>,
@@ -116,10 +108,5 @@ impl Portal {
     pub fn open_requests(&self) -> usize {
         let (handshakes, challenges) = self.registry.open();
         handshakes + challenges
-    }
-
-    /// Streams of events.
-    pub fn events(&self) -> &Events {
-        &self.events
     }
 }

@@ -20,7 +20,7 @@ pub(super) const MAX_STATIC_TOKEN: usize = 256;
 
 /// A handshake that was opened.
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub struct OpenedUrl {
     /// What the QR code holds.
     pub url: String,
     /// The stream that tells who scanned it.
@@ -36,7 +36,7 @@ impl Portal {
         self: &Arc<Self>,
         static_token: Option<String>,
         no_request: bool,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedUrl> {
         let portal = Arc::clone(self);
         self.to_the_end(async move {
             portal.open_handshake(static_token, no_request, HandshakeKind::Handshake).await
@@ -46,7 +46,7 @@ impl Portal {
 
     /// Opens a login URL: handshake, challenge and verified answer follow on one stream. A static login
     /// URL that is open already is returned as it is.
-    pub async fn login(self: &Arc<Self>, static_token: Option<String>) -> Result<Opened> {
+    pub async fn login(self: &Arc<Self>, static_token: Option<String>) -> Result<OpenedUrl> {
         let portal = Arc::clone(self);
         self.to_the_end(async move { portal.open_handshake(static_token, false, HandshakeKind::Login).await })
             .await
@@ -108,12 +108,15 @@ impl Portal {
             [] => Vec::new(),
         };
         let relays = self.relays.filter_preferred(&preferred);
-        let prepared = self.prepare_challenge(stream, prompted, relays, Origin::Caller, slot).await?;
+        let prepared = self
+            .challenger
+            .prepare(self.now_for_deadline(), stream, prompted, relays, Origin::Caller, slot)
+            .await?;
         self.store.open_challenge(&prepared.row).await?;
         self.events.begin(stream);
         self.metrics.logins.opened("authentication");
         self.registry.add_challenge(Arc::clone(&prepared.open));
-        self.send_challenge(prepared);
+        self.challenger.send(prepared);
         Ok(())
     }
 
@@ -122,7 +125,7 @@ impl Portal {
         static_token: Option<String>,
         no_request: bool,
         kind: HandshakeKind,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedUrl> {
         let Some(token) = static_token else {
             let (slot, ttl) = (self.reserve()?, Some(self.limits.handshake_ttl));
             return self.keep_handshake(random_name(), no_request, kind, ttl, slot).await;
@@ -142,7 +145,7 @@ impl Portal {
             (HandshakeKind::Login, Some(same)) => {
                 let stream = same.row.stream;
                 let after = self.events.read(stream, u64::MAX).await?.map_or(0, |page| page.latest);
-                Ok(Opened { url: self.handshake_url(&same.row)?, stream, after })
+                Ok(OpenedUrl { url: self.handshake_url(&same.row)?, stream, after })
             }
             (HandshakeKind::Handshake, Some(oldest)) if open.len() >= self.limits.max_streams_per_token => {
                 self.metrics.limits.reached(Limit::StreamsPerToken);
@@ -163,7 +166,7 @@ impl Portal {
         kind: HandshakeKind,
         ttl: Option<Duration>,
         slot: Slot,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedUrl> {
         let now = self.now_for_deadline();
         let row = Handshake {
             stream: self.new_stream(),
@@ -176,7 +179,7 @@ impl Portal {
         let url = self.handshake_url(&row)?;
         self.store.open_handshake(&row).await?;
         self.events.begin(row.stream);
-        let opened = Opened { url, stream: row.stream, after: 0 };
+        let opened = OpenedUrl { url, stream: row.stream, after: 0 };
         let kind = if kind == HandshakeKind::Login { "login" } else { "handshake" };
         self.metrics.logins.opened(kind);
         tracing::debug!(stream_id = %row.stream, kind, one_time = ttl.is_some(), "handshake opened");

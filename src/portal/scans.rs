@@ -80,7 +80,10 @@ impl Portal {
             let one_time = row.expires_at.is_some();
             let relays = self.relays.filter_preferred(&handshake.preferred_relays);
             let origin = Origin::LoginUrl { one_time };
-            let prepared = self.prepare_challenge(row.stream, &prompted, relays, origin, slot).await?;
+            let prepared = self
+                .challenger
+                .prepare(self.now_for_deadline(), row.stream, &prompted, relays, origin, slot)
+                .await?;
             self.record_scan(event, std::slice::from_ref(login), handshake, Some(prepared)).await
         };
         recorded.await.inspect_err(|_| self.prompts.take_back(&prompted))
@@ -140,7 +143,7 @@ impl Portal {
         }
         self.metrics.logins.scanned("taken");
         if let Some(prepared) = challenge {
-            self.send_challenge(prepared);
+            self.challenger.send(prepared);
         }
         Ok(())
     }

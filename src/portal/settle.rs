@@ -155,7 +155,7 @@ impl Portal {
         let _amending = challenge.amending.lock().await;
         if let Some((event, relays)) = challenge.successor_of(old, relay) {
             // Other relays found it too old before this one did.
-            self.publish_for(challenge, event, relays);
+            self.challenger.publish(challenge, event, relays);
             return Ok(());
         }
         let (asked, renewals) = {
@@ -168,14 +168,14 @@ impl Portal {
         }
         let concerned: Vec<_> = asked.iter().map(|(key, _)| *key).collect();
         let now = self.clock.now();
-        let event = self.seal_challenge(challenge.id, challenge.expires_at, recipient, &concerned, now)?;
+        let event = self.challenger.seal(challenge.id, challenge.expires_at, recipient, &concerned, now)?;
         let envelope = Envelope { recipient: *recipient, event: event.as_json() };
         if !self.store.put_envelope(challenge.id.as_str(), &envelope, renewals + 1).await? {
             return Ok(());
         }
         let event = Arc::new(event);
         if self.registry.renew(challenge, old, &event, relay) {
-            self.publish_for(challenge, event, vec![relay.clone()]);
+            self.challenger.publish(challenge, event, vec![relay.clone()]);
         }
         Ok(())
     }

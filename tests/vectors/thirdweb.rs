@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portico::clock::Timestamp;
 use portico::ethereum::{Address, SigningKey};
-use portico::wallet::thirdweb::{Expected, Payload, SignInRefusal};
-use portico::wallet::thirdweb::{Inexact, NewToken, Policy, Refusal, Verified, issue, verify};
+use portico::wallet::thirdweb::{ExpectedPayload, Payload, SignInRefusal};
+use portico::wallet::thirdweb::{Inexact, Policy, Refusal, ThirdwebClaims, Verified, issue, verify};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -145,7 +145,7 @@ fn payload(token: &str) -> Vec<u8> {
 fn reissued(token: &Token) -> String {
     let Verified { claims, owner, .. } = token.judge().unwrap();
     let time = |name: &str| claims[name].as_u64().unwrap();
-    let new = NewToken {
+    let new = ThirdwebClaims {
         domain: claims["aud"].as_str().unwrap(),
         owner,
         now: time("iat"),
@@ -194,7 +194,8 @@ fn a_context_is_written_as_javascript_writes_it() {
 fn a_context_that_javascript_would_change_is_not_issued() {
     let context = json!({ "wei": 9_007_199_254_740_993_u64 });
     let owner = admin().address();
-    let new = NewToken { domain: "d", owner, now: 1, lifetime_secs: 1, id: "j", context: Some(&context) };
+    let new =
+        ThirdwebClaims { domain: "d", owner, now: 1, lifetime_secs: 1, id: "j", context: Some(&context) };
     assert_eq!(issue(&admin(), &new), Err(Inexact));
 }
 
@@ -222,7 +223,7 @@ proptest! {
         const NOW: u64 = 1_800_000_000;
         let context = context.map(|(text, int, float)| json!({ "text": text, "ints": [int], "float": float }));
         let owner = SigningKey::parse(&"22".repeat(32)).unwrap().address();
-        let new = NewToken { domain: &domain, owner, now: NOW, lifetime_secs, id: &id, context: context.as_ref() };
+        let new = ThirdwebClaims { domain: &domain, owner, now: NOW, lifetime_secs, id: &id, context: context.as_ref() };
         let token = issue(&admin(), &new).unwrap();
         let policy = Policy { domain: domain.clone(), admins: vec![admin().address()], leeway_secs: 0 };
         let verified = verify(&token, &policy, NOW + lifetime_secs - 1).unwrap();
@@ -247,11 +248,11 @@ fn logins() -> Vec<Login> {
 
 impl Login {
     /// Version 5 has the settings of a login apart, version 4 beside the domain.
-    fn expected(&self) -> Expected {
+    fn expected(&self) -> ExpectedPayload {
         let set = |name: &str| self.options.get(name).or_else(|| self.options.get("login")?.get(name));
         let text = |name| set(name).map(|value| value.as_str().unwrap().to_owned());
         let statement = "Please ensure that the domain above matches the URL of the current website.";
-        Expected {
+        ExpectedPayload {
             domain: text("domain").unwrap(),
             uri: text("uri"),
             statement: text("statement").unwrap_or(statement.into()),

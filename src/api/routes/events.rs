@@ -62,7 +62,7 @@ pub(in crate::api) async fn read(
     let after = after.unwrap_or(0);
     let wait = wait.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_WAIT);
     let page = if wait.is_zero() {
-        api.portal.events().read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
+        api.events.read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
     } else {
         wait_for_page(&api, stream, after, wait).await?
     };
@@ -82,7 +82,7 @@ pub(in crate::api) async fn read(
 }
 
 async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, ApiError> {
-    api.portal.events().follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
+    api.events.follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
 }
 
 /// What is there or else comes in time. The store is read once: what comes is heard.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::api::body::{JsonBody, PathParam, public_key};
 use crate::api::envelope::{ApiError, created, ok};
-use crate::portal::{Opened, StreamId};
+use crate::portal::{OpenedUrl, StreamId};
 
 /// What opens a handshake.
 #[derive(Deserialize)]
@@ -77,6 +77,6 @@ pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<Strea
     Ok(api.portal.authenticate(user, subkeys).await?)
 }
 
-fn told(opened: &Opened) -> Value {
+fn told(opened: &OpenedUrl) -> Value {
     json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after })
 }

@@ -6,13 +6,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::answer::{Data, failure, notification, success, text};
-use super::request::{Command, Request, Token};
+use super::request::{Command, Request, Subscription, Token};
 use super::session::{Outbox, Session};
 use crate::api::body::public_key;
 use crate::api::envelope::ApiError;
 use crate::api::room::Following;
 use crate::api::routes::jwt::{issue_token, verify_token};
-use crate::api::routes::logins::authenticate as authenticate_user;
+use crate::api::routes::logins::{NewHandshake, authenticate as authenticate_user};
 use crate::api::routes::recurring;
 use crate::events::{Event, EventBody, Follower};
 use crate::portal::StreamId;
@@ -117,20 +117,9 @@ async fn carry_out(session: &Session, command: Result<Command, ApiError>) -> Res
 }
 
 async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiError> {
-    let service = &session.api.portal;
     let data = match command {
         Command::Auth(offered) => auth(session, &offered)?,
-        Command::NewKeyHandshakeUrl(new) => {
-            session.api.may_open()?;
-            let room = may_follow(session)?;
-            let opened = service.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
-            let stream = opened.stream;
-            let data = json!({
-                "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string(),
-            });
-            let follower = followed(session, stream, 0).await?;
-            return Ok(Outcome::Follow { data, stream, follower, room, told: Told::Scans });
-        }
+        Command::NewKeyHandshakeUrl(new) => return new_handshake(session, new).await,
         Command::AuthenticateKey(who) => {
             let room = may_follow(session)?;
             let stream = authenticate_user(&session.api, &who).await?;
@@ -175,13 +164,7 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         Command::Unsubscribe(which) if which.stream_id == recurring::STREAM => {
             json!({ "type": "unsubscribe", "stream_id": which.stream_id })
         }
-        Command::Subscribe(which) => {
-            let stream = which.stream()?;
-            let room = may_follow(session)?;
-            let follower = followed(session, stream, which.after).await?;
-            let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
-            return Ok(Outcome::Follow { data, stream, follower, room, told: Told::Everything });
-        }
+        Command::Subscribe(which) => return subscribe(session, &which).await,
         Command::Unsubscribe(which) => {
             let (_, subscription) =
                 session.subscriptions.remove(&which.stream()?).ok_or_else(ApiError::no_such_stream)?;
@@ -190,6 +173,25 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         }
     };
     Ok(Outcome::Data(Data::Other(data)))
+}
+
+async fn new_handshake(session: &Session, new: NewHandshake) -> Result<Outcome, ApiError> {
+    session.api.may_open()?;
+    let room = may_follow(session)?;
+    let no_request = new.no_request.unwrap_or(false);
+    let opened = session.api.portal.new_handshake(new.static_token, no_request).await?;
+    let stream = opened.stream;
+    let data = json!({ "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string() });
+    let follower = followed(session, stream, 0).await?;
+    Ok(Outcome::Follow { data, stream, follower, room, told: Told::Scans })
+}
+
+async fn subscribe(session: &Session, which: &Subscription) -> Result<Outcome, ApiError> {
+    let stream = which.stream()?;
+    let room = may_follow(session)?;
+    let follower = followed(session, stream, which.after).await?;
+    let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
+    Ok(Outcome::Follow { data, stream, follower, room, told: Told::Everything })
 }
 
 fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
@@ -205,7 +207,7 @@ fn may_follow(session: &Session) -> Result<Following, ApiError> {
 }
 
 async fn followed(session: &Session, stream: StreamId, after: u64) -> Result<Box<Follower>, ApiError> {
-    let follower = session.api.portal.events().follow(stream, after).await?;
+    let follower = session.api.events.follow(stream, after).await?;
     follower.map(Box::new).ok_or_else(ApiError::no_such_stream)
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::order::{self, Mood, Order};
 use super::screen::Screen;
-use crate::demo::wallet::{Answer, ChallengeSeen, Wallet};
+use crate::demo::wallet::{ChallengeSeen, Wallet, WalletAnswer};
 use crate::protocol::HandshakeUrl;
 
 /// How soon a wallet is asked that has scanned an open URL.
@@ -43,11 +43,11 @@ pub(super) async fn play(own: &Wallet, screen: &Screen) {
                 screen.asked(players.wallet(who.as_deref()), who.as_deref(), &seen, &players.mood(who.as_deref()));
                 pending = pending.filter(|pending| pending.who != who);
                 // What was said holds for one question.
-                players.wallet(who.as_deref()).answer_with(Answer::Approve);
+                players.wallet(who.as_deref()).answer_with(WalletAnswer::Approve);
             }
             () = sleep_until(until), if pending.is_some() => {
                 let who = pending.take().and_then(|pending| pending.who);
-                players.wallet(who.as_deref()).answer_with(Answer::Approve);
+                players.wallet(who.as_deref()).answer_with(WalletAnswer::Approve);
                 screen.not_asked();
             }
             // One at a time: the next word must not be taken for an answer to the question before it.
@@ -75,24 +75,29 @@ async fn obey(players: &mut Players<'_>, line: &str, screen: &Screen) -> Option<
         }
     };
     let answer = match mood {
-        Mood::Yes => Answer::Approve,
-        Mood::No => Answer::Decline(Some("the user of the demo said no".into())),
-        Mood::Ignore => Answer::Ignore,
+        Mood::Yes => WalletAnswer::Approve,
+        Mood::No => WalletAnswer::Decline(Some("the user of the demo said no".into())),
+        Mood::Ignore => WalletAnswer::Ignore,
     };
-    let answer = if delay.is_zero() { answer } else { Answer::After(delay, Box::new(answer)) };
+    let answer = if delay.is_zero() { answer } else { WalletAnswer::After(delay, Box::new(answer)) };
     let scanned = scan(players, who, answer, url).await;
     screen.scanned(scanned.as_ref().copied().map_err(String::as_str));
     scanned.ok().map(|()| Pending { who: who.map(str::to_owned), until: Instant::now() + ASKED })
 }
 
 /// Has somebody scan a URL, who is to answer like this.
-async fn scan(players: &mut Players<'_>, who: Option<&str>, answer: Answer, url: &str) -> Result<(), String> {
+async fn scan(
+    players: &mut Players<'_>,
+    who: Option<&str>,
+    answer: WalletAnswer,
+    url: &str,
+) -> Result<(), String> {
     let url = url.parse::<HandshakeUrl>().map_err(|error| error.to_string())?;
     let wallet = players.enter(who)?;
     wallet.answer_with(answer);
     let scanned = wallet.scan(&url).await;
     if scanned.is_err() {
-        wallet.answer_with(Answer::Approve);
+        wallet.answer_with(WalletAnswer::Approve);
     }
     scanned.map_err(|error| error.to_string())
 }
@@ -116,7 +121,7 @@ impl Players<'_> {
     }
 
     /// How this user answers what they have just been asked.
-    fn mood(&self, who: Option<&str>) -> Answer {
+    fn mood(&self, who: Option<&str>) -> WalletAnswer {
         self.wallet(who).answer()
     }
 

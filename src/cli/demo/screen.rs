@@ -12,7 +12,7 @@ use super::text::{duration, invitation, key, rows, summary};
 use crate::cli::qr;
 use crate::config::duration::show;
 use crate::config::files::show_path;
-use crate::demo::wallet::{Answer, ChallengeSeen, Wallet};
+use crate::demo::wallet::{ChallengeSeen, Wallet, WalletAnswer};
 use crate::demo::{Scene, Stage, StepName, StoryError, Told};
 
 /// Where the story is shown: standard output.
@@ -136,7 +136,13 @@ impl Screen {
     }
 
     /// A challenge has reached a wallet, whose user answers like this.
-    pub(super) fn asked(&self, wallet: &Wallet, who: Option<&str>, seen: &ChallengeSeen, answer: &Answer) {
+    pub(super) fn asked(
+        &self,
+        wallet: &Wallet,
+        who: Option<&str>,
+        seen: &ChallengeSeen,
+        answer: &WalletAnswer,
+    ) {
         let says = answered(answer);
         if self.json {
             let user = wallet.user_key();
@@ -182,11 +188,11 @@ impl Screen {
 }
 
 /// What the user does, as the screen says it.
-fn answered(answer: &Answer) -> String {
+fn answered(answer: &WalletAnswer) -> String {
     match answer {
-        Answer::Approve | Answer::Custom(_) => "approved".into(),
-        Answer::Decline(_) => "declined".into(),
-        Answer::Ignore => "does not answer".into(),
-        Answer::After(delay, then) => format!("thinks for {}, then {}", show(*delay), answered(then)),
+        WalletAnswer::Approve | WalletAnswer::Custom(_) => "approved".into(),
+        WalletAnswer::Decline(_) => "declined".into(),
+        WalletAnswer::Ignore => "does not answer".into(),
+        WalletAnswer::After(delay, then) => format!("thinks for {}, then {}", show(*delay), answered(then)),
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::terminal::{note, plain, say};
 use super::{CommandResult, Exit, Failure};
-use crate::config::{self, Overrides, Portal, files};
+use crate::config::{self, Overrides, PortalSettings, files};
 use written::Written;
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
     // It decides who the service is, and whom it trusts.
     let read = files::read_config(&args.file).map_err(unreadable)?;
     let read = read.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
-    let portal = Portal::in_file(&read.text, &args.file).map_err(Failure::usage)?;
+    let portal = PortalSettings::in_file(&read.text, &args.file).map_err(Failure::usage)?;
     let folder = match &args.into {
         Some(folder) => folder.clone(),
         None => config::default_folder().ok_or_else(|| Failure::usage("there is no HOME: give --into"))?,

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use crate::config::files::MIN_SECRET;
-use crate::config::{PORTAL_PORT, Portal, ProfileRules};
+use crate::config::{PORTAL_PORT, PortalSettings, ProfileRules};
 use crate::protocol::SubkeyProof;
 
 /// The token of Portal's example, which everybody knows.
@@ -45,7 +45,7 @@ pub(super) enum Unusable {
 }
 
 /// Writes Portal's settings as Portico's. `from` names where they come from.
-pub(super) fn write(portal: &Portal, from: &str) -> Result<Written, Unusable> {
+pub(super) fn write(portal: &PortalSettings, from: &str) -> Result<Written, Unusable> {
     let key = portal.private_key.as_ref().ok_or(Unusable::NoKey)?;
     let keys = Keys::parse(key.expose_secret().trim()).map_err(|_| Unusable::MalformedKey)?;
     let Ok(nsec) = keys.secret_key().to_bech32();
@@ -99,7 +99,7 @@ fn relay_list(relays: &[String], left_out: &mut LeftOut) -> String {
     text
 }
 
-fn local(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+fn local(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
     let port = portal.listen_port.unwrap_or(PORTAL_PORT);
     let _ = write!(
         text,
@@ -151,7 +151,7 @@ fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
     }
 }
 
-fn webhook(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+fn webhook(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
     let secret = portal.webhook_secret.as_ref().map(|secret| secret.expose_secret());
     match (&portal.webhook_url, secret, portal.webhook_fault()) {
         (Some(url), Some(secret), None) => {
@@ -172,7 +172,7 @@ fn webhook(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
     }
 }
 
-fn log(portal: &Portal, text: &mut String, left_out: &mut LeftOut) {
+fn log(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
     match portal.log_filter.as_deref() {
         None | Some("info") => {}
         Some(level @ ("error" | "warn" | "debug" | "trace" | "off")) => {
@@ -202,22 +202,25 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn portal() -> Portal {
-        Portal { private_key: Some("1b".repeat(32).into()), ..Portal::default() }
+    fn portal() -> PortalSettings {
+        PortalSettings { private_key: Some("1b".repeat(32).into()), ..PortalSettings::default() }
     }
 
-    fn written(portal: &Portal) -> Written {
+    fn written(portal: &PortalSettings) -> Written {
         write(portal, "config.toml").unwrap()
     }
 
-    fn left_out(portal: &Portal) -> Vec<String> {
+    fn left_out(portal: &PortalSettings) -> Vec<String> {
         written(portal).left_out.into_iter().map(|(key, _)| key).collect()
     }
 
     #[test]
     fn a_key_is_needed_and_a_bad_one_is_not_repeated() {
-        assert!(matches!(write(&Portal::default(), "x"), Err(Unusable::NoKey)));
-        let bad = Portal { private_key: Some("your-nostr-private-key".into()), ..Portal::default() };
+        assert!(matches!(write(&PortalSettings::default(), "x"), Err(Unusable::NoKey)));
+        let bad = PortalSettings {
+            private_key: Some("your-nostr-private-key".into()),
+            ..PortalSettings::default()
+        };
         let error = write(&bad, "x").err().unwrap().to_string();
         assert!(error.contains("nostr.private_key") && !error.contains("your-nostr"), "{error}");
         assert!(written(&portal()).key.starts_with("nsec1"));
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_taken_over_is_named() {
-        let full = Portal {
+        let full = PortalSettings {
             auth_token: Some("your-auth-token".into()),
             relays: Some(vec!["wss://a.example".into(), "a.example".into()]),
             webhook_url: Some("https://a.example/hook".into()),
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn text_is_quoted_so_that_no_value_becomes_a_key() {
         let name = "a\"\n[local]\ntoken = \"x";
-        let token = Portal { auth_token: Some(name.into()), ..portal() };
+        let token = PortalSettings { auth_token: Some(name.into()), ..portal() };
         let table: toml::Table = toml::from_str(&written(&token).config).unwrap();
         assert_eq!(table["local"]["token"].as_str(), Some(name));
     }

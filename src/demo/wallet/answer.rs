@@ -15,7 +15,7 @@ use crate::protocol::{
 
 /// What the user behind the wallet does when asked.
 #[derive(Clone)]
-pub enum Answer {
+pub enum WalletAnswer {
     /// Says yes, with a session token.
     Approve,
     /// Says no, with a reason for people if there is one.
@@ -23,7 +23,7 @@ pub enum Answer {
     /// Does not look at the phone.
     Ignore,
     /// Thinks for so long first.
-    After(Duration, Box<Answer>),
+    After(Duration, Box<WalletAnswer>),
     /// Anything: for wallets that do not keep to the protocol.
     Custom(Arc<Custom>),
 }
@@ -31,7 +31,7 @@ pub enum Answer {
 /// Makes up replies to a challenge.
 pub type Custom = dyn Fn(&ChallengeSeen) -> Vec<WalletReply> + Send + Sync;
 
-/// One thing that a [`Answer::Custom`] sends.
+/// One thing that a [`WalletAnswer::Custom`] sends.
 #[derive(Debug, Clone)]
 pub enum WalletReply {
     /// An answer; the wallet signs it and seals it to whoever asked.
@@ -93,7 +93,7 @@ pub fn seal_answer(keys: &Keys, seen: &ChallengeSeen, answer: &AuthResponse) -> 
     sealer.seal(&mut OsRng, &seen.event.pubkey, &seen.concerned(), None, answer, seen.at.secs())
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for WalletAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Approve => "Approve",

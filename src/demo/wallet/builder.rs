@@ -6,7 +6,7 @@ use std::time::Duration;
 use nostr_sdk::Keys;
 
 use super::mind::Mind;
-use super::{Answer, Wallet};
+use super::{Wallet, WalletAnswer};
 use crate::clock::{SharedClock, SystemClock};
 use crate::protocol::SubkeyProof;
 
@@ -17,7 +17,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(168 * 3600);
 #[derive(Debug)]
 pub struct WalletBuilder {
     keys: Keys,
-    answer: Answer,
+    answer: WalletAnswer,
     delay: Duration,
     proof: Option<SubkeyProof>,
     token_lifetime: Duration,
@@ -29,7 +29,7 @@ impl WalletBuilder {
     pub(super) fn new(keys: Keys) -> Self {
         Self {
             keys,
-            answer: Answer::Approve,
+            answer: WalletAnswer::Approve,
             delay: Duration::ZERO,
             proof: None,
             token_lifetime: TOKEN_LIFETIME,
@@ -38,9 +38,9 @@ impl WalletBuilder {
         }
     }
 
-    /// What its user says. Default: [`Answer::Approve`].
+    /// What its user says. Default: [`WalletAnswer::Approve`].
     #[must_use]
-    pub fn answering(self, answer: Answer) -> Self {
+    pub fn answering(self, answer: WalletAnswer) -> Self {
         Self { answer, ..self }
     }
 

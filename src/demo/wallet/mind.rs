@@ -7,7 +7,7 @@ use std::time::Duration;
 use nostr_sdk::{Event, EventId, Keys, PublicKey};
 use rand::rngs::OsRng;
 
-use super::answer::{Answer, ChallengeSeen, WalletReply};
+use super::answer::{ChallengeSeen, WalletAnswer, WalletReply};
 use crate::clock::SharedClock;
 use crate::protocol::{
     AuthChallenge, KeyHandshake, Message, OpenError, SealError, Sealer, SubkeyProof, kind,
@@ -34,7 +34,7 @@ pub(super) struct Mind {
     pub(super) proof: Option<SubkeyProof>,
     pub(super) token_lifetime: Duration,
     pub(super) clock: SharedClock,
-    pub(super) answer: Mutex<Answer>,
+    pub(super) answer: Mutex<WalletAnswer>,
     sealer: Sealer,
     seen: Mutex<Seen>,
 }
@@ -51,7 +51,7 @@ impl Mind {
         proof: Option<SubkeyProof>,
         token_lifetime: Duration,
         clock: SharedClock,
-        answer: Answer,
+        answer: WalletAnswer,
     ) -> Self {
         let sealer = Sealer::new(keys.clone(), CONVERSATIONS);
         Self { keys, proof, token_lifetime, clock, answer: answer.into(), sealer, seen: Mutex::default() }
@@ -114,21 +114,23 @@ impl Mind {
     }
 
     /// What the user says to whatever they are asked now.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> WalletAnswer {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The events that the user's answer becomes, however long they think.
-    pub(super) fn reply(&self, seen: &ChallengeSeen, answer: Answer) -> Result<Vec<Event>, SealError> {
+    pub(super) fn reply(&self, seen: &ChallengeSeen, answer: WalletAnswer) -> Result<Vec<Event>, SealError> {
         let replies = match answer {
-            Answer::After(_, answer) => return self.reply(seen, *answer),
-            Answer::Approve => {
+            WalletAnswer::After(_, answer) => return self.reply(seen, *answer),
+            WalletAnswer::Approve => {
                 let token = seen.session_token(&self.keys, self.token_lifetime);
                 vec![WalletReply::Response(seen.approve(token, self.proof.clone()))]
             }
-            Answer::Decline(reason) => vec![WalletReply::Response(seen.decline(reason, self.proof.clone()))],
-            Answer::Ignore => Vec::new(),
-            Answer::Custom(make_up) => make_up(seen),
+            WalletAnswer::Decline(reason) => {
+                vec![WalletReply::Response(seen.decline(reason, self.proof.clone()))]
+            }
+            WalletAnswer::Ignore => Vec::new(),
+            WalletAnswer::Custom(make_up) => make_up(seen),
         };
         let (to, concerned, now) = (seen.event.pubkey, seen.concerned(), self.clock.now().secs());
         let seal = |reply| match reply {

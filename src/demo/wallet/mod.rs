@@ -1,7 +1,7 @@
 //! A simulated Portal wallet: what the app on a phone does, without the phone.
 //!
 //! It listens on relays (`link.rs`), makes up its mind about what it hears (`mind.rs`), and says what its
-//! [`Answer`] is (`answer.rs`).
+//! [`WalletAnswer`] is (`answer.rs`).
 
 mod answer;
 mod builder;
@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use answer::{Answer, ChallengeSeen, Custom, WalletReply, seal_answer};
+pub use answer::{ChallengeSeen, Custom, WalletAnswer, WalletReply, seal_answer};
 pub use builder::WalletBuilder;
 
 use crate::protocol::{ClientInfo, HandshakeUrl, KeyHandshake, SealError, kind};
@@ -146,12 +146,12 @@ impl Wallet {
     }
 
     /// Answers otherwise from now on.
-    pub fn answer_with(&self, answer: Answer) {
+    pub fn answer_with(&self, answer: WalletAnswer) {
         *self.core.mind.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     /// What its user says to whatever they are asked now.
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> WalletAnswer {
         self.core.mind.answer()
     }
 
@@ -233,8 +233,8 @@ impl Core {
         }
     }
 
-    async fn answer(&self, seen: &ChallengeSeen, answer: Answer) {
-        let thinks = if let Answer::After(delay, _) = &answer { *delay } else { Duration::ZERO };
+    async fn answer(&self, seen: &ChallengeSeen, answer: WalletAnswer) {
+        let thinks = if let WalletAnswer::After(delay, _) = &answer { *delay } else { Duration::ZERO };
         tokio::time::sleep(self.delay + thinks).await;
         match self.mind.reply(seen, answer) {
             Ok(events) => self.send(&events).await,

@@ -36,7 +36,7 @@ fn subkey(main: &Keys, expires_at: u64) -> (Keys, SubkeyProof) {
     (Keys::new(secret), SubkeyProof { main_key: main.public_key(), metadata })
 }
 
-fn mind(keys: Keys, proof: Option<SubkeyProof>, answer: Answer) -> Mind {
+fn mind(keys: Keys, proof: Option<SubkeyProof>, answer: WalletAnswer) -> Mind {
     Mind::new(keys, proof, Duration::from_secs(3600), Arc::new(SystemClock), answer)
 }
 
@@ -66,7 +66,7 @@ fn response_in(event: &Event, service: &Keys) -> AuthResponse {
 #[test]
 fn an_approval_carries_a_token_that_verifies_and_names_the_service() {
     let (service, user) = (keys(1), keys(2));
-    let wallet = mind(user.clone(), None, Answer::Approve);
+    let wallet = mind(user.clone(), None, WalletAnswer::Approve);
     let event = sealed(&service, &user.public_key(), &challenge(now() + 300, None), 1);
     let seen = asked(wallet.hear(&event));
     let [reply] = &wallet.reply(&seen, wallet.answer()).unwrap()[..] else { panic!("one reply") };
@@ -83,7 +83,7 @@ fn an_approval_carries_a_token_that_verifies_and_names_the_service() {
 #[test]
 fn the_user_is_asked_once_however_often_and_in_however_many_events_a_challenge_comes() {
     let (service, user) = (keys(1), keys(2));
-    let wallet = mind(user.clone(), None, Answer::Approve);
+    let wallet = mind(user.clone(), None, WalletAnswer::Approve);
     let event = |seed| sealed(&service, &user.public_key(), &challenge(now() + 300, None), seed);
     asked(wallet.hear(&event(1)));
     assert!(matches!(wallet.hear(&event(1)), Reaction::Nothing));
@@ -94,7 +94,7 @@ fn the_user_is_asked_once_however_often_and_in_however_many_events_a_challenge_c
 #[test]
 fn a_challenge_whose_time_is_over_does_not_reach_the_user() {
     let (service, user) = (keys(1), keys(2));
-    let wallet = mind(user.clone(), None, Answer::Approve);
+    let wallet = mind(user.clone(), None, WalletAnswer::Approve);
     let event = sealed(&service, &user.public_key(), &challenge(now(), None), 1);
     assert!(matches!(wallet.hear(&event), Reaction::Nothing));
     assert_eq!(wallet.challenges_seen(), 0);
@@ -108,7 +108,7 @@ fn a_service_on_a_subkey_is_asked_for_its_proof() {
     for (by, proof, heard) in
         [(&service, proof.clone(), true), (&service, stale, false), (&keys(3), proof, false)]
     {
-        let wallet = mind(user.clone(), None, Answer::Approve);
+        let wallet = mind(user.clone(), None, WalletAnswer::Approve);
         let event = sealed(by, &user.public_key(), &challenge(now() + 300, Some(proof)), 1);
         match wallet.hear(&event) {
             Reaction::Ask(seen) if heard => assert_eq!(seen.service, main.public_key()),
@@ -122,7 +122,7 @@ fn a_service_on_a_subkey_is_asked_for_its_proof() {
 fn a_subkey_that_cannot_read_a_challenge_shows_its_proof_and_then_answers_with_it() {
     let (service, main) = (keys(1), keys(2));
     let (phone, proof) = subkey(&main, now() + 1000);
-    let wallet = mind(phone.clone(), Some(proof.clone()), Answer::Decline(None));
+    let wallet = mind(phone.clone(), Some(proof.clone()), WalletAnswer::Decline(None));
     assert_eq!(wallet.user_key(), main.public_key());
 
     let unreadable = sealed(&service, &main.public_key(), &challenge(now() + 300, None), 1);
@@ -138,7 +138,7 @@ fn a_subkey_that_cannot_read_a_challenge_shows_its_proof_and_then_answers_with_i
 #[test]
 fn a_forged_challenge_does_not_reach_the_user() {
     let (service, user) = (keys(1), keys(2));
-    let wallet = mind(user.clone(), None, Answer::Approve);
+    let wallet = mind(user.clone(), None, WalletAnswer::Approve);
     let mut forged = sealed(&service, &user.public_key(), &challenge(now() + 300, None), 1);
     forged.id = EventId::all_zeros();
     assert!(matches!(wallet.hear(&forged), Reaction::Nothing));
@@ -148,7 +148,7 @@ fn a_forged_challenge_does_not_reach_the_user() {
 async fn a_wallet_hears_a_challenge_on_a_real_relay_and_again_after_the_relay_was_gone() {
     let relay = EmbeddedRelay::start().await.unwrap();
     let (service, user) = (keys(1), keys(2));
-    let wallet = Wallet::new(user.clone()).answering(Answer::Ignore).connect();
+    let wallet = Wallet::new(user.clone()).answering(WalletAnswer::Ignore).connect();
     wallet.listen(std::slice::from_ref(relay.url())).await.unwrap();
     publish(&service, relay.url(), &user, "before").await;
     assert_eq!(wallet.next_challenge().await.challenge.challenge, "before");

@@ -12,7 +12,7 @@ use crate::ethereum::{Address, SigningKey};
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
-pub struct NewToken<'a> {
+pub struct ThirdwebClaims<'a> {
     /// `aud`.
     pub domain: &'a str,
     /// `sub`: whose wallet it is.
@@ -31,7 +31,7 @@ pub struct NewToken<'a> {
 ///
 /// # Errors
 /// [`Inexact`]: the context cannot be written so that thirdweb would believe it.
-pub fn issue(key: &SigningKey, new: &NewToken<'_>) -> Result<String, Inexact> {
+pub fn issue(key: &SigningKey, new: &ThirdwebClaims<'_>) -> Result<String, Inexact> {
     let mut payload = String::from("{\"aud\":");
     json::text(&mut payload, new.domain);
     if let Some(context) = new.context {

@@ -18,9 +18,9 @@ use async_trait::async_trait;
 use rand::{Rng, thread_rng};
 use serde_json::Value;
 
-pub use issue::{NewToken, issue};
+pub use issue::{ThirdwebClaims, issue};
 pub use json::Inexact;
-pub use payload::{Expected, Payload, SignInRefusal};
+pub use payload::{ExpectedPayload, Payload, SignInRefusal};
 pub use refusal::Refusal;
 pub use sign_in::{SignIn, SignInError};
 pub use token::{Policy, Verified, verify};
@@ -110,7 +110,7 @@ impl Thirdweb {
             return Err(IssueError::Lifetime(self.max_lifetime.as_secs() / 3600));
         }
         let id = format!("0x{}", hex::encode(thread_rng().r#gen::<[u8; 32]>()));
-        let new = NewToken {
+        let new = ThirdwebClaims {
             domain: &self.policy.domain,
             owner,
             now: self.clock.now().secs(),

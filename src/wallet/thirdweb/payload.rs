@@ -43,7 +43,7 @@ pub struct Payload {
 
 /// What a payload must say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedPayload {
     /// Letter by letter.
     pub domain: String,
     /// `None`: the domain, if anything.
@@ -137,7 +137,7 @@ impl Payload {
     pub fn verify(
         &self,
         signature: &str,
-        expected: &Expected,
+        expected: &ExpectedPayload,
         now: Timestamp,
     ) -> Result<Address, SignInRefusal> {
         self.is_of_one_line_each()?;
@@ -173,7 +173,7 @@ impl Payload {
         Ok(())
     }
 
-    fn is_as(&self, expected: &Expected) -> Result<(), SignInRefusal> {
+    fn is_as(&self, expected: &ExpectedPayload) -> Result<(), SignInRefusal> {
         let uri = match (&expected.uri, &self.uri) {
             (Some(expected), uri) => uri.as_ref() == Some(expected),
             (None, uri) => uri.as_ref().is_none_or(|uri| *uri == expected.domain),

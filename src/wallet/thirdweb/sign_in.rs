@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng, thread_rng};
 
-use super::{Expected, IssueError, Payload, SignInRefusal, Thirdweb};
+use super::{ExpectedPayload, IssueError, Payload, SignInRefusal, Thirdweb};
 use crate::clock::SharedClock;
 use crate::config::ThirdwebRules;
 use crate::ethereum::Address;
@@ -17,7 +17,7 @@ pub struct SignIn {
     /// The tokens that it ends with.
     pub tokens: Arc<Thirdweb>,
     store: Arc<dyn SignIns>,
-    expected: Expected,
+    expected: ExpectedPayload,
     lifetime: Duration,
     max_open: usize,
     clock: SharedClock,
@@ -54,7 +54,7 @@ impl SignIn {
         store: Arc<dyn SignIns>,
         clock: SharedClock,
     ) -> Self {
-        let expected = Expected {
+        let expected = ExpectedPayload {
             domain: rules.domain.clone(),
             uri: rules.uri.clone(),
             statement: rules.statement.clone(),
@@ -73,7 +73,7 @@ impl SignIn {
     /// [`SignInError`]; there is no token to be had for a signature without a key to issue with.
     pub async fn offer(&self, address: Address, chain_id: Option<u64>) -> Result<Payload, SignInError> {
         self.tokens.can_issue()?;
-        let Expected { domain, uri, statement, version, chain_ids, resources, .. } = &self.expected;
+        let ExpectedPayload { domain, uri, statement, version, chain_ids, resources, .. } = &self.expected;
         let chain_id = chain_id.or(chain_ids.first().copied());
         if chain_id.is_some_and(|chain| !chain_ids.is_empty() && !chain_ids.contains(&chain)) {
             return Err(SignInError::Chain);

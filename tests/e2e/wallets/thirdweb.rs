@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portico::config::files::create_secret;
 use portico::ethereum::{Address, SigningKey};
-use portico::wallet::thirdweb::{NewToken, Payload, issue};
+use portico::wallet::thirdweb::{Payload, ThirdwebClaims, issue};
 use serde_json::{Value, json};
 
 use crate::sessions::SESSIONS;
@@ -35,7 +35,7 @@ fn user(byte: u8) -> Address {
 /// A token of the business's own server.
 fn token(owner: Address, issued_at: u64, lifetime_secs: u64) -> String {
     let id = format!("{issued_at}-{lifetime_secs}");
-    let new = NewToken { domain: DOMAIN, owner, now: issued_at, lifetime_secs, id: &id, context: None };
+    let new = ThirdwebClaims { domain: DOMAIN, owner, now: issued_at, lifetime_secs, id: &id, context: None };
     issue(&admin(), &new).unwrap()
 }
 
@@ -139,7 +139,8 @@ async fn each_forgery_is_refused_with_its_own_code() {
     let good = token(user(0x22), now(), HOUR);
     let of = |key: &SigningKey, domain, at| {
         let owner = user(0x22);
-        issue(key, &NewToken { domain, owner, now: at, lifetime_secs: HOUR, id: "j", context: None }).unwrap()
+        issue(key, &ThirdwebClaims { domain, owner, now: at, lifetime_secs: HOUR, id: "j", context: None })
+            .unwrap()
     };
     let (_, signature) = good.rsplit_once('.').unwrap();
     let other = token(user(0x33), now(), HOUR);

@@ -1,0 +1,88 @@
+//! `[forward]`: where gateways hand over what a user's request carries.
+
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+
+use super::check::Mistake;
+
+/// Headers that say something else about a request.
+const TAKEN: [&str; 6] =
+    ["connection", "content-length", "content-type", "cookie", "host", "transfer-encoding"];
+
+/// `[forward]`: where gateways hand over what a user's request carries.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForwardRules {
+    /// The header with the access token, behind `Bearer `. Default `Authorization`.
+    #[serde(with = "header")]
+    pub access_token_header: HeaderName,
+    /// The header with the wallet's credential. Default `X-Wallet-Session`.
+    #[serde(with = "header")]
+    pub credential_header: HeaderName,
+    /// The cookie with the access token, for requests without that header.
+    pub access_token_cookie: Option<String>,
+    /// The cookie with the wallet's credential, for requests without that header.
+    pub credential_cookie: Option<String>,
+}
+
+impl Default for ForwardRules {
+    fn default() -> Self {
+        Self {
+            access_token_header: http::header::AUTHORIZATION,
+            credential_header: HeaderName::from_static("x-wallet-session"),
+            access_token_cookie: None,
+            credential_cookie: None,
+        }
+    }
+}
+
+/// The name of a header as text.
+mod header {
+    use http::HeaderName;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<HeaderName, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|_| de::Error::custom(format!("{text:?} is not the name of a header")))
+    }
+}
+
+impl ForwardRules {
+    /// What is wrong with it: the key, and the reason.
+    pub(super) fn check(&self) -> Result<(), Mistake> {
+        for (key, header) in [
+            ("forward.access_token_header", &self.access_token_header),
+            ("forward.credential_header", &self.credential_header),
+        ] {
+            let name = header.as_str();
+            if name.starts_with("x-auth-") || TAKEN.contains(&name) {
+                return Err((key, format!("{name:?} has a meaning of its own")));
+            }
+        }
+        if self.access_token_header == self.credential_header {
+            return Err(("forward.credential_header", "is forward.access_token_header, too".into()));
+        }
+        let cookies = [
+            ("forward.access_token_cookie", &self.access_token_cookie),
+            ("forward.credential_cookie", &self.credential_cookie),
+        ];
+        for (key, cookie) in cookies {
+            if cookie.as_ref().is_some_and(|name| !is_cookie_name(name)) {
+                return Err((key, "is not the name of a cookie (RFC 6265 §4.1.1)".into()));
+            }
+        }
+        if self.access_token_cookie.is_some() && self.access_token_cookie == self.credential_cookie {
+            return Err(("forward.credential_cookie", "is the cookie of the access token, too".into()));
+        }
+        Ok(())
+    }
+}
+
+/// A token of RFC 9110 §5.6.2, as the name of a header is.
+fn is_cookie_name(name: &str) -> bool {
+    HeaderName::from_bytes(name.as_bytes()).is_ok()
+}

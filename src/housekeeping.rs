@@ -1,0 +1,126 @@
+//! Drops what is of no more use, everywhere in the store, and watches the clock that says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::{Jump, SETTLES_AFTER, Timekeeper, Timestamp};
+use crate::config::{AuthLimits, HistoryRules};
+use crate::metrics::Metrics;
+use crate::store::{PurgeBefore, Upkeep};
+use crate::tokens::RevokedTokens;
+
+/// How often history that is of no more use is dropped.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a user who scanned and never logged in is remembered.
+const STRANGERS_STAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Keeps the store from growing.
+#[derive(Debug)]
+pub struct Housekeeping {
+    /// `[auth]`.
+    pub limits: AuthLimits,
+    /// `[history]`.
+    pub history: HistoryRules,
+    /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
+    pub delivery_patience: Duration,
+    /// What is kept tidy.
+    pub store: Arc<dyn Upkeep>,
+    /// The same in memory.
+    pub revoked: Arc<RevokedTokens>,
+    /// Which time has certainly passed.
+    pub timekeeper: Arc<Timekeeper>,
+    /// Where jumps of the clock are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Housekeeping {
+    /// Runs for as long as the daemon does.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(TIDY_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tidy().await;
+        }
+    }
+
+    async fn tidy(&self) {
+        if let Some(jump) = self.timekeeper.look() {
+            self.clock_jumped(jump);
+        }
+        // What is dropped is gone for good, so the clock alone does not say when.
+        let now = self.timekeeper.settled();
+        self.revoked.tidy(now);
+        let before = PurgeBefore {
+            deliveries: now.minus(self.delivery_patience),
+            ..of_no_more_use(&self.limits, &self.history, now)
+        };
+        match self.store.purge(&before).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "dropped old history"),
+            Err(error) => tracing::warn!(%error, "cannot drop old history now"),
+        }
+        // After the purge: whoever sees the time there knows what it led to.
+        if let Err(error) = self.store.see_clock(&self.timekeeper.seen()).await {
+            tracing::warn!(%error, "cannot remember the time now");
+        }
+    }
+
+    /// Tells of a jump of the clock. Its time being over drops nothing for a while.
+    pub fn clock_jumped(&self, jump: Jump) {
+        let by = humantime::format_duration(Duration::from_secs(jump.distance().as_secs()));
+        let settles = humantime::format_duration(SETTLES_AFTER);
+        self.metrics.clock.jumped(jump.direction());
+        tracing::warn!(
+            direction = jump.direction(),
+            %by,
+            "the clock jumped, or the daemon was off for that long: nothing is purged until it has run for {settles} without another jump"
+        );
+    }
+}
+
+/// What nobody can have a use for at `now`.
+fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -> PurgeBefore {
+    // Nothing has happened before the epoch.
+    let kept_since = |keep: Duration| if keep.is_zero() { Timestamp::default() } else { now.minus(keep) };
+    PurgeBefore {
+        revocations: now,
+        replays: now,
+        // Twice the age that a scan may have: a replayed one is too old before it is forgotten.
+        scans: now.minus(limits.max_event_age * 2 + TIDY_EVERY),
+        challenges: now.minus(limits.prompt_window),
+        strangers: now.minus(STRANGERS_STAY),
+        streams: kept_since(history.keep),
+        deliveries: Timestamp::default(),
+        sessions: kept_since(history.keep),
+        users: kept_since(history.keep_users),
+        audit: kept_since(history.keep_audit),
+        at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_is_kept_for_as_long_as_configured_and_for_good_at_zero() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let kept_since = |keep| {
+            let history = HistoryRules { keep, ..HistoryRules::default() };
+            of_no_more_use(&AuthLimits::default(), &history, now).streams
+        };
+        assert_eq!(kept_since(Duration::from_secs(3600)), Timestamp::from_secs(1_799_996_400));
+        assert_eq!(kept_since(Duration::ZERO), Timestamp::from_secs(0));
+    }
+
+    #[test]
+    fn a_replayed_scan_is_too_old_before_it_is_forgotten() {
+        let (limits, now) = (AuthLimits::default(), Timestamp::from_secs(1_800_000_000));
+        let forgotten = of_no_more_use(&limits, &HistoryRules::default(), now).scans;
+        assert!(now.since(forgotten) > limits.max_event_age * 2);
+    }
+}
