@@ -27,6 +27,7 @@ mod gateways;
 mod guarding;
 mod libraries;
 mod lies;
+mod login_page;
 mod paths;
 mod sign_in;
 mod site;

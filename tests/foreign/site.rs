@@ -117,7 +117,7 @@ fn reachable(relay: &TestRelay) -> Plan {
 }
 
 /// Not every gateway says when it listens.
-async fn until_it_listens(socket: &Path, gateway: &mut Child) {
+pub(crate) async fn until_it_listens(socket: &Path, gateway: &mut Child) {
     let mut again = tokio::time::interval(Duration::from_millis(10));
     while UnixStream::connect(socket).await.is_err() {
         assert!(gateway.try_wait().unwrap().is_none(), "the gateway has ended");
