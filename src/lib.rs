@@ -38,7 +38,8 @@
 //! | [`tokens`] | tokens of every kind: inspected, issued, revoked; the keys that sign them |
 //! | [`webhook`] | events posted to the operator's own program |
 //! | [`portal`] | the conversation with Portal's wallets |
-//! | [`api`] | the local sockets |
+//! | [`http`] | HTTP as every listener speaks it: sockets, bodies, the envelope |
+//! | [`api`] | the local API |
 //! | [`client`] | the other end of the Unix socket |
 //! | [`app`] | starts the daemon: the one place that names the concrete parts |
 //! | [`cli`] | the subcommands of `portico` |
@@ -80,6 +81,7 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod housekeeping;
+pub mod http;
 pub mod identity;
 pub mod lifecycle;
 pub mod metrics;

@@ -103,12 +103,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "profile",
         &["clock", "protocol", "shown", "quoted", "tls", "config", "lifecycle", "outbound", "nip05", "relay"],
     ),
+    // What every listener needs: it knows no service.
+    ("http", &["config", "lifecycle", "metrics", "quoted"]),
     // The store's error passes through: whoever reads events meets it.
     (
         "api",
         &[
             "clock",
             "config",
+            "http",
             "lifecycle",
             "metrics",
             "access_token",

@@ -1,6 +1,5 @@
 //! Who may speak: the kernel's word on a Unix socket; host, origin and token on TCP.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,36 +10,15 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::body::{complete, read_off};
-use super::envelope::ApiError;
-use super::places::Place;
-use super::unlisted::Unlisted;
-use super::{caching, head, public, query};
+use super::openapi;
 use crate::config::Local;
-
-/// Whoever is at the other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Peer {
-    /// A process on this machine, by the kernel's word.
-    Unix {
-        /// Its user.
-        uid: u32,
-        /// Whether that user may speak here.
-        allowed: bool,
-    },
-    /// Anything that reaches the TCP socket.
-    Tcp(IpAddr),
-}
-
-/// As the log says it.
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix { uid, .. } => write!(f, "unix uid {uid}"),
-            Self::Tcp(ip) => write!(f, "tcp {ip}"),
-        }
-    }
-}
+use crate::http::body::{complete, read_off};
+use crate::http::envelope::ApiError;
+use crate::http::peer::Peer;
+use crate::http::places::Place;
+use crate::http::query::Parameters;
+use crate::http::unlisted::Unlisted;
+use crate::http::{caching, head, public};
 
 /// Decides who may speak.
 #[derive(Debug)]
@@ -49,6 +27,7 @@ pub(super) struct Guard {
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     unlisted: Unlisted,
+    parameters: Parameters,
     /// The routes that are off. What they are asked is not looked at.
     off: Vec<&'static str>,
 }
@@ -60,6 +39,7 @@ impl Guard {
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
             unlisted: Unlisted::default(),
+            parameters: Parameters::of(&openapi::document()),
             off,
         }
     }
@@ -103,6 +83,17 @@ impl Guard {
         Err(self.unlisted.refuse("Origin", origin.as_bytes(), "local.allowed_origins"))
     }
 
+    /// A parameter that the route does not have is refused, unless the route is off.
+    fn check_query(&self, request: &Request) -> Result<(), ApiError> {
+        let path = request.uri().path();
+        // Behind Envoy's path comes the user's query. Documents are read by other people's programs, which add what
+        // keeps caches away.
+        if path.starts_with("/auth/envoy/") || is_document(path) {
+            return Ok(());
+        }
+        self.parameters.check(request, &self.off)
+    }
+
     /// Whether the token was shown, if the request may pass.
     fn check_token(&self, request: &Request) -> Result<bool, ApiError> {
         let mut offers = request.headers().get_all(header::AUTHORIZATION).iter();
@@ -128,7 +119,7 @@ impl Guard {
 /// What stands before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let (is_document, is_file) = (public::is_document(path), path.ends_with(".json"));
+    let (is_document, is_file) = (is_document(path), path.ends_with(".json"));
     let response = if head::fits(&request) {
         guard_peer(guard, request, next, is_document).await
     } else {
@@ -211,7 +202,7 @@ fn check_form(request: &Request) -> Result<(), ApiError> {
 }
 
 async fn let_in(guard: &Guard, request: Request, next: Next) -> Response {
-    if let Err(error) = query::check(&request, &guard.off) {
+    if let Err(error) = guard.check_query(&request) {
         return refuse(request, error).await;
     }
     match complete(request).await {
@@ -227,7 +218,13 @@ async fn refuse(request: Request, error: ApiError) -> Response {
 
 /// What anybody may ask who reaches the socket.
 fn is_public(path: &str) -> bool {
-    path == "/ready" || public::is_document(path)
+    path == "/ready" || is_document(path)
+}
+
+/// Whether there is such a document below this path, or might be.
+fn is_document(path: &str) -> bool {
+    matches!(path, "/health" | "/version" | "/openapi.json" | "/well-known/nostr.json")
+        || path.starts_with("/.well-known/")
 }
 
 /// The host of a `Host` header, without its port (RFC 9110 §7.2). `None`: it is malformed.
@@ -259,6 +256,7 @@ mod tests {
             allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
             allowed_origins: vec!["https://app.example".into()],
             unlisted: Unlisted::default(),
+            parameters: Parameters::of(&openapi::document()),
             off: Vec::new(),
         }
     }
@@ -266,13 +264,6 @@ mod tests {
     fn request(path: &str, headers: &[(&str, &str)]) -> Request {
         let builder = axum::http::Request::builder().uri(path);
         headers.iter().fold(builder, |builder, (k, v)| builder.header(*k, *v)).body(Body::empty()).unwrap()
-    }
-
-    #[test]
-    fn a_peer_is_written_for_people() {
-        let unix = Peer::Unix { uid: 33, allowed: false };
-        let tcp = Peer::Tcp(IpAddr::from([127, 0, 0, 1]));
-        assert_eq!((unix.to_string().as_str(), tcp.to_string().as_str()), ("unix uid 33", "tcp 127.0.0.1"));
     }
 
     #[test]

@@ -1,49 +1,35 @@
-//! The local API: both sockets, who may speak on them, every route and command.
+//! The local API: who may ask what on both sockets, every route and command.
 //!
 //! `router.rs` is the table of contents. The API knows `portal`, `events` and `webhook`; what lies behind those it
 //! does not see.
 
-mod accept;
-mod body;
-mod caching;
-mod conditions;
-mod door;
-mod envelope;
+mod caller;
+mod errors;
 pub(crate) mod fuzzing;
 mod guard;
-mod handed_over;
-mod head;
-mod listen;
-mod mistake;
-mod object;
-mod observe;
 mod openapi;
-mod places;
-mod public;
-mod query;
-mod room;
+mod public_key;
 mod router;
 mod routes;
-mod serve;
-mod unlisted;
 mod user_request;
-mod wire;
 mod ws;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-
-pub use handed_over::HandedOver;
-pub use listen::{ListenError, Sockets, open_sockets};
-pub use places::Capacity;
+use tokio::sync::Semaphore;
 
 use crate::config::{ForwardRules, Local};
 use crate::directory::Directory;
 use crate::events::Events;
+use crate::http::envelope::ApiError;
+use crate::http::places::{Bounds, Places};
+use crate::http::room::Room;
+use crate::http::serve::Server;
+use crate::http::{Capacity, Sockets};
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::portal::Portal;
 use crate::profile::OwnProfile;
 use crate::roster::Roster;
@@ -51,12 +37,8 @@ use crate::session::Sessions;
 use crate::tokens::{Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::Webhooks;
+use caller::known;
 use guard::Guard;
-use room::Room;
-use serve::Server;
-
-/// The largest body that is read, and the largest WebSocket message, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
 
 /// Version and commit of this program, as `/version` and `portico --version` tell them.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -109,6 +91,8 @@ struct Parts {
     forward: ForwardRules,
     guard: Guard,
     room: Arc<Room>,
+    /// How many answers may wait for a WebSocket's client to read.
+    websocket_queue: usize,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
 }
@@ -118,6 +102,17 @@ impl Deref for Api {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl Api {
+    /// Whether one request more may be opened: what comes of it will have to be told to the webhook's receiver, too.
+    fn may_open(&self) -> Result<(), ApiError> {
+        if self.webhooks.has_room() {
+            return Ok(());
+        }
+        let message = "too many events wait for the webhook's receiver (webhook.max_waiting)";
+        Err(ApiError::limit_reached(Limit::WebhookWaiting, message, Some(self.webhooks.counted_every())))
     }
 }
 
@@ -156,12 +151,19 @@ pub fn serve(
         rotation,
         forward: forward.clone(),
         guard: Guard::new(local, token, off),
-        room: Arc::new(Room::new(local)),
+        room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),
+        websocket_queue: local.websocket_queue.min(Semaphore::MAX_PERMITS),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(&metrics),
     }));
     let router = router::router(api, local.request_timeout);
-    let server = Server::new(router, local, capacity, lifecycle.clone(), metrics);
+    let bounds = Bounds {
+        connections: local.max_connections,
+        per_peer: local.max_connections_per_peer,
+        strangers: local.max_strangers,
+    };
+    let places = Places::new(bounds, capacity, Arc::clone(&metrics));
+    let server = Server::new(router, places, known(local), lifecycle.clone(), metrics);
     lifecycle.run("unix socket", server.clone().accept_unix(sockets.unix));
     if let Some(socket) = sockets.tcp {
         lifecycle.run("tcp socket", server.accept_tcp(socket));

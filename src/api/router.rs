@@ -10,12 +10,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 
-use super::body::read_off;
-use super::envelope::ApiError;
+use super::guard::guard;
 use super::routes::{
     audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb, users, webhooks,
 };
-use super::{Api, door, openapi, ws};
+use super::{Api, openapi, ws};
+use crate::http::body::read_off;
+use crate::http::door::door;
+use crate::http::envelope::ApiError;
 
 /// Routes that answer within `local.request_timeout`.
 fn quick() -> Routes {
@@ -100,7 +102,7 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .merge(patient().router)
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(api.clone(), door::door))
+        .layer(middleware::from_fn_with_state(api.clone(), pass))
         .with_state(api)
 }
 
@@ -145,6 +147,10 @@ impl Routes {
         self.listed.push((method, path));
         Self { router: self.router.route(path, on(filter, handler)), ..self }
     }
+}
+
+async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
+    door(&api.metrics, request, |request| guard(&api.guard, request, next)).await
 }
 
 async fn give_up(State(after): State<Duration>, request: Request, next: Next) -> Response {

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
-use super::object::Object;
+use crate::http::object::Object;
 use crate::wallet::{Credential, WebRequest};
 
 /// By which headers gateways tell of it: Traefik's, and those that nginx is usually told to send.

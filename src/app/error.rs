@@ -3,12 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::api::ListenError;
 use crate::config::files::FileError;
 use crate::config::files::show_path;
 use crate::config::key::KeyError;
 use crate::config::token::ApiTokenError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
+use crate::http::ListenError;
 use crate::store::StoreError;
 use crate::tokens::KeyFileError;
 

@@ -2,8 +2,8 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::api::Capacity;
 use crate::config::Config;
+use crate::http::Capacity;
 
 /// For the database, its readers, the log, the sockets, and look-ups of profiles on the web.
 const OWN_FILES: usize = 128;

@@ -17,10 +17,11 @@ use std::sync::Arc;
 
 use nostr_sdk::{PublicKey, RelayUrl};
 
-use crate::api::{self, HandedOver, Services};
+use crate::api::{self, Services};
 use crate::clock::SharedClock;
 use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
+use crate::http::{self, HandedOver};
 use crate::lifecycle::Lifecycle;
 use crate::portal::{Opening, Portal};
 use crate::profile::OwnProfile;
@@ -55,7 +56,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let listens = handed.has_tcp() || config.local.listen.is_some();
     check_files(config, Acting::AsDaemon, listens, &*clock)?;
     // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
-    let sockets = api::open_sockets(&config.local, handed).await?;
+    let sockets = http::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
     let capacity = limits::capacity(config, listen.is_some());
 

@@ -7,11 +7,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::stop::StopSignals;
 use super::{CommandResult, Exit, Failure, logging, moved};
-use crate::api::{HandedOver, ListenError};
 use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{self, Config, Overrides, WrittenKeys};
+use crate::http::{HandedOver, ListenError};
 use crate::tokens::KeyFileError;
 
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,6 @@ use tempfile::TempDir;
 
 use super::relay::{EmbeddedRelay, EmbeddedRelayError};
 use super::wallet::Wallet;
-use crate::api::HandedOver;
 use crate::app::{self, Daemon, StartError};
 use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
@@ -19,6 +18,7 @@ use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
     ProfileRules, RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
 };
+use crate::http::HandedOver;
 use crate::tls::Tls;
 
 /// The visitor asks the same simulated user again and again; that user does not mind.

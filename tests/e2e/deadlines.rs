@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portico::api::HandedOver;
 use portico::app::{self, Daemon};
 use portico::clock::{Timestamp, TokioClock};
 use portico::config::{self, Overrides};
+use portico::http::HandedOver;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nostr_sdk::Keys;
-use portico::api::HandedOver;
 use portico::app::{self, Daemon};
 use portico::clock::{Clock, SystemClock, Timestamp};
 use portico::config::{self, Overrides};
+use portico::http::HandedOver;
 use rusqlite::Connection;
 use serde_json::json;
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::page;
 use crate::api::Api;
-use crate::api::body::{QueryParam, unless_empty};
-use crate::api::envelope::{ApiError, ok};
 use crate::clock::Timestamp;
+use crate::http::body::{QueryParam, unless_empty};
+use crate::http::envelope::{ApiError, ok};
 use crate::session::{AuditFilter, AuditKind, AuditRecord};
 
 #[derive(Deserialize)]

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::{Asker, Calling, HashedBody, JsonBody, PathParam};
-use crate::api::envelope::{ApiError, ok, secret};
-use crate::api::guard::Peer;
-use crate::api::object::Object;
+use crate::api::caller::{Asker, Calling};
 use crate::api::user_request::{UserRequest, credential};
 use crate::events::{Member, OpenSession};
+use crate::http::body::{HashedBody, JsonBody, PathParam};
+use crate::http::envelope::{ApiError, ok, secret};
+use crate::http::object::Object;
+use crate::http::peer::Peer;
 use crate::portal::StreamId;
 use crate::session::{Offered, Reason, SessionError, Sessions};
 use crate::wallet::{Credential, WebRequest};

@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::recurring;
 use crate::api::Api;
-use crate::api::accept;
-use crate::api::body::{PathParam, QueryParam, unless_empty};
-use crate::api::envelope::{ApiError, ok};
-use crate::api::room::Following;
 use crate::events::{EventPage, Follower};
+use crate::http::accept;
+use crate::http::body::{PathParam, QueryParam, unless_empty};
+use crate::http::envelope::{ApiError, ok};
+use crate::http::room::Following;
 use crate::lifecycle::Lifecycle;
 use crate::portal::StreamId;
 

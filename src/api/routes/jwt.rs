@@ -13,9 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::questions::{self, MAX_QUESTIONS, MAX_QUESTIONS_BODY, Question, Questions};
 use crate::api::Api;
-use crate::api::body::{Asker, JsonBody, TextBody, public_key};
-use crate::api::envelope::{Answer, ApiError, ok};
+use crate::api::caller::Asker;
+use crate::api::public_key::public_key;
 use crate::events::{Member, OpenSession};
+use crate::http::body::{JsonBody, TextBody};
+use crate::http::envelope::{Answer, ApiError, ok};
 use crate::metrics::Limit;
 use crate::session::Offered;
 use crate::tokens::{NewOtherToken, NewServiceToken, NewToken, VerifiedToken};

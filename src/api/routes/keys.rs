@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::api::body::Asker;
-use crate::api::envelope::{ApiError, ok};
+use crate::api::caller::Asker;
+use crate::http::envelope::{ApiError, ok};
 use crate::tokens::SigningKeyState;
 
 /// RFC 7517 §5 fixes the form of this answer: no envelope. A key is in it long before it signs, but for one case:

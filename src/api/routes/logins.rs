@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::api::body::{JsonBody, PathParam, public_key};
-use crate::api::envelope::{ApiError, created, ok};
+use crate::api::public_key::public_key;
+use crate::http::body::{JsonBody, PathParam};
+use crate::http::envelope::{ApiError, created, ok};
 use crate::portal::{OpenedUrl, StreamId};
 
 /// What opens a handshake.

@@ -5,8 +5,9 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::{PathParam, public_key};
-use crate::api::envelope::{ApiError, ok};
+use crate::api::public_key::public_key;
+use crate::http::body::PathParam;
+use crate::http::envelope::{ApiError, ok};
 
 pub(in crate::api) async fn profile(
     State(api): State<Api>,

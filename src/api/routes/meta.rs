@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::body::QueryParam;
-use crate::api::envelope::{ApiError, ok, ok_and_beside};
 use crate::api::{Api, GIT_COMMIT, VERSION};
+use crate::http::body::QueryParam;
+use crate::http::envelope::{ApiError, ok, ok_and_beside};
 use crate::metrics::{CONTENT_TYPE, Reading};
 
 pub(in crate::api) async fn health() -> &'static str {

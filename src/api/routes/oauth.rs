@@ -10,9 +10,10 @@ use url::form_urlencoded;
 
 use crate::access_token::Claims;
 use crate::api::Api;
-use crate::api::MAX_BODY;
-use crate::api::body::{Asker, TextBody};
-use crate::api::envelope::{self, ApiError};
+use crate::api::caller::Asker;
+use crate::http::MAX_BODY;
+use crate::http::body::TextBody;
+use crate::http::envelope::{self, ApiError};
 use crate::session::User;
 use crate::tokens::{Inspected, VerifiedToken};
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::api::envelope::ApiError;
+use crate::http::envelope::ApiError;
 
 const DEFAULT_LIMIT: usize = 100;
 

@@ -7,10 +7,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::api::MAX_BODY;
-use crate::api::envelope::ApiError;
-use crate::api::mistake::without_values;
-use crate::api::object::Object;
+use crate::http::MAX_BODY;
+use crate::http::envelope::ApiError;
+use crate::http::mistake::without_values;
+use crate::http::object::Object;
 
 /// The most questions in one request.
 pub(in crate::api) const MAX_QUESTIONS: usize = 1_000;

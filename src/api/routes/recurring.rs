@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::api::envelope::ok;
+use crate::http::envelope::ok;
 
 /// The stream that would tell of them, as the reference daemon calls it.
 pub(in crate::api) const STREAM: &str = "recurring-payment-close";

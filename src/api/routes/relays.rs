@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::JsonBody;
-use crate::api::envelope::{ApiError, ok};
+use crate::http::body::JsonBody;
+use crate::http::envelope::{ApiError, ok};
 use crate::metrics::Limit;
 use crate::roster::RosterError;
 

@@ -8,8 +8,8 @@ use std::fmt::Write;
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
-use crate::api::accept;
 use crate::api::user_request::Visit;
+use crate::http::accept;
 
 /// The parameter of the sign-in page that says where to go on.
 const RETURN_TO: &str = "return_to";

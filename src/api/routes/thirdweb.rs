@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::api::body::{Asker, JsonBody};
-use crate::api::envelope::{ApiError, created, ok};
+use crate::api::caller::Asker;
 use crate::ethereum::Address;
+use crate::http::body::JsonBody;
+use crate::http::envelope::{ApiError, created, ok};
 use crate::metrics::Limit;
 use crate::tokens::TokensError;
 use crate::wallet::Credential;

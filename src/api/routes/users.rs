@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::page;
 use crate::api::Api;
-use crate::api::body::{Asker, JsonBody, PathParam, QueryParam, unless_empty};
-use crate::api::conditions::{Conditions, Verdict};
-use crate::api::envelope::{ApiError, ok};
+use crate::api::caller::Asker;
 use crate::clock::Timestamp;
 use crate::events::Member;
+use crate::http::body::{JsonBody, PathParam, QueryParam, unless_empty};
+use crate::http::conditions::{Conditions, Verdict};
+use crate::http::envelope::{ApiError, ok};
 use crate::session::{Invitation, Session, SessionError, Sessions, User, UserChange, UserFilter, UserId};
 
 /// A user as operators see them.

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::api::body::{JsonBody, QueryParam};
-use crate::api::envelope::{ApiError, ok};
+use crate::http::body::{JsonBody, QueryParam};
+use crate::http::envelope::{ApiError, ok};
 use crate::portal::StreamId;
 use crate::webhook::{Delivery, DeliveryState};
 

@@ -4,9 +4,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::envelope::ApiError;
 use crate::api::routes::jwt::Verified;
 use crate::events::Event;
+use crate::http::envelope::ApiError;
 use crate::portal::StreamId;
 
 /// What a command was asked for.

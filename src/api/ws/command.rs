@@ -8,13 +8,13 @@ use tracing::{Instrument, Span};
 use super::answer::{Data, failure, notification, success, text};
 use super::request::{Command, Request, Subscription, Token};
 use super::session::{Outbox, Session};
-use crate::api::body::public_key;
-use crate::api::envelope::ApiError;
-use crate::api::room::Following;
+use crate::api::public_key::public_key;
 use crate::api::routes::jwt::{issue_token, verify_token};
 use crate::api::routes::logins::{NewHandshake, authenticate as authenticate_user};
 use crate::api::routes::recurring;
 use crate::events::{Event, EventBody, Follower};
+use crate::http::envelope::ApiError;
+use crate::http::room::Following;
 use crate::portal::StreamId;
 
 /// What a command leads to.

@@ -19,11 +19,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::envelope::ApiError;
-use super::guard::{Peer, TokenShown};
-use super::observe::RequestId;
-use super::places::Place;
-use super::{Api, MAX_BODY};
+use super::Api;
+use super::guard::TokenShown;
+use crate::http::MAX_BODY;
+use crate::http::envelope::ApiError;
+use crate::http::observe::RequestId;
+use crate::http::peer::Peer;
+use crate::http::places::Place;
 use session::Session;
 
 /// The version of the WebSocket protocol that is spoken here (RFC 6455 §4.1).

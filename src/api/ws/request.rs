@@ -5,15 +5,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::envelope::ApiError;
-use crate::api::mistake::without_values;
-use crate::api::object::Object;
 use crate::api::routes::jwt::Wanted;
 use crate::api::routes::logins::{NewHandshake, WhoIs};
 use crate::api::routes::questions::Question;
 use crate::api::routes::relays::Which;
 use crate::config::ProfileRules;
 use crate::directory::Profile;
+use crate::http::envelope::ApiError;
+use crate::http::mistake::without_values;
+use crate::http::object::Object;
 use crate::portal::StreamId;
 use crate::quoted::quoted;
 

@@ -26,9 +26,9 @@ use tracing::Instrument;
 use super::request::{Command, Request};
 use super::{answer, command};
 use crate::api::Api;
-use crate::api::envelope::ApiError;
-use crate::api::observe::RequestId;
-use crate::api::places::Place;
+use crate::http::envelope::ApiError;
+use crate::http::observe::RequestId;
+use crate::http::places::Place;
 use crate::metrics::Limit;
 use crate::portal::StreamId;
 
@@ -137,7 +137,7 @@ impl Session {
     {
         let (sink, stream) = socket.split();
         let _present = self.api.metrics.api.on_websocket();
-        let (queue, waiting) = mpsc::channel(self.api.room.websocket_queue);
+        let (queue, waiting) = mpsc::channel(self.api.websocket_queue);
         let outbox = Outbox { queue, overrun: Arc::default() };
         let overrun = Arc::clone(&outbox.overrun);
         let stopping = self.api.lifecycle.clone();

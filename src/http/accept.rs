@@ -3,13 +3,13 @@
 use axum::http::{HeaderMap, header};
 
 /// Whether a caller would rather have Server-Sent Events than JSON. `*/*` is no wish for events.
-pub(super) fn prefers_events(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
     let events = weight(headers, &[b"text/event-stream"]);
     events > 0 && events >= weight(headers, &[b"application/json", b"application/*", b"*/*"])
 }
 
 /// Whether a caller wants a page. Programs send `*/*`, which is no wish for one.
-pub(super) fn wants_html(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     weight(headers, &[b"text/html"]) > 0
 }
 

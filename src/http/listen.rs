@@ -57,8 +57,8 @@ pub enum ListenError {
 /// The sockets of the API.
 #[derive(Debug)]
 pub struct Sockets {
-    pub(super) unix: UnixSocket,
-    pub(super) tcp: Option<TcpListener>,
+    pub(crate) unix: UnixSocket,
+    pub(crate) tcp: Option<TcpListener>,
 }
 
 /// Opens the sockets that were not handed over.
@@ -94,8 +94,8 @@ impl Sockets {
 
 /// The Unix socket; the file of one that we made goes when this does.
 #[derive(Debug)]
-pub(super) struct UnixSocket {
-    pub(super) listener: UnixListener,
+pub(crate) struct UnixSocket {
+    pub(crate) listener: UnixListener,
     made: Option<PathBuf>,
 }
 

@@ -13,7 +13,7 @@ const NAMES: [&str; 2] = ["unknown field ", "unknown variant "];
 const AFTER_NAME: [&str; 2] = ["`, expected ", "`, there are no "];
 
 /// The text of an error of serde's, without what the caller wrote.
-pub(super) fn without_values(error: &str) -> String {
+pub(crate) fn without_values(error: &str) -> String {
     let starts = VALUES.iter().chain(&NAMES).filter_map(|start| Some((error.find(start)?, *start)));
     let Some((at, start)) = starts.min() else { return error.to_owned() };
     let (before, rest) = error.split_at(at + start.len());
@@ -48,7 +48,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::object::Object;
+    use crate::http::object::Object;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! Connections: accepted up to a bound, served until the daemon stops, never waited for without a deadline.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +10,16 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nix::unistd::{Gid, Uid, User, getgrouplist};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use super::guard::Peer;
 use super::head::MAX_HEAD;
 use super::listen::UnixSocket;
-use super::places::{Capacity, Place, Places};
+use super::peer::Peer;
+use super::places::{Place, Places};
 use super::wire::{Wire, last_answer, linger};
-use crate::config::Local;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 
@@ -45,38 +44,45 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Accepts connections and serves them.
-#[derive(Debug, Clone)]
-pub(super) struct Server {
+#[derive(Clone)]
+pub(crate) struct Server {
     router: Router,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     places: Arc<Places>,
     /// For connections that are being refused. Those beyond are closed without a word.
     refusals: Arc<Semaphore>,
-    allow_uids: Arc<[u32]>,
-    allow_gids: Arc<[u32]>,
+    known: Known,
+}
+
+/// Whether a user of this machine may speak on the Unix socket. By user and group, as the kernel names them.
+pub(crate) type Known = Arc<dyn Fn(u32, u32) -> bool + Send + Sync>;
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("places", &self.places).finish_non_exhaustive()
+    }
 }
 
 impl Server {
-    pub(super) fn new(
+    pub(crate) fn new(
         router: Router,
-        local: &Local,
-        capacity: Capacity,
+        places: Places,
+        known: Known,
         lifecycle: Lifecycle,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             router,
             lifecycle,
-            places: Arc::new(Places::new(local, capacity, Arc::clone(&metrics))),
+            refusals: Arc::new(Semaphore::new(places.refusals())),
+            places: Arc::new(places),
             metrics,
-            refusals: Arc::new(Semaphore::new(capacity.refusals)),
-            allow_uids: local.allow_uids.clone().into(),
-            allow_gids: local.allow_gids.clone().into(),
+            known,
         }
     }
 
-    pub(super) async fn accept_unix(self, socket: UnixSocket) {
+    pub(crate) async fn accept_unix(self, socket: UnixSocket) {
         loop {
             match socket.listener.accept().await {
                 Ok((stream, _)) => match self.unix_peer(&stream) {
@@ -88,7 +94,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn accept_tcp(self, listener: TcpListener) {
+    pub(crate) async fn accept_tcp(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, address)) => {
@@ -107,22 +113,7 @@ impl Server {
 
     fn unix_peer(&self, stream: &UnixStream) -> io::Result<Peer> {
         let peer = stream.peer_cred()?;
-        let own = nix::unistd::geteuid().as_raw();
-        let uid = peer.uid();
-        let allowed = uid == 0
-            || uid == own
-            || self.allow_uids.contains(&uid)
-            || self.allow_gids.contains(&peer.gid())
-            || (!self.allow_gids.is_empty() && self.is_member(uid, peer.gid()));
-        Ok(Peer::Unix { uid, allowed })
-    }
-
-    /// Whether a user belongs to a listed group by its other groups.
-    fn is_member(&self, uid: u32, gid: u32) -> bool {
-        let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else { return false };
-        let Ok(name) = std::ffi::CString::new(user.name) else { return false };
-        getgrouplist(&name, Gid::from_raw(gid))
-            .is_ok_and(|groups| groups.iter().any(|group| self.allow_gids.contains(&group.as_raw())))
+        Ok(Peer::Unix { uid: peer.uid(), allowed: (self.known)(peer.uid(), peer.gid()) })
     }
 
     /// Serves one connection in a task of its own; where there is no place, says so and closes it.

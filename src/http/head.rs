@@ -8,21 +8,21 @@ use super::envelope::ApiError;
 use crate::metrics::Limit;
 
 /// The largest head of a request, in bytes: request line, fields and line ends. hyper takes at most 100 fields.
-pub(super) const MAX_HEAD: usize = 32 * 1024;
+pub(crate) const MAX_HEAD: usize = 32 * 1024;
 
 /// What callers are told about a head that is too large.
-pub(super) const TOO_LARGE: &str = "the head of a request is at most 32 KiB, with at most 100 fields";
+pub(crate) const TOO_LARGE: &str = "the head of a request is at most 32 KiB, with at most 100 fields";
 
 /// The code that goes with [`TOO_LARGE`].
-pub(super) const CODE: &str = "headers_too_large";
+pub(crate) const CODE: &str = "headers_too_large";
 
 /// Whether the head of a request is within the bound.
-pub(super) fn fits(request: &Request) -> bool {
+pub(crate) fn fits(request: &Request) -> bool {
     size(request.method(), request.uri(), request.headers()) <= MAX_HEAD
 }
 
 /// The answer to a request whose head is too large. The connection ends with it, as it does when hyper refuses one.
-pub(super) fn too_large() -> Response {
+pub(crate) fn too_large() -> Response {
     let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     let error = ApiError::new(status, CODE, TOO_LARGE).because_of(Limit::HeadSize);
     ([(header::CONNECTION, HeaderValue::from_static("close"))], error).into_response()

@@ -13,8 +13,8 @@ use super::listen::ListenError;
 /// The sockets that this process was started with, told apart by their kind.
 #[derive(Debug, Default)]
 pub struct HandedOver {
-    pub(super) unix: Option<UnixListener>,
-    pub(super) tcp: Option<TcpListener>,
+    pub(crate) unix: Option<UnixListener>,
+    pub(crate) tcp: Option<TcpListener>,
 }
 
 impl HandedOver {

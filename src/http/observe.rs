@@ -11,7 +11,7 @@ use super::envelope::Reason;
 use crate::metrics::Metrics;
 
 /// Names a request in the answer and in the log.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a caller, in bytes.
 const MAX_ID: usize = 128;
@@ -19,7 +19,7 @@ const MAX_ID: usize = 128;
 /// What a request is called in the log: the caller's `x-request-id`, else the trace of its `traceparent`
 /// (W3C Trace Context), else a random one. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(HeaderValue);
+pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     fn of(headers: &HeaderMap) -> Self {
@@ -39,7 +39,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Whether an id may stand in our log: what a caller sends cannot pretend to be a line or a field of it.
-pub(super) fn is_well_formed(id: &[u8]) -> bool {
+pub(crate) fn is_well_formed(id: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     (1..=MAX_ID).contains(&id.len()) && id.iter().all(is_plain)
 }
@@ -60,7 +60,7 @@ fn random() -> HeaderValue {
 }
 
 /// A request under way.
-pub(super) struct Observed {
+pub(crate) struct Observed {
     id: RequestId,
     method: &'static str,
     matched: Option<MatchedPath>,
@@ -69,7 +69,7 @@ pub(super) struct Observed {
 
 impl Observed {
     /// Takes note of a request, and tells it its id.
-    pub(super) fn begin(request: &mut Request) -> Self {
+    pub(crate) fn begin(request: &mut Request) -> Self {
         let id = RequestId::of(request.headers());
         let method = name(request.method());
         let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -78,12 +78,12 @@ impl Observed {
     }
 
     /// What stands around all that is logged on the way.
-    pub(super) fn span(&self) -> tracing::Span {
+    pub(crate) fn span(&self) -> tracing::Span {
         tracing::debug_span!("request", request_id = %self.id)
     }
 
     /// Counts the answer, logs it and names its request.
-    pub(super) fn end(self, mut response: Response, metrics: &Metrics) -> Response {
+    pub(crate) fn end(self, mut response: Response, metrics: &Metrics) -> Response {
         let Self { id, method, matched, started } = self;
         let route = matched.as_ref().map_or("none", MatchedPath::as_str);
         let (status, took) = (response.status(), started.elapsed());

@@ -19,7 +19,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
 
 /// A stream that is given back when hyper is done with it.
-pub(super) struct Wire<S> {
+pub(crate) struct Wire<S> {
     stream: Option<S>,
     back: Option<oneshot::Sender<S>>,
     /// What takes the place of an answer of hyper's.
@@ -28,10 +28,10 @@ pub(super) struct Wire<S> {
 }
 
 /// The stream, once hyper has dropped it.
-pub(super) type GivenBack<S> = oneshot::Receiver<S>;
+pub(crate) type GivenBack<S> = oneshot::Receiver<S>;
 
 impl<S> Wire<S> {
-    pub(super) fn new(stream: S, metrics: Arc<Metrics>) -> (Self, GivenBack<S>) {
+    pub(crate) fn new(stream: S, metrics: Arc<Metrics>) -> (Self, GivenBack<S>) {
         let (back, given_back) = oneshot::channel();
         (Self { stream: Some(stream), back: Some(back), unsent: Vec::new(), metrics }, given_back)
     }
@@ -47,13 +47,13 @@ impl<S> Drop for Wire<S> {
 
 /// Waits for the client to leave: a connection that is closed with something unread on it takes back what was said
 /// (RFC 9112 §9.6).
-pub(super) async fn linger(stream: impl AsyncRead + Unpin) {
+pub(crate) async fn linger(stream: impl AsyncRead + Unpin) {
     let mut rest = stream.take(MAX_DISCARDED);
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// An answer in the envelope to a request that no route has seen. The connection ends with it.
-pub(super) fn last_answer(status: StatusCode, code: &str, message: &str, more: &str) -> Vec<u8> {
+pub(crate) fn last_answer(status: StatusCode, code: &str, message: &str, more: &str) -> Vec<u8> {
     let body = format!("{{\"success\":false,\"error\":\"{message}\",\"code\":\"{code}\"}}");
     let id = hex::encode(rand::random::<[u8; 16]>());
     let reason = status.canonical_reason().unwrap_or_default();

@@ -17,13 +17,13 @@ const SHOWN: usize = 80;
 
 /// When the log was last told.
 #[derive(Debug, Default)]
-pub(super) struct Unlisted {
+pub(crate) struct Unlisted {
     told: Mutex<Option<Instant>>,
 }
 
 impl Unlisted {
     /// Refuses a header that is not on the list of `key`.
-    pub(super) fn refuse(&self, header: &'static str, value: &[u8], key: &'static str) -> ApiError {
+    pub(crate) fn refuse(&self, header: &'static str, value: &[u8], key: &'static str) -> ApiError {
         let value = shown(value);
         if self.is_to_be_told(Instant::now()) {
             tracing::warn!(header, value, key, "refused a request on TCP: {key} does not list this {header}");

@@ -1,4 +1,4 @@
-//! Documents that anybody may read, and any web page: they are the same for everybody, and no secret.
+//! Which web pages may read an answer (CORS): those of one origin, or all of them where it is a public document.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,24 +14,18 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 /// What they may read of an answer.
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after, x-request-id");
 
-/// Whether there is such a document below this path, or might be.
-pub(super) fn is_document(path: &str) -> bool {
-    matches!(path, "/health" | "/version" | "/openapi.json" | "/well-known/nostr.json")
-        || path.starts_with("/.well-known/")
-}
-
 /// Whether a browser asks if a web page may ask.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(header::ORIGIN)
 }
 
 /// The answer to that.
-pub(super) fn preflight() -> Response {
+pub(crate) fn preflight() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
 /// A document, for every web page (NIP-05 asks for it). `is_kept`: for a minute, a copy will do.
-pub(super) fn for_every_page(mut response: Response, is_kept: bool) -> Response {
+pub(crate) fn for_every_page(mut response: Response, is_kept: bool) -> Response {
     allow(response.headers_mut(), HeaderValue::from_static("*"), HeaderValue::from_static("GET, HEAD"));
     if is_kept && response.status() == StatusCode::OK {
         response.headers_mut().entry(header::CACHE_CONTROL).or_insert(KEEP);
@@ -40,7 +34,7 @@ pub(super) fn for_every_page(mut response: Response, is_kept: bool) -> Response 
 }
 
 /// An answer for the web pages of one origin.
-pub(super) fn for_pages_of(origin: HeaderValue, mut response: Response) -> Response {
+pub(crate) fn for_pages_of(origin: HeaderValue, mut response: Response) -> Response {
     allow(response.headers_mut(), origin, HeaderValue::from_static("GET, POST, PATCH, DELETE"));
     response
 }

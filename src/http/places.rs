@@ -13,8 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::guard::Peer;
-use crate::config::Local;
+use super::peer::Peer;
 use crate::metrics::{Limit, Metrics, Present};
 
 /// How long a stranger may stay.
@@ -34,9 +33,21 @@ pub struct Capacity {
     pub refusals: usize,
 }
 
+/// What an operator says of connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// On each socket.
+    pub(crate) connections: usize,
+    /// … of one peer.
+    pub(crate) per_peer: usize,
+    /// … of strangers.
+    pub(crate) strangers: usize,
+}
+
 /// All places.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
+    refusals: usize,
     unix: Socket,
     tcp: Socket,
     per_peer: Arc<DashMap<Source, usize>>,
@@ -65,7 +76,7 @@ enum Source {
 
 /// A place among the connections; given back when it is dropped. A WebSocket keeps it beyond the end of HTTP.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     _in_all: OwnedSemaphorePermit,
     per_peer: Arc<DashMap<Source, usize>>,
     source: Source,
@@ -99,20 +110,22 @@ struct Stranger {
 }
 
 impl Places {
-    pub(super) fn new(local: &Local, Capacity { unix, tcp, .. }: Capacity, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(bounds: Bounds, capacity: Capacity, metrics: Arc<Metrics>) -> Self {
+        let Capacity { unix, tcp, refusals } = capacity;
         let socket = |name, places: usize| Socket {
             name,
             free: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
-            max_per_peer: share(local.max_connections_per_peer, places, local.max_connections),
+            max_per_peer: share(bounds.per_peer, places, bounds.connections),
         };
         // Of those on TCP, all may be strangers at first.
         let places = if tcp == 0 { unix } else { tcp };
-        let max_strangers = if places < local.max_connections {
-            local.max_strangers.min(places / STRANGERS_PART).max(1)
+        let max_strangers = if places < bounds.connections {
+            bounds.strangers.min(places / STRANGERS_PART).max(1)
         } else {
-            local.max_strangers
+            bounds.strangers
         };
         Self {
+            refusals,
             unix: socket("unix", unix),
             tcp: socket("tcp", tcp),
             per_peer: Arc::default(),
@@ -121,11 +134,16 @@ impl Places {
         }
     }
 
+    /// How many connections may be refused at the same time.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refusals
+    }
+
     /// A place for a connection from this peer.
     ///
     /// # Errors
     /// The bound that is reached.
-    pub(super) fn take(&self, peer: Peer) -> Result<Place, Limit> {
+    pub(crate) fn take(&self, peer: Peer) -> Result<Place, Limit> {
         let socket = match peer {
             Peer::Unix { .. } => &self.unix,
             Peer::Tcp(_) => &self.tcp,
@@ -175,12 +193,12 @@ fn share(bound: usize, places: usize, max: usize) -> usize {
 
 impl Place {
     /// Whoever holds it has shown the token, and may stay.
-    pub(super) fn vouch(&self) {
+    pub(crate) fn vouch(&self) {
         self.stranger().take();
     }
 
     /// Waits until the holder has to leave: a stranger, after a while or to make room.
-    pub(super) async fn outstayed(&self) {
+    pub(crate) async fn outstayed(&self) {
         tokio::select! {
             () = self.leave.cancelled() => {}
             () = tokio::time::sleep_until(self.came_at + STAY) => {

@@ -10,7 +10,6 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use http_body_util::BodyExt;
-use nostr_sdk::PublicKey;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
@@ -18,11 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::MAX_BODY;
 use super::envelope::ApiError;
-use super::guard::Peer;
 use super::mistake::without_values;
 use super::object::Object;
-use crate::portal_token::is_curve_point;
-use crate::session::Actor;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,7 +30,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
 /// A body of at most `LIMIT` bytes. An empty one counts as `{}`; the content type is not looked at.
-pub(super) struct TextBody<const LIMIT: usize>(pub(super) Vec<u8>);
+pub(crate) struct TextBody<const LIMIT: usize>(pub(crate) Vec<u8>);
 
 impl<S: Sync, const LIMIT: usize> FromRequest<S> for TextBody<LIMIT> {
     type Rejection = ApiError;
@@ -46,7 +42,7 @@ impl<S: Sync, const LIMIT: usize> FromRequest<S> for TextBody<LIMIT> {
 }
 
 /// A JSON object of at most [`MAX_BODY`] bytes.
-pub(super) struct JsonBody<T>(pub(super) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
@@ -58,7 +54,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 }
 
 /// The same, and the SHA-256 of its text if there was any.
-pub(super) struct HashedBody<T>(pub(super) T, pub(super) Option<[u8; 32]>);
+pub(crate) struct HashedBody<T>(pub(crate) T, pub(crate) Option<[u8; 32]>);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for HashedBody<T> {
     type Rejection = ApiError;
@@ -109,13 +105,13 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
 
 /// Reads what a request that is refused unseen brought along: a connection that is closed with something unread
 /// on it takes back what was said (RFC 9112 §9.6).
-pub(super) async fn read_off(request: Request) {
+pub(crate) async fn read_off(request: Request) {
     let announced = announced(&request);
     discard(&mut request.into_body(), announced).await;
 }
 
 /// A request with its body read whole, where handlers may not look for one: for the same reason.
-pub(super) async fn complete(request: Request) -> Result<Request, ApiError> {
+pub(crate) async fn complete(request: Request) -> Result<Request, ApiError> {
     if request.body().is_end_stream() || !matches!(*request.method(), Method::GET | Method::DELETE) {
         return Ok(request);
     }
@@ -146,7 +142,7 @@ async fn discard(body: &mut Body, announced: usize) {
 }
 
 /// Parameters in the path.
-pub(super) struct PathParam<T>(pub(super) T);
+pub(crate) struct PathParam<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathParam<T> {
     type Rejection = ApiError;
@@ -158,7 +154,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
 }
 
 /// Parameters in the query.
-pub(super) struct QueryParam<T>(pub(super) T);
+pub(crate) struct QueryParam<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> {
     type Rejection = ApiError;
@@ -170,7 +166,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
 }
 
 /// A parameter of the query that may be empty, which is the same as none: forms send what was not filled in so.
-pub(super) fn unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
@@ -179,40 +175,8 @@ where
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
-/// Who asks, as the audit names them.
-pub(super) struct Asker(pub(super) Actor);
-
-impl<S: Sync> FromRequestParts<S> for Asker {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        peer(parts).map(|peer| Self(Actor::peer(&peer)))
-    }
-}
-
-/// Over which socket the request came.
-pub(super) struct Calling(pub(super) Peer);
-
-impl<S: Sync> FromRequestParts<S> for Calling {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        peer(parts).map(Self)
-    }
-}
-
-fn peer(parts: &Parts) -> Result<Peer, ApiError> {
-    parts.extensions.get::<Peer>().copied().ok_or_else(ApiError::internal)
-}
-
 /// What is wrong with a part of the URL, without the words that axum puts around it.
 fn wrong(part: &str, error: &dyn Error) -> ApiError {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     ApiError::bad_request(format!("{part}: {}", without_values(&reason)))
-}
-
-/// A public key as callers write it: hex or `npub` (NIP-19), naming a curve point.
-pub(super) fn public_key(field: &str, text: &str) -> Result<PublicKey, ApiError> {
-    let key = PublicKey::parse(text).ok().filter(|key| is_curve_point(key.as_bytes()));
-    key.ok_or_else(|| ApiError::bad_request(format!("{field}: not a public key (64 hex digits or npub1…)")))
 }

@@ -6,7 +6,7 @@ use super::envelope::ApiError;
 
 /// What a request asks of the current version before it does anything.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Conditions {
+pub(crate) struct Conditions {
     matches: Option<Tags>,
     matches_none: Option<Tags>,
 }
@@ -29,7 +29,7 @@ struct Tag {
 
 /// What the conditions come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// The request is carried out.
     Holds,
     /// 412.
@@ -43,7 +43,7 @@ impl Conditions {
     ///
     /// # Errors
     /// 400 for a header that is not a list of entity tags.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let matches = tags(headers, &header::IF_MATCH)?;
         if matches == Some(Tags::Listed(Vec::new())) {
             return Err(ApiError::bad_request("if-match: is empty"));
@@ -52,12 +52,12 @@ impl Conditions {
     }
 
     /// Whether every version satisfies them.
-    pub(super) fn are_none(&self) -> bool {
+    pub(crate) fn are_none(&self) -> bool {
         matches!(self, Self { matches: None | Some(Tags::Any), matches_none: None })
     }
 
     /// Compares with the tag of the current version, in the order of RFC 9110 §13.2.2.
-    pub(super) fn judge(&self, current: &str, is_read: bool) -> Verdict {
+    pub(crate) fn judge(&self, current: &str, is_read: bool) -> Verdict {
         if self.matches.as_ref().is_some_and(|tags| !tags.contain(current, true)) {
             return Verdict::Failed;
         }

@@ -1,0 +1,27 @@
+//! What every request passes: it is observed, a panic is caught, and a guard decides whether it is let in.
+//!
+//! One layer for the three, because each layer around a router costs every request allocations of its own.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::envelope::ApiError;
+use super::observe::Observed;
+use crate::metrics::Metrics;
+
+/// Passes a request to `guard`, which answers it or has it answered.
+pub(crate) async fn door<F: Future<Output = Response>>(
+    metrics: &Metrics,
+    mut request: Request,
+    guard: impl FnOnce(Request) -> F,
+) -> Response {
+    let observed = Observed::begin(&mut request);
+    // A handler that panics has harmed nothing but its own answer: what handlers share has no broken states.
+    let handled = AssertUnwindSafe(async { guard(request).await }).catch_unwind();
+    let response = handled.instrument(observed.span()).await;
+    observed.end(response.unwrap_or_else(|_| ApiError::internal().into_response()), metrics)
+}
