@@ -1,6 +1,6 @@
 /** Who sends a request to your app: for any framework that has the Web's `Request` and `Response`. */
 import { isFromAnotherSite, pathOf, safePath, wantsPage } from "./browser.js";
-import { ACCESS_COOKIE, WALLET_COOKIE, cookieOf, dropCookie, setCookie } from "./cookies.js";
+import { ACCESS_COOKIE, WALLET_COOKIE, cookieIn, dropCookie, setCookie } from "./cookies.js";
 import { PorticoError } from "./errors.js";
 import type { Portico } from "./portico.js";
 import type { LoggedIn, Member, OpenSession } from "./types.js";
@@ -67,7 +67,8 @@ export function tokensOf(request: Request): Tokens | undefined {
   if (bearer !== undefined || wallet !== undefined) {
     return { access_token: bearer, credential: wallet, areCookies: false };
   }
-  const [access_token, credential] = [cookieOf(request, ACCESS_COOKIE), cookieOf(request, WALLET_COOKIE)];
+  const cookies = request.headers.get("cookie");
+  const [access_token, credential] = [cookieIn(cookies, ACCESS_COOKIE), cookieIn(cookies, WALLET_COOKIE)];
   if (access_token === undefined && credential === undefined) return undefined;
   return { access_token, credential, areCookies: true };
 }

@@ -7,7 +7,7 @@
 export const ACCESS_COOKIE = "__Host-access";
 /** The wallet's credential. */
 export const WALLET_COOKIE = "__Host-wallet";
-/** Which login this browser has opened. */
+/** Which logins this browser has opened. */
 export const LOGIN_COOKIE = "__Host-login";
 
 const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
@@ -25,8 +25,8 @@ export function dropCookie(name: string): string {
 }
 
 /** The value of a cookie. `undefined` if it is missing or empty, or there are two: one of them is not ours. */
-export function cookieOf(request: Request, name: string): string | undefined {
-  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+export function cookieIn(header: string | null | undefined, name: string): string | undefined {
+  const pairs = (header ?? "").split(";").map((pair) => pair.trim());
   const values = pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
   return values.length === 1 && values[0] !== "" ? values[0] : undefined;
 }

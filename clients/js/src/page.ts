@@ -37,7 +37,7 @@ export async function watch(
     signal?.throwIfAborted();
     const turn = untilBack(signal);
     try {
-      const answer = await fetch(`${path}?after=${after}`, { method: "POST", signal: turn.over(LONGEST_ANSWER) });
+      const answer = await fetch(`${path}${path.includes("?") ? "&" : "?"}after=${after}`, { method: "POST", signal: turn.over(LONGEST_ANSWER) });
       const told = await stepIn(answer);
       if (told === undefined) throw new Error(`HTTP ${answer.status}`);
       failures = 0;

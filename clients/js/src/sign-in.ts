@@ -1,12 +1,11 @@
 /** What a sign-in page needs of the server: open a login, wait for it, and sign out. */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-
 import { accessCookie, refuse, setUpError, tokensOf } from "./authenticate.js";
 import { isFromAnotherSite, safePath } from "./browser.js";
-import { ACCESS_COOKIE, LOGIN_COOKIE, WALLET_COOKIE, cookieOf, dropCookie, setCookie } from "./cookies.js";
+import { ACCESS_COOKIE, LOGIN_COOKIE, WALLET_COOKIE, dropCookie, setCookie } from "./cookies.js";
 import { PorticoError } from "./errors.js";
 import type { EventPage } from "./events.js";
 import { resultOf, stepOf } from "./login.js";
+import { nameOf, OpenedLogins } from "./opened.js";
 import type { Portico } from "./portico.js";
 import type { OpenedLogin } from "./types.js";
 
@@ -30,43 +29,53 @@ export interface BrowserLogin {
   url: string;
   /** Send it as `Set-Cookie` with the page. Only the browser that has it gets the result. */
   cookie: string;
+  /** Which login the page asks for: `wait?login=`. No secret. */
+  id: string;
 }
 
 /** Signs browsers in and out, with cookies. It keeps nothing in memory. */
 export class SignIn {
   readonly #portico: Portico;
-  readonly #secret: string | Uint8Array;
+  readonly #opened: OpenedLogins;
   readonly #origin: string | undefined;
 
   /** Throws `PorticoError` with the code `bad_options`. */
   constructor(portico: Portico, options: SignInOptions = {}) {
-    const { secret = randomBytes(32), origin } = options;
-    if (Buffer.byteLength(secret) < 32) throw new PorticoError("bad_options", "secret: at least 32 bytes");
     this.#portico = portico;
-    this.#secret = secret;
-    this.#origin = origin;
-  }
-
-  /** Opens a login for the browser that asks for the sign-in page. */
-  async begin(): Promise<BrowserLogin> {
-    const { url, stream_id } = (await this.#portico.call("POST", "/login", { body: {} })) as OpenedLogin;
-    return { url, cookie: setCookie(LOGIN_COOKIE, `${stream_id}.${this.#mac(stream_id)}`) };
+    this.#opened = new OpenedLogins(options.secret);
+    this.#origin = options.origin;
   }
 
   /**
-   * What happened to the login of this browser behind `?after=N`, as JSON: a `LoginStep`, or `{"step":"waiting"}` after
-   * 25 s. The answer to an approval sets the cookies of the session. Only `POST`, and only from your own pages.
+   * Opens a login for the browser that asks for the sign-in page. `cookies` is its `Cookie` header: other tabs may have
+   * logins of their own.
+   */
+  async begin(cookies: string | null | undefined): Promise<BrowserLogin> {
+    const { url, stream_id } = (await this.#portico.call("POST", "/login", { body: {} })) as OpenedLogin;
+    const others = this.#opened.read(cookies).values();
+    return { url, cookie: this.#opened.write([...others, stream_id]), id: nameOf(stream_id) };
+  }
+
+  /**
+   * What happened to a login of this browser, `?login=` its id, behind `&after=N`, as JSON: a `LoginStep`, or
+   * `{"step":"waiting"}` after 25 s. The answer to an approval sets the cookies of the session. Only `POST`, and only
+   * from your own pages.
    */
   async wait(request: Request): Promise<Response> {
     const refusal = this.#refusalOf(request);
     if (refusal !== undefined) return refusal;
-    const id = this.#loginOf(request);
+    const { searchParams: query } = new URL(request.url);
+    const logins = this.#opened.read(request.headers.get("cookie"));
+    const name = query.get("login") ?? "";
+    const id = logins.get(name);
     if (id === undefined) return refuse(400, "no_login");
+    logins.delete(name);
+    const others = this.#opened.write(logins.values());
     try {
-      return told(await this.#page(id, afterIn(request), request.signal));
+      return told(await this.#page(id, indexIn(query), request.signal), others);
     } catch (error) {
       if (!(error instanceof PorticoError)) throw error;
-      if (error.code === "no_such_stream") return refuse(400, "no_login", [dropCookie(LOGIN_COOKIE)]);
+      if (error.code === "no_such_stream") return refuse(400, "no_login", [others]);
       if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
       throw setUpError(error);
     }
@@ -101,25 +110,15 @@ export class SignIn {
     const page = await this.#portico.readEvents(id, { after, wait: PAGE_WAIT, signal });
     return page.ended && page.events.length === 0 ? this.#portico.readEvents(id, { signal }) : page;
   }
-
-  #loginOf(request: Request): string | undefined {
-    const [id = "", mac = ""] = (cookieOf(request, LOGIN_COOKIE) ?? "").split(".");
-    const [given, right] = [Buffer.from(mac), Buffer.from(this.#mac(id))];
-    return given.length === right.length && timingSafeEqual(given, right) ? id : undefined;
-  }
-
-  #mac(id: string): string {
-    return createHmac("sha256", this.#secret).update(`portico login ${id}`).digest("base64url");
-  }
 }
 
-/** The latest step, and with an approval the cookies. */
-function told(page: EventPage): Response {
+/** The latest step, and with an approval the cookies. At the end, the browser keeps the cookie of its other logins. */
+function told(page: EventPage, others: string): Response {
   const headers = new Headers({ "cache-control": "no-store" });
   const event = page.events.at(-1);
   if (event === undefined) return Response.json({ step: "waiting" }, { headers });
   const result = resultOf(event);
-  if (result !== undefined) headers.append("set-cookie", dropCookie(LOGIN_COOKIE));
+  if (result !== undefined) headers.append("set-cookie", others);
   if (result?.outcome === "approved") {
     const { login, session_token, claims } = result;
     if (login === undefined) {
@@ -131,7 +130,7 @@ function told(page: EventPage): Response {
   return Response.json(stepOf(event) ?? { step: "waiting" }, { headers });
 }
 
-function afterIn(request: Request): number {
-  const after = new URL(request.url).searchParams.get("after") ?? "";
+function indexIn(query: URLSearchParams): number {
+  const after = query.get("after") ?? "";
   return /^\d{1,9}$/.test(after) ? Number(after) : 0;
 }

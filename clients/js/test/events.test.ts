@@ -24,7 +24,8 @@ test("no event is lost and none comes twice, whatever stands between client and 
   const login = await client.login();
   faulty.faults.push(503, "broken", 502, "cut", 504);
   const followed = all(client.events(login.streamId));
-  await demo.scan(login.url, "as unlucky");
+  // The two events come apart.
+  await demo.scan(login.url, "as unlucky slow 1s");
   assert.deepEqual(await followed, WHOLE);
   assert.equal((await login.done).outcome, "approved");
   assert.equal(faulty.faults.length, 0, "every fault was met");

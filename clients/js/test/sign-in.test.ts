@@ -24,23 +24,23 @@ after(async () => {
 });
 
 /** The sign-in page, and the login URL on it. */
-async function openPage(browser: Browser, path = "/sign-in"): Promise<{ page: string; url: string }> {
+async function openPage(browser: Browser, path = "/sign-in"): Promise<{ page: string; url: string; wait: string }> {
   const page = await (await browser.get(path)).text();
   const url = /href="(portal:[^"]+)"/.exec(page)![1]!.replaceAll("&amp;", "&");
   assert.match(page, /<svg /);
-  return { page, url };
+  return { page, url, wait: /watch\("([^"]+)"/.exec(page)![1]! };
 }
 
 /** What the script of the page does. */
-function follow(browser: Browser, onStep?: () => void) {
+function follow(browser: Browser, wait: string, onStep?: () => void) {
   const ask: typeof fetch = (path) => browser.post(path as string);
-  return watch("/sign-in/wait", onStep, { fetch: ask });
+  return watch(wait, onStep, { fetch: ask });
 }
 
 async function signedIn(how: string): Promise<Browser> {
   const browser = new Browser(base);
-  const { url } = await openPage(browser);
-  const last = follow(browser);
+  const { url, wait } = await openPage(browser);
+  const last = follow(browser, wait);
   await demo.scan(url, how);
   assert.equal((await last).step, "approved");
   return browser;
@@ -50,11 +50,11 @@ test("the app of the README: from a page that asks who you are, over the code, b
   const browser = new Browser(base);
   const asked = await browser.get("/admin?tab=2");
   assert.equal(asked.status, 303);
-  const { page, url } = await openPage(browser, asked.headers.get("location")!);
+  const { page, url, wait } = await openPage(browser, asked.headers.get("location")!);
   assert.match(page, /location\.replace\("\/admin\?tab=2"\)/);
   assert.match(await (await browser.get("/page.js")).text(), /export async function watch/);
   const steps: string[] = [];
-  const last = follow(browser, () => steps.push("scanned"));
+  const last = follow(browser, wait, () => steps.push("scanned"));
   await demo.scan(url, "as reader");
   assert.equal((await last).step, "approved");
   assert.deepEqual([...browser.cookies.keys()].sort(), ["__Host-access", "__Host-wallet"]);
@@ -83,8 +83,8 @@ test("after signing out, neither the browser nor its old cookies get in", async 
 
 test("a user who declines is told so, and the browser is not signed in", async () => {
   const browser = new Browser(base);
-  const { url } = await openPage(browser);
-  const last = follow(browser);
+  const { url, wait } = await openPage(browser);
+  const last = follow(browser, wait);
   await demo.scan(url, "as no-sayer no");
   assert.equal((await last).step, "declined");
   assert.equal(browser.cookies.size, 0);
@@ -92,28 +92,28 @@ test("a user who declines is told so, and the browser is not signed in", async (
 
 test("stolen code: another browser that knows the URL, or the stream, gets nothing", async () => {
   const browser = new Browser(base);
-  const { url } = await openPage(browser);
+  const { url, wait } = await openPage(browser);
   const [id] = browser.cookies.get("__Host-login")!.split(".");
   await demo.scan(url, "as victim");
   for (const cookie of [undefined, id!, `${id}.`, `${id}.${"A".repeat(43)}`, `.${"A".repeat(43)}`, "../info.x"]) {
     const thief = new Browser(base);
     if (cookie !== undefined) thief.cookies.set("__Host-login", cookie);
-    const answer = await thief.post("/sign-in/wait");
+    const answer = await thief.post(wait);
     assert.equal(answer.status, 400);
     assert.deepEqual(await answer.json(), { error: "no_login" });
     assert.equal(answer.headers.getSetCookie().length, 0);
   }
-  assert.equal((await follow(browser)).step, "approved");
+  assert.equal((await follow(browser, wait)).step, "approved");
 });
 
 test("cookie tossing: a login that somebody else has put beside the browser's own counts for nothing", async () => {
   const browser = new Browser(base);
-  await openPage(browser);
+  const { wait } = await openPage(browser);
   const own = browser.cookies.get("__Host-login");
   const attacker = new Browser(base);
   await openPage(attacker);
   const both = `__Host-login=${attacker.cookies.get("__Host-login")}; __Host-login=${own}`;
-  assert.equal((await browser.post("/sign-in/wait", { cookie: both })).status, 400);
+  assert.equal((await browser.post(wait, { cookie: both })).status, 400);
 });
 
 test("CSRF: another site can neither fetch the result nor sign the user out", async () => {
@@ -125,16 +125,42 @@ test("CSRF: another site can neither fetch the result nor sign the user out", as
   assert.equal((await browser.get("/")).status, 200);
 });
 
+test("two tabs: each shows a code of its own, and either serves", async () => {
+  const browser = new Browser(base);
+  const tabs = [await openPage(browser), await openPage(browser)];
+  for (const [n, { url, wait }] of tabs.entries()) {
+    const last = follow(browser, wait);
+    await demo.scan(url, `as tab-${n}`);
+    assert.equal((await last).step, "approved");
+    assert.equal((await browser.post(wait)).status, 400, "a login is told once");
+  }
+  assert.ok(!browser.cookies.has("__Host-login"));
+});
+
+test("many tabs: the cookie does not grow without end, and the latest codes serve", async () => {
+  const browser = new Browser(base);
+  const tabs = [];
+  for (let n = 0; n < 6; n++) tabs.push(await openPage(browser));
+  assert.ok(browser.cookies.get("__Host-login")!.length < 400);
+  assert.equal((await browser.post(tabs[0]!.wait)).status, 400);
+  const [first, last] = [tabs[2]!, tabs[5]!];
+  for (const { url, wait } of [first, last]) {
+    const told = follow(browser, wait);
+    await demo.scan(url, "as many-tabs");
+    assert.equal((await told).step, "approved");
+  }
+});
+
 test("the page that comes back late, or a second time, is told the end", async () => {
   const browser = new Browser(base);
-  const { url } = await openPage(browser);
+  const { url, wait } = await openPage(browser);
   await demo.scan(url, "as walker");
   const stream = browser.cookies.get("__Host-login")!.split(".")[0]!;
   for await (const _ of demo.client.events(stream));
   const kept = browser.cookies.get("__Host-login")!;
-  assert.deepEqual(await (await browser.post("/sign-in/wait?after=2")).json(), { step: "approved", index: 2 });
+  assert.deepEqual(await (await browser.post(`${wait}&after=2`)).json(), { step: "approved", index: 2 });
   browser.cookies.set("__Host-login", kept);
-  assert.deepEqual(await (await browser.post("/sign-in/wait?after=x")).json(), { step: "approved", index: 2 });
+  assert.deepEqual(await (await browser.post(`${wait}&after=x`)).json(), { step: "approved", index: 2 });
 });
 
 test("open redirects: a path that leads to another site, or out of the page's script, is not followed", async () => {
@@ -150,10 +176,10 @@ test("open redirects: a path that leads to another site, or out of the page's sc
 
 test("processes with one secret serve one login, and others do not", async () => {
   const secret = "0123456789abcdef0123456789abcdef";
-  const { cookie } = await new SignIn(demo.client, { secret }).begin();
-  const request = () => new Request("http://localhost/", { method: "POST", headers: { cookie: cookie.split(";")[0]! } });
-  const id = cookie.slice("__Host-login=".length).split(".")[0]!;
-  await demo.client.call("DELETE", `/key-handshake/${id}`);
+  const { cookie, id } = await new SignIn(demo.client, { secret }).begin(null);
+  const request = () => new Request(`http://localhost/?login=${id}`, { method: "POST", headers: { cookie: cookie.split(";")[0]! } });
+  const stream = cookie.slice("__Host-login=".length).split(".")[0]!;
+  await demo.client.call("DELETE", `/key-handshake/${stream}`);
   const told = await new SignIn(demo.client, { secret }).wait(request());
   assert.equal(((await told.json()) as { code: string }).code, "cancelled");
   assert.equal((await new SignIn(demo.client).wait(request())).status, 400);
@@ -163,7 +189,7 @@ test("processes with one secret serve one login, and others do not", async () =>
 test("while the daemon is away the page is told to ask again, and does", async () => {
   const nobody = new SignIn(new Portico({ socket: "/nonexistent/portico.sock" }), { secret: "x".repeat(32) });
   const working = new SignIn(demo.client, { secret: "x".repeat(32) });
-  const { url, cookie } = await working.begin();
+  const { url, cookie, id } = await working.begin(null);
   const signIns = [nobody, nobody, working];
   const answers: number[] = [];
   const ask: typeof fetch = async (path) => {
@@ -173,7 +199,7 @@ test("while the daemon is away the page is told to ask again, and does", async (
     answers.push(answer.status);
     return answer;
   };
-  assert.equal((await watch("/sign-in/wait", undefined, { fetch: ask })).step, "approved");
+  assert.equal((await watch(`/sign-in/wait?login=${id}`, undefined, { fetch: ask })).step, "approved");
   assert.deepEqual(answers.slice(0, 3), [503, 503, 200]);
 });
 

@@ -28,6 +28,10 @@ export function toWeb(request: NodeRequest, response: ServerResponse): Request |
 /** Sends the Web's response. */
 export async function send(answer: Response, response: ServerResponse): Promise<void> {
   response.statusCode = answer.status;
-  for (const [name, value] of answer.headers) response.appendHeader(name, value);
+  for (const [name, value] of answer.headers) {
+    // The app may have set cookies of its own.
+    if (name === "set-cookie") response.appendHeader(name, value);
+    else response.setHeader(name, value);
+  }
   response.end(Buffer.from(await answer.arrayBuffer()));
 }

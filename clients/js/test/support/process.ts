@@ -12,6 +12,11 @@ export const CLIENT = fileURLToPath(new URL("../..", import.meta.url));
 
 const PROGRAM = process.env["PORTICO"] ?? path.resolve(CLIENT, "../../target/debug/portico");
 
+/** The runner ends a test file that takes too long by a signal: nothing of ours may go on. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => running.forEach((child) => child.kill()));
+process.once("SIGTERM", () => process.exit(1));
+
 /** A process of ours, ended with the test at the latest. */
 export class Program {
   readonly child: ChildProcess;
@@ -23,6 +28,8 @@ export class Program {
   constructor(command: string, args: string[], env: Record<string, string> = {}) {
     const inherited = { PATH: process.env["PATH"] ?? "" };
     this.child = spawn(command, args, { env: { ...inherited, ...env }, stdio: ["pipe", "pipe", "inherit"] });
+    running.add(this.child);
+    this.child.once("exit", () => running.delete(this.child));
     this.#lines = createInterface(this.child.stdout!);
     this.#lines.on("line", (line) => (this.#unread.push(line), this.#arrived()));
     this.#lines.on("close", () => ((this.#isOver = true), this.#arrived()));
