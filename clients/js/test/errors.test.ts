@@ -108,8 +108,8 @@ test("wrong options are named, without the token", () => {
   }
 });
 
-test("a kept connection that the daemon has closed is no error for a check", async () => {
-  const faulty = await Faulty.before(demo.socket);
+test("a kept connection that the daemon has closed is no error for a check", async (t) => {
+  const faulty = await Faulty.before(t, demo.socket);
   const client = new Portico({ socket: faulty.socket });
   await client.info();
   // The connection is kept, and breaks when the next request comes.
@@ -121,5 +121,4 @@ test("a kept connection that the daemon has closed is no error for a check", asy
   await assert.rejects(client.login(), { code: "unreachable" });
   assert.equal(faulty.count("/login"), 1);
   client.close();
-  await faulty.stop();
 });

@@ -18,8 +18,8 @@ async function all(events: AsyncIterable<PorticoEvent>): Promise<string[]> {
 
 const WHOLE = ["1 key_handshake", "2 authenticate_key"];
 
-test("no event is lost and none comes twice, whatever stands between client and daemon", async () => {
-  const faulty = await Faulty.before(demo.socket);
+test("no event is lost and none comes twice, whatever stands between client and daemon", async (t) => {
+  const faulty = await Faulty.before(t, demo.socket);
   const client = new Portico({ socket: faulty.socket });
   const login = await client.login();
   faulty.faults.push(503, "broken", 502, "cut", 504);
@@ -30,7 +30,6 @@ test("no event is lost and none comes twice, whatever stands between client and 
   assert.equal((await login.done).outcome, "approved");
   assert.equal(faulty.faults.length, 0, "every fault was met");
   client.close();
-  await faulty.stop();
 });
 
 test("a stream goes on where it was told to", async () => {
@@ -41,8 +40,8 @@ test("a stream goes on where it was told to", async () => {
   assert.deepEqual(await all(demo.client.events(login.streamId, { after: 2 })), []);
 });
 
-test("a login survives that the daemon is killed in the middle", async () => {
-  const daemon = await Daemon.start(demo.relay, "[sessions]\nenabled = true\n");
+test("a login survives that the daemon is killed in the middle", async (t) => {
+  const daemon = await Daemon.start(t, demo.relay, "[sessions]\nenabled = true\n");
   const login = await daemon.client.login();
   const steps = login.steps();
   await daemon.halt("SIGKILL");
@@ -52,7 +51,6 @@ test("a login survives that the daemon is killed in the middle", async () => {
   for await (const { step } of steps) names.push(step);
   assert.deepEqual(names, ["scanned", "approved"]);
   assert.equal((await login.done).outcome, "approved");
-  await daemon.stop();
 });
 
 test("a stream that is not there is an error at once", async () => {

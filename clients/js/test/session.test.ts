@@ -32,9 +32,9 @@ test("after a logout neither token lets anybody in", async () => {
   await assert.rejects(demo.client.refresh(carol), { status: 401 });
 });
 
-test("those who renew the same token at the same time share one request, and the next one asks again", async () => {
+test("those who renew the same token at the same time share one request, and the next one asks again", async (t) => {
   const dora = await tokens("as dora");
-  const faulty = await Faulty.before(demo.socket);
+  const faulty = await Faulty.before(t, demo.socket);
   const client = new Portico({ socket: faulty.socket });
   const renewed = await Promise.all(Array.from({ length: 20 }, () => client.refresh(dora)));
   assert.equal(faulty.count("/auth/refresh"), 1);
@@ -48,7 +48,6 @@ test("those who renew the same token at the same time share one request, and the
   assert.deepEqual(failed.map(({ status }) => status), ["rejected", "rejected"]);
   await client.refresh(dora);
   client.close();
-  await faulty.stop();
 });
 
 test("a check gives up after two seconds", async () => {
@@ -62,8 +61,8 @@ test("a check gives up after two seconds", async () => {
 const never: typeof fetch = (_url, init) =>
   new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(new Error("aborted"))));
 
-test("an access token that has expired says so, and is renewed in the same session", async () => {
-  const daemon = await Daemon.start(demo.relay, '[sessions]\nenabled = true\n[access]\nlifetime = "10s"\n');
+test("an access token that has expired says so, and is renewed in the same session", async (t) => {
+  const daemon = await Daemon.start(t, demo.relay, '[sessions]\nenabled = true\n[access]\nlifetime = "10s"\n');
   const { session_token, login } = await demo.approved(daemon.client, "as eve");
   const shown = { access_token: login.access_token, credential: session_token };
   const error = await refusalOf(daemon.client, shown);
@@ -88,7 +87,6 @@ test("an access token that has expired says so, and is renewed in the same sessi
   assert.ok(refused instanceof Response);
   assert.equal(refused.status, 401);
   assert.deepEqual(await refused.json(), { error: "token_expired" });
-  await daemon.stop();
 });
 
 /** Asks until the answer is no. */

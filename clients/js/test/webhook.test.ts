@@ -39,10 +39,10 @@ async function deliveriesUnder(secret: string): Promise<Received[]> {
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const url = `http://127.0.0.1:${port}/hook`;
-  const daemon = await Daemon.start(demo.relay, `[sessions]\nenabled = true\n[webhook]\nurl = "${url}"\nsecret = "${secret}"\n`);
+  const configuration = `[sessions]\nenabled = true\n[webhook]\nurl = "${url}"\nsecret = "${secret}"\n`;
+  const daemon = await Daemon.start({ after }, demo.relay, configuration);
   await demo.approved(daemon.client, "as hooked");
   while (received.length < 3) await new Promise<void>((resolve) => (arrived = resolve));
-  await daemon.stop();
   server.closeAllConnections();
   server.close();
   return received;

@@ -2,7 +2,7 @@
 import http from "node:http";
 import path from "node:path";
 
-import { folder } from "./process.js";
+import { type Ending, folder } from "./process.js";
 
 /** What happens to a request: a status without the daemon's envelope, a connection that breaks, or nothing. */
 export type Fault = 502 | 503 | 504 | "broken" | "cut" | undefined;
@@ -37,10 +37,12 @@ export class Faulty {
     });
   }
 
-  static async before(target: string): Promise<Faulty> {
+  /** It ends with the test. */
+  static async before(test: Ending, target: string): Promise<Faulty> {
     const { path: at, remove } = await folder();
     const faulty = new Faulty(path.join(at, "faulty.sock"), target, remove);
     await new Promise<void>((resolve) => faulty.#server.listen(faulty.socket, resolve));
+    test.after(() => faulty.#stop());
     return faulty;
   }
 
@@ -49,7 +51,7 @@ export class Faulty {
     return this.requests.filter((request) => request.endsWith(path)).length;
   }
 
-  async stop(): Promise<void> {
+  async #stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     await this.#remove();

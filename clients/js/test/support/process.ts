@@ -12,6 +12,11 @@ export const CLIENT = fileURLToPath(new URL("../..", import.meta.url));
 
 const PROGRAM = process.env["PORTICO"] ?? path.resolve(CLIENT, "../../target/debug/portico");
 
+/** A test, or a file of tests: what is started for it is stopped with it. */
+export interface Ending {
+  after(stop: () => Promise<void>): void;
+}
+
 /** The runner ends a test file that takes too long by a signal: nothing of ours may go on. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => child.kill()));

@@ -4,7 +4,7 @@ import path from "node:path";
 
 import { Portico } from "portico-client";
 
-import { folder, portico, type Program } from "./process.js";
+import { type Ending, folder, portico, type Program } from "./process.js";
 
 /** A running `portico demo`. */
 export class Demo {
@@ -84,9 +84,11 @@ export class Daemon {
     this.client = new Portico({ socket: this.socket });
   }
 
-  static async start(relay: string, configuration: string): Promise<Daemon> {
+  /** It ends with the test. */
+  static async start(test: Ending, relay: string, configuration: string): Promise<Daemon> {
     const { path: folderPath, remove } = await folder();
     const daemon = new Daemon(folderPath, remove);
+    test.after(() => daemon.#stop());
     const settings = `data_dir = "data"\nrelays_file = "relays.toml"\n`;
     const local = `[service]\nkey_file = "service.key"\n[local]\nsocket = "portico.sock"\n[log]\nlevel = "error"\n`;
     const mode = { mode: 0o600 };
@@ -115,7 +117,7 @@ export class Daemon {
     await this.#program?.stop(signal);
   }
 
-  async stop(): Promise<void> {
+  async #stop(): Promise<void> {
     this.client.close();
     await this.halt("SIGTERM");
     await this.#remove();
