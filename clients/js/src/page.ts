@@ -19,7 +19,8 @@ const SHORTEST_PAUSE = 500;
 const LONGEST_PAUSE = 8_000;
 /** Proxies end a request that is silent for so long. The server answers after 25 s. In milliseconds. */
 const LONGEST_ANSWER = 40_000;
-const FINAL = new Set(["approved", "declined", "failed"]);
+/** A server that stops answers at once. Do not ask it again at once. In milliseconds. */
+const SUSPICIOUSLY_SOON = 1_000;
 
 /**
  * Asks the path that `SignIn.wait` serves until the login has ended, and returns the last step. `onStep` hears of those
@@ -32,32 +33,36 @@ export async function watch(
   options: WatchOptions = {},
 ): Promise<PageStep> {
   const { signal, fetch = globalThis.fetch } = options;
+  const joint = path.includes("?") ? "&" : "?";
   let after = 0;
-  for (let failures = 0; ; ) {
+  let failures = 0;
+  for (;;) {
     signal?.throwIfAborted();
     const turn = untilBack(signal);
-    try {
-      const answer = await fetch(`${path}${path.includes("?") ? "&" : "?"}after=${after}`, { method: "POST", signal: turn.over(LONGEST_ANSWER) });
-      const told = await stepIn(answer);
-      if (told === undefined) throw new Error(`HTTP ${answer.status}`);
-      failures = 0;
-      if (FINAL.has(told.step)) return told as PageStep;
-      if (told.step === "scanned") onStep(told as PageStep);
-      after = told.index ?? after;
-    } catch {
-      await turn.pause(Math.min(SHORTEST_PAUSE * 2 ** failures++, LONGEST_PAUSE) * (0.5 + Math.random() / 2));
-    } finally {
-      turn.end();
-    }
+    const begun = Date.now();
+    const init = { method: "POST", signal: turn.over(LONGEST_ANSWER) };
+    const told = await fetch(`${path}${joint}after=${after}`, init).then(stepIn).catch(() => undefined);
+    const isIdle = told?.step === "waiting" && Date.now() - begun < SUSPICIOUSLY_SOON;
+    if (told === undefined || isIdle) await turn.pause(backOff(failures++));
+    else failures = 0;
+    turn.end();
+    if (told === undefined || told.step === "waiting") continue;
+    if (told.step !== "scanned") return told;
+    after = told.index ?? after;
+    onStep(told);
   }
 }
 
+function backOff(failures: number): number {
+  return Math.min(SHORTEST_PAUSE * 2 ** Math.min(failures, 16), LONGEST_PAUSE) * (0.5 + Math.random() / 2);
+}
+
 /** `undefined`: ask again. */
-async function stepIn(answer: Response): Promise<{ step: string; index?: number } | undefined> {
-  if (answer.ok) return (await answer.json()) as { step: string; index?: number };
+async function stepIn(answer: Response): Promise<PageStep | { step: "waiting" } | undefined> {
+  if (answer.ok) return (await answer.json()) as PageStep;
   if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return undefined;
   const { error = "no_login" } = (await answer.json().catch(() => ({}))) as { error?: string };
-  return { step: "failed", code: error } as PageStep;
+  return { step: "failed", code: error };
 }
 
 /** What a browser has, and Node has not. */

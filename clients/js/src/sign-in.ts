@@ -1,4 +1,6 @@
 /** What a sign-in page needs of the server: open a login, wait for it, and sign out. */
+import { readFile } from "node:fs/promises";
+
 import { accessCookie, refuse, setUpError, tokensOf } from "./authenticate.js";
 import { isFromAnotherSite, safePath } from "./browser.js";
 import { ACCESS_COOKIE, LOGIN_COOKIE, WALLET_COOKIE, dropCookie, setCookie } from "./cookies.js";
@@ -79,6 +81,12 @@ export class SignIn {
       if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
       throw setUpError(error);
     }
+  }
+
+  /** The module `portico-client/page` for the browser: its `watch` asks what `wait` answers. */
+  async script(): Promise<Response> {
+    const headers = { "content-type": "text/javascript; charset=utf-8", "cache-control": "max-age=3600" };
+    return new Response(await readFile(new URL("./page.js", import.meta.url)), { headers });
   }
 
   /** Ends the session of this browser and sends it to `to`, a path of your site. Only `POST`, from your own pages. */

@@ -117,8 +117,14 @@ test("a kept connection that the daemon has closed is no error for a check", asy
   await client.info();
   assert.equal(faulty.count("/info"), 3);
   // A login must not be opened twice, so it does not use that connection, and is not repeated.
+  await client.info();
+  const { connections } = faulty;
+  const login = await client.login();
+  await login.cancel();
+  await login.done;
+  assert.ok(faulty.connections >= connections + 2);
   faulty.faults.push("broken");
   await assert.rejects(client.login(), { code: "unreachable" });
-  assert.equal(faulty.count("/login"), 1);
+  assert.equal(faulty.count("/login"), 2);
   client.close();
 });

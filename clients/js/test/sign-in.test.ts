@@ -52,7 +52,9 @@ test("the app of the README: from a page that asks who you are, over the code, b
   assert.equal(asked.status, 303);
   const { page, url, wait } = await openPage(browser, asked.headers.get("location")!);
   assert.match(page, /location\.replace\("\/admin\?tab=2"\)/);
-  assert.match(await (await browser.get("/page.js")).text(), /export async function watch/);
+  const module = await browser.get("/page.js");
+  assert.match(module.headers.get("content-type")!, /^text\/javascript/);
+  assert.match(await module.text(), /export async function watch/);
   const steps: string[] = [];
   const last = follow(browser, wait, () => steps.push("scanned"));
   await demo.scan(url, "as reader");
@@ -201,6 +203,41 @@ test("while the daemon is away the page is told to ask again, and does", async (
   };
   assert.equal((await watch(`/sign-in/wait?login=${id}`, undefined, { fetch: ask })).step, "approved");
   assert.deepEqual(answers.slice(0, 3), [503, 503, 200]);
+});
+
+test("a link cannot sign anybody out, nor fetch a result", async () => {
+  const signIn = new SignIn(demo.client);
+  for (const method of ["GET", "HEAD", "PUT"]) {
+    const request = () => new Request("http://localhost/", { method });
+    assert.equal((await signIn.signOut(request())).status, 405);
+    assert.equal((await signIn.wait(request())).status, 405);
+  }
+});
+
+test("a mistake in the page's own code is thrown, and not asked again", async () => {
+  const mistake = new Error("of the page");
+  let asked = 0;
+  const ask: typeof fetch = async () => (asked++, Response.json({ step: "scanned", index: 1 }));
+  const onStep = () => {
+    throw mistake;
+  };
+  await assert.rejects(watch("/sign-in/wait", onStep, { fetch: ask }), mistake);
+  assert.equal(asked, 1);
+});
+
+test("no poll storm: a server that never waits is not asked without a pause", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const stop = new AbortController();
+  let asked = 0;
+  const ask: typeof fetch = async () => (asked++, Response.json({ step: "waiting" }));
+  const watched = watch("/sign-in/wait", undefined, { fetch: ask, signal: stop.signal });
+  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+  assert.equal(asked, 1);
+  t.mock.timers.tick(1_000);
+  for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+  assert.equal(asked, 2);
+  stop.abort();
+  await assert.rejects(watched);
 });
 
 test("a page that is left ends its request, and one that comes back asks at once", async () => {

@@ -12,6 +12,8 @@ export class Faulty {
   readonly socket: string;
   /** Method and path of what came. */
   readonly requests: string[] = [];
+  /** How many connections were opened. */
+  connections = 0;
   /** What happens to the next requests, in their order. */
   readonly faults: Fault[] = [];
   readonly #server: http.Server;
@@ -35,6 +37,7 @@ export class Faulty {
       response.on("close", () => onward.destroy());
       request.pipe(onward);
     });
+    this.#server.on("connection", () => this.connections++);
   }
 
   /** It ends with the test. */
