@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the program that is shipped: target/dist/portico. It carries the list of its dependencies (cargo-auditable,
-# which is installed below target/ if it is missing). Builds of one commit with one compiler are the same bytes,
-# wherever the checkout and Cargo's home are.
+# which is installed below target/ if it is missing), and none of the folders of this machine, so that builds of one
+# commit with one compiler can be compared.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
