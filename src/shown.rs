@@ -1,151 +1,198 @@
 //! The one place that makes a URL fit to be shown in logs, metrics, answers and error texts: a user, a password, a
 //! query or a fragment may be a secret.
-
-use std::borrow::Cow;
+//!
+//! A URL that is in use is shown by its parts, as the parser sees them. Of a text that was refused, nothing is certain:
+//! a password with a `/` in it looks like a path, and one with a `:` like a port. So only the scheme and the host of
+//! such a text are shown, and these only if the parser is sure about them.
 
 use nostr_sdk::RelayUrl;
 use sha2::{Digest, Sha256};
-use url::Url;
+use url::{ParseError, Position, Url};
 
 const REDACTED: &str = "[redacted]";
 /// How much of the hash of a query is shown, in hexadecimal digits.
 const TAG: usize = 8;
-const REDACTED_USER: &str = "[redacted]@";
+
+/// The schemes of the URLs that Portico uses. In these, parsers agree on what is a host.
+const SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
+
+/// What a reader, or a program other than ours, may take for the `@` after a user and a password.
+const LIKE_AN_AT: [&str; 6] = ["@", "%40", "\u{ff20}", "\u{fe6b}", "%EF%BC%A0", "%EF%B9%AB"];
 
 /// A relay's URL, fit to be shown. A tag stands for the query, so that relays that differ in it alone can be told
 /// apart.
 pub fn relay(relay: &RelayUrl) -> String {
-    let text = relay.to_string();
-    let shown = url(&text);
-    match (text.split_once('?'), shown.split_once('?')) {
-        (Some((_, query)), Some((front, _))) => {
+    let mut shown = url(relay.into());
+    match (relay.as_str().split_once('?'), shown.find('?')) {
+        (Some((_, query)), Some(at)) => {
             let hash = hex::encode(Sha256::digest(query));
-            format!("{front}?[{}]", hash.get(..TAG).unwrap_or_default())
+            shown.truncate(at);
+            format!("{shown}?[{}]", hash.get(..TAG).unwrap_or_default())
         }
-        _ => shown.into_owned(),
+        _ if relay.as_str().ends_with('/') || shown.ends_with(REDACTED) => shown,
+        // As people write it.
+        _ => shown.trim_end_matches('/').to_owned(),
     }
 }
 
-/// What is meant to be a URL, fit to be shown; one without anything secret as it is.
-pub fn url(text: &str) -> Cow<'_, str> {
-    let (scheme, rest) = text.split_at(scheme(text));
-    let (hidden, rest) = if parses(text) { user(rest) } else { what_may_be_a_user(rest) };
-    let end = rest.find(['?', '#']).unwrap_or(rest.len());
-    let (front, tail) = rest.split_at(end);
-    if hidden.is_empty() && tail.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    let tail = tail.chars().next().map(|mark| format!("{mark}{REDACTED}")).unwrap_or_default();
-    Cow::Owned(format!("{scheme}{hidden}{front}{tail}"))
-}
-
-/// Where the scheme and its slashes end.
-fn scheme(text: &str) -> usize {
-    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    match text.find("://") {
-        Some(at) if text.chars().take(at).all(is_letter) => at + 3,
-        _ => 0,
-    }
-}
-
-/// Is it certain which part of the text is what? Parsers forgive spaces, backslashes and slashes.
-fn parses(text: &str) -> bool {
-    let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
-    let has_host = scheme(text) > 0 && !text[scheme(text)..].starts_with('/');
-    is_plain && has_host && Url::parse(text).is_ok_and(|url| url.has_host())
-}
-
-/// What to show for the user and the password of a URL, and the rest of it after them.
-fn user(rest: &str) -> (&'static str, &str) {
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest.get(..authority).and_then(|authority| authority.rfind('@')) {
-        Some(at) => (REDACTED_USER, rest.get(at + 1..).unwrap_or_default()),
-        None => ("", rest),
-    }
-}
-
-/// The same of a text that may have been meant otherwise: what stands before an `@`, or after a `:` that names no
-/// port, may be a password, and everything up to the path after it is left out.
-fn what_may_be_a_user(rest: &str) -> (&'static str, &str) {
-    let Some(last) = rest.char_indices().rfind(|(at, c)| may_end_a_user(rest, *at, *c)) else {
-        return ("", rest);
+/// A URL that is in use, fit to be shown.
+pub fn url(url: &Url) -> String {
+    let tail = match (url.query(), url.fragment()) {
+        (Some(_), _) => "?[redacted]",
+        (None, Some(_)) => "#[redacted]",
+        (None, None) => "",
     };
-    let after = rest.get(last.0..).unwrap_or_default();
-    // A query may hold a slash.
-    let path = after.find(['/', '?', '#']).filter(|at| after[*at..].starts_with('/'));
-    let in_query = rest[..last.0].contains(['?', '#']);
-    (REDACTED, path.filter(|_| !in_query).and_then(|at| after.get(at..)).unwrap_or_default())
+    format!("{}{}{tail}", origin(url), &url[Position::BeforePath..Position::AfterPath])
 }
 
-fn may_end_a_user(rest: &str, at: usize, c: char) -> bool {
-    let is_port = || {
-        let port = rest.get(at + 1..).unwrap_or_default();
-        let port = port.get(..port.find(['/', '?', '#']).unwrap_or(port.len())).unwrap_or_default();
-        port.parse::<u16>().is_ok()
-    };
-    c == '@' || (c == ':' && !is_port())
+/// A text that was refused where a URL was expected, fit to be shown: scheme and host if they are certain, else the
+/// scheme, else nothing of it.
+pub fn refused(text: &str) -> String {
+    match Url::parse(text).ok().filter(is_certain) {
+        Some(url) if url[Position::BeforePath..].len() > 1 => format!("{}/{REDACTED}", origin(&url)),
+        Some(url) => format!("{}{}", origin(&url), url.path()),
+        None => scheme(text).map_or_else(|| REDACTED.to_owned(), |scheme| format!("{scheme}://{REDACTED}")),
+    }
+}
+
+/// Why a text is no URL, without anything of it.
+pub fn fault(error: ParseError) -> &'static str {
+    match error {
+        ParseError::RelativeUrlWithoutBase => "it has no scheme",
+        ParseError::EmptyHost => "it names no host",
+        ParseError::InvalidPort => "the port is not a number up to 65535",
+        ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => "the IP address is malformed",
+        _ => "the host is malformed",
+    }
+}
+
+/// Up to the path.
+fn origin(url: &Url) -> String {
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    let user = if is_bare { "" } else { "[redacted]@" };
+    format!("{}://{user}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort])
+}
+
+/// Can nobody mean another part of it by the host?
+fn is_certain(url: &Url) -> bool {
+    let after = &url[Position::BeforeHost..];
+    SCHEMES.contains(&url.scheme()) && !LIKE_AN_AT.iter().any(|at| after.contains(at))
+}
+
+/// The scheme of a text that may be no URL.
+fn scheme(text: &str) -> Option<&'static str> {
+    let (front, _) = text.trim_start().split_once(':')?;
+    SCHEMES.into_iter().find(|scheme| front.eq_ignore_ascii_case(scheme))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn shown(text: &str) -> String {
+        url(&Url::parse(text).unwrap())
+    }
+
+    fn shown_relay(text: &str) -> String {
+        relay(&RelayUrl::parse(text).unwrap())
+    }
 
     #[test]
     fn a_url_without_secrets_is_shown_as_it_is() {
         for text in [
-            "wss://relay.example",
+            "wss://relay.example/",
             "ws://127.0.0.1:7000/path/",
             "https://a.example/x",
             "wss://h.example/@x",
             "wss://[::1]:7000/a:b",
-            "relay.example:7000/x",
-            "not a url",
-            "",
         ] {
-            assert_eq!(url(text), text);
+            assert_eq!(shown(text), text);
+            assert_eq!(shown_relay(&text.replace("https", "wss")), text.replace("https", "wss"));
         }
+        assert_eq!(shown_relay("wss://relay.example"), "wss://relay.example");
+        assert_eq!(shown_relay("wss://relay.example/x//"), "wss://relay.example/x//");
     }
 
     #[test]
-    fn whatever_may_be_a_secret_is_left_out() {
+    fn of_a_url_in_use_user_query_and_fragment_are_left_out() {
         for (text, expected) in [
             ("ws://user:secret@host/x", "ws://[redacted]@host/x"),
-            ("ws://secret@host", "ws://[redacted]@host"),
-            ("ws://a@secret:b@host", "ws://[redacted]@host"),
-            ("ws:\\\\user:secret@host", "[redacted]"),
+            ("ws://secret@host", "ws://[redacted]@host/"),
+            ("ws://:secret@host", "ws://[redacted]@host/"),
+            ("ws://a@secret:b@host", "ws://[redacted]@host/"),
             ("wss://host/?key=secret", "wss://host/?[redacted]"),
             ("wss://host/#secret", "wss://host/#[redacted]"),
             ("wss://host/?a=secret#secret", "wss://host/?[redacted]"),
-            ("user:secret@host", "[redacted]"),
-            ("https://user:secret@ho st/?secret", "https://[redacted]/?[redacted]"),
-            ("https:/user:secret@host://x", "[redacted]//x"),
-            ("user:secret@host//x", "[redacted]//x"),
-            ("user:secret://x", "[redacted]//x"),
-            ("wss://user:secret", "wss://[redacted]"),
-            ("wss://u:secret%40h.example", "wss://[redacted]"),
-            ("wss://u:sec?ret@h.example", "wss://[redacted]"),
-            ("wss://u:sec#ret@h.example/x", "wss://[redacted]"),
-            ("wss://u:sec/ret@h.example/x", "wss://[redacted]/x"),
-            ("wss://h.example:secret/", "wss://[redacted]/"),
-            ("wss://h.example:99999/x?secret", "wss://[redacted]/x?[redacted]"),
-            ("wss://ho st/?key=a@b/secret", "wss://[redacted]"),
-            ("https:/user:secret/x", "[redacted]/x"),
-            ("wss:///user:secret@h.example", "wss://[redacted]"),
             ("wss://u:p@h.example/@x", "wss://[redacted]@h.example/@x"),
         ] {
-            assert_eq!(url(text), expected);
+            assert_eq!(shown(text), expected);
         }
-        let relay_url = RelayUrl::parse("wss://host/?key=secret").unwrap();
         // printf key=secret | sha256sum
-        assert_eq!(relay(&relay_url), "wss://host/?[0b60fff1]");
-        assert_eq!(relay(&RelayUrl::parse("wss://host/x").unwrap()), "wss://host/x");
+        assert_eq!(shown_relay("wss://host/?key=secret"), "wss://host/?[0b60fff1]");
+        assert_eq!(shown_relay("wss://host/x#secret/"), "wss://host/x#[redacted]");
     }
 
-    proptest::proptest! {
+    #[test]
+    fn of_what_was_refused_only_a_certain_host_and_the_scheme_are_shown() {
+        for (text, expected) in [
+            ("http://x", "http://x/"),
+            ("HTTP://X.example:8080", "http://x.example:8080/"),
+            ("https://h.example/secret", "https://h.example/[redacted]"),
+            ("wss://h.example/?secret", "wss://h.example/[redacted]"),
+            ("wss://h.example#secret", "wss://h.example/[redacted]"),
+            ("https://user:secret@h.example", "https://[redacted]@h.example/"),
+            ("ws:\\\\user:secret@host", "ws://[redacted]@host/"),
+            ("https:/user:secret@host/x", "https://[redacted]@host/[redacted]"),
+            ("wss://[secret", "wss://[redacted]"),
+            ("wss://[secret]", "wss://[redacted]"),
+            ("wss://[::1]secret", "wss://[redacted]"),
+            ("wss://h.example:99999/secret", "wss://[redacted]"),
+            ("wss://h.example:secret/", "wss://[redacted]"),
+            ("wss://u\u{ff1a}secret\u{ff20}h", "wss://[redacted]"),
+            ("wss://secret%40h.example", "wss://[redacted]"),
+            ("wss://user:12/secret@h.example", "wss://[redacted]"),
+            ("wss://sec?ret@h.example", "wss://[redacted]"),
+            ("wss://sec#ret@h.example", "wss://[redacted]"),
+            ("wss://u:sec/ret@h.example/x", "wss://[redacted]"),
+            ("wss://1/secret\u{ff20}h.example", "wss://[redacted]"),
+            ("https://user:secret@ho st/?secret", "https://[redacted]"),
+            (" WSS://[secret", "wss://[redacted]"),
+            ("wss:", "wss://[redacted]"),
+            ("ftp://secret", "[redacted]"),
+            ("x://u%3Asecret%40h", "[redacted]"),
+            ("user:secret@host", "[redacted]"),
+            ("secret@host", "[redacted]"),
+            ("secret://x", "[redacted]"),
+            ("secret", "[redacted]"),
+            ("", "[redacted]"),
+        ] {
+            assert_eq!(refused(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
         #[test]
-        fn nothing_makes_it_panic_and_no_query_is_left(front in "\\PC*", secret in "[a-z]{9}") {
-            let text = format!("{front}?{secret}");
-            proptest::prop_assert!(!url(&text).contains(&secret) || front.contains(&secret));
+        fn nothing_is_shown_of_what_cannot_be_read(
+            scheme in "(wss|ws|https|http|WsS|ftp|[a-z]{0,3}):?/{0,3}",
+            front in "\\PC{0,8}|[\\[\\]:@/?#%\\\\ ]{0,4}|(u:|h.example:|\\[::)?",
+            back in "\\PC{0,8}|[\\[\\]:@/?#%\\\\ ]{0,4}|(\\]|@h|:99999/x)?",
+        ) {
+            // No part of a scheme, and of no hash.
+            const MARKER: &str = "geheimzzz";
+            let text = format!("{scheme}{front}{MARKER}{back}");
+            if Url::parse(&text).is_err() {
+                let shown = refused(&text);
+                prop_assert!(!shown.contains(MARKER), "{text:?} as {shown:?}");
+            }
+        }
+
+        #[test]
+        fn a_secret_is_shown_in_no_part_of_what_was_refused_but_the_host(
+            text in "(wss|https)://((u:)?geheimzzz@)?h\\.example(:[0-9]{1,7})?(/a?geheimzzz)?(\\?geheimzzz)?(#geheimzzz)?",
+        ) {
+            prop_assert!(!refused(&text).contains("geheimzzz"), "{text:?}");
         }
     }
 }

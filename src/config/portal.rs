@@ -163,6 +163,14 @@ impl PortalSettings {
         }
     }
 
+    /// Whether Portico could call the webhook at its URL, if the secret were in order.
+    pub fn webhook_url_fits(&self) -> bool {
+        let secret = SecretString::from("any text of a fitting length");
+        let mut webhook = RawWebhook::default();
+        webhook.fill(self.webhook_url.clone(), Some(secret));
+        webhook.check().is_ok()
+    }
+
     /// A setting has a value that cannot be used.
     pub(super) fn invalid(&self, key: &str, reason: String, file: Option<&Path>) -> ConfigError {
         match (self.variable(key), file) {

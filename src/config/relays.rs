@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use nostr_sdk::RelayUrl;
+use nostr_sdk::types::url::Error as NoRelayUrl;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::ConfigError;
 use super::mistake::{in_relays, in_toml};
@@ -55,7 +57,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    url: String,
+    url: Spanned<String>,
     #[serde(default = "yes")]
     read: bool,
     #[serde(default = "yes")]
@@ -120,9 +122,9 @@ fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource
 /// This is not the address of a relay.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARelay {
-    /// It is no URL of a WebSocket.
-    #[error("{0:?} is not a relay URL like wss://relay.example")]
-    Malformed(String),
+    /// It is no URL of a WebSocket: what may be shown of it, and why.
+    #[error("{0:?} is not a relay URL like wss://relay.example: {1}")]
+    Malformed(String, &'static str),
     /// It names a user or a password. Everybody who logs in would learn it.
     #[error("{0:?}: a relay URL must hold no user and no password")]
     Credentials(String),
@@ -133,8 +135,15 @@ pub enum NotARelay {
 /// # Errors
 /// [`NotARelay`]: it is none.
 pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
-    let shown = || shown::url(text).into_owned();
-    let relay = RelayUrl::parse(text).map_err(|_| NotARelay::Malformed(shown()))?;
+    let shown = || shown::refused(text);
+    let relay = RelayUrl::parse(text).map_err(|error| {
+        let why = match error {
+            NoRelayUrl::Url(error) => shown::fault(error),
+            NoRelayUrl::UnsupportedScheme => "it must begin with wss:// or ws://",
+            NoRelayUrl::MultipleSchemeSeparators => "it holds :// more than once",
+        };
+        NotARelay::Malformed(shown(), why)
+    })?;
     let url: &nostr_sdk::Url = (&relay).into();
     let is_bare = url.username().is_empty() && url.password().is_none();
     if is_bare { Ok(relay) } else { Err(NotARelay::Credentials(shown())) }
@@ -146,7 +155,10 @@ fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
         .map_err(|error| invalid(in_relays(text).unwrap_or_else(|| in_toml(text, &error))))?;
     let mut relays: Vec<RelayEntry> = Vec::with_capacity(file.relay.len());
     for entry in file.relay {
-        let url = relay_url(&entry.url).map_err(|error| invalid(error.to_string()))?;
+        let url = relay_url(entry.url.get_ref()).map_err(|error| {
+            let line = text.get(..entry.url.span().start).unwrap_or_default().matches('\n').count() + 1;
+            invalid(format!("line {line}: {error}"))
+        })?;
         if relays.iter().any(|known| known.url == url) {
             return Err(invalid(format!("{} is listed twice", shown::relay(&url))));
         }
@@ -186,9 +198,16 @@ mod tests {
             "https://user:hunter2@host",
             "wss://user:hunter2@ho st",
             "user:hunter2@host",
+            "wss://[hunter2",
+            "wss://[hunter2]",
+            "wss://h.example:99999/hunter2",
+            "wss://user\\uff1ahunter2\\uff20h.example",
+            "https://h.example/hunter2",
+            "wss://h.example/hunter2?x=wss://h.example",
         ] {
-            let error = parsed(&format!("[[relay]]\nurl = \"{url}\"")).unwrap_err();
-            assert!(error.contains("[redacted]") && !error.contains("hunter2"), "{error}");
+            let error = parsed(&format!("\n[[relay]]\nurl = \"{url}\"")).unwrap_err();
+            assert!(error.contains("line 3: ") && error.contains("[redacted]"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
         assert_eq!(parsed("[[relay]]\nurl = \"wss://host/?key=hunter2\"").unwrap().len(), 1);
     }

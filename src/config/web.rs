@@ -3,10 +3,12 @@
 use url::Url;
 
 use crate::quoted::quoted;
+use crate::shown;
 
 /// Checks entries of `local.allowed_origins`.
 pub(super) fn check_origins(origins: &[String]) -> Result<(), String> {
-    origins.iter().try_for_each(|origin| if is_origin(origin) { Ok(()) } else { Err(no_origin(origin)) })
+    let wrong = origins.iter().zip(1..).find(|(origin, _)| !is_origin(origin));
+    wrong.map_or(Ok(()), |(origin, number)| Err(no_origin(origin, number)))
 }
 
 /// Checks entries of `local.allowed_hosts`: `name` or `name:port`.
@@ -14,8 +16,10 @@ pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
     let is_host = |host: &String| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@,\\".contains(&byte))
     };
-    hosts.iter().find(|host| !is_host(host)).map_or(Ok(()), |host| {
-        Err(format!("{} is not a host like app.example or app.example:3000", quoted(host)))
+    let wrong = hosts.iter().zip(1..).find(|(host, _)| !is_host(host));
+    // It is not repeated: people write whole URLs here, and these may hold a secret.
+    wrong.map_or(Ok(()), |(_, number)| {
+        Err(format!("entry {number} is not a host like app.example or app.example:3000"))
     })
 }
 
@@ -43,16 +47,17 @@ fn is_origin(text: &str) -> bool {
         .is_some_and(|(scheme, host)| scheme == url.scheme() && !host.is_empty() && host.chars().all(plain))
 }
 
-fn no_origin(text: &str) -> String {
-    let Some(url) = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
-        // What is no URL may still hold a secret.
-        let shown = if text.contains('@') { "an entry".into() } else { quoted(text) };
-        return format!("{shown} is not an origin like https://app.example");
-    };
-    let origin = url.origin().ascii_serialization();
-    format!(
-        "one entry is not an origin as browsers send it: write {origin:?}, without a path and in lower case"
-    )
+fn no_origin(text: &str, number: usize) -> String {
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
+    let origin = Url::parse(text).ok().filter(is_web).map(|url| url.origin().ascii_serialization());
+    // Shown only if nothing else can be meant by the host: an entry that was refused may hold a secret.
+    match origin.filter(|origin| shown::refused(text).contains(origin.as_str())) {
+        Some(origin) => format!(
+            "entry {number} is not an origin as browsers send it: write {origin:?}, without a path and in \
+             lower case"
+        ),
+        None => format!("entry {number} is not an origin like https://app.example"),
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +102,15 @@ mod tests {
 
     #[test]
     fn a_secret_in_an_origin_is_not_repeated() {
-        for wrong in ["https://user:hunter2@app.example", "tauri://user:hunter2@x", "user:hunter2@x"] {
+        for wrong in [
+            "https://user:hunter2@app.example",
+            "tauri://user:hunter2@x",
+            "user:hunter2@x",
+            "https://[hunter2",
+            "https://app.example:99999/hunter2",
+            "https://hunter2/x@app.example",
+            "hunter2",
+        ] {
             assert!(!origins(wrong).unwrap_err().contains("hunter2"), "{wrong}");
         }
     }
@@ -121,5 +134,7 @@ mod tests {
         {
             assert!(check_hosts(&[host.into()]).is_err(), "{host}");
         }
+        let error = check_hosts(&["app.example".into(), "https://u:hunter2@app.example".into()]).unwrap_err();
+        assert!(error.contains("entry 2") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -58,7 +58,7 @@ impl WebhookUrl {
 
 impl fmt::Display for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown::url(self.0.as_str()))
+        f.write_str(&shown::url(&self.0))
     }
 }
 

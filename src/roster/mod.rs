@@ -17,10 +17,9 @@ pub use error::{Result, RosterError};
 pub use report::RelayReport;
 
 use crate::clock::SharedClock;
-use crate::config::RelayEntry;
+use crate::config::{self, RelayEntry};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::quoted::quoted;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState, Relays, is_plain};
 use crate::shown;
 use crate::store::{OperatorRelays, RelayChange, Store, StoreError};
@@ -197,7 +196,7 @@ pub async fn operator_relays(
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
     for (name, change) in store.relay_changes().await? {
         let Some(url) = RelayUrl::parse(&name).ok().filter(is_plain) else {
-            tracing::warn!(relay = %shown::url(&name), "not in use: relay URLs must hold no user and no password");
+            tracing::warn!(relay = %shown::refused(&name), "not in use: relay URLs must hold no user and no password");
             continue;
         };
         match (change, find(listed, &url)) {
@@ -236,12 +235,14 @@ fn parse(text: &str) -> Result<RelayUrl> {
     /// No real relay has a longer URL.
     const MAX_URL: usize = 256;
 
-    let url = RelayUrl::parse(text).ok().filter(|url| text.len() <= MAX_URL && is_plain(url));
-    let url = url.ok_or_else(|| {
-        let shown = quoted(&shown::url(text));
-        let reason = "is not a ws:// or wss:// URL of a relay, without user, password and fragment";
-        RosterError::BadRequest(format!("relay: {shown} {reason}"))
-    })?;
+    let refused = |reason: String| RosterError::BadRequest(format!("relay: {reason}"));
+    if text.len() > MAX_URL {
+        return Err(refused(format!("a relay URL must be at most {MAX_URL} bytes long")));
+    }
+    let url = config::relay_url(text).map_err(|error| refused(error.to_string()))?;
+    if !is_plain(&url) {
+        return Err(refused(format!("{:?}: a relay URL must hold no fragment", shown::refused(text))));
+    }
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.
     let bare = RelayUrl::parse(url.as_str_without_trailing_slash());

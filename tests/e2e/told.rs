@@ -1,9 +1,12 @@
 //! What is told of relays, and what is kept from everybody: secrets in their URLs.
 
+use std::path::Path;
+
+use nostr_sdk::Keys;
 use serde_json::json;
 
 use crate::support::daemon::Daemon;
-use crate::support::program::{finished, portico};
+use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::soon;
 
@@ -104,6 +107,91 @@ async fn a_relay_with_a_password_is_refused_wherever_it_is_named_and_the_passwor
     let answer = daemon.rest().post("/relays", json!({ "relay": URL })).await;
     assert_eq!(answer.status.as_u16(), 400);
     assert!(!answer.text.contains("hunter2") && !daemon.log().contains("hunter2"), "{}", answer.text);
+}
+
+/// A password may stand in any part of what is no URL: a bracket too many, or a letter that only looks like `@`.
+const UNREADABLE: [&str; 5] = [
+    "wss://[hunter2",
+    "wss://[hunter2]",
+    "wss://h.example:99999/hunter2",
+    "wss://user\u{ff1a}hunter2\u{ff20}h.example",
+    "hunter2@h.example",
+];
+
+#[tokio::test]
+async fn nothing_is_shown_of_a_url_that_cannot_be_read_wherever_it_stands() {
+    let daemon = Daemon::offline().start().await;
+    let folder = tempfile::tempdir().unwrap();
+    for url in UNREADABLE {
+        let web = url.replace("wss:", "https:");
+        let files = [
+            ("relays.toml", format!("[[relay]]\nurl = \"{url}\"\n"), "relays.toml"),
+            (
+                "portico.toml",
+                format!("[wallets.jwks]\nissuer = \"x\"\naudience = \"x\"\njwks_url = \"{web}\"\n"),
+                "jwks_url",
+            ),
+            (
+                "portico.toml",
+                format!(
+                    "[wallets.para_session]\napi_key_file = \"x\"\npartner_id = \"x\"\nbase_url = \"{web}\"\n"
+                ),
+                "base_url",
+            ),
+            (
+                "portico.toml",
+                format!("[webhook]\nurl = \"{web}\"\nsecret = \"0123456789abcdef\"\n"),
+                "webhook.url",
+            ),
+            ("portico.toml", format!("[profile]\npicture = \"{web}\"\n"), "profile.picture"),
+            ("portico.toml", format!("[local]\nallowed_origins = [\"{web}\"]\n"), "allowed_origins"),
+            ("portico.toml", format!("[local]\nallowed_hosts = [\"{web}\"]\n"), "allowed_hosts"),
+        ];
+        for (name, text, word) in files {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            let ended = told_in(folder.path(), &["config", "check"], &[]).await;
+            assert_eq!(ended.code, 64, "{url} in {word}: {ended:?}");
+            assert!(ended.stderr.contains(word) && !format!("{ended:?}").contains("hunter2"), "{ended:?}");
+            std::fs::remove_file(file).unwrap();
+        }
+        let relays = [("PORTAL__NOSTR__RELAYS", url)];
+        let ended = told_in(folder.path(), &["config", "check"], &relays).await;
+        assert!(ended.code == 64 && ended.stderr.contains("PORTAL__NOSTR__RELAYS"), "{ended:?}");
+        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+        let hook = [("PORTAL__WEBHOOK__URL", &*web), ("PORTAL__WEBHOOK__SECRET", "0123456789abcdef")];
+        let ended = told_in(folder.path(), &["config", "check"], &hook).await;
+        assert!(ended.stderr.contains("PORTAL__WEBHOOK__URL"), "{ended:?}");
+        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+        let ended = told_in(folder.path(), &["relays", "check", url], &[]).await;
+        assert!(ended.code == 64 && !format!("{ended:?}").contains("hunter2"), "{ended:?}");
+        let key = Keys::generate().secret_key().to_secret_hex();
+        let old =
+            format!("[nostr]\nprivate_key = \"{key}\"\nrelays = [\"{url}\"]\n[webhook]\nurl = \"{web}\"\n");
+        std::fs::write(folder.path().join("old.toml"), old).unwrap();
+        let moved =
+            told_in(folder.path(), &["migrate-from-portal", "old.toml", "--into", "moved"], &[]).await;
+        assert!(moved.code == 0 && moved.stdout.contains("nostr.relays"), "{moved:?}");
+        for name in ["portico.toml", "relays.toml"] {
+            let written = std::fs::read_to_string(folder.path().join("moved").join(name)).unwrap();
+            assert!(!format!("{written}{moved:?}").contains("hunter2"), "{written}{moved:?}");
+        }
+        std::fs::remove_dir_all(folder.path().join("moved")).unwrap();
+        for answer in [
+            daemon.rest().post("/relays", json!({ "relay": url })).await,
+            daemon.rest().delete("/relays", json!({ "relay": url })).await,
+        ] {
+            assert_eq!(answer.status.as_u16(), 400);
+            assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+        }
+    }
+    assert!(!daemon.log().contains("hunter2"));
+}
+
+async fn told_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let mut command = portico(folder);
+    command.args(args).envs(variables.iter().copied());
+    finished(command).await
 }
 
 #[tokio::test]

@@ -158,8 +158,8 @@ fn webhook(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
             let _ = write!(text, "\n[webhook]\nurl = {}\nsecret = {}\n", quoted(url), quoted(secret));
         }
         (Some(url), _, Some((key, reason))) => {
-            // A URL with a password stays where it is.
-            let url = if key == "webhook.url" { "…".to_owned() } else { url.clone() };
+            // A URL that is refused may hold a password, and stays where it is.
+            let url = if portal.webhook_url_fits() { url.clone() } else { "…".to_owned() };
             let _ = write!(
                 text,
                 "\n[webhook]\n# url = {}\n# secret = \"…\"                # at least {MIN_SECRET} bytes; your program checks signatures with it\n",

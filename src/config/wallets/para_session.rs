@@ -154,7 +154,8 @@ impl ParaSessionRules {
 
 /// Paths are put behind it, so it has no query of its own.
 fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
-    let url = Url::parse(text).map_err(|error| format!("{:?} is not a URL: {error}", shown::url(text)))?;
+    let url = Url::parse(text)
+        .map_err(|error| format!("{:?} is not a URL: {}", shown::refused(text), shown::fault(error)))?;
     let plain = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()

@@ -62,7 +62,7 @@ impl FromStr for WebUrl {
 
 impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown::url(self.0.as_str()))
+        f.write_str(&shown::url(&self.0))
     }
 }
 

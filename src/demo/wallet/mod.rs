@@ -26,6 +26,7 @@ pub use answer::{ChallengeSeen, Custom, WalletAnswer, WalletReply, seal_answer};
 pub use builder::WalletBuilder;
 
 use crate::protocol::{ClientInfo, HandshakeUrl, KeyHandshake, SealError, kind};
+use crate::shown;
 use link::Link;
 use mind::{Mind, Reaction};
 
@@ -261,5 +262,5 @@ impl Core {
 }
 
 fn parse(url: &str) -> Result<RelayUrl, WalletError> {
-    RelayUrl::parse(url).map_err(|_| WalletError::BadRelay(url.to_owned()))
+    RelayUrl::parse(url).map_err(|_| WalletError::BadRelay(shown::refused(url)))
 }
