@@ -46,6 +46,10 @@ pub enum LinkError {
     /// The relay closed the subscription. Its reason, shortened, for people; it may be empty.
     #[error("the relay closed the subscription: {}", stated(.0))]
     SubscriptionClosed(String),
+    /// The relay objected to something in a notice, so it may have ended the subscription. The notice, shortened, for
+    /// people; it may be empty.
+    #[error("the relay may have ended the subscription; its notice: {}", told(.0))]
+    Objection(String),
     /// The relay did not confirm the subscription, and said this in place of that.
     #[error("the relay did not confirm the subscription; {0}")]
     Unconfirmed(Instead),
@@ -57,6 +61,9 @@ pub enum Instead {
     /// Nothing.
     #[error("it gave no answer")]
     Nothing,
+    /// A request to log in (NIP-42).
+    #[error("it asked Portico to log in (NIP-42), and did not accept the login")]
+    Login,
     /// The text of its last notice.
     #[error("its last notice: {}", told(.0))]
     Notice(String),
@@ -80,6 +87,7 @@ impl LinkError {
             Self::Lost => "lost",
             Self::Hostile => "hostile",
             Self::SubscriptionClosed(_) => "subscription_closed",
+            Self::Objection(_) => "objection",
             Self::Unconfirmed(_) => "unconfirmed",
         }
     }

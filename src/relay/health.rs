@@ -92,7 +92,7 @@ counters! {
     accepted,
     /// Events it refused, for now or for good.
     refused,
-    /// How often it has closed our subscription, or would not confirm it.
+    /// How often it has closed our subscription, would not confirm it, or may have ended it.
     closed,
     /// `NOTICE` messages.
     notices,

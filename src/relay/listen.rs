@@ -8,6 +8,7 @@ use super::error::{Instead, LinkError};
 use super::health::RelayState;
 use super::inbox::Inbox;
 use super::link::{Link, sleep_until};
+use super::objection;
 use super::readiness::Ready;
 use super::refusal::{self, Refusal};
 use super::signal::Signal;
@@ -71,10 +72,7 @@ impl Link {
                 self.close_lane();
                 self.enter(RelayState::Subscribing);
                 if step == Step::Doubt {
-                    self.tap.health.tally.closed.up();
-                    let error = LinkError::Unconfirmed(self.said_instead());
-                    tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
-                    self.tap.health.failed(error);
+                    self.ended(LinkError::Unconfirmed(self.said_instead(subscription.awaits_login())));
                 }
                 if step == Step::Ask && !self.subscribe() {
                     subscription.unsent(Instant::now());
@@ -91,13 +89,21 @@ impl Link {
         }
     }
 
+    /// The subscription has ended, or may have.
+    fn ended(&self, error: LinkError) {
+        self.tap.health.tally.closed.up();
+        tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
+        self.tap.health.failed(error);
+    }
+
     /// What the relay said where it should have confirmed the subscription.
-    fn said_instead(&self) -> Instead {
+    fn said_instead(&self, awaits_login: bool) -> Instead {
         let status = self.tap.health.status();
         match (status.last_error, status.last_notice) {
             (Some(LinkError::SubscriptionClosed(reason)), _)
             | (Some(LinkError::Unconfirmed(Instead::Closed(reason))), _) => Instead::Closed(reason),
             (_, Some(notice)) => Instead::Notice(notice),
+            (_, None) if awaits_login => Instead::Login,
             (_, None) => Instead::Nothing,
         }
     }
@@ -105,6 +111,7 @@ impl Link {
     async fn hear(&self, control: Control, subscription: &mut Subscription, inbox: &Inbox) -> Step {
         let now = Instant::now();
         match control {
+            Control::LoginAskedFor => subscription.login_asked_for(),
             Control::Authenticated => {
                 // What was refused for want of a login may be taken now.
                 self.refill();
@@ -119,10 +126,7 @@ impl Link {
                     MachineReadablePrefix::parse(&reason) == Some(MachineReadablePrefix::AuthRequired);
                 let step = subscription.closed(for_login, now);
                 if step != Step::Stay {
-                    self.tap.health.tally.closed.up();
-                    let error = LinkError::SubscriptionClosed(reason);
-                    tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
-                    self.tap.health.failed(error);
+                    self.ended(LinkError::SubscriptionClosed(reason));
                 }
                 step
             }
@@ -134,7 +138,14 @@ impl Link {
                 if self.tap.health.noticed(&text) {
                     tracing::info!(relay = %shown::relay(&self.spec.url), notice = text, "the relay sent a notice");
                 }
-                subscription.noticed(now)
+                if !self.spec.read {
+                    return Step::Stay;
+                }
+                let step = subscription.noticed(objection::objects(&text), now);
+                if step != Step::Stay {
+                    self.ended(LinkError::Objection(text));
+                }
+                step
             }
         }
     }

@@ -17,7 +17,8 @@
 //! `room`.
 //!
 //! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
-//! one `subscription` open and hears verdicts on what was sent (`refusal`). `fleet` is the set of them.
+//! one `subscription` open, hears verdicts on what was sent (`refusal`) and reads notices (`objection`). `fleet` is the
+//! set of them.
 //!
 //! Apart from all that, [`check`] tries whether a relay is fit for logins.
 
@@ -38,6 +39,7 @@ mod inbox;
 mod lane;
 mod link;
 mod listen;
+mod objection;
 mod options;
 mod outbox;
 mod own;

@@ -9,7 +9,9 @@
 //!
 //! A `NOTICE` is for people, and some relays send nothing else where they refuse a subscription or end it. In place
 //! of an `EOSE` it means that the subscription is not open. Later on it makes us ask again, which keeps an open
-//! subscription as it is (NIP-01).
+//! subscription as it is (NIP-01). Until that is answered, the subscription counts as closed if the notice
+//! [objects](super::objection), and as open if it does not. A relay that objects again and again and confirms the
+//! subscription each time has other reasons to object: after a few times it stays ready while it is asked.
 
 use std::time::Duration;
 
@@ -26,8 +28,14 @@ const RECOVER_EVERY: Duration = Duration::from_secs(10);
 /// After a notice, wait so long for others before asking whether the subscription is still open …
 const CHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// … and do so at most once per this time.
+/// … and do so at most once per this time …
 const CHECK_EVERY: Duration = Duration::from_secs(60);
+
+/// … or this one, if the relay objects.
+const CHECK_OBJECTION_EVERY: Duration = Duration::from_secs(10);
+
+/// So many objections end the readiness of a relay that confirms the subscription after each.
+const BELIEVED: u32 = 3;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +66,8 @@ pub(super) struct Subscription {
     /// On this connection the relay has confirmed nothing, refused nothing and told people nothing: silence is its
     /// way to say yes.
     silent: bool,
+    /// How many objections have ended its readiness since it last did not hold the subscription.
+    objections: u32,
     login: Login,
     recovered: Option<Instant>,
     checked: Option<Instant>,
@@ -88,7 +98,9 @@ enum Check {
 #[derive(Debug, PartialEq, Eq)]
 enum Login {
     None,
-    /// The relay accepted it (NIP-42).
+    /// The relay asked for one (NIP-42).
+    AskedFor,
+    /// The relay accepted it.
     Accepted,
     /// … and what it refused for want of it was asked again since.
     Used,
@@ -103,6 +115,7 @@ impl Subscription {
             phase: Phase::Asked(now + eose_timeout),
             closed: 0,
             silent: !doubted,
+            objections: 0,
             login: Login::None,
             recovered: None,
             checked: None,
@@ -141,6 +154,7 @@ impl Subscription {
     /// The relay closed it. `for_login`: because we are not logged in.
     pub(super) fn closed(&mut self, for_login: bool, now: Instant) -> Step {
         self.silent = false;
+        self.objections = 0;
         if matches!(self.phase, Phase::Closed { .. }) {
             return Step::Stay;
         }
@@ -153,19 +167,52 @@ impl Subscription {
         Step::Wait
     }
 
+    /// The relay asked us to log in (NIP-42). Relays that know this protocol know `EOSE`, too.
+    pub(super) fn login_asked_for(&mut self) -> Step {
+        self.silent = false;
+        if self.login == Login::None {
+            self.login = Login::AskedFor;
+        }
+        Step::Stay
+    }
+
+    /// Does it wait for a login, as far as we know?
+    pub(super) fn awaits_login(&self) -> bool {
+        self.login == Login::AskedFor
+    }
+
     /// The relay accepted our login (NIP-42).
     pub(super) fn authenticated(&mut self, now: Instant) -> Step {
         self.login = Login::Accepted;
         if matches!(self.phase, Phase::Closed { for_login: true, .. }) { self.ask(now) } else { Step::Stay }
     }
 
-    /// The relay said something for people.
-    pub(super) fn noticed(&mut self, now: Instant) -> Step {
+    /// The relay said something for people. `objects`: the subscription may have ended.
+    pub(super) fn noticed(&mut self, objects: bool, now: Instant) -> Step {
         self.silent = false;
-        if let Phase::Open { check: check @ None, .. } = &mut self.phase {
-            *check = Some(Check::Due(after(self.checked, CHECK_EVERY, now + CHECK_AFTER)));
+        let Phase::Open { check, .. } = &mut self.phase else { return Step::Stay };
+        if objects && self.objections < BELIEVED {
+            return self.leave(now);
+        }
+        let every = if objects { CHECK_OBJECTION_EVERY } else { CHECK_EVERY };
+        let due = after(self.checked, every, now + CHECK_AFTER);
+        match check {
+            None => *check = Some(Check::Due(due)),
+            Some(Check::Due(at)) => *at = due.min(*at),
+            Some(Check::Asked(_)) => {}
         }
         Step::Stay
+    }
+
+    /// The first time it asks at once, then later and later.
+    fn leave(&mut self, now: Instant) -> Step {
+        let wait = backoff::delay(self.retry, self.objections);
+        self.objections += 1;
+        if wait.is_zero() {
+            return self.ask(now);
+        }
+        self.phase = Phase::Closed { until: now + wait, for_login: false };
+        Step::Wait
     }
 
     /// Frames of this relay were dropped.
@@ -229,6 +276,7 @@ impl Subscription {
     }
 
     fn doubt(&mut self, now: Instant) -> Step {
+        self.objections = 0;
         self.wait(false, now);
         Step::Doubt
     }
@@ -257,179 +305,4 @@ fn after(last: Option<Instant>, interval: Duration, soon: Instant) -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RETRY: Duration = Duration::from_secs(1);
-    const EOSE: Duration = Duration::from_secs(5);
-
-    fn asked() -> (Subscription, Instant) {
-        let now = Instant::now();
-        let (subscription, step) = Subscription::new(RETRY, EOSE, false, now);
-        assert_eq!(step, Step::Ask);
-        (subscription, now)
-    }
-
-    #[test]
-    fn it_is_ready_at_eose_and_only_once() {
-        let (mut subscription, now) = asked();
-        assert_eq!(subscription.eose(now), Step::Ready);
-        assert_eq!(subscription.eose(now), Step::Stay);
-        assert_eq!(subscription.next(), None);
-    }
-
-    #[test]
-    fn a_relay_without_eose_is_taken_for_ready_after_a_while() {
-        let (mut subscription, now) = asked();
-        assert_eq!(subscription.next(), Some(now + EOSE));
-        assert_eq!(subscription.due(now + EOSE), Step::Ready);
-    }
-
-    #[test]
-    fn after_closed_it_asks_again_less_and_less_often_but_always() {
-        let (mut subscription, mut now) = asked();
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            assert_eq!(subscription.closed(false, now), Step::Wait);
-            assert_eq!(subscription.eose(now), Step::Stay, "an EOSE that comes too late opens nothing");
-            let next = subscription.next().unwrap();
-            waits.push((next - now).as_secs());
-            now = next;
-            assert_eq!(subscription.due(now), Step::Ask);
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-    }
-
-    #[test]
-    fn a_relay_that_opens_and_closes_it_again_and_again_is_asked_less_and_less_often() {
-        let (mut subscription, mut now) = asked();
-        let mut waits = Vec::new();
-        for held in [1, 1, 1, 1, 60, 1] {
-            assert_eq!(subscription.eose(now), Step::Ready);
-            now += Duration::from_secs(held);
-            assert_eq!(subscription.closed(false, now), Step::Wait);
-            assert_eq!(subscription.closed(false, now), Step::Stay, "closed is closed");
-            let next = subscription.next().unwrap();
-            waits.push((next - now).as_secs());
-            now = next;
-            assert_eq!(subscription.due(now), Step::Ask);
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 1, 2]);
-    }
-
-    #[test]
-    fn a_notice_in_place_of_eose_is_no_readiness_and_it_asks_again_less_and_less_often() {
-        let (mut subscription, mut now) = asked();
-        for wait in [1, 2, 4] {
-            assert_eq!(subscription.noticed(now), Step::Stay);
-            now = subscription.next().unwrap();
-            assert_eq!(subscription.due(now), Step::Doubt);
-            let next = subscription.next().unwrap();
-            assert_eq!((next - now).as_secs(), wait);
-            now = next;
-            assert_eq!(subscription.due(now), Step::Ask);
-        }
-        assert_eq!(subscription.noticed(now), Step::Stay);
-        assert_eq!(subscription.eose(now), Step::Ready, "an EOSE removes the doubt");
-    }
-
-    #[test]
-    fn silence_is_no_yes_of_a_relay_that_has_said_anything_else_before() {
-        type Act = fn(&mut Subscription, Instant) -> Step;
-        let said: [(&str, Act); 6] = [
-            ("EOSE, CLOSED", |it, now| [it.eose(now), it.closed(false, now)][1]),
-            ("CLOSED", |it, now| it.closed(false, now)),
-            ("CLOSED for want of a login", |it, now| it.closed(true, now)),
-            ("EOSE, NOTICE", |it, now| [it.eose(now), it.noticed(now)][1]),
-            ("NOTICE", |it, now| it.noticed(now)),
-            ("silence, NOTICE", |it, now| [it.due(now), it.noticed(now)][1]),
-        ];
-        for (what, say) in said {
-            let (mut subscription, mut now) = asked();
-            say(&mut subscription, now);
-            let mut doubts = 0;
-            while doubts < 4 {
-                now = subscription.next().unwrap();
-                let step = subscription.due(now);
-                assert_ne!(step, Step::Ready, "{what}");
-                doubts += usize::from(step == Step::Doubt);
-            }
-            assert_eq!(subscription.delivered(now), Step::Stay, "it is not asked for");
-            now = subscription.next().unwrap();
-            assert_eq!((subscription.due(now), subscription.is_doubted()), (Step::Ask, true));
-            assert_eq!(subscription.delivered(now), Step::Ready, "{what}, and then an event");
-            assert_eq!((subscription.next(), subscription.is_doubted()), (None, false));
-        }
-    }
-
-    #[test]
-    fn an_event_shows_that_a_subscription_that_is_asked_about_is_still_open() {
-        let (mut subscription, now) = asked();
-        subscription.eose(now);
-        subscription.noticed(now);
-        let now = subscription.next().unwrap();
-        assert_eq!((subscription.due(now), subscription.awaits_event()), (Step::Check, true));
-        assert_eq!((subscription.delivered(now), subscription.next()), (Step::Stay, None));
-    }
-
-    #[test]
-    fn a_new_connection_starts_afresh_unless_the_one_before_ended_in_doubt() {
-        let now = Instant::now();
-        for (doubted, expected) in [(false, Step::Ready), (true, Step::Doubt)] {
-            let (mut subscription, _) = Subscription::new(RETRY, EOSE, doubted, now);
-            assert_eq!((subscription.awaits_event(), subscription.due(now + EOSE)), (doubted, expected));
-        }
-    }
-
-    #[test]
-    fn a_question_that_could_not_be_sent_is_not_the_relays_word() {
-        let (mut subscription, now) = asked();
-        subscription.unsent(now);
-        let now = subscription.next().unwrap();
-        assert_eq!((subscription.due(now), subscription.due(now + EOSE)), (Step::Ask, Step::Ready));
-    }
-
-    #[test]
-    fn after_a_notice_an_open_subscription_has_to_be_confirmed_at_most_once_a_minute() {
-        let (mut subscription, now) = asked();
-        subscription.eose(now);
-        subscription.noticed(now);
-        subscription.noticed(now);
-        let first = subscription.next().unwrap();
-        assert_eq!(first, now + CHECK_AFTER);
-        assert_eq!(subscription.due(first), Step::Check);
-        assert_eq!(subscription.eose(first), Step::Stay);
-        assert_eq!(subscription.next(), None);
-
-        subscription.noticed(first);
-        let second = subscription.next().unwrap();
-        assert_eq!(second, first + CHECK_EVERY);
-        assert_eq!(subscription.due(second), Step::Check);
-        assert_eq!(subscription.due(second + EOSE), Step::Doubt, "it confirmed before and does not now");
-        assert_eq!(subscription.next(), Some(second + EOSE + RETRY));
-    }
-
-    #[test]
-    fn closed_for_want_of_a_login_it_asks_again_at_once_when_logged_in() {
-        let (mut subscription, now) = asked();
-        assert_eq!(subscription.closed(true, now), Step::Wait);
-        assert_eq!(subscription.authenticated(now), Step::Ask);
-        assert_eq!(subscription.eose(now), Step::Ready);
-        assert_eq!(subscription.closed(true, now), Step::Ask);
-        assert_eq!(subscription.closed(true, now), Step::Wait, "but does not spin");
-    }
-
-    #[test]
-    fn losses_are_made_up_for_but_a_flood_does_not_make_us_flood() {
-        let (mut subscription, now) = asked();
-        subscription.eose(now);
-        subscription.lost(now);
-        subscription.lost(now);
-        let first = subscription.next().unwrap();
-        assert_eq!(first, now + RECOVER_AFTER);
-        assert_eq!(subscription.due(first), Step::Recover);
-        assert_eq!(subscription.next(), None);
-        subscription.lost(first);
-        assert_eq!(subscription.next(), Some(first + RECOVER_EVERY));
-    }
-}
+mod tests;

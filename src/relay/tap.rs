@@ -88,7 +88,9 @@ pub(super) enum Control {
     Verdict { id: EventId, accepted: bool, reason: String },
     /// It has something to say. Shortened, for people.
     Notice(String),
-    /// The relay accepted our login (NIP-42).
+    /// The relay asked us to log in (NIP-42).
+    LoginAskedFor,
+    /// … and accepted our login.
     Authenticated,
 }
 
@@ -230,6 +232,7 @@ impl Tap {
                 // One is asked for on a connection, or a few.
                 self.lied();
                 self.charge(Waste::Login);
+                self.control(controls, Control::LoginAskedFor);
                 return Some(RelayMessage::auth(challenge).as_json().into());
             }
             Frame::Ok { id, accepted, reason } => match EventId::from_hex(&id) {

@@ -97,7 +97,7 @@ fn counters(reading: &mut Reading, relay: &str, counters: &Counters) {
         let help = "What a relay said to the events that it was sent.";
         add("portico_relay_answers_total", help, Some(("answer", answer)), value);
     }
-    let help = "How often a relay closed the subscription, or did not confirm it.";
+    let help = "How often a relay closed the subscription, did not confirm it, or may have ended it.";
     add("portico_relay_closed_subscriptions_total", help, None, counters.closed);
     add("portico_relay_notices_total", "Notices that a relay sent.", None, counters.notices);
     add("portico_relay_received_events_total", "Events of our subscription.", None, counters.received);

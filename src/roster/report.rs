@@ -26,7 +26,7 @@ pub struct RelayReport {
     pub last_refusal: Option<String>,
     /// How long the last ping took to be answered, in milliseconds.
     pub latency_ms: Option<f64>,
-    /// How often it closed our subscription, or did not confirm it.
+    /// How often it closed our subscription, did not confirm it, or may have ended it.
     pub closed: u64,
     /// Its notices.
     pub notices: u64,

@@ -6,9 +6,13 @@ use nostr_sdk::Keys;
 use serde_json::json;
 
 use crate::support::daemon::Daemon;
+use crate::support::phone::Phone;
 use crate::support::program::{Finished, finished, portico};
 use crate::support::relay::TestRelay;
 use crate::support::soon;
+
+/// The name of the subscription for what wallets send.
+const SUBSCRIPTION: &str = "portico";
 
 #[tokio::test]
 async fn what_a_relay_has_against_us_is_told_in_relays_metrics_and_log() {
@@ -36,10 +40,54 @@ async fn a_relay_that_closes_the_subscription_without_a_word_is_left_for_not_rea
     let daemon = Daemon::start(&[&relay]).await;
     relay.close_by(r#"["CLOSED","{sub}"]"#);
     daemon.until_logged("the relay closed the subscription: it gave no reason").await;
-    relay.until_subscribed(1).await;
+    relay.until("another question", |state| state.reqs_for(SUBSCRIPTION) == 2).await;
     let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
     assert_eq!(told["closed"], 1);
-    assert!(relay.state().reqs_seen >= 2, "it was asked again; another question may be for the profile");
+}
+
+#[tokio::test]
+async fn a_relay_that_objects_after_its_eose_and_falls_silent_is_left_at_once_and_asked_again() {
+    let relay = TestRelay::with().answers_once(r#"["EOSE","{sub}"]"#).start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    relay.inject(r#"["NOTICE","ERROR: bad req"]"#);
+    daemon.until_logged("the relay may have ended the subscription; its notice: ERROR: bad req").await;
+    let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
+    assert_eq!((&told["state"], &told["last_error_code"]), (&json!("subscribing"), &json!("objection")));
+    assert_eq!((&told["last_notice"], &told["closed"]), (&json!("ERROR: bad req"), &json!(1)));
+    assert_eq!(daemon.rest().get("/ready").await.status.as_u16(), 503);
+    relay.until("another question", |state| state.reqs_for(SUBSCRIPTION) == 2).await;
+    daemon.until_logged("did not confirm the subscription; its last notice: ERROR: bad req").await;
+    relay.until("a third question", |state| state.reqs_for(SUBSCRIPTION) == 3).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_holds_the_subscription_stays_in_use_whatever_it_objects_to_and_however_often() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    relay.inject(r#"["NOTICE","ERROR: bad msg"]"#);
+    relay.until("another question", |state| state.reqs_for(SUBSCRIPTION) == 2).await;
+    for _ in 0..2_000 {
+        relay.inject(r#"["NOTICE","ERROR: bad msg"]"#);
+        relay.inject(r#"["NOTICE","welcome"]"#);
+    }
+    let mut user = Phone::new();
+    let (url, stream) = daemon.rest().login(json!({})).await;
+    user.scan(&url).await;
+    let asked = user.challenge().await;
+    user.approve(&asked).await;
+    assert_eq!(daemon.ended(&stream).await[1]["status"]["status"], "approved");
+    let asked = relay.state().reqs_for(SUBSCRIPTION);
+    assert!((3..=5).contains(&asked), "a flood of notices does not make Portico flood: {asked}");
+}
+
+#[tokio::test]
+async fn a_relay_that_asks_for_a_login_and_says_nothing_else_is_told_as_such() {
+    let relay =
+        TestRelay::with().instead_of_eose(r#"["AUTH","who are you?"]"#).ignores_logins().start().await;
+    let daemon = Daemon::on(&[&relay]).start().await;
+    daemon.until_logged("it asked Portico to log in (NIP-42), and did not accept the login").await;
+    let told = daemon.rest().get("/relays").await.data()["relays"][0].take();
+    assert_eq!((&told["state"], &told["last_error_code"]), (&json!("subscribing"), &json!("unconfirmed")));
 }
 
 #[tokio::test]
@@ -119,73 +167,79 @@ const UNREADABLE: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn nothing_is_shown_of_a_url_that_cannot_be_read_wherever_it_stands() {
-    let daemon = Daemon::offline().start().await;
+async fn nothing_is_shown_of_a_url_that_cannot_be_read_in_a_file_or_a_variable() {
     let folder = tempfile::tempdir().unwrap();
+    let (config, check) = (folder.path().join("portico.toml"), ["config", "check"]);
     for url in UNREADABLE {
         let web = url.replace("wss:", "https:");
-        let files = [
-            ("relays.toml", format!("[[relay]]\nurl = \"{url}\"\n"), "relays.toml"),
+        for (key, text) in [
+            ("jwks_url", format!("[wallets.jwks]\nissuer = \"x\"\naudience = \"x\"\njwks_url = \"{web}\"")),
             (
-                "portico.toml",
-                format!("[wallets.jwks]\nissuer = \"x\"\naudience = \"x\"\njwks_url = \"{web}\"\n"),
-                "jwks_url",
-            ),
-            (
-                "portico.toml",
-                format!(
-                    "[wallets.para_session]\napi_key_file = \"x\"\npartner_id = \"x\"\nbase_url = \"{web}\"\n"
-                ),
                 "base_url",
+                format!(
+                    "[wallets.para_session]\napi_key_file = \"x\"\npartner_id = \"x\"\nbase_url = \"{web}\""
+                ),
             ),
-            (
-                "portico.toml",
-                format!("[webhook]\nurl = \"{web}\"\nsecret = \"0123456789abcdef\"\n"),
-                "webhook.url",
-            ),
-            ("portico.toml", format!("[profile]\npicture = \"{web}\"\n"), "profile.picture"),
-            ("portico.toml", format!("[local]\nallowed_origins = [\"{web}\"]\n"), "allowed_origins"),
-            ("portico.toml", format!("[local]\nallowed_hosts = [\"{web}\"]\n"), "allowed_hosts"),
-        ];
-        for (name, text, word) in files {
-            let file = folder.path().join(name);
-            std::fs::write(&file, text).unwrap();
-            let ended = told_in(folder.path(), &["config", "check"], &[]).await;
-            assert_eq!(ended.code, 64, "{url} in {word}: {ended:?}");
-            assert!(ended.stderr.contains(word) && !format!("{ended:?}").contains("hunter2"), "{ended:?}");
-            std::fs::remove_file(file).unwrap();
-        }
-        let relays = [("PORTAL__NOSTR__RELAYS", url)];
-        let ended = told_in(folder.path(), &["config", "check"], &relays).await;
-        assert!(ended.code == 64 && ended.stderr.contains("PORTAL__NOSTR__RELAYS"), "{ended:?}");
-        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
-        let hook = [("PORTAL__WEBHOOK__URL", &*web), ("PORTAL__WEBHOOK__SECRET", "0123456789abcdef")];
-        let ended = told_in(folder.path(), &["config", "check"], &hook).await;
-        assert!(ended.stderr.contains("PORTAL__WEBHOOK__URL"), "{ended:?}");
-        assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
-        let ended = told_in(folder.path(), &["relays", "check", url], &[]).await;
-        assert!(ended.code == 64 && !format!("{ended:?}").contains("hunter2"), "{ended:?}");
-        let key = Keys::generate().secret_key().to_secret_hex();
-        let old =
-            format!("[nostr]\nprivate_key = \"{key}\"\nrelays = [\"{url}\"]\n[webhook]\nurl = \"{web}\"\n");
-        std::fs::write(folder.path().join("old.toml"), old).unwrap();
-        let moved =
-            told_in(folder.path(), &["migrate-from-portal", "old.toml", "--into", "moved"], &[]).await;
-        assert!(moved.code == 0 && moved.stdout.contains("nostr.relays"), "{moved:?}");
-        for name in ["portico.toml", "relays.toml"] {
-            let written = std::fs::read_to_string(folder.path().join("moved").join(name)).unwrap();
-            assert!(!format!("{written}{moved:?}").contains("hunter2"), "{written}{moved:?}");
-        }
-        std::fs::remove_dir_all(folder.path().join("moved")).unwrap();
-        for answer in [
-            daemon.rest().post("/relays", json!({ "relay": url })).await,
-            daemon.rest().delete("/relays", json!({ "relay": url })).await,
+            ("webhook.url", format!("[webhook]\nurl = \"{web}\"\nsecret_file = \"x\"")),
+            ("profile.picture", format!("[profile]\npicture = \"{web}\"")),
+            ("allowed_origins", format!("[local]\nallowed_origins = [\"{web}\"]")),
+            ("allowed_hosts", format!("[local]\nallowed_hosts = [\"{web}\"]")),
         ] {
+            std::fs::write(&config, text).unwrap();
+            assert_refused_unseen(&told_in(folder.path(), &check, &[]).await, key);
+        }
+        std::fs::remove_file(&config).unwrap();
+        let list = folder.path().join("relays.toml");
+        std::fs::write(&list, format!("[[relay]]\nurl = \"{url}\"\n")).unwrap();
+        assert_refused_unseen(&told_in(folder.path(), &check, &[]).await, "relays.toml");
+        std::fs::remove_file(&list).unwrap();
+        let relays = told_in(folder.path(), &check, &[("PORTAL__NOSTR__RELAYS", url)]).await;
+        assert_refused_unseen(&relays, "PORTAL__NOSTR__RELAYS");
+        let hook = [("PORTAL__WEBHOOK__URL", &*web), ("PORTAL__WEBHOOK__SECRET", "0123456789abcdef")];
+        let left_out = told_in(folder.path(), &check, &hook).await;
+        assert!(left_out.stderr.contains("PORTAL__WEBHOOK__URL"), "{left_out:?}");
+        assert!(!format!("{left_out:?}").contains("hunter2"), "{left_out:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_shown_of_a_url_that_cannot_be_read_on_the_command_line_or_in_a_request() {
+    let daemon = Daemon::offline().start().await;
+    let rest = daemon.rest();
+    for url in UNREADABLE {
+        let checked = told_in(daemon.folder(), &["relays", "check", url], &[]).await;
+        assert_refused_unseen(&checked, "is not a relay URL");
+        let relay = json!({ "relay": url });
+        for answer in [rest.post("/relays", relay.clone()).await, rest.delete("/relays", relay).await] {
             assert_eq!(answer.status.as_u16(), 400);
             assert!(!answer.text.contains("hunter2"), "{}", answer.text);
         }
     }
     assert!(!daemon.log().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_read_is_not_taken_over_from_the_old_daemons_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in UNREADABLE {
+        let (key, into) = (Keys::generate().secret_key().to_secret_hex(), folder.path().join("moved"));
+        let hook = url.replace("wss:", "https:");
+        let old =
+            format!("[nostr]\nprivate_key = \"{key}\"\nrelays = [\"{url}\"]\n[webhook]\nurl = \"{hook}\"\n");
+        std::fs::write(folder.path().join("old.toml"), old).unwrap();
+        let moved =
+            told_in(folder.path(), &["migrate-from-portal", "old.toml", "--into", "moved"], &[]).await;
+        assert!(moved.code == 0 && moved.stdout.contains("nostr.relays"), "{moved:?}");
+        let written =
+            ["portico.toml", "relays.toml"].map(|name| std::fs::read_to_string(into.join(name)).unwrap());
+        assert!(!format!("{written:?}{moved:?}").contains("hunter2"), "{written:?}{moved:?}");
+        std::fs::remove_dir_all(into).unwrap();
+    }
+}
+
+fn assert_refused_unseen(ended: &Finished, word: &str) {
+    assert!(ended.code == 64 && ended.stderr.contains(word), "{word}: {ended:?}");
+    assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
 }
 
 async fn told_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Finished {

@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) connections_seen: u64,
     /// `REQ` messages so far.
     pub(crate) reqs_seen: u64,
+    /// Of each, the connection, counted from 1, and the subscription.
+    reqs: Vec<(u64, String)>,
     /// Logins accepted so far.
     pub(crate) logins: u64,
     /// The most subscriptions there were at a time on one connection.
@@ -79,6 +81,16 @@ impl State {
     /// Subscriptions open now, on all connections.
     pub(crate) fn subscriptions(&self) -> usize {
         self.clients.values().map(|client| client.subscriptions.len()).sum()
+    }
+
+    /// What was asked for on one connection, counted from 1: the subscription of each `REQ`.
+    pub(crate) fn reqs_on(&self, connection: u64) -> Vec<&str> {
+        self.reqs.iter().filter(|(on, _)| *on == connection).map(|(_, name)| &**name).collect()
+    }
+
+    /// How many `REQ` messages there were for a subscription of this name.
+    pub(crate) fn reqs_for(&self, name: &str) -> usize {
+        self.reqs.iter().filter(|(_, other)| other == name).count()
     }
 
     /// How often clients sent this event.
@@ -354,6 +366,7 @@ impl Shared {
             stored,
             received,
             reqs_seen,
+            reqs,
             logins,
             max_subscriptions_seen,
             expired,
@@ -365,6 +378,7 @@ impl Shared {
         match message {
             ClientMessage::Req { subscription_id, filters } => {
                 *reqs_seen += 1;
+                reqs.push((id, subscription_id.to_string()));
                 let id = subscription_id.into_owned();
                 let filters: Vec<Filter> = filters.into_iter().map(|filter| filter.into_owned()).collect();
                 if locked_out {
@@ -389,6 +403,7 @@ impl Shared {
                 client.subscriptions.remove(&*id);
                 Vec::new()
             }
+            ClientMessage::Auth(_) if self.faults.ignores_logins => Vec::new(),
             ClientMessage::Auth(event) => {
                 client.logged_in = true;
                 *logins += 1;

@@ -14,6 +14,7 @@ pub(crate) struct Faults {
     pub(super) max_subs: Option<usize>,
     pub(super) no_ok_for_ephemeral: bool,
     pub(super) requires_auth: bool,
+    pub(super) ignores_logins: bool,
     pub(super) black_hole: bool,
     pub(super) refuses_older_than: Option<u64>,
     pub(super) keeps_ephemeral: bool,
@@ -40,6 +41,12 @@ impl Faults {
     /// Neither `REQ` nor `EVENT` before a login (NIP-42); asks for it when it refuses one.
     pub(crate) fn requires_auth(mut self) -> Self {
         self.requires_auth = true;
+        self
+    }
+
+    /// Never says whether a login was accepted.
+    pub(crate) fn ignores_logins(mut self) -> Self {
+        self.ignores_logins = true;
         self
     }
 
