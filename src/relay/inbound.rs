@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nostr_sdk::prelude::{Event, Kind, PublicKey};
+use nostr_sdk::prelude::{Event, Kind};
 use tokio::time::Instant;
 
 use super::authors::Level;
 use super::cpu;
 use super::inbox::Inbox;
 use super::options::RelayOptions;
+use super::queue::{Author, Frame};
 use super::raw;
 use super::seen::Seen;
 use super::senders::Senders;
@@ -42,7 +43,7 @@ pub(super) enum Look {
     /// It was here before.
     Duplicate,
     /// It claims this author.
-    Perhaps { author: PublicKey, waited_for: bool, level: Level },
+    Perhaps { author: Author, level: Level },
 }
 
 /// Why a frame did not become an event.
@@ -89,7 +90,8 @@ impl Inbound {
         if claim.id.is_some_and(|id| self.seen().contains(&id)) {
             return Look::Duplicate;
         }
-        Look::Perhaps { author, waited_for, level: self.senders.level(&author, waited_for, Instant::now()) }
+        let level = self.senders.level(&author, waited_for, Instant::now());
+        Look::Perhaps { author: Author { key: author, waited_for }, level }
     }
 
     /// The event in a frame of our subscription, if it is genuine, wanted and new.
@@ -142,8 +144,9 @@ pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
             tokio::task::yield_now().await;
         }
         let stalled = || tap.health.tally.stalled.up();
-        let (frame, level) = tap.events.next(senders, &inbox, stalled).await;
-        let (judged, cost) = cpu::measured(|| inbound.judge(&frame.text));
+        // The author's turn lasts until the event is handled, or turns out to be none.
+        let Frame { text, level, turn } = tap.events.next(senders, &inbox, stalled).await;
+        let (judged, cost) = cpu::measured(|| inbound.judge(&text));
         let event = match judged {
             Ok(event) => event,
             Err(rejection) => {
@@ -152,9 +155,9 @@ pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
                 continue;
             }
         };
-        senders.verified(&event.pubkey, frame.text.len(), level, cost, Instant::now());
-        let reservation = Reservation::new(senders.reserve(frame.text.len(), level));
-        drop(frame);
+        senders.verified(&event.pubkey, text.len(), level, cost, Instant::now());
+        let reservation = Reservation::new(senders.reserve(text.len(), level), turn);
+        drop(text);
         let signal = Signal::Event { event: Box::new(event), relay: tap.url.clone(), reservation };
         let taken = if level == Level::WAITED_FOR {
             inbox.send_urgent(signal).await
@@ -189,11 +192,11 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::super::health::{Health, Origin};
-    use super::super::inbox::inbox;
+    use super::super::inbox::{Signals, inbox};
     use super::super::tap::Whose;
     use super::*;
     use crate::clock::Timestamp;
-    use nostr_sdk::prelude::{EventBuilder, JsonUtil, Keys, Tag};
+    use nostr_sdk::prelude::{EventBuilder, JsonUtil, Keys, PublicKey, Tag};
 
     const KIND: Kind = Kind::Custom(27001);
 
@@ -316,6 +319,23 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_one_author_sends_comes_in_order_and_holds_up_nobody_else() {
+        let bench = bench(|_: &Event| true);
+        let other =
+            Bench { wallet: Keys::generate(), inbound: inbound(|_: &Event| true).0, us: bench.us.clone() };
+        let (first, second, others) = (bench.event("no"), bench.event("yes"), other.event("hello"));
+        let (tap, mut signals) = tapped_into(bench.inbound, Origin::Operator, 8);
+        [&first, &second, &others].into_iter().for_each(|event| bring(&tap, event));
+        let Some(Signal::Event { event, reservation, .. }) = signals.recv().await else { panic!("it ended") };
+        assert_eq!(*event, first);
+        assert!(matches!(signals.recv().await, Some(Signal::Event { event, .. }) if *event == others));
+        let early = tokio::time::timeout(Duration::from_secs(60), signals.recv()).await;
+        assert!(early.is_err(), "the first one is not handled");
+        drop(reservation);
+        assert!(matches!(signals.recv().await, Some(Signal::Event { event, .. }) if *event == second));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn somebody_who_is_waited_for_goes_before_everybody_and_past_a_ration_that_is_used_up() {
         struct WaitsFor(PublicKey);
         impl Gate for WaitsFor {
@@ -346,12 +366,17 @@ pub(super) mod tests {
     }
 
     /// A relay whose frames go to a worker of its own; what they yield. The worker ends with the test.
-    fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, super::super::inbox::Signals) {
+    fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, Signals) {
+        tapped_into(inbound, origin, 1)
+    }
+
+    /// The same, if so many events may wait to be handled.
+    fn tapped_into(inbound: Inbound, origin: Origin, inbox_size: usize) -> (Arc<Tap>, Signals) {
         let url = "wss://flood.example".parse().unwrap();
         let whose = Whose { url, origin, public_only: false };
         let inbound = Arc::new(inbound);
         let (tap, _) = Tap::new(whose, Arc::clone(&inbound), Health::new(Timestamp::from_secs(1)), 100_000);
-        let (inbox, signals) = inbox(1);
+        let (inbox, signals) = inbox(inbox_size);
         tokio::spawn(work(inbound, Arc::clone(&tap), inbox));
         (tap, signals)
     }

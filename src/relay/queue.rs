@@ -13,52 +13,61 @@ use super::room::{Held, Room};
 use super::senders::Senders;
 use super::waiting::Waiting;
 
-/// A frame that waits.
+/// A frame that was taken out of the queue.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) text: Held,
-    /// Who it says wrote it.
-    pub(super) author: PublicKey,
-    waited_for: bool,
+    pub(super) level: Level,
+    pub(super) turn: Turn,
+}
+
+/// Who a frame says wrote it. An answer of somebody who is waited for does not wait for what else they sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Author {
+    pub(super) key: PublicKey,
+    pub(super) waited_for: bool,
+}
+
+/// The turn of one author: while it lasts, no other frame of theirs is taken out of the same queue. So what a relay
+/// brings of one author is handled in that order, however many workers and dispatchers there are.
+#[derive(Debug)]
+pub(super) struct Turn {
+    lines: Arc<Lines>,
+    author: Author,
 }
 
 /// Each relay has its own queue and its own workers: one that floods us fills its queue and keeps its workers
 /// busy, and no others.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting<Frame>>,
+    lines: Arc<Lines>,
     max_frames: usize,
     room: Arc<Room>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    waiting: Mutex<Waiting<Author, Held>>,
+    /// There may be a frame to take.
     arrived: Notify,
 }
 
 impl Queue {
     /// One in which so many frames may wait.
     pub(super) fn new(max_frames: usize) -> Self {
-        Self {
-            waiting: Mutex::default(),
-            max_frames: max_frames.max(1),
-            room: Arc::default(),
-            arrived: Notify::new(),
-        }
+        Self { lines: Arc::default(), max_frames: max_frames.max(1), room: Arc::default() }
     }
 
     /// Lets a frame wait, in place of others if there is no room within `max_bytes`. Returns how many frames
     /// were lost, this one among them.
-    pub(super) fn push(
-        &self,
-        text: &str,
-        (author, waited_for): (PublicKey, bool),
-        level: Level,
-        max_bytes: usize,
-    ) -> u64 {
+    pub(super) fn push(&self, text: &str, author: Author, level: Level, max_bytes: usize) -> u64 {
         let mut lost = 0;
-        let mut waiting = self.waiting();
+        let mut waiting = self.lines.waiting();
         loop {
             let room = (waiting.len() < self.max_frames).then(|| self.room.hold(text, max_bytes));
             if let Some(text) = room.flatten() {
-                waiting.push(Frame { text, author, waited_for }, level);
-                self.arrived.notify_one();
+                waiting.push(author, text, level);
+                self.lines.arrived.notify_one();
                 return lost;
             }
             lost += 1;
@@ -75,15 +84,15 @@ impl Queue {
 
     /// The frame to look at next, as soon as there is one that may be. `stalled` is called if it has to wait
     /// because what was verified before is not handled yet.
-    pub(super) async fn next(&self, senders: &Senders, inbox: &Inbox, stalled: impl Fn()) -> (Frame, Level) {
+    pub(super) async fn next(&self, senders: &Senders, inbox: &Inbox, stalled: impl Fn()) -> Frame {
         loop {
-            let (arrived, handled) = (self.arrived.notified(), senders.handled.notified());
+            let (arrived, handled) = (self.lines.arrived.notified(), senders.handled.notified());
             let now = Instant::now();
             let open = senders.open(inbox.is_full(), now);
-            let level_of = |frame: &Frame| senders.level(&frame.author, frame.waited_for, now);
-            let next = open.up_to.and_then(|level| self.waiting().pop(level, level_of));
-            if let Some(next) = next {
-                return next;
+            let level_of = |author: &Author| senders.level(&author.key, author.waited_for, now);
+            let next = open.up_to.and_then(|level| self.lines.waiting().pop(level, level_of));
+            if let Some((author, text, level)) = next {
+                return Frame { text, level, turn: Turn { lines: Arc::clone(&self.lines), author } };
             }
             if open.stalled && self.len() > 0 {
                 stalled();
@@ -98,10 +107,20 @@ impl Queue {
 
     /// How many frames wait.
     pub(super) fn len(&self) -> usize {
-        self.waiting().len()
+        self.lines.waiting().len()
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting<Frame>> {
+impl Lines {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<Author, Held>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.lines.waiting().done(&self.author) {
+            self.lines.arrived.notify_one();
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// What holding a frame takes besides its text, roughly.
-const OVERHEAD: usize = 256;
+const OVERHEAD: usize = 512;
 
 /// So many bytes are held.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nostr_sdk::prelude::{Event, EventId, Kind, PublicKey, RelayUrl};
 
+use super::queue::Turn;
 use super::room;
 
 /// Something the relays brought.
@@ -16,7 +17,8 @@ pub enum Signal {
         event: Box<Event>,
         /// The relay that was first to bring it.
         relay: RelayUrl,
-        /// Its room among the events that are on their way. To be kept for as long as the event is.
+        /// Its room among the events that are on their way. To be kept until the event is handled: the next event of
+        /// its author that this relay brings comes after.
         reservation: Reservation,
     },
     /// A relay will not take an open publication, now or later. Refusals for a time (`rate-limited:`,
@@ -33,15 +35,16 @@ pub enum Signal {
     },
 }
 
-/// Room reserved among the events that are on their way: there is only so much room, in bytes.
+/// Room reserved among the events that are on their way: there is only so much room, in bytes, and one event at a time
+/// for each author at each relay.
 #[derive(Debug, Clone)]
 pub struct Reservation(
-    #[expect(dead_code, reason = "what counts is when it is dropped")] Arc<room::Reserved>,
+    #[expect(dead_code, reason = "what counts is when it is dropped")] Arc<(room::Reserved, Turn)>,
 );
 
 impl Reservation {
-    pub(super) fn new(reserved: room::Reserved) -> Self {
-        Self(Arc::new(reserved))
+    pub(super) fn new(reserved: room::Reserved, turn: Turn) -> Self {
+        Self(Arc::new((reserved, turn)))
     }
 }
 

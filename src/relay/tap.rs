@@ -265,8 +265,8 @@ impl Tap {
             }
             Look::Unwanted => tally.unwanted.up(),
             Look::Duplicate => tally.duplicates.up(),
-            Look::Perhaps { author, waited_for, level } => {
-                let lost = self.events.push(text, (author, waited_for), level, self.max_queued());
+            Look::Perhaps { author, level } => {
+                let lost = self.events.push(text, author, level, self.max_queued());
                 if lost > 0 {
                     self.lose(lost);
                 }

@@ -1,5 +1,6 @@
 //! Bounds of what is open, and of what strangers can take from others.
 
+use futures_util::future::join_all;
 use nostr_sdk::Keys;
 use serde_json::json;
 
@@ -187,6 +188,7 @@ async fn a_relay_that_floods_us_fills_its_own_queue_and_the_login_over_another_g
             "id": format!("{n:064x}"), "pubkey": scanner, "created_at": now(), "kind": 27010,
             "tags": [["p", service]], "content": "x", "sig": "0".repeat(128),
         });
+        flooding.inject(&format!("[\"EVENT\",\"{{sub}}\",{{\"n\":{n}}}]"));
         flooding.inject(&format!("[\"EVENT\",\"{{sub}}\",{forged}]"));
     }
     let mut user = Phone::new();
@@ -207,9 +209,10 @@ async fn genuine_messages_beyond_the_inbox_wait_and_none_is_lost() {
     let config = "[relays]\ninbox = 1\n[auth]\nmax_prompts_per_user = 200\n";
     let daemon = Daemon::on(&[&relay]).with_config(config).start_subscribed(&[&relay]).await;
     let (url, stream) = daemon.rest().key_handshake(json!({ "static_token": "wall" })).await;
-    let mut user = Phone::new();
-    for _ in 0..200 {
-        user.scan(&url).await;
+    // One after the other of each user, as what one user sends is handled in order.
+    let mut users: Vec<Phone> = (0..20).map(|_| Phone::new()).collect();
+    for _ in 0..10 {
+        join_all(users.iter_mut().map(|user| user.scan(&url))).await;
     }
     assert_eq!(daemon.events(&stream, 200).await.len(), 200);
     assert!(reached(&daemon, "inbox").await >= 1.0);
