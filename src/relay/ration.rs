@@ -2,7 +2,8 @@
 //!
 //! Those who are waited for pass it. All others share three quarters of the cores, so that the web app on the
 //! same machine has some left: an attacker with any number of keys gets no more. Those of them who have sent
-//! many events for nothing share a quarter of one core.
+//! many events for nothing share half of the cores, so that the others have some left, too; and a quarter of one core
+//! while cores are short.
 
 use std::time::Duration;
 
@@ -14,8 +15,17 @@ use super::budget::Account;
 /// The part of all cores that strangers may take.
 const PART: (u32, u32) = (3, 4);
 
-/// The inverse of the part of one core that authors with many events share.
-const MANY: u32 = 4;
+/// The inverse of the part of all cores that authors with many events share …
+const MANY: u32 = 2;
+
+/// … and of one core, while cores are short.
+const MANY_IF_SHORT: u32 = 4;
+
+/// Cores are short if a thread that has work spends more than this part of the time in line for one.
+const IN_LINE: (u32, u32) = (1, 10);
+
+/// What was seen of the cores holds for so long.
+const SEEN_FOR: Duration = Duration::from_secs(1);
 
 /// The accounts of all strangers.
 #[derive(Debug)]
@@ -23,26 +33,45 @@ pub(super) struct Ration {
     cores: u32,
     all: Account,
     many: Account,
+    many_if_short: Account,
+    /// When it was last seen that cores are free, and that they are short.
+    free: Option<Instant>,
+    short: Option<Instant>,
 }
 
 impl Ration {
     /// On a machine of so many cores.
     pub(super) fn new(cores: usize) -> Self {
         let cores = u32::try_from(cores).unwrap_or(u32::MAX).clamp(1, 1 << 16);
-        Self { cores, all: Account::default(), many: Account::default() }
+        let [all, many, many_if_short] = Default::default();
+        Self { cores, all, many, many_if_short, free: None, short: None }
     }
 
     /// A frame of this level took so much of a processor.
     pub(super) fn spend(&mut self, cost: Duration, level: Level, now: Instant) {
         self.all.spend(cost * PART.1 / (PART.0 * self.cores), now);
         if level == Level::MANY {
-            self.many.spend(cost * MANY, now);
+            self.many.spend(cost * MANY / self.cores, now);
+            self.many_if_short.spend(cost * MANY_IF_SHORT, now);
         }
+    }
+
+    /// A thread was in line for a core for so long, out of this time.
+    pub(super) fn was_in_line(&mut self, in_line: Duration, of: Duration, now: Instant) {
+        let seen = if in_line * IN_LINE.1 > of * IN_LINE.0 { &mut self.short } else { &mut self.free };
+        *seen = Some(now);
+    }
+
+    /// Are there no cores to spare, as far as was seen lately?
+    fn is_short(&self, now: Instant) -> bool {
+        let lately = |seen: Option<Instant>| seen.is_some_and(|seen| now < seen + SEEN_FOR);
+        lately(self.short) || !lately(self.free)
     }
 
     /// Up to which level frames may be looked at now, and when that may change if it is not the last.
     pub(super) fn open_up_to(&self, now: Instant) -> (Level, Option<Instant>) {
-        match (self.all.rest_until(now), self.many.rest_until(now)) {
+        let many = if self.is_short(now) { &self.many_if_short } else { &self.many };
+        match (self.all.rest_until(now), many.rest_until(now)) {
             (Some(until), _) => (Level::WAITED_FOR, Some(until)),
             (None, Some(until)) => (Level::FEW, Some(until)),
             (None, None) => (Level::MANY, None),
@@ -56,11 +85,17 @@ mod tests {
 
     const EVENT: Duration = Duration::from_micros(100);
 
-    /// How much processor time strangers get in nine seconds, if they have no end of events of this level.
-    fn in_nine_seconds(cores: usize, level: Level) -> Duration {
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How much processor time strangers get in nine seconds, if they have no end of events of this level, and if
+    /// threads are in line for a core for so much of each second.
+    fn in_nine_seconds(cores: usize, level: Level, in_line: Option<Duration>) -> Duration {
         let (mut ration, start) = (Ration::new(cores), Instant::now());
         let (mut now, mut taken) = (start, Duration::ZERO);
         while now < start + Duration::from_secs(9) {
+            if let Some(in_line) = in_line {
+                ration.was_in_line(in_line, SECOND, now);
+            }
             let (open, again) = ration.open_up_to(now);
             if level <= open {
                 ration.spend(EVENT, level, now);
@@ -75,18 +110,38 @@ mod tests {
     #[test]
     fn strangers_get_three_quarters_of_the_cores_and_a_second_of_that_in_advance() {
         for (cores, expected) in [(1, 7500), (2, 15_000), (8, 60_000)] {
-            let taken = in_nine_seconds(cores, Level::FEW);
+            let taken = in_nine_seconds(cores, Level::FEW, Some(Duration::ZERO));
+            assert_eq!(taken, in_nine_seconds(cores, Level::FEW, None));
             let off = taken.abs_diff(Duration::from_millis(expected));
             assert!(off <= Duration::from_millis(expected) / 1000, "{cores}: {taken:?}");
         }
     }
 
     #[test]
-    fn authors_with_many_events_share_a_quarter_of_one_core_however_many_cores_there_are() {
-        for cores in [1, 2, 8] {
-            let taken = in_nine_seconds(cores, Level::MANY);
+    fn while_cores_are_short_or_nothing_is_known_authors_with_many_events_share_a_quarter_of_one_core() {
+        for (cores, in_line) in [(1, Some(SECOND / 9)), (2, Some(SECOND)), (8, None)] {
+            let taken = in_nine_seconds(cores, Level::MANY, in_line);
             assert!(taken.abs_diff(Duration::from_millis(2500)) <= EVENT * 2, "{cores}: {taken:?}");
         }
+    }
+
+    #[test]
+    fn while_cores_are_free_authors_with_many_events_share_half_of_them() {
+        for (cores, expected) in [(1, 5_000), (2, 10_000), (8, 40_000)] {
+            let taken = in_nine_seconds(cores, Level::MANY, Some(SECOND / 11));
+            let off = taken.abs_diff(Duration::from_millis(expected));
+            assert!(off <= Duration::from_millis(expected) / 1000, "{cores}: {taken:?}");
+        }
+    }
+
+    #[test]
+    fn one_thread_in_line_counts_although_others_are_not_and_both_are_forgotten_after_a_second() {
+        let (mut ration, now) = (Ration::new(2), Instant::now());
+        ration.was_in_line(SECOND, SECOND, now);
+        ration.was_in_line(Duration::ZERO, SECOND, now + SECOND / 2);
+        assert!(ration.is_short(now + SECOND / 2));
+        assert!(!ration.is_short(now + SECOND));
+        assert!(ration.is_short(now + SECOND * 2), "nobody has looked");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::authors::{Authors, Level};
+use super::cpu;
 use super::ration::Ration;
 use super::room::{Reserved, Room};
 
@@ -66,6 +67,7 @@ impl Senders {
         cost: Duration,
         now: Instant,
     ) {
+        self.look_at_cores(now);
         let mut accounts = self.accounts();
         let events = 1 + u32::try_from(bytes / CHARGED_BYTES).unwrap_or(u32::MAX - 1);
         accounts.authors.charge(author, events, now);
@@ -83,6 +85,7 @@ impl Senders {
 
     /// So much was done that no author can be held to.
     pub(super) fn spent(&self, cost: Duration, now: Instant) {
+        self.look_at_cores(now);
         self.accounts().ration.spend(cost, Level::FEW, now);
     }
 
@@ -106,6 +109,13 @@ impl Senders {
     /// Room for an event that is on its way.
     pub(super) fn reserve(&self, bytes: usize, level: Level) -> Reserved {
         self.room(level).reserve(bytes)
+    }
+
+    /// By how long the thread that does the work has to wait for a core.
+    fn look_at_cores(&self, now: Instant) {
+        if let Some((in_line, of)) = cpu::in_line() {
+            self.accounts().ration.was_in_line(in_line, of, now);
+        }
     }
 
     fn room(&self, level: Level) -> &Arc<Room> {
