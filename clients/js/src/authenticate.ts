@@ -102,13 +102,20 @@ function isRenewable(error: unknown): error is PorticoError {
 /** What of an answer is about the user. Everything else is about the daemon or this app. */
 function refusalOf(error: unknown, request: Request, rules: Rules, tokens: Tokens): Response {
   if (!(error instanceof PorticoError)) throw error;
-  const { code, status, retryAfter } = error;
-  if (error.isPassing) return refuse(503, "try_again_later", [], retryAfter ?? 1);
-  if (code === "user_disabled" || code === "user_not_listed") return refuse(403, code);
-  const isMissing = code === "access_token_required" || code === "credential_required";
-  if (!isMissing && (status !== 401 || code === "unauthorized")) throw setUpError(error);
+  const { code, status } = error;
+  if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
+  if (!isAboutUser(error)) throw setUpError(error);
+  if (status === 403) return refuse(403, code);
   const spent = tokens.areCookies ? [dropCookie(ACCESS_COOKIE), dropCookie(WALLET_COOKIE)] : [];
   return turnAway(request, rules, code, spent);
+}
+
+const KEPT_OUT = new Set(["user_disabled", "user_not_listed"]);
+const NOT_SHOWN = new Set(["access_token_required", "credential_required"]);
+
+/** Whether Portico refuses the user. With `unauthorized`, it refuses the API token of this app. */
+export function isAboutUser({ code, status }: PorticoError): boolean {
+  return (status === 401 && code !== "unauthorized") || KEPT_OUT.has(code) || NOT_SHOWN.has(code);
 }
 
 /** Portico refuses the app and not its user. Frameworks answer with the status of an error: it must not be 401. */
@@ -129,7 +136,8 @@ function turnAway(request: Request, { signIn }: Rules, code: string, setCookies:
 /** A refusal: `{"error": code}`, and why in `WWW-Authenticate` (RFC 6750 §3). */
 export function refuse(status: number, code: string, setCookies: string[] = [], retryAfter?: number): Response {
   const headers = new Headers({ "cache-control": "no-store" });
-  if (status === 401) headers.set("www-authenticate", code === "not_signed_in" ? "Bearer" : 'Bearer error="invalid_token"');
+  const why = code === "not_signed_in" ? "" : ' error="invalid_token"';
+  if (status === 401) headers.set("www-authenticate", `Bearer${why}`);
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
   for (const cookie of setCookies) headers.append("set-cookie", cookie);
   return Response.json({ error: code }, { status, headers });

@@ -32,8 +32,8 @@ export function pathOf(request: Request): string {
 }
 
 /**
- * A path of this site to go on to, or `/`. Anybody can link to your sign-in page with a `return_to` of theirs: a browser
- * takes `//evil.example` and `/\evil.example` for another site. The path can stand between double quotes in HTML and in
+ * A path of this site to go on to, or `/`. Anybody can link to your sign-in page with a `return_to` of theirs: browsers
+ * take `//evil.example` and `/\evil.example` for another site. The path can stand between double quotes in HTML and in
  * a script: browsers percent-encode quotes and angle brackets themselves, so a path with one is not theirs.
  */
 export function safePath(path: unknown): string {

@@ -63,8 +63,8 @@ export async function* follow(read: ReadPage, options: FollowOptions = {}): Asyn
   }
 }
 
-/** How long to wait after so many failures, in milliseconds. `chance` from 0 to 1 keeps clients from coming together. */
-export function backOff(failures: number, retryAfter: number | undefined, chance: number): number {
+/** How long to wait after so many failures, in milliseconds. `chance`, from 0 to 1, keeps clients apart. */
+function backOff(failures: number, retryAfter: number | undefined, chance: number): number {
   const grown = Math.min(SHORTEST_PAUSE * 2 ** Math.min(failures, 16), LONGEST_PAUSE);
   return Math.max((retryAfter ?? 0) * 1_000, grown * (0.5 + chance / 2));
 }

@@ -41,7 +41,9 @@ export async function watch(
     const turn = untilBack(signal);
     const begun = Date.now();
     const init = { method: "POST", signal: turn.over(LONGEST_ANSWER) };
-    const told = await fetch(`${path}${joint}after=${after}`, init).then(stepIn).catch(() => undefined);
+    const told = await fetch(`${path}${joint}after=${after}`, init)
+      .then(stepIn)
+      .catch(() => undefined);
     const isIdle = told?.step === "waiting" && Date.now() - begun < SUSPICIOUSLY_SOON;
     if (told === undefined || isIdle) await turn.pause(backOff(failures++));
     else failures = 0;

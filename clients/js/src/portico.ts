@@ -9,7 +9,7 @@ import { fetchTransport, nodeTransport, type Transport } from "./transport.js";
 import type { Checked, Info, LoggedIn, Logout, OpenedLogin, Ready, Renewal, Shown, VerifiedToken } from "./types.js";
 import { Users } from "./users.js";
 
-/** No login is open for longer than that at the daemon's defaults, so there is no point in asking on. In milliseconds. */
+/** At the daemon's defaults, no login is open for longer than that. In milliseconds. */
 const PATIENCE = 15 * 60_000;
 
 /** Where the daemon is. */

@@ -1,7 +1,7 @@
 /** What a sign-in page needs of the server: open a login, wait for it, and sign out. */
 import { readFile } from "node:fs/promises";
 
-import { accessCookie, refuse, setUpError, tokensOf } from "./authenticate.js";
+import { accessCookie, isAboutUser, refuse, setUpError, tokensOf } from "./authenticate.js";
 import { isFromAnotherSite, safePath } from "./browser.js";
 import { ACCESS_COOKIE, LOGIN_COOKIE, WALLET_COOKIE, dropCookie, setCookie } from "./cookies.js";
 import { PorticoError } from "./errors.js";
@@ -76,6 +76,8 @@ export class SignIn {
     try {
       return told(await this.#page(id, indexIn(query), request.signal), others);
     } catch (error) {
+      // The browser has left, so nobody reads this.
+      if (request.signal.aborted) return refuse(503, "try_again_later");
       if (!(error instanceof PorticoError)) throw error;
       if (error.code === "no_such_stream") return refuse(400, "no_login", [others]);
       if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
@@ -93,19 +95,31 @@ export class SignIn {
   async signOut(request: Request, to = "/"): Promise<Response> {
     const refusal = this.#refusalOf(request);
     if (refusal !== undefined) return refusal;
-    const { access_token = null, credential = null } = tokensOf(request) ?? {};
+    const { access_token, credential } = tokensOf(request) ?? {};
     try {
-      if (access_token !== null || credential !== null) await this.#portico.logout({ access_token, credential });
+      // The credential ends the session also if the access token is none of ours.
+      const isEnded = access_token !== undefined && (await this.#logout({ access_token }));
+      if (!isEnded && credential !== undefined) await this.#logout({ credential });
     } catch (error) {
       if (!(error instanceof PorticoError)) throw error;
       // The session goes on, so the browser keeps its cookies and can ask again.
       if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
-      // There is no session left that these tokens could end.
-      if (error.status !== 401 || error.code === "unauthorized") throw setUpError(error);
+      throw setUpError(error);
     }
     const headers = new Headers({ location: safePath(to), "cache-control": "no-store" });
     for (const name of [ACCESS_COOKIE, WALLET_COOKIE, LOGIN_COOKIE]) headers.append("set-cookie", dropCookie(name));
     return new Response(null, { status: 303, headers });
+  }
+
+  /** `false`: there is no session that this token could end. */
+  async #logout(shown: { access_token: string } | { credential: string }): Promise<boolean> {
+    try {
+      await this.#portico.logout(shown);
+      return true;
+    } catch (error) {
+      if (error instanceof PorticoError && isAboutUser(error)) return false;
+      throw error;
+    }
   }
 
   #refusalOf(request: Request): Response | undefined {

@@ -27,8 +27,8 @@ const REFUSED = { status: 401 };
 export type Delivery = PorticoEvent & { stream_id: string };
 
 /**
- * The event in a delivery, if the daemon signed it with this secret. Give it the body as it came, before anything parses
- * it. Throws `PorticoError` with the code `invalid_signature`, `too_old`, `too_early`, `bad_options` or
+ * The event in a delivery, if the daemon signed it with this secret. Give it the body as it came, before anything
+ * parses it. Throws `PorticoError` with the code `invalid_signature`, `too_old`, `too_early`, `bad_options` or
  * `malformed_delivery`; its `status` is what to answer. A delivery can come twice, under the same `webhook-id`.
  */
 export function verifyWebhook(
@@ -37,7 +37,7 @@ export function verifyWebhook(
   secret: string,
   options: WebhookOptions = {},
 ): Delivery {
-  if (typeof secret !== "string" || secret === "") throw new PorticoError("bad_options", "the webhook's secret is missing");
+  if (typeof secret !== "string" || secret === "") throw setUp("the webhook's secret is missing");
   const { scheme = "standard", tolerance = 300, now = Date.now() } = options;
   if (scheme === "portal") checkPortal(body, headers, secret);
   else checkStandard(body, headers, secret, tolerance, now);
@@ -68,14 +68,15 @@ function checkStandard(
   if (!matches.includes(true) || !/^\d{1,12}$/.test(at)) throw invalid("webhook-signature");
   const age = now / 1_000 - Number(at);
   if (age > tolerance) throw new PorticoError("too_old", `the webhook was sent more than ${tolerance} s ago`, REFUSED);
-  if (age < -tolerance) throw new PorticoError("too_early", "the webhook is from the future: compare the clocks", REFUSED);
+  if (age < -tolerance)
+    throw new PorticoError("too_early", "the webhook is from the future: compare the clocks", REFUSED);
 }
 
 /** `whsec_` and base64 stand for bytes. Any other text is the key itself. */
 function standardKey(secret: string): Buffer {
   const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   if (encoded !== undefined) return Buffer.from(encoded, "base64");
-  if (secret.startsWith("whsec_")) throw new PorticoError("bad_options", "the webhook's secret is not whsec_ and base64");
+  if (secret.startsWith("whsec_")) throw setUp("the webhook's secret is not whsec_ and base64");
   return Buffer.from(secret);
 }
 
@@ -92,4 +93,8 @@ function header(headers: HeaderSource, name: string): string {
 
 function invalid(name: string): PorticoError {
   return new PorticoError("invalid_signature", `${name} is missing or wrong`, REFUSED);
+}
+
+function setUp(message: string): PorticoError {
+  return new PorticoError("bad_options", message, { status: 500 });
 }

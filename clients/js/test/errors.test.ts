@@ -15,7 +15,12 @@ after(() => demo.stop());
 
 test("a refusal carries the daemon's code and status", async () => {
   const refused = demo.client.check({ access_token: "x", credential: "y" });
-  await assert.rejects(refused, { name: "PorticoError", code: "invalid_token", status: 401, detail: "malformed_token" });
+  await assert.rejects(refused, {
+    name: "PorticoError",
+    code: "invalid_token",
+    status: 401,
+    detail: "malformed_token",
+  });
   const wrong = new Portico({ url: demo.url, token: "wrong" });
   await assert.rejects(wrong.info(), { code: "unauthorized", status: 401 });
   wrong.close();

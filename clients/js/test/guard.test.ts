@@ -80,7 +80,10 @@ async function onNext(portico: Portico, rules: Rules): Promise<App> {
     return new Response(user.id, { headers: { "set-cookie": OWN } });
   });
   const context = { params: Promise.resolve({ id: "7" }) };
-  return { ask: (path, init) => handler(new Request(`http://shop.example${path}`, init), context), stop: async () => {} };
+  return {
+    ask: (path, init) => handler(new Request(`http://shop.example${path}`, init), context),
+    stop: async () => {},
+  };
 }
 
 const FRAMEWORKS = { express: onExpress, fastify: onFastify, hono: onHono, next: onNext };
@@ -155,7 +158,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       const answer = await app.ask("/shop/", { headers: cookies() });
       assert.equal(answer.status, 403);
       assert.match(((await answer.json()) as { error: string }).error, /^(role|permission)_missing$/);
-      }
+    }
   });
 
   test(`${name}: a browser that asks for a page is sent to the sign-in page, and nothing else is`, async (t) => {
@@ -210,7 +213,9 @@ test("a wrong API token is not taken for a user who is signed out", async (t) =>
 
 test("without an address of its own, the app's is what the browser asked for", async () => {
   const ask = (headers: Record<string, string>) =>
-    demo.client.authenticate(new Request("http://localhost/", { method: "POST", headers: { ...cookies(), ...headers } }));
+    demo.client.authenticate(
+      new Request("http://localhost/", { method: "POST", headers: { ...cookies(), ...headers } }),
+    );
   const host = { host: "shop.example" };
   assert.ok(!((await ask({ ...host, origin: "https://shop.example" })) instanceof Response));
   const refused = await ask({ ...host, origin: "https://evil.example" });

@@ -39,7 +39,15 @@ test("the package holds what is built, its sources and README, and works where n
   const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", at];
   const [packed] = JSON.parse((await run("npm", pack, { cwd: CLIENT })).stdout);
   const files = (packed.files as { path: string }[]).map((file) => file.path);
-  for (const file of ["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/page.js", "src/index.ts"]) {
+  for (const file of [
+    "LICENSE",
+    "README.md",
+    "package.json",
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/page.js",
+    "src/index.ts",
+  ]) {
     assert.ok(files.includes(file), file);
   }
   const foreign = files.filter((file) => !/^(LICENSE|README\.md|package\.json|dist\/.*|src\/.*)$/.test(file));
@@ -49,11 +57,18 @@ test("the package holds what is built, its sources and README, and works where n
   const project = path.join(at, "project");
   await mkdir(project);
   await writeFile(path.join(project, "package.json"), '{"private":true,"type":"module"}');
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", path.join(at, packed.filename)], { cwd: project });
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", path.join(at, packed.filename)], {
+    cwd: project,
+  });
   const { stdout: tree } = await run("npm", ["ls", "--all", "--parseable"], { cwd: project });
   assert.equal(tree.trim().split("\n").length, 2, "the client brings no dependency");
-  const names = ["portico-client", ...["express", "fastify", "hono", "next", "page"].map((name) => `portico-client/${name}`)];
-  const program = names.map((name) => `console.log(Object.keys(await import(${JSON.stringify(name)})).join());`).join("\n");
+  const names = [
+    "portico-client",
+    ...["express", "fastify", "hono", "next", "page"].map((name) => `portico-client/${name}`),
+  ];
+  const program = names
+    .map((name) => `console.log(Object.keys(await import(${JSON.stringify(name)})).join());`)
+    .join("\n");
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: project });
   assert.deepEqual(stdout.trim().split("\n"), [
     "Portico,PorticoError,SignIn,authenticate,safePath,verifyWebhook",

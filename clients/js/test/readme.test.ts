@@ -31,7 +31,12 @@ test("the example of a login has at most 30 lines", async () => {
 
 test("the example of a webhook takes what is signed and nothing else", async () => {
   const app = express();
-  const run = new Function("app", "express", "verifyWebhook", (await block("verifyWebhook(")).replace(/^import.*$/m, ""));
+  const run = new Function(
+    "app",
+    "express",
+    "verifyWebhook",
+    (await block("verifyWebhook(")).replace(/^import.*$/m, ""),
+  );
   run(app, express, (await import("portico-client")).verifyWebhook);
   const secret = (process.env["WEBHOOK_SECRET"] = "a secret of the webhook");
   const server = app.listen(0, "127.0.0.1");

@@ -45,7 +45,10 @@ test("those who renew the same token at the same time share one request, and the
   // A failure is not kept either.
   faulty.faults.push("broken");
   const failed = await Promise.allSettled([client.refresh(dora), client.refresh(dora)]);
-  assert.deepEqual(failed.map(({ status }) => status), ["rejected", "rejected"]);
+  assert.deepEqual(
+    failed.map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
   await client.refresh(dora);
   client.close();
 });

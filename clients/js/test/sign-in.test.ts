@@ -166,7 +166,17 @@ test("the page that comes back late, or a second time, is told the end", async (
 });
 
 test("open redirects: a path that leads to another site, or out of the page's script, is not followed", async () => {
-  for (const path of ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", '/"</script>', "/'", "", undefined, ["/a"]]) {
+  for (const path of [
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example",
+    "/a\nb",
+    '/"</script>',
+    "/'",
+    "",
+    undefined,
+    ["/a"],
+  ]) {
     assert.equal(safePath(path), "/", String(path));
   }
   for (const path of ["/", "/orders/7?page=2&sort=a%20b#end", "/~me/(x)/[y]/é".replace("é", "%C3%A9")]) {
@@ -179,7 +189,8 @@ test("open redirects: a path that leads to another site, or out of the page's sc
 test("processes with one secret serve one login, and others do not", async () => {
   const secret = "0123456789abcdef0123456789abcdef";
   const { cookie, id } = await new SignIn(demo.client, { secret }).begin(null);
-  const request = () => new Request(`http://localhost/?login=${id}`, { method: "POST", headers: { cookie: cookie.split(";")[0]! } });
+  const request = () =>
+    new Request(`http://localhost/?login=${id}`, { method: "POST", headers: { cookie: cookie.split(";")[0]! } });
   const stream = cookie.slice("__Host-login=".length).split(".")[0]!;
   await demo.client.call("DELETE", `/key-handshake/${stream}`);
   const told = await new SignIn(demo.client, { secret }).wait(request());
@@ -196,13 +207,37 @@ test("while the daemon is away the page is told to ask again, and does", async (
   const answers: number[] = [];
   const ask: typeof fetch = async (path) => {
     if (answers.length === 0) await demo.scan(url, "as patient");
-    const request = new Request(`http://localhost${path}`, { method: "POST", headers: { cookie: cookie.split(";")[0]! } });
+    const request = new Request(`http://localhost${path}`, {
+      method: "POST",
+      headers: { cookie: cookie.split(";")[0]! },
+    });
     const answer = await (signIns.shift() ?? working).wait(request);
     answers.push(answer.status);
     return answer;
   };
   assert.equal((await watch(`/sign-in/wait?login=${id}`, undefined, { fetch: ask })).step, "approved");
   assert.deepEqual(answers.slice(0, 3), [503, 503, 200]);
+});
+
+test("a session ends also if the browser's access token is none of ours", async () => {
+  const browser = await signedIn("as mixed");
+  const { user } = await demo.client.check({
+    access_token: browser.cookies.get("__Host-access")!,
+    credential: browser.cookies.get("__Host-wallet")!,
+  });
+  browser.cookies.set("__Host-access", "of-another-service");
+  assert.equal((await browser.post("/sign-out")).status, 303);
+  for await (const session of demo.client.users.sessions(user.id)) assert.equal(session.reason, "logout");
+});
+
+test("a browser that leaves is no error of the app", async () => {
+  const signIn = new SignIn(demo.client);
+  const { cookie, id } = await signIn.begin(null);
+  const leaves = new AbortController();
+  const init = { method: "POST", headers: { cookie: cookie.split(";")[0]! }, signal: leaves.signal };
+  const answer = signIn.wait(new Request(`http://localhost/?login=${id}`, init));
+  setImmediate(() => leaves.abort());
+  assert.equal((await answer).status, 503);
 });
 
 test("a link cannot sign anybody out, nor fetch a result", async () => {
@@ -246,14 +281,19 @@ test("a page that is left ends its request, and one that comes back asks at once
   const asked: (AbortSignal | null | undefined)[] = [];
   const silent: typeof fetch = (_path, init) => {
     asked.push(init?.signal);
-    return new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(new Error("aborted"))));
+    return new Promise((_resolve, reject) =>
+      init?.signal?.addEventListener("abort", () => reject(new Error("aborted"))),
+    );
   };
   const page = Object.assign(new EventTarget(), { visibilityState: "visible" });
   Object.assign(globalThis, { document: page });
   const watched = watch("/sign-in/wait", undefined, { fetch: silent, signal: stop.signal });
   page.dispatchEvent(new Event("visibilitychange"));
   while (asked.length < 2) await new Promise(setImmediate);
-  assert.deepEqual(asked.map((signal) => signal?.aborted), [true, false]);
+  assert.deepEqual(
+    asked.map((signal) => signal?.aborted),
+    [true, false],
+  );
   stop.abort(reason);
   await assert.rejects(watched, reason);
   assert.equal(asked[1]?.aborted, true);

@@ -39,7 +39,10 @@ test("sessions of a user are listed, and ended one by one or all together", asyn
   assert.equal((await all(users.sessions(id))).length, 2);
   assert.equal(await users.revokeSession(first.login.session.id), 1);
   assert.equal(await users.revokeSessions(id), 1);
-  assert.deepEqual((await all(users.sessions(id))).map(({ reason }) => reason), ["operator", "operator"]);
+  assert.deepEqual(
+    (await all(users.sessions(id))).map(({ reason }) => reason),
+    ["operator", "operator"],
+  );
 });
 
 test("who is invited has a user before the first login, once", async () => {
@@ -48,7 +51,10 @@ test("who is invited has a user before the first login, once", async () => {
   const { user } = await users.invite({ wallet_id, roles: ["admin"] });
   assert.equal(user.logins, 0);
   await assert.rejects(users.invite({ wallet_id }), { code: "user_exists", status: 409 });
-  assert.deepEqual((await all(users.list({ role: "admin", wallet_id }))).map(({ id }) => id), [user.id]);
+  assert.deepEqual(
+    (await all(users.list({ role: "admin", wallet_id }))).map(({ id }) => id),
+    [user.id],
+  );
   await users.delete(user.id);
   await assert.rejects(users.get(user.id), { status: 404 });
 });

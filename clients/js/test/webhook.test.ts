@@ -62,7 +62,10 @@ test("what the daemon signed verifies under both schemes, with either kind of se
   for (const [secret, received] of deliveries) {
     const types = received.map(({ body, headers }) => {
       const bytes = Buffer.from(body);
-      assert.deepEqual(verifyWebhook(bytes, headers, secret), verifyWebhook(body, headers, secret, { scheme: "portal" }));
+      assert.deepEqual(
+        verifyWebhook(bytes, headers, secret),
+        verifyWebhook(body, headers, secret, { scheme: "portal" }),
+      );
       assert.deepEqual(verifyWebhook(body, new Headers(headers as Record<string, string>), secret), JSON.parse(body));
       return verifyWebhook(body, headers, secret).type;
     });
@@ -75,7 +78,11 @@ test("the library of Standard Webhooks agrees", () => {
     assert.deepEqual(new Webhook(STANDARD).verify(body, headers as Record<string, string>), JSON.parse(body));
     const at = new Date();
     const signature = new Webhook(STANDARD).sign("msg_1", at, body);
-    const theirs = { "webhook-id": "msg_1", "webhook-timestamp": String(Math.floor(+at / 1_000)), "webhook-signature": signature };
+    const theirs = {
+      "webhook-id": "msg_1",
+      "webhook-timestamp": String(Math.floor(+at / 1_000)),
+      "webhook-signature": signature,
+    };
     assert.equal(codeOf(body, theirs, STANDARD), "verified");
     // The old secret's signature beside the new one's.
     assert.equal(codeOf(body, { ...theirs, "webhook-signature": `v1,AAAA ${signature}` }, STANDARD), "verified");
@@ -86,7 +93,8 @@ test("a forged, altered or unsigned delivery is refused", () => {
   for (const scheme of ["standard", "portal"] as const) {
     for (const [secret, received] of deliveries) {
       const { body, headers } = received[0]!;
-      const code = (body: string, headers: http.IncomingHttpHeaders, under = secret) => codeOf(body, headers, under, { scheme });
+      const code = (body: string, headers: http.IncomingHttpHeaders, under = secret) =>
+        codeOf(body, headers, under, { scheme });
       assert.equal(code(`${body} `, headers), "invalid_signature");
       assert.equal(code(body, headers, "another secret, of 16 bytes"), "invalid_signature");
       assert.equal(code(body, {}), "invalid_signature");
@@ -103,7 +111,10 @@ test("a delivery that somebody recorded cannot be sent again later, nor without 
   assert.equal(codeOf(body, headers, PLAIN, { now: sent + 300_000 }), "verified");
   assert.equal(codeOf(body, headers, PLAIN, { now: sent + 301_000 }), "too_old");
   assert.equal(codeOf(body, headers, PLAIN, { now: sent - 301_000 }), "too_early");
-  assert.equal(codeOf(body, { ...headers, "webhook-timestamp": String(sent / 1_000 + 600) }, PLAIN), "invalid_signature");
+  assert.equal(
+    codeOf(body, { ...headers, "webhook-timestamp": String(sent / 1_000 + 600) }, PLAIN),
+    "invalid_signature",
+  );
   // Without the newer headers, the older signature is not fallen back to.
   const { "webhook-signature": _, ...older } = headers;
   assert.equal(codeOf(body, older, PLAIN), "invalid_signature");

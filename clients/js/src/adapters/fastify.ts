@@ -21,10 +21,7 @@ export interface FastifyReplyLike {
 export interface FastifyLike {
   hasRequestDecorator(name: string): boolean;
   decorateRequest(name: string, value: null): unknown;
-  addHook(
-    name: "onRequest",
-    hook: (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>,
-  ): unknown;
+  addHook(name: "onRequest", hook: (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>): unknown;
 }
 
 /** The fields of a request behind the guard: `request.user`, `request.session`. */

@@ -31,7 +31,9 @@ export class Faulty {
       const onward = http.request({ socketPath: target, agent: false, method, path: url, headers }, (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         if (fault !== "cut") return void answer.pipe(response);
-        answer.once("data", (part: Buffer) => response.write(part.subarray(0, part.length / 2), () => response.destroy()));
+        answer.once("data", (part: Buffer) =>
+          response.write(part.subarray(0, part.length / 2), () => response.destroy()),
+        );
       });
       onward.on("error", () => response.destroy());
       response.on("close", () => onward.destroy());

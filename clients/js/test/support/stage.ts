@@ -18,7 +18,12 @@ export class Demo {
   readonly #program: Program;
   readonly #remove: () => Promise<void>;
 
-  private constructor(program: Program, steps: Record<string, Record<string, string>>, token: string, remove: () => Promise<void>) {
+  private constructor(
+    program: Program,
+    steps: Record<string, Record<string, string>>,
+    token: string,
+    remove: () => Promise<void>,
+  ) {
     const { relay, daemon } = steps;
     this.#program = program;
     this.#remove = remove;
