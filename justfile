@@ -35,6 +35,15 @@ fuzz TARGET *ARGS:
 deny:
     cargo deny check bans licenses sources
 
+# The types of clients/js, which must follow every change of src/api/openapi.json
+client-types:
+    cd clients/js && npm ci --no-audit --no-fund && npm run generate
+
+# The tests of clients/js, against the debug build
+test-client:
+    cargo build
+    cd clients/js && npm ci --no-audit --no-fund && npm test && npm run check
+
 # Everything that CI runs
 ci:
     bash .ci/run

@@ -1085,12 +1085,12 @@ export interface components {
              * @description The same, for programs.
              * @enum {unknown}
              */
-            last_error_code: null | "no_host" | "unresolved" | "private_address" | "unreachable" | "not_websocket" | "websocket_protocol" | "timed_out" | "lost" | "hostile" | "subscription_closed" | "unconfirmed" | "tls_certificate_expired" | "tls_certificate_not_yet_valid" | "tls_certificate_wrong_name" | "tls_unknown_issuer" | "tls_ca_certificate" | "tls_bad_certificate" | "tls_old_version" | "tls_not_spoken" | "tls_handshake_ended" | "tls_failed";
+            last_error_code: null | "no_host" | "unresolved" | "private_address" | "unreachable" | "not_websocket" | "websocket_protocol" | "timed_out" | "lost" | "hostile" | "subscription_closed" | "objection" | "unconfirmed" | "tls_certificate_expired" | "tls_certificate_not_yet_valid" | "tls_certificate_wrong_name" | "tls_unknown_issuer" | "tls_ca_certificate" | "tls_bad_certificate" | "tls_old_version" | "tls_not_spoken" | "tls_handshake_ended" | "tls_failed";
             /** @description Its last `NOTICE`. */
             last_notice: string | null;
             /** @description Why it last refused an event (`OK` with `false`). Empty if it gave no reason. */
             last_refusal: string | null;
-            /** @description How often the relay closed the subscription, or did not confirm it. */
+            /** @description How often the relay closed the subscription, did not confirm it, or may have ended it. */
             closed: number;
             notices: number;
             sent: number;
