@@ -25,13 +25,45 @@ impl Name {
             None if name.contains(['.', '[']) => ("_", name),
             None => return None,
         };
-        let consists_of = |text: &str, others: &str| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+        let is_host = |text: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c))
         };
-        let is_plain = name.len() <= MAX_NAME && consists_of(local, "-_.") && consists_of(host, "-.:[]");
+        let is_plain = name.len() <= MAX_NAME && is_local(local) && is_host(host);
         let local = local.to_ascii_lowercase();
         let address = is_plain.then(|| Nip05Address::parse(&format!("{local}@{host}")).ok()).flatten()?;
         Some(Self { local, address })
+    }
+}
+
+/// Whether this may stand before the `@`, in any case.
+pub(crate) fn is_local(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Whether wallets can show a name of the service: `name@host` or, for `_@host`, the host alone. Wallets compare the name letter by letter, so it must be
+/// written as NIP-05 has it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_own(text: &str) -> Result<(), &'static str> {
+    const FORM: &str = "must be a name like shop@app.example, or a host like app.example";
+
+    let (name, host) = text.split_once('@').unwrap_or(("_", text));
+    if name.is_empty() || host.is_empty() || host.contains(['@', '/', '?', '#', '\\', ' ']) {
+        return Err(FORM);
+    }
+    if !is_local(name) || name.contains(|c: char| c.is_ascii_uppercase()) {
+        return Err("must have only a-z, 0-9, '-', '_' and '.' before the @");
+    }
+    let address = Nip05Address::parse(text).map_err(|_| FORM)?;
+    if address.url().host_str().is_some_and(|found| host.split(':').next() == Some(found)) {
+        return Ok(());
+    }
+    // An IPv6 address has colons of its own; anything else was changed by the parser: upper case, umlauts.
+    if host.starts_with('[') {
+        Ok(())
+    } else {
+        Err("must name its host in lower case, as DNS has it (xn--…)")
     }
 }
 

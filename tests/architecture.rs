@@ -55,7 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tokens",
         ],
     ),
-    ("config", &["address", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
+    ("config", &["address", "nip05", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),
     ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),

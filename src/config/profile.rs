@@ -1,9 +1,9 @@
 //! `[profile]`: what wallets are told of the service, checked before it is published.
 
-use nostr_sdk::nips::nip05::Nip05Address;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::nip05;
 use crate::quoted::steers;
 
 /// The longest name, in bytes: wallets show it on one line.
@@ -51,7 +51,7 @@ impl ProfileRules {
         if picture.as_deref().is_some_and(|picture| !is_picture(picture)) {
             return Err(("profile.picture", "must be a URL like https://app.example/logo.png".into()));
         }
-        match nip05.as_deref().map(check_nip05) {
+        match nip05.as_deref().map(nip05::check_own) {
             Some(Err(reason)) => Err(("profile.nip05", reason.into())),
             _ => Ok(()),
         }
@@ -94,30 +94,6 @@ fn is_picture(text: &str) -> bool {
             && url.username().is_empty()
             && url.password().is_none()
     })
-}
-
-/// `name@host` or, for `_@host`, the host alone. Wallets compare the name letter by letter, so it must be
-/// written as NIP-05 has it.
-fn check_nip05(text: &str) -> Result<(), &'static str> {
-    const FORM: &str = "must be a name like shop@app.example, or a host like app.example";
-
-    let (name, host) = text.split_once('@').unwrap_or(("_", text));
-    if name.is_empty() || host.is_empty() || host.contains(['@', '/', '?', '#', '\\', ' ']) {
-        return Err(FORM);
-    }
-    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c)) {
-        return Err("must have only a-z, 0-9, '-', '_' and '.' before the @");
-    }
-    let address = Nip05Address::parse(text).map_err(|_| FORM)?;
-    if address.url().host_str().is_some_and(|found| host.split(':').next() == Some(found)) {
-        return Ok(());
-    }
-    // An IPv6 address has colons of its own; anything else was changed by the parser: upper case, umlauts.
-    if host.starts_with('[') {
-        Ok(())
-    } else {
-        Err("must name its host in lower case, as DNS has it (xn--…)")
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::nip05;
 use crate::quoted::quoted;
 use crate::shown;
 
@@ -25,10 +26,7 @@ pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
 
 /// Checks the names of the service's NIP-05 document; they are answered in lower case.
 pub(super) fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, String> {
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    match names.iter().find(|name| !is_name(name)) {
+    match names.iter().find(|name| !nip05::is_local(name)) {
         Some(wrong) => Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(wrong))),
         None => Ok(names.into_iter().map(|name| name.to_ascii_lowercase()).collect()),
     }

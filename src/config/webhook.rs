@@ -87,6 +87,12 @@ impl fmt::Display for WebhookSecret {
     }
 }
 
+/// What is wrong with a secret that is shorter.
+const TOO_SHORT: &str = "must be at least 16 bytes long";
+
+/// What is wrong with a secret that has the prefix of Standard Webhooks, but no key behind it.
+const NOT_BASE64: &str = "whsec_ must be followed by base64 with padding, of at least 16 bytes";
+
 /// Why there is no secret to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSecretError {
@@ -102,10 +108,10 @@ pub enum WebhookSecretError {
     #[error("there is no webhook secret in {}", show_path(.0))]
     Missing(PathBuf),
     /// It can be guessed.
-    #[error("webhook.secret: must be at least {MIN_SECRET} bytes long")]
+    #[error("webhook.secret: {TOO_SHORT}")]
     TooShort,
     /// It has the prefix of Standard Webhooks, but no key behind it.
-    #[error("webhook.secret: whsec_ must be followed by base64 with padding, of at least {MIN_SECRET} bytes")]
+    #[error("webhook.secret: {NOT_BASE64}")]
     NotBase64,
 }
 
@@ -230,11 +236,8 @@ impl RawWebhook {
         if let WebhookSecret::Given(_) = secret {
             match secret.load() {
                 Ok(_) => {}
-                Err(WebhookSecretError::NotBase64) => {
-                    let message = "whsec_ must be followed by base64 with padding, of at least 16 bytes";
-                    return Err(("webhook.secret", message));
-                }
-                Err(_) => return Err(("webhook.secret", "must be at least 16 bytes long")),
+                Err(WebhookSecretError::NotBase64) => return Err(("webhook.secret", NOT_BASE64)),
+                Err(_) => return Err(("webhook.secret", TOO_SHORT)),
             }
         }
         let rules = WebhookRules {

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
-use super::book::Book;
 use super::{Reason, Result, Sessions};
 use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Limit;
-use crate::store::{AuditDraft, AuditFilter, AuditKind, AuditRecord};
+use crate::metrics::{Limit, Metrics};
+use crate::store::{Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord};
 
 /// Refusals that the audit tells of, a minute, and mismatches of tokens that hold by themselves: nobody hides those
 /// behind a flood of garbage. Beyond, they are counted in the metrics alone: whoever wants to fill the disk has to
@@ -72,8 +71,9 @@ impl Sessions {
 #[derive(Debug)]
 pub(super) struct Trail {
     sender: mpsc::Sender<AuditDraft>,
+    refusals: Arc<Budget>,
     mismatches: Budget,
-    book: Arc<Book>,
+    metrics: Arc<Metrics>,
 }
 
 /// How many came in a minute.
@@ -95,25 +95,31 @@ impl Budget {
 }
 
 impl Trail {
-    pub(super) fn start(book: &Arc<Book>, lifecycle: &Lifecycle) -> Self {
+    /// `refusals`: how many the audit has room for, by whatever way they come.
+    pub(super) fn start(
+        accounts: Arc<dyn Accounts>,
+        refusals: Arc<Budget>,
+        metrics: Arc<Metrics>,
+        lifecycle: &Lifecycle,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        lifecycle.spawn(write(receiver, Arc::clone(book), lifecycle.clone()));
-        Self { sender, mismatches: Budget::default(), book: Arc::clone(book) }
+        lifecycle.spawn(write(receiver, accounts, lifecycle.clone()));
+        Self { sender, refusals, mismatches: Budget::default(), metrics }
     }
 
     pub(super) fn add(&self, draft: AuditDraft) {
         let budget = match draft.kind {
             AuditKind::SessionMismatch => &self.mismatches,
-            _ => &self.book.refusals,
+            _ => &*self.refusals,
         };
         if !budget.take(draft.at) || self.sender.try_send(draft).is_err() {
-            self.book.metrics.limits.reached(Limit::AuditedRefusals);
+            self.metrics.limits.reached(Limit::AuditedRefusals);
         }
     }
 }
 
 /// Writes what comes, many at a time, until the daemon stops and nothing is left.
-async fn write(mut receiver: mpsc::Receiver<AuditDraft>, book: Arc<Book>, lifecycle: Lifecycle) {
+async fn write(mut receiver: mpsc::Receiver<AuditDraft>, accounts: Arc<dyn Accounts>, lifecycle: Lifecycle) {
     let mut records = Vec::new();
     let mut stopping = false;
     loop {
@@ -126,7 +132,7 @@ async fn write(mut receiver: mpsc::Receiver<AuditDraft>, book: Arc<Book>, lifecy
                 continue;
             }
         }
-        if let Err(error) = book.accounts.record_audit(&records).await {
+        if let Err(error) = accounts.record_audit(&records).await {
             tracing::warn!(%error, records = records.len(), "refusals are missing in the audit");
         }
         records.clear();

@@ -32,7 +32,7 @@ pub struct Book {
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
     /// Refusals that the audit has room for.
-    pub(super) refusals: Budget,
+    pub(super) refusals: Arc<Budget>,
     users: Live<UserId, User>,
     sessions: Live<StreamId, Session>,
 }
@@ -57,7 +57,7 @@ impl Book {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (users, sessions) = (Live::new(LIVE), Live::new(LIVE));
-        let refusals = Budget::default();
+        let refusals = Arc::<Budget>::default();
         Self { accounts, events, mint, rules, clock, metrics, refusals, users, sessions }
     }
 

@@ -55,22 +55,6 @@ impl Sessions {
         checked
     }
 
-    /// Counts an answer.
-    pub(super) fn count(&self, at: &'static str, checked: &Result<Checked>, provider: Option<&str>) {
-        let metrics = &self.book.metrics.sessions;
-        match checked {
-            Ok(checked) => metrics.passed(at, &checked.user.provider),
-            Err(SessionError::Refused(reason)) => metrics.refused(at, self.meant(provider), reason.code()),
-            Err(_) => {}
-        }
-    }
-
-    /// The provider that a caller means. What a caller calls it by is nobody's word for it.
-    pub(super) fn meant(&self, provider: Option<&str>) -> &str {
-        let meant = self.providers.get(provider.unwrap_or(&self.default_provider));
-        meant.map_or("unknown", |provider| provider.name())
-    }
-
     /// Everything but whether the access token has run out.
     pub(super) async fn examine(&self, offered: Offered<'_>, checks: Checks) -> Result<Examined> {
         let now = self.book.clock.now();

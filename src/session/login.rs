@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::audit::refusal;
 use super::book::until_undisturbed;
-use super::{Reason, Result, SessionError, Sessions};
+use super::{Result, SessionError, Sessions};
 use crate::actor::Actor;
 use crate::events::LoggedIn;
-use crate::quoted::quoted;
 use crate::store::AuditKind;
-use crate::wallet::{Credential, WalletIdentity};
+use crate::wallet::Credential;
 
 impl Sessions {
     /// Begins a session for whoever this credential is of.
@@ -45,38 +43,5 @@ impl Sessions {
             .await
         })
         .await
-    }
-
-    /// Whose credential it is, by the word of the provider that is named, or else meant.
-    pub(super) async fn identify(
-        &self,
-        provider: Option<&str>,
-        credential: &Credential<'_>,
-    ) -> Result<WalletIdentity> {
-        let name = provider.unwrap_or(&self.default_provider);
-        let Some(provider) = self.providers.get(name) else {
-            let message = format!("provider: there is no wallet provider {}", quoted(name));
-            return Err(SessionError::BadRequest(message));
-        };
-        let wallet = provider.identify(credential).await?.checked()?;
-        if wallet.expires_at <= self.book.clock.now() {
-            return Err(Reason::SessionExpired.into());
-        }
-        Ok(wallet)
-    }
-
-    /// Counts a refusal, and has the audit tell of it.
-    pub(super) fn refused(
-        &self,
-        at: &'static str,
-        kind: AuditKind,
-        reason: &Reason,
-        provider: Option<&str>,
-        actor: &Actor,
-    ) {
-        let provider = self.meant(provider);
-        self.book.metrics.sessions.refused(at, provider, reason.code());
-        let draft = refusal(actor, kind, provider, reason, self.book.clock.now());
-        self.trail.add(draft);
     }
 }

@@ -7,6 +7,7 @@
 //! relays begins a session in the transaction that stores its outcome. What `tokens` decides about tokens ends or asks
 //! for sessions here (`rest.rs`).
 
+mod asked;
 mod audit;
 mod book;
 mod check;
@@ -62,7 +63,12 @@ impl Sessions {
             default_provider: default_provider.to_owned(),
             providers: providers.into_iter().map(|one| (one.name().to_owned(), one)).collect(),
             rates: Rates::new(&book.rules),
-            trail: Trail::start(&book, lifecycle),
+            trail: Trail::start(
+                Arc::clone(&book.accounts),
+                Arc::clone(&book.refusals),
+                Arc::clone(&book.metrics),
+                lifecycle,
+            ),
             lifecycle: lifecycle.clone(),
             book,
         });
