@@ -49,14 +49,17 @@
 //! # One login, through the files
 //!
 //! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/logins.rs`), which asks
-//!    [`portal::Portal::login`] (`portal/requests.rs`): a handshake is stored, registered, and its URL returned.
+//!    [`portal::Portal::login`] (`portal/requests.rs`): a handshake is stored (`store/sqlite/handshakes.rs`), registered
+//!    (`portal/registry.rs`), and its URL returned.
 //! 2. The wallet scans the URL and publishes a KEY_HANDSHAKE. Each relay's frame is sorted (`relay/tap.rs`), the
 //!    gate asked (`portal/registry.rs`), the signature verified (`relay/inbound.rs`), the message opened
-//!    (`protocol/envelope.rs`) and matched with the handshake (`portal/dispatch.rs`).
-//! 3. One transaction stores the scan and the challenge that follows (`store/sqlite/scans.rs`); the caller hears
-//!    `key_handshake` (`events/follow.rs`); the challenge goes out (`portal/challenge.rs`, `relay/outbox.rs`).
-//! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way.
-//! 5. Its session token is judged (`tokens/portal.rs`, [`portal_token`]), the outcome stored and then told
+//!    (`protocol/envelope.rs`, `portal/dispatch.rs`) and matched with the handshake (`portal/scans.rs`).
+//! 3. The challenge is made and sealed (`portal/challenge.rs`). One transaction stores it with the scan
+//!    (`store/sqlite/scans.rs`); the caller receives `key_handshake` (`events/follow.rs`); the challenge is sent to the
+//!    relays (`relay/outbox.rs`).
+//! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way and is matched with the
+//!    challenge (`portal/answers.rs`).
+//! 5. Its session token is judged, once (`tokens/portal.rs`, [`portal_token`]); the outcome is stored and then told
 //!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
 //! 6. Where sessions are on, the session that it begins is stored with it (`portal/outcome.rs`, `session/book.rs`).
 

@@ -104,7 +104,13 @@ impl From<Refused> for ApiError {
         let status = match reason {
             Refused::NoAccessToken | Refused::NoCredential => StatusCode::BAD_REQUEST,
             Refused::UserDisabled | Refused::UserNotListed => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNAUTHORIZED,
+            Refused::InvalidToken(_)
+            | Refused::TokenExpired { .. }
+            | Refused::SessionExpired
+            | Refused::SessionMismatch(_)
+            | Refused::NoSession
+            | Refused::SessionRevoked
+            | Refused::Credential { .. } => StatusCode::UNAUTHORIZED,
         };
         let detail = match &reason {
             Refused::InvalidToken(error) => Some(error.code()),
@@ -137,7 +143,7 @@ impl From<SessionError> for ApiError {
             SessionError::Stopping => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string())
             }
-            _ => Self::internal().caused_by(error),
+            SessionError::Signing => Self::internal().caused_by(error),
         }
     }
 }

@@ -49,12 +49,12 @@ pub(in crate::api) async fn list(
     };
     let before = page::cursor(cursor.as_deref())?;
     let found = api.sessions()?.audit(&filter, before, page::limit(limit)?).await?;
-    let records: Vec<_> = found.records.iter().map(told).collect();
+    let records: Vec<_> = found.records.iter().map(to_json).collect();
     let next = found.next.map(|number| number.to_string());
     Ok(ok(json!({ "records": records, "next_cursor": next })))
 }
 
-fn told(record: &AuditRecord) -> Value {
+fn to_json(record: &AuditRecord) -> Value {
     let AuditRecord { number, draft } = record;
     let detail = draft.detail.clone().and_then(|detail| RawValue::from_string(detail).ok());
     json!({

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
-use super::offered::{Malformed, Place};
+use super::offered::{Malformed, Source};
 use super::sign_in;
 use crate::access_token::AccessError;
 use crate::api::Api;
@@ -94,12 +94,12 @@ async fn let_through(
         return Err(Refusal::Trouble(ApiError::forbidden(message)));
     }
     let sessions = api.sessions().map_err(Refusal::Trouble)?;
-    let token = Place {
+    let token = Source {
         header: &rules.access_token_header,
         cookie: rules.access_token_cookie.as_deref(),
         takes_nostr: false,
     };
-    let credential = Place {
+    let credential = Source {
         header: &rules.credential_header,
         cookie: rules.credential_cookie.as_deref(),
         takes_nostr: sessions.providers().0.any(|name| name == nip98::NAME),

@@ -28,7 +28,7 @@ fn key_set(keys: Value) -> impl IntoResponse {
 }
 
 pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
-    let keys: Vec<_> = api.tokens.mint().states().iter().map(told).collect();
+    let keys: Vec<_> = api.tokens.mint().states().iter().map(to_json).collect();
     ok(json!({ "keys": keys }))
 }
 
@@ -36,10 +36,10 @@ pub(in crate::api) async fn rotate(
     State(api): State<Api>,
     Asker(actor): Asker,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "key": told(&api.rotation.rotate(&actor).await?) })))
+    Ok(ok(json!({ "key": to_json(&api.rotation.rotate(&actor).await?) })))
 }
 
-fn told(key: &SigningKeyState) -> Value {
+fn to_json(key: &SigningKeyState) -> Value {
     json!({
         "kid": key.kid,
         "alg": key.algorithm,

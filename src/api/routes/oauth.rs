@@ -56,11 +56,11 @@ pub(in crate::api) async fn introspect(
     let token = token_in(&headers, &body)?;
     let inspected = api.tokens.inspect(&token).await.map_err(ApiError::from)?;
     // Of a token that is not active no more is said (RFC 7662 §2.2).
-    let told = inspected.map_or_else(|| json!({ "active": false }), told);
+    let told = inspected.map_or_else(|| json!({ "active": false }), to_json);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-fn told(inspected: Inspected) -> Value {
+fn to_json(inspected: Inspected) -> Value {
     match inspected {
         Inspected::Session(claims, user) => of_session(&claims, &user),
         Inspected::Service(claims) => of_service(&claims),

@@ -29,7 +29,7 @@ const SCHEMES: [&str; 18] = [
 
 /// Where a gateway's user puts one token.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Source<'a> {
     pub(super) header: &'a HeaderName,
     /// Where it is if the header is missing.
     pub(super) cookie: Option<&'a str>,
@@ -41,7 +41,7 @@ pub(super) struct Place<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-impl Place<'_> {
+impl Source<'_> {
     /// The one token of a header, else of a cookie. `None`: neither holds any.
     pub(super) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, Malformed> {
         let values = headers.get_all(self.header).iter().map(|value| value.as_bytes().trim_ascii());
@@ -157,8 +157,8 @@ mod tests {
         for value in values {
             headers.append(header, HeaderValue::from_bytes(value).unwrap());
         }
-        let place = Place { header, cookie: Some("at"), takes_nostr };
-        place.read(&headers).map(|value| value.map(str::to_owned))
+        let source = Source { header, cookie: Some("at"), takes_nostr };
+        source.read(&headers).map(|value| value.map(str::to_owned))
     }
 
     fn token(text: &str) -> Result<Option<String>, Malformed> {

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::answer::{Data, failure, notification, success, text};
+use super::connection::{Connection, SendQueue};
 use super::request::{Command, Request, Subscription, Token};
-use super::session::{Outbox, Session};
 use crate::api::public_key::public_key;
 use crate::api::routes::jwt::{issue_token, verify_token};
 use crate::api::routes::logins::{NewHandshake, authenticate as authenticate_user};
@@ -37,42 +37,47 @@ enum Told {
 }
 
 /// The first command of a client, or another `Auth`; `false`: it is not let in.
-pub(super) async fn authenticate(session: &Session, request: Request, outbox: &Outbox) -> bool {
+pub(super) async fn authenticate(connection: &Connection, request: Request, send_queue: &SendQueue) -> bool {
     let command = match request.command {
         Ok(Command::Auth(offered)) => Ok(Command::Auth(offered)),
         Ok(_) | Err(_) => Err(ApiError::unauthorized("the first command must be Auth, with the API token")),
     };
-    match carry_out(session, command).await {
+    match carry_out(connection, command).await {
         Ok(Outcome::Data(data)) => {
-            outbox.send(&success(&request.id, data));
+            send_queue.send(&success(&request.id, data));
             true
         }
         // `Auth` leads to nothing more.
         Ok(Outcome::Follow { .. } | Outcome::Await(..)) => true,
         Err(error) => {
-            outbox.send(&failure(&request.id, &error));
+            send_queue.send(&failure(&request.id, &error));
             false
         }
     }
 }
 
 /// Runs one command and sends what it leads to. `place` is given back once the command itself is done.
-pub(super) async fn run(session: Session, request: Request, outbox: Outbox, place: OwnedSemaphorePermit) {
-    let outcome = carry_out(&session, request.command).await;
+pub(super) async fn run(
+    connection: Connection,
+    request: Request,
+    send_queue: SendQueue,
+    place: OwnedSemaphorePermit,
+) {
+    let outcome = carry_out(&connection, request.command).await;
     drop(place);
     match outcome {
-        Ok(Outcome::Data(data)) => outbox.send(&success(&request.id, data)),
+        Ok(Outcome::Data(data)) => send_queue.send(&success(&request.id, data)),
         Ok(Outcome::Follow { data, stream, follower, room, told }) => {
-            outbox.send(&success(&request.id, data));
+            send_queue.send(&success(&request.id, data));
             let unsubscribed = CancellationToken::new();
-            if let Some(former) = session.subscriptions.insert(stream, unsubscribed.clone()) {
+            if let Some(former) = connection.subscriptions.insert(stream, unsubscribed.clone()) {
                 former.cancel();
             }
             tokio::select! {
-                () = follow(stream, *follower, told, &outbox) => {
-                    session.subscriptions.remove(&stream);
+                () = follow(stream, *follower, told, &send_queue) => {
+                    connection.subscriptions.remove(&stream);
                     if told == Told::Everything {
-                        outbox.send(&json!({ "type": "ended", "id": stream.to_string() }));
+                        send_queue.send(&json!({ "type": "ended", "id": stream.to_string() }));
                     }
                 }
                 () = unsubscribed.cancelled() => {}
@@ -80,78 +85,78 @@ pub(super) async fn run(session: Session, request: Request, outbox: Outbox, plac
             drop(room);
         }
         Ok(Outcome::Await(follower, room)) => {
-            outbox.send(&answer_of(&request.id, *follower).await);
+            send_queue.send(&answer_of(&request.id, *follower).await);
             drop(room);
         }
-        Err(error) => outbox.send(&failure(&request.id, &error)),
+        Err(error) => send_queue.send(&failure(&request.id, &error)),
     }
 }
 
 /// Runs commands that only compute, one after the other; their answers go out with one flush.
 pub(super) async fn run_together(
-    session: Session,
+    connection: Connection,
     requests: Vec<(Request, Span)>,
-    outbox: Outbox,
+    send_queue: SendQueue,
     _places: OwnedSemaphorePermit,
 ) {
     let mut answers = Vec::with_capacity(requests.len());
     for (Request { id, command }, span) in requests {
-        match carry_out(&session, command).instrument(span).await {
+        match carry_out(&connection, command).instrument(span).await {
             Ok(Outcome::Data(data)) => answers.push(text(&success(&id, data))),
             // Those that only compute lead to nothing more.
             Ok(Outcome::Follow { .. } | Outcome::Await(..)) => {}
             Err(error) => answers.push(text(&failure(&id, &error))),
         }
     }
-    answers.into_iter().for_each(|answer| outbox.send_text(answer));
+    answers.into_iter().for_each(|answer| send_queue.send_text(answer));
 }
 
-async fn carry_out(session: &Session, command: Result<Command, ApiError>) -> Result<Outcome, ApiError> {
+async fn carry_out(connection: &Connection, command: Result<Command, ApiError>) -> Result<Outcome, ApiError> {
     let name = command.as_ref().map_or("other", Command::name);
     let outcome = match command {
-        Ok(command) => execute(session, command).await,
+        Ok(command) => execute(connection, command).await,
         Err(error) => Err(error),
     };
-    session.note(name, outcome.as_ref().err());
+    connection.note(name, outcome.as_ref().err());
     outcome
 }
 
-async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiError> {
+async fn execute(connection: &Connection, command: Command) -> Result<Outcome, ApiError> {
     let data = match command {
-        Command::Auth(offered) => auth(session, &offered)?,
-        Command::NewKeyHandshakeUrl(new) => return new_handshake(session, new).await,
+        Command::Auth(offered) => auth(connection, &offered)?,
+        Command::NewKeyHandshakeUrl(new) => return new_handshake(connection, new).await,
         Command::AuthenticateKey(who) => {
-            let room = may_follow(session)?;
-            let stream = authenticate_user(&session.api, &who).await?;
-            return Ok(Outcome::Await(followed(session, stream, 0).await?, room));
+            let room = may_follow(connection)?;
+            let stream = authenticate_user(&connection.api, &who).await?;
+            return Ok(Outcome::Await(followed(connection, stream, 0).await?, room));
         }
         Command::IssueJwt(new) => {
-            return Ok(Outcome::Data(Data::issued(issue_token(&session.api, &new)?)));
+            return Ok(Outcome::Data(Data::issued(issue_token(&connection.api, &new)?)));
         }
         Command::VerifyJwt(question) => {
-            return Ok(Outcome::Data(Data::verified(verify_token(&session.api, &question).await?)));
+            return Ok(Outcome::Data(Data::verified(verify_token(&connection.api, &question).await?)));
         }
         Command::FetchProfile(whose) => {
             let key = public_key("main_key", &whose.main_key)?;
-            json!({ "type": "profile", "profile": session.api.directory.profile(&key).await })
+            json!({ "type": "profile", "profile": connection.api.directory.profile(&key).await })
         }
         Command::FetchNip05Profile(whose) => {
-            let profile = session.api.directory.nip05(&whose.nip05).await?;
+            let profile = connection.api.directory.nip05(&whose.nip05).await?;
             json!({ "type": "fetch_nip05_profile", "profile": profile })
         }
         Command::SetProfile(new) => {
-            if !session.api.profile.set(new.profile()).await? {
+            if !connection.api.profile.set(new.profile()).await? {
                 let message = "no relay took the profile";
                 return Err(ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
             }
             json!({ "type": "auth_success", "message": "profile published" })
         }
         Command::AddRelay(which) => {
-            let relay = session.api.roster.add(&which.relay).await?;
+            let relay = connection.api.roster.add(&which.relay).await?;
             json!({ "type": "add_relay", "relay": relay.to_string() })
         }
         Command::RemoveRelay(which) => {
-            let relay = session.api.roster.remove(&which.relay).await?;
+            let relay = connection.api.roster.remove(&which.relay).await?;
             json!({ "type": "remove_relay", "relay": relay.to_string() })
         }
         Command::ListenClosedRecurringPayment => {
@@ -164,10 +169,10 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
         Command::Unsubscribe(which) if which.stream_id == recurring::STREAM => {
             json!({ "type": "unsubscribe", "stream_id": which.stream_id })
         }
-        Command::Subscribe(which) => return subscribe(session, &which).await,
+        Command::Subscribe(which) => return subscribe(connection, &which).await,
         Command::Unsubscribe(which) => {
             let (_, subscription) =
-                session.subscriptions.remove(&which.stream()?).ok_or_else(ApiError::no_such_stream)?;
+                connection.subscriptions.remove(&which.stream()?).ok_or_else(ApiError::no_such_stream)?;
             subscription.cancel();
             json!({ "type": "unsubscribe", "stream_id": which.stream_id })
         }
@@ -175,49 +180,49 @@ async fn execute(session: &Session, command: Command) -> Result<Outcome, ApiErro
     Ok(Outcome::Data(Data::Other(data)))
 }
 
-async fn new_handshake(session: &Session, new: NewHandshake) -> Result<Outcome, ApiError> {
-    session.api.may_open()?;
-    let room = may_follow(session)?;
+async fn new_handshake(connection: &Connection, new: NewHandshake) -> Result<Outcome, ApiError> {
+    connection.api.may_open()?;
+    let room = may_follow(connection)?;
     let no_request = new.no_request.unwrap_or(false);
-    let opened = session.api.portal.new_handshake(new.static_token, no_request).await?;
+    let opened = connection.api.portal.new_handshake(new.static_token, no_request).await?;
     let stream = opened.stream;
     let data = json!({ "type": "key_handshake_url", "url": opened.url, "stream_id": stream.to_string() });
-    let follower = followed(session, stream, 0).await?;
+    let follower = followed(connection, stream, 0).await?;
     Ok(Outcome::Follow { data, stream, follower, room, told: Told::Scans })
 }
 
-async fn subscribe(session: &Session, which: &Subscription) -> Result<Outcome, ApiError> {
+async fn subscribe(connection: &Connection, which: &Subscription) -> Result<Outcome, ApiError> {
     let stream = which.stream()?;
-    let room = may_follow(session)?;
-    let follower = followed(session, stream, which.after).await?;
+    let room = may_follow(connection)?;
+    let follower = followed(connection, stream, which.after).await?;
     let data = json!({ "type": "subscribe", "stream_id": which.stream_id });
     Ok(Outcome::Follow { data, stream, follower, room, told: Told::Everything })
 }
 
-fn auth(session: &Session, offered: &Token) -> Result<Value, ApiError> {
-    if !session.trusted && !session.api.guard.is_token(&offered.token) {
+fn auth(connection: &Connection, offered: &Token) -> Result<Value, ApiError> {
+    if !connection.trusted && !connection.api.guard.is_token(&offered.token) {
         return Err(ApiError::wrong_token(&offered.token));
     }
-    session.authenticate();
+    connection.authenticate();
     Ok(json!({ "type": "auth_success", "message": "authenticated" }))
 }
 
-fn may_follow(session: &Session) -> Result<Following, ApiError> {
-    session.api.room.follow(Some(&session.followed))
+fn may_follow(connection: &Connection) -> Result<Following, ApiError> {
+    connection.api.room.follow(Some(&connection.followed))
 }
 
-async fn followed(session: &Session, stream: StreamId, after: u64) -> Result<Box<Follower>, ApiError> {
-    let follower = session.api.events.follow(stream, after).await?;
+async fn followed(connection: &Connection, stream: StreamId, after: u64) -> Result<Box<Follower>, ApiError> {
+    let follower = connection.api.events.follow(stream, after).await?;
     follower.map(Box::new).ok_or_else(ApiError::no_such_stream)
 }
 
 /// Sends the events of a stream as notifications.
-async fn follow(stream: StreamId, mut follower: Follower, told: Told, outbox: &Outbox) {
+async fn follow(stream: StreamId, mut follower: Follower, told: Told, send_queue: &SendQueue) {
     loop {
         match follower.next().await {
             Ok(Some(event)) => {
                 if told == Told::Everything || matches!(event.body, EventBody::KeyHandshake { .. }) {
-                    outbox.send(&notification(stream, &event));
+                    send_queue.send(&notification(stream, &event));
                 }
             }
             Ok(None) => return,
@@ -225,7 +230,7 @@ async fn follow(stream: StreamId, mut follower: Follower, told: Told, outbox: &O
             Err(error) => {
                 let error = ApiError::from(error);
                 let data = json!({ "type": "error", "reason": error.message, "code": error.code });
-                return outbox
+                return send_queue
                     .send(&json!({ "type": "notification", "id": stream.to_string(), "data": data }));
             }
         }

@@ -1,12 +1,12 @@
 //! The WebSocket API: commands, their answers, and streams that are followed.
 //!
-//! `session.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them
+//! `connection.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them
 //! does, `answer.rs` what is said to the client.
 
 mod answer;
 mod command;
+mod connection;
 pub(super) mod request;
-mod session;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::http::envelope::ApiError;
 use crate::http::observe::RequestId;
 use crate::http::peer::Peer;
 use crate::http::places::Place;
-use session::Session;
+use connection::Connection;
 
 /// The version of the WebSocket protocol that is spoken here (RFC 6455 §4.1).
 const VERSION: &str = "13";
@@ -51,10 +51,10 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
         let limits = WebSocketConfig::default()
             .max_message_size(Some(MAX_BODY))
             .max_frame_size(Some(MAX_BODY))
-            .max_write_buffer_size(session::MAX_UNSENT);
+            .max_write_buffer_size(connection::MAX_UNSENT);
         let socket =
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Session::new(api, trusted, id, place).run(socket).await;
+        Connection::new(api, trusted, id, place).run(socket).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -52,7 +52,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the commands of one client share.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct Connection {
     pub(super) api: Api,
     /// Names the connection in the log.
     id: RequestId,
@@ -69,12 +69,12 @@ pub(super) struct Session {
 
 /// Sends to the client. What does not fit the queue ends the connection.
 #[derive(Debug, Clone)]
-pub(super) struct Outbox {
+pub(super) struct SendQueue {
     queue: mpsc::Sender<Message>,
     overrun: Arc<tokio::sync::Notify>,
 }
 
-impl Outbox {
+impl SendQueue {
     pub(super) fn send(&self, message: &impl Serialize) {
         self.send_text(answer::text(message));
     }
@@ -94,7 +94,7 @@ enum End {
     Close(CloseCode, &'static str),
 }
 
-impl Session {
+impl Connection {
     pub(super) fn new(api: Api, trusted: bool, id: RequestId, place: Arc<Place>) -> Self {
         let followed = Arc::new(Semaphore::new(api.room.max_followed_per_connection));
         Self {
@@ -138,8 +138,8 @@ impl Session {
         let (sink, stream) = socket.split();
         let _present = self.api.metrics.api.on_websocket();
         let (queue, waiting) = mpsc::channel(self.api.websocket_queue);
-        let outbox = Outbox { queue, overrun: Arc::default() };
-        let overrun = Arc::clone(&outbox.overrun);
+        let send_queue = SendQueue { queue, overrun: Arc::default() };
+        let overrun = Arc::clone(&send_queue.overrun);
         let stopping = self.api.lifecycle.clone();
         let limits = &self.api.metrics.limits;
         // Dropped with this function: no command outlives its client.
@@ -147,7 +147,7 @@ impl Session {
         let (closing, close) = tokio::sync::oneshot::channel();
         let mut writer = tokio::spawn(write(sink, waiting, close));
         let end = tokio::select! {
-            end = self.read(stream, outbox, &mut tasks) => end,
+            end = self.read(stream, send_queue, &mut tasks) => end,
             () = overrun.notified() => {
                 limits.reached(Limit::WebsocketQueue);
                 End::Close(CloseCode::Policy, "you do not read what you are sent")
@@ -170,7 +170,7 @@ impl Session {
     async fn read<S>(
         &self,
         stream: SplitStream<WebSocketStream<S>>,
-        outbox: Outbox,
+        send_queue: SendQueue,
         tasks: &mut JoinSet<()>,
     ) -> End
     where
@@ -200,7 +200,7 @@ impl Session {
                 let request = Request::parse(&text);
                 if !self.is_authenticated() || matches!(request.command, Ok(Command::Auth(_))) {
                     // In order, before anything else is looked at.
-                    if !command::authenticate(self, request, &outbox).instrument(span).await {
+                    if !command::authenticate(self, request, &send_queue).instrument(span).await {
                         return End::Close(CloseCode::Policy, "send Auth with the API token first");
                     }
                     continue;
@@ -210,12 +210,12 @@ impl Session {
                     continue;
                 }
                 let Some(place) = places(&running, 1).await else { return End::Gone };
-                let run = command::run(self.clone(), request, outbox.clone(), place);
+                let run = command::run(self.clone(), request, send_queue.clone(), place);
                 tasks.spawn(run.instrument(span));
             }
             if !computing.is_empty() {
                 let Some(places) = places(&running, computing.len()).await else { return End::Gone };
-                tasks.spawn(command::run_together(self.clone(), computing, outbox.clone(), places));
+                tasks.spawn(command::run_together(self.clone(), computing, send_queue.clone(), places));
             }
             while tasks.try_join_next().is_some() {}
         }
