@@ -19,6 +19,7 @@
 //! | [`clock`] | time as an argument |
 //! | [`lifecycle`] | tracked tasks, and how they end |
 //! | [`metrics`] | what is counted, and the names of all bounds |
+//! | [`rights`] | what callers may do |
 //! | `quoted` | what strangers wrote, as errors and logs may repeat it |
 //! | [`shown`] | a URL without what may be secret in it |
 //! | [`tls`] | whom we trust when we connect |
@@ -96,6 +97,7 @@ pub mod profile;
 pub mod protocol;
 mod quoted;
 pub mod relay;
+pub mod rights;
 pub mod roster;
 pub mod session;
 pub mod shown;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("shown", &[]),
     ("quoted", &[]),
+    ("rights", &[]),
     ("outbound", &["address", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
     (
@@ -55,7 +56,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tokens",
         ],
     ),
-    ("config", &["address", "nip05", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"]),
+    (
+        "config",
+        &["rights", "address", "nip05", "portal_token", "access_token", "ethereum", "shown", "quoted", "tls"],
+    ),
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),
     ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
@@ -104,7 +108,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["clock", "protocol", "shown", "quoted", "tls", "config", "lifecycle", "outbound", "nip05", "relay"],
     ),
     // What every listener needs: it knows no service.
-    ("http", &["config", "lifecycle", "metrics", "quoted"]),
+    ("http", &["config", "lifecycle", "metrics", "quoted", "rights"]),
     // The store's error passes through: whoever reads events meets it.
     (
         "api",
@@ -112,6 +116,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "http",
+            "rights",
             "lifecycle",
             "metrics",
             "access_token",

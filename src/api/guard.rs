@@ -1,4 +1,4 @@
-//! Who may speak: the kernel's word on a Unix socket; host, origin and token on TCP.
+//! Who asks, and what they may do: the kernel's word on a Unix socket; host, origin and token on TCP.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
+use super::caller::Caller;
+use super::needs::{Asked, Needs, Table};
 use super::openapi;
 use crate::config::Local;
 use crate::http::body::{complete, read_off};
@@ -19,6 +21,7 @@ use crate::http::places::Place;
 use crate::http::query::Parameters;
 use crate::http::unlisted::Unlisted;
 use crate::http::{caching, head, public};
+use crate::rights::Rights;
 
 /// Decides who may speak.
 #[derive(Debug)]
@@ -28,27 +31,39 @@ pub(super) struct Guard {
     allowed_origins: Vec<String>,
     unlisted: Unlisted,
     parameters: Parameters,
+    table: Table,
     /// The routes that are off. What they are asked is not looked at.
     off: Vec<&'static str>,
 }
 
 impl Guard {
-    pub(super) fn new(local: &Local, token: Option<SecretString>, off: Vec<&'static str>) -> Self {
+    pub(super) fn new(
+        local: &Local,
+        token: Option<SecretString>,
+        table: Table,
+        off: Vec<&'static str>,
+    ) -> Self {
         Self {
             token,
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
             unlisted: Unlisted::default(),
             parameters: Parameters::of(&openapi::document()),
+            table,
             off,
         }
     }
 
-    /// Compares in constant time, so that a token cannot be guessed byte by byte.
-    pub(super) fn is_token(&self, offered: &str) -> bool {
-        self.token
-            .as_ref()
-            .is_some_and(|token| bool::from(token.expose_secret().as_bytes().ct_eq(offered.as_bytes())))
+    /// Who shows this token. Compares in constant time, so that it cannot be guessed byte by byte.
+    ///
+    /// # Errors
+    /// 401: it is no token of this daemon.
+    pub(super) fn identify(&self, peer: Peer, offered: &str) -> Result<Caller, ApiError> {
+        let is_it = |token: &SecretString| token.expose_secret().as_bytes().ct_eq(offered.as_bytes()).into();
+        if self.token.as_ref().is_some_and(is_it) {
+            return Ok(Caller { peer, rights: Rights::ALL });
+        }
+        Err(ApiError::wrong_token(offered))
     }
 
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
@@ -84,87 +99,90 @@ impl Guard {
     }
 
     /// A parameter that the route does not have is refused, unless the route is off.
-    fn check_query(&self, request: &Request) -> Result<(), ApiError> {
-        let path = request.uri().path();
+    fn check_query(&self, request: &Request, asked: Asked) -> Result<(), ApiError> {
         // Behind Envoy's path comes the user's query. Documents are read by other people's programs, which add what
         // keeps caches away.
-        if path.starts_with("/auth/envoy/") || is_document(path) {
+        if request.uri().path().starts_with("/auth/envoy/") || asked.is_document() {
             return Ok(());
         }
         self.parameters.check(request, &self.off)
     }
 
-    /// Whether the token was shown, if the request may pass.
-    fn check_token(&self, request: &Request) -> Result<bool, ApiError> {
+    /// Who asks over TCP, if the request may pass.
+    fn check_token(&self, request: &Request, peer: Peer, asked: Asked) -> Result<Caller, ApiError> {
         let mut offers = request.headers().get_all(header::AUTHORIZATION).iter();
         let offered = offers.next();
-        let path = request.uri().path();
         // A browser cannot set headers on a WebSocket, so its first command carries the token instead.
-        if path == "/ws" && offered.is_none() {
-            return Ok(false);
+        if asked == Asked::Row(Needs::Commands) && offered.is_none() {
+            return Ok(Caller { peer, rights: Rights::NONE });
         }
         let bearer = offered.and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        match bearer {
-            Some(token) if self.is_token(token) && offers.next().is_none() => Ok(true),
-            _ if is_public(path) => Ok(false),
-            Some(token) => Err(ApiError::wrong_token(token)),
-            None => Err(ApiError::unauthorized("send Authorization: Bearer <API token>")),
+        let bearer = bearer.ok_or_else(|| ApiError::unauthorized("send Authorization: Bearer <API token>"));
+        let caller = bearer.and_then(|token| match offers.next() {
+            None => self.identify(peer, token),
+            Some(_) => Err(ApiError::wrong_token(token)),
+        });
+        match caller {
+            Err(_) if asked.is_public() => Ok(Caller { peer, rights: Rights::NONE }),
+            caller => caller,
         }
     }
 }
 
 /// What stands before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let (is_document, is_file) = (is_document(path), path.ends_with(".json"));
+    let (asked, is_file) = (guard.table.asked(&request), request.uri().path().ends_with(".json"));
     let response = if head::fits(&request) {
-        guard_peer(guard, request, next, is_document).await
+        guard_peer(guard, request, next, asked).await
     } else {
         read_off(request).await;
         caching::varies_by_origin(head::too_large())
     };
+    let is_document = asked.is_document();
     caching::kept_by_nobody(if is_document { public::for_every_page(response, is_file) } else { response })
 }
 
-async fn guard_peer(guard: &Guard, request: Request, next: Next, is_document: bool) -> Response {
-    match request.extensions().get::<Peer>() {
-        Some(Peer::Tcp(_)) => guard_tcp(guard, request, next, is_document).await,
-        Some(Peer::Unix { allowed: true, .. }) => match check_form(&request) {
-            Ok(()) if is_document && public::is_preflight(request.method(), request.headers()) => {
+async fn guard_peer(guard: &Guard, request: Request, next: Next, asked: Asked) -> Response {
+    let Some(peer) = request.extensions().get::<Peer>().copied() else {
+        return ApiError::internal().into_response();
+    };
+    match peer {
+        Peer::Tcp(_) => guard_tcp(guard, request, next, (peer, asked)).await,
+        Peer::Unix { uid, rights } if rights.are_none() => {
+            let keys = "local.allow, local.allow_uids, local.allow_gids";
+            refuse(request, ApiError::forbidden(format!("uid {uid} may not speak here ({keys})"))).await
+        }
+        Peer::Unix { rights, .. } => match check_form(&request) {
+            Ok(()) if asked.is_document() && public::is_preflight(request.method(), request.headers()) => {
                 public::preflight()
             }
-            Ok(()) => let_in(guard, request, next).await,
+            Ok(()) => let_in(guard, request, next, (Caller { peer, rights }, asked)).await,
             Err(error) => refuse(request, error).await,
         },
-        Some(Peer::Unix { allowed: false, uid }) => {
-            let message = format!("uid {uid} may not speak here (local.allow_uids, local.allow_gids)");
-            refuse(request, ApiError::forbidden(message)).await
-        }
-        None => ApiError::internal().into_response(),
     }
 }
 
-async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document: bool) -> Response {
+async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (Peer, Asked)) -> Response {
     let checked = check_form(&request).and_then(|()| guard.check_host(&request)).and_then(|()| {
         // Every page may read a document.
-        if is_document { Ok(None) } else { guard.check_origin(request.headers()) }
+        if asked.is_document() { Ok(None) } else { guard.check_origin(request.headers()) }
     });
     let response = match checked {
         Err(error) => refuse(request, error).await,
         Ok(origin) => {
-            let is_from_page = is_document || origin.is_some();
+            let is_from_page = asked.is_document() || origin.is_some();
             let response = if is_from_page && public::is_preflight(request.method(), request.headers()) {
                 public::preflight()
             } else {
-                match guard.check_token(&request) {
-                    Ok(is_shown) => {
-                        if is_shown {
-                            vouch(&mut request);
+                match guard.check_token(&request, peer, asked) {
+                    Ok(caller) => {
+                        if !caller.rights.are_none() {
+                            vouch(&request);
                         }
-                        let_in(guard, request, next).await
+                        let_in(guard, request, next, (caller, asked)).await
                     }
                     Err(error) => refuse(request, error).await,
                 }
@@ -178,15 +196,11 @@ async fn guard_tcp(guard: &Guard, mut request: Request, next: Next, is_document:
     caching::varies_by_origin(response)
 }
 
-/// Whoever sends a request has shown the token with it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TokenShown;
-
-fn vouch(request: &mut Request) {
+/// Whoever sends a request has shown a token with it.
+fn vouch(request: &Request) {
     if let Some(place) = request.extensions().get::<Arc<Place>>() {
         place.vouch();
     }
-    request.extensions_mut().insert(TokenShown);
 }
 
 /// A request names its host once, and before HTTP/1.1 it need not (RFC 9112 §3.2).
@@ -201,10 +215,19 @@ fn check_form(request: &Request) -> Result<(), ApiError> {
     is_well_formed.then_some(()).ok_or_else(|| ApiError::bad_request(message))
 }
 
-async fn let_in(guard: &Guard, request: Request, next: Next) -> Response {
-    if let Err(error) = guard.check_query(&request) {
+async fn let_in(
+    guard: &Guard,
+    mut request: Request,
+    next: Next,
+    (caller, asked): (Caller, Asked),
+) -> Response {
+    if let Some(right) = asked.missing(caller.rights) {
+        return refuse(request, ApiError::missing_right(right)).await;
+    }
+    if let Err(error) = guard.check_query(&request, asked) {
         return refuse(request, error).await;
     }
+    request.extensions_mut().insert(caller);
     match complete(request).await {
         Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -214,17 +237,6 @@ async fn let_in(guard: &Guard, request: Request, next: Next) -> Response {
 async fn refuse(request: Request, error: ApiError) -> Response {
     read_off(request).await;
     error.into_response()
-}
-
-/// What anybody may ask who reaches the socket.
-fn is_public(path: &str) -> bool {
-    path == "/ready" || is_document(path)
-}
-
-/// Whether there is such a document below this path, or might be.
-fn is_document(path: &str) -> bool {
-    matches!(path, "/health" | "/version" | "/openapi.json" | "/well-known/nostr.json")
-        || path.starts_with("/.well-known/")
 }
 
 /// The host of a `Host` header, without its port (RFC 9110 §7.2). `None`: it is malformed.
@@ -249,6 +261,7 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::rights::Right;
 
     fn guard() -> Guard {
         Guard {
@@ -257,6 +270,7 @@ mod tests {
             allowed_origins: vec!["https://app.example".into()],
             unlisted: Unlisted::default(),
             parameters: Parameters::of(&openapi::document()),
+            table: Table::of([]),
             off: Vec::new(),
         }
     }
@@ -316,24 +330,28 @@ mod tests {
     }
 
     #[test]
-    fn every_route_but_the_public_ones_wants_the_token() {
-        let check = |path, headers: &[(&str, &str)]| guard().check_token(&request(path, headers)).is_ok();
-        for path in ["/health", "/ready", "/version", "/.well-known/nostr.json", "/ws"] {
-            assert!(check(path, &[]), "{path}");
+    fn a_token_makes_a_caller_and_only_what_is_public_needs_none() {
+        let peer = Peer::Tcp(IpAddr::from([127, 0, 0, 1]));
+        let check = |needs, headers: &[(&str, &str)]| {
+            let caller = guard().check_token(&request("/", headers), peer, Asked::Row(needs));
+            caller.ok().map(|caller| caller.rights)
+        };
+        let right = [("authorization", "Bearer right")];
+        let operate = Needs::Right(Right::Operate);
+        for needs in [Needs::Document, Needs::Nothing] {
+            assert_eq!(check(needs, &[]), Some(Rights::NONE));
+            assert_eq!(check(needs, &[("authorization", "Bearer wrong")]), Some(Rights::NONE));
+            assert_eq!(check(needs, &right), Some(Rights::ALL));
         }
-        assert_eq!(guard().check_token(&request("/health", &[])), Ok(false));
-        assert_eq!(guard().check_token(&request("/health", &[("authorization", "Bearer right")])), Ok(true));
-        assert_eq!(guard().check_token(&request("/health", &[("authorization", "Bearer wrong")])), Ok(false));
-        for path in ["/info", "/jwt/issue", "/healthy", "/health/", "/ws/", "/login"] {
-            assert!(!check(path, &[]), "{path}");
-            assert!(check(path, &[("authorization", "Bearer right")]), "{path}");
-            assert!(check(path, &[("authorization", "bearer right")]), "{path}");
-        }
+        assert_eq!(check(Needs::Commands, &[]), Some(Rights::NONE), "the token follows");
+        assert_eq!(check(operate, &[]), None);
+        assert_eq!(check(operate, &right), Some(Rights::ALL));
+        assert_eq!(check(operate, &[("authorization", "bearer right")]), Some(Rights::ALL));
         for wrong in ["Bearer wrong", "Bearer righ", "Bearer right2", "Basic right", "right", "Bearer"] {
-            assert!(!check("/info", &[("authorization", wrong)]), "{wrong}");
-            assert!(!check("/ws", &[("authorization", wrong)]), "{wrong}");
+            assert_eq!(check(operate, &[("authorization", wrong)]), None, "{wrong}");
+            assert_eq!(check(Needs::Commands, &[("authorization", wrong)]), None, "{wrong}");
             let two = [("authorization", "Bearer right"), ("authorization", wrong)];
-            assert!(!check("/info", &two), "{wrong}");
+            assert_eq!(check(operate, &two), None, "{wrong}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod caller;
 mod errors;
 pub(crate) mod fuzzing;
 mod guard;
+mod needs;
 mod openapi;
 mod public_key;
 mod router;
@@ -150,7 +151,7 @@ pub fn serve(
         tokens,
         rotation,
         forward: forward.clone(),
-        guard: Guard::new(local, token, off),
+        guard: Guard::new(local, token, router::table(), off),
         room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),
         websocket_queue: local.websocket_queue.min(Semaphore::MAX_PERMITS),
         lifecycle: lifecycle.clone(),

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 
 use super::guard::guard;
+use super::needs::{Needs, Table};
 use super::routes::{
     audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb, users, webhooks,
 };
@@ -18,77 +19,96 @@ use super::{Api, openapi, ws};
 use crate::http::body::read_off;
 use crate::http::door::door;
 use crate::http::envelope::ApiError;
+use crate::rights::Right;
+
+const DOCUMENT: Needs = Needs::Document;
+const NOTHING: Needs = Needs::Nothing;
+const COMMANDS: Needs = Needs::Commands;
+const CHECK: Needs = Needs::Right(Right::Check);
+const LOGIN: Needs = Needs::Right(Right::Login);
+const ISSUE: Needs = Needs::Right(Right::Issue);
+const OPERATE: Needs = Needs::Right(Right::Operate);
 
 /// Routes that answer within `local.request_timeout`.
 fn quick() -> Routes {
     Routes::default()
-        .get("/health", meta::health)
-        .get("/ready", meta::ready)
-        .get("/version", meta::version)
-        .get("/info", meta::info)
-        .get("/metrics", meta::metrics)
-        .get("/openapi.json", openapi::serve)
-        .get("/.well-known/nostr.json", meta::nostr_json)
-        .get("/well-known/nostr.json", meta::enveloped_nostr_json)
-        .post("/key-handshake", logins::key_handshake)
-        .delete("/key-handshake/{stream_id}", logins::delete_key_handshake)
-        .post("/authenticate-key", logins::authenticate_key)
-        .post("/login", logins::login)
-        .post("/jwt/issue", jwt::issue)
-        .post("/jwt/verify", jwt::verify)
-        .post("/jwt/revoke", jwt::revoke)
-        .get("/profile/{key}", lookup::profile)
-        .get("/nip05/{address}", lookup::nip05)
-        .get("/relays", relays::list)
-        .post("/relays", relays::add)
-        .delete("/relays", relays::remove)
-        .get("/.well-known/jwks.json", keys::jwks)
-        .get("/.well-known/portico/secp256k1.json", keys::secp256k1)
-        .get("/keys", keys::list)
-        .post("/keys/rotate", keys::rotate)
-        .post("/oauth/introspect", oauth::introspect)
-        .post("/oauth/revoke", oauth::revoke)
-        .get("/webhooks", webhooks::list)
-        .post("/webhooks/retry", webhooks::retry)
-        .post("/webhooks/drop", webhooks::drop)
+        .get("/health", DOCUMENT, meta::health)
+        .get("/ready", NOTHING, meta::ready)
+        .get("/version", DOCUMENT, meta::version)
+        .get("/info", CHECK, meta::info)
+        .get("/metrics", CHECK, meta::metrics)
+        .get("/openapi.json", DOCUMENT, openapi::serve)
+        .get("/.well-known/nostr.json", DOCUMENT, meta::nostr_json)
+        .get("/well-known/nostr.json", DOCUMENT, meta::enveloped_nostr_json)
+        .post("/key-handshake", LOGIN, logins::key_handshake)
+        .delete("/key-handshake/{stream_id}", LOGIN, logins::delete_key_handshake)
+        .post("/authenticate-key", LOGIN, logins::authenticate_key)
+        .post("/login", LOGIN, logins::login)
+        .post("/jwt/issue", ISSUE, jwt::issue)
+        .post("/jwt/verify", CHECK, jwt::verify)
+        .post("/jwt/revoke", OPERATE, jwt::revoke)
+        .get("/profile/{key}", LOGIN, lookup::profile)
+        .get("/nip05/{address}", LOGIN, lookup::nip05)
+        .get("/relays", OPERATE, relays::list)
+        .post("/relays", OPERATE, relays::add)
+        .delete("/relays", OPERATE, relays::remove)
+        .get("/.well-known/jwks.json", DOCUMENT, keys::jwks)
+        .get("/.well-known/portico/secp256k1.json", DOCUMENT, keys::secp256k1)
+        .get("/keys", OPERATE, keys::list)
+        .post("/keys/rotate", OPERATE, keys::rotate)
+        .post("/oauth/introspect", CHECK, oauth::introspect)
+        .post("/oauth/revoke", OPERATE, oauth::revoke)
+        .get("/webhooks", OPERATE, webhooks::list)
+        .post("/webhooks/retry", OPERATE, webhooks::retry)
+        .post("/webhooks/drop", OPERATE, webhooks::drop)
 }
 
 /// Routes that there are where sessions are on. Elsewhere they answer `sessions_off`, whatever they are asked.
 fn second_layer() -> Routes {
     Routes::default()
-        .get("/providers", auth::providers)
-        .post("/auth/login", auth::login)
-        .post("/auth/verify", auth::verify)
-        .post("/auth/refresh", auth::refresh)
-        .post("/auth/logout", auth::logout)
-        .get("/auth/forward", forward::forward)
-        .any("/auth/envoy/", forward::envoy)
-        .any("/auth/envoy/{*path}", forward::envoy)
-        .get("/users", users::list)
-        .post("/users", users::invite)
-        .get("/users/{id}", users::show)
-        .patch("/users/{id}", users::change)
-        .delete("/users/{id}", users::delete)
-        .get("/users/{id}/sessions", users::sessions)
-        .post("/users/{id}/revoke-sessions", users::revoke_sessions)
-        .delete("/sessions/{id}", auth::revoke)
-        .get("/audit", audit::list)
+        .get("/providers", LOGIN, auth::providers)
+        .post("/auth/login", LOGIN, auth::login)
+        .post("/auth/verify", CHECK, auth::verify)
+        .post("/auth/refresh", LOGIN, auth::refresh)
+        .post("/auth/logout", LOGIN, auth::logout)
+        .get("/auth/forward", CHECK, forward::forward)
+        .any("/auth/envoy/", CHECK, forward::envoy)
+        .any("/auth/envoy/{*path}", CHECK, forward::envoy)
+        .get("/users", OPERATE, users::list)
+        .post("/users", OPERATE, users::invite)
+        .get("/users/{id}", OPERATE, users::show)
+        .patch("/users/{id}", OPERATE, users::change)
+        .delete("/users/{id}", OPERATE, users::delete)
+        .get("/users/{id}/sessions", OPERATE, users::sessions)
+        .post("/users/{id}/revoke-sessions", OPERATE, users::revoke_sessions)
+        .delete("/sessions/{id}", OPERATE, auth::revoke)
+        .get("/audit", OPERATE, audit::list)
 }
 
 /// Routes that there are where thirdweb is on.
 fn thirdweb() -> Routes {
-    Routes::default().post("/thirdweb/payload", thirdweb::payload).post("/thirdweb/login", thirdweb::login)
+    Routes::default().post("/thirdweb/payload", LOGIN, thirdweb::payload).post(
+        "/thirdweb/login",
+        LOGIN,
+        thirdweb::login,
+    )
 }
 
 /// The paths of the routes that are off: they say so, whatever they are asked.
 pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool) -> Vec<&'static str> {
     let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb)];
-    off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(_, path)| path).collect()
+    off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(_, path, _)| path).collect()
+}
+
+/// What each route needs.
+pub(super) fn table() -> Table {
+    let parts = [quick(), second_layer(), thirdweb(), patient()];
+    Table::of(parts.into_iter().flat_map(|routes| routes.listed))
 }
 
 /// Routes that live on, with deadlines of their own.
 fn patient() -> Routes {
-    Routes::default().get("/events/{stream_id}", events::read).get("/ws", ws::upgrade)
+    Routes::default().get("/events/{stream_id}", LOGIN, events::read).get("/ws", COMMANDS, ws::upgrade)
 }
 
 pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
@@ -110,41 +130,41 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
 #[derive(Default)]
 struct Routes {
     router: Router<Api>,
-    listed: Vec<(Method, &'static str)>,
+    listed: Vec<(Method, &'static str, Needs)>,
 }
 
 impl Routes {
-    fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.on(Method::GET, MethodFilter::GET, path, handler)
+    fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+        self.on(Method::GET, MethodFilter::GET, (path, needs), handler)
     }
 
-    fn post<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.on(Method::POST, MethodFilter::POST, path, handler)
+    fn post<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+        self.on(Method::POST, MethodFilter::POST, (path, needs), handler)
     }
 
-    fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.on(Method::DELETE, MethodFilter::DELETE, path, handler)
+    fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+        self.on(Method::DELETE, MethodFilter::DELETE, (path, needs), handler)
     }
 
-    fn patch<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.on(Method::PATCH, MethodFilter::PATCH, path, handler)
+    fn patch<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+        self.on(Method::PATCH, MethodFilter::PATCH, (path, needs), handler)
     }
 
     /// Whatever the method; the document has it once.
-    fn any<H: Handler<T, Api>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+    fn any<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
         let all = [MethodFilter::POST, MethodFilter::PUT, MethodFilter::PATCH, MethodFilter::DELETE];
         let all = all.into_iter().fold(MethodFilter::GET, MethodFilter::or).or(MethodFilter::OPTIONS);
-        self.on(Method::GET, all, path, handler)
+        self.on(Method::GET, all, (path, needs), handler)
     }
 
     fn on<H: Handler<T, Api>, T: 'static>(
         mut self,
         method: Method,
         filter: MethodFilter,
-        path: &'static str,
+        (path, needs): (&'static str, Needs),
         handler: H,
     ) -> Self {
-        self.listed.push((method, path));
+        self.listed.push((method, path, needs));
         Self { router: self.router.route(path, on(filter, handler)), ..self }
     }
 }
@@ -193,6 +213,8 @@ async fn wrong_method(request: Request) -> ApiError {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -201,7 +223,7 @@ mod tests {
         let routes = parts.into_iter().flat_map(|routes| routes.listed);
         // OpenAPI has no word for a parameter with slashes in it.
         let there: BTreeSet<_> =
-            routes.map(|(method, path)| (path.replace("{*", "{"), method.to_string())).collect();
+            routes.map(|(method, path, _)| (path.replace("{*", "{"), method.to_string())).collect();
         let mut documented = BTreeSet::new();
         for (path, operations) in openapi::document()["paths"].as_object().unwrap() {
             for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
@@ -209,5 +231,25 @@ mod tests {
             }
         }
         assert_eq!(there, documented);
+    }
+
+    /// What a row says in `security` of the document: nothing, or the right that the token must have.
+    fn as_documented(needs: Needs) -> Value {
+        match needs {
+            Needs::Document | Needs::Nothing => json!([{}]),
+            Needs::Commands => json!([{}, { "token": [] }]),
+            Needs::Right(right) => json!([{ "token": [right.word()] }]),
+        }
+    }
+
+    #[test]
+    fn the_document_says_of_every_route_what_the_table_says() {
+        let document = openapi::document();
+        for (method, path, needs) in
+            [quick(), second_layer(), thirdweb(), patient()].into_iter().flat_map(|r| r.listed)
+        {
+            let operation = &document["paths"][path.replace("{*", "{")][method.as_str().to_lowercase()];
+            assert_eq!(operation["security"], as_documented(needs), "{method} {path}");
+        }
     }
 }

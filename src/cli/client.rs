@@ -191,7 +191,7 @@ fn refusal(answer: &Value) -> Failure {
         "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" | "timed_out" => {
             Exit::Unavailable
         }
-        "bad_request" | "forbidden" | "sessions_off" => Exit::Usage,
+        "bad_request" | "forbidden" | "missing_right" | "sessions_off" => Exit::Usage,
         _ => Exit::No,
     };
     Failure::new(exit, message)

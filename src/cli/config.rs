@@ -8,7 +8,9 @@ use super::{CommandResult, Exit, Failure, moved};
 use crate::app::{self, Acting};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
-use crate::config::{self, AccessRules, ApiToken, Config, Overrides, Service, Webhook, duration, key};
+use crate::config::{
+    self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, Webhook, duration, key,
+};
 use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
@@ -68,6 +70,13 @@ fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
     config.access.issuer.clone().unwrap_or_else(default)
 }
 
+fn shown_row(row: &Allowed) -> serde_json::Value {
+    match row.who {
+        Account::User(uid) => json!({ "uid": uid, "may": row.may.words() }),
+        Account::Group(gid) => json!({ "gid": gid, "may": row.may.words() }),
+    }
+}
+
 /// What is in force, without secrets.
 fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
     let relays: Vec<String> = config.relays.iter().map(|relay| shown::relay(&relay.url)).collect();
@@ -83,6 +92,7 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
             "socket_gid": config.local.socket_gid,
             "allow_uids": config.local.allow_uids,
             "allow_gids": config.local.allow_gids,
+            "allow": config.local.allow.iter().map(shown_row).collect::<Vec<_>>(),
             "allow_remote": config.local.allow_remote,
             "allowed_hosts": config.local.allowed_hosts,
             "allowed_origins": config.local.allowed_origins,

@@ -174,6 +174,7 @@ fn check_local(
         socket_gid: raw.socket_group.map(|group| gid_of("local.socket_group", &group)).transpose()?,
         allow_uids: ids(raw.allow_uids, |name| uid_of("local.allow_uids", name))?,
         allow_gids: ids(raw.allow_gids, |name| gid_of("local.allow_gids", name))?,
+        allow: super::allowed::check(raw.allow)?,
         listen,
         allow_remote: raw.allow_remote,
         token,
@@ -217,7 +218,7 @@ fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigErro
 }
 
 /// The ids of users or groups; `id_of` knows their names.
-fn ids(
+pub(super) fn ids(
     accounts: Vec<Account>,
     id_of: impl Fn(&str) -> Result<u32, ConfigError>,
 ) -> Result<Vec<u32>, ConfigError> {
@@ -228,7 +229,7 @@ fn ids(
     accounts.into_iter().map(id).collect()
 }
 
-fn uid_of(key: &'static str, user: &str) -> Result<u32, ConfigError> {
+pub(super) fn uid_of(key: &'static str, user: &str) -> Result<u32, ConfigError> {
     if let Ok(uid) = user.parse() {
         return Ok(uid);
     }
@@ -238,7 +239,7 @@ fn uid_of(key: &'static str, user: &str) -> Result<u32, ConfigError> {
     }
 }
 
-fn gid_of(key: &'static str, group: &str) -> Result<u32, ConfigError> {
+pub(super) fn gid_of(key: &'static str, group: &str) -> Result<u32, ConfigError> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);
     }

@@ -1,6 +1,7 @@
 //! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
 
 mod access;
+mod allowed;
 mod bounds;
 mod changed;
 mod check;
@@ -32,8 +33,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::rights::Rights;
 use crate::tls::Tls;
 pub use access::AccessRules;
+pub use allowed::{Account, Allowed};
 pub use changed::WrittenKeys;
 pub use check::{LONGEST_SOCKET_PATH, default_folder, default_socket};
 pub use environment::{UNUSED, not_utf8 as variable_not_utf8, unused as unused_variables};
@@ -125,10 +128,12 @@ pub struct Local {
     pub socket_mode: u32,
     /// The group that it is given to.
     pub socket_gid: Option<u32>,
-    /// Users who may speak on the Unix socket, besides the daemon's own and root.
+    /// Users who may do everything on the Unix socket, besides the daemon's own and root.
     pub allow_uids: Vec<u32>,
     /// Groups whose members may.
     pub allow_gids: Vec<u32>,
+    /// What other users and groups may.
+    pub allow: Vec<Allowed>,
     /// Address of the TCP socket, if there is one.
     pub listen: Option<SocketAddr>,
     /// Whether a TCP socket may be reachable from other machines.
@@ -153,4 +158,14 @@ pub struct Local {
     pub websocket_queue: usize,
     /// How long headers, bodies and answers may take.
     pub request_timeout: Duration,
+}
+
+impl Local {
+    /// Every row of what others may do on the Unix socket, `allow_uids` and `allow_gids` among them.
+    pub fn allowed(&self) -> Vec<Allowed> {
+        let users = self.allow_uids.iter().map(|uid| Account::User(*uid));
+        let groups = self.allow_gids.iter().map(|gid| Account::Group(*gid));
+        let everything = users.chain(groups).map(|who| Allowed { who, may: Rights::ALL });
+        everything.chain(self.allow.iter().copied()).collect()
+    }
 }

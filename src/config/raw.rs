@@ -62,6 +62,7 @@ pub(super) struct RawLocal {
     pub(super) socket_group: Option<String>,
     pub(super) allow_uids: Vec<Account>,
     pub(super) allow_gids: Vec<Account>,
+    pub(super) allow: Vec<RawAllowed>,
     pub(super) listen: Option<String>,
     pub(super) allow_remote: bool,
     pub(super) token: Option<SecretString>,
@@ -78,6 +79,16 @@ pub(super) struct RawLocal {
     pub(super) websocket_queue: usize,
     #[serde(with = "super::duration")]
     pub(super) request_timeout: Duration,
+}
+
+/// `[[local.allow]]`: a user or a group, and what it may do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAllowed {
+    pub(super) uid: Option<Account>,
+    pub(super) gid: Option<Account>,
+    #[serde(deserialize_with = "one_or_more")]
+    pub(super) may: Vec<String>,
 }
 
 /// A user or a group.
@@ -126,6 +137,7 @@ impl Default for RawLocal {
             socket_group: None,
             allow_uids: Vec::new(),
             allow_gids: Vec::new(),
+            allow: Vec::new(),
             listen: None,
             allow_remote: false,
             token: None,

@@ -153,6 +153,7 @@ impl Stage {
                 socket_gid: None,
                 allow_uids: Vec::new(),
                 allow_gids: Vec::new(),
+                allow: Vec::new(),
                 listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
                 allow_remote: false,
                 token: ApiToken::File(self.token_file()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::metrics::Limit;
+use crate::rights::Right;
 
 /// An answer that went well, with status 200.
 pub(crate) fn ok(data: impl Serialize) -> Response {
@@ -117,6 +118,12 @@ impl ApiError {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// The caller is known, and may not do this.
+    pub(crate) fn missing_right(right: Right) -> Self {
+        let message = format!("this needs the right {right}, which the caller does not have (local.allow)");
+        Self::new(StatusCode::FORBIDDEN, "missing_right", message)
     }
 
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 
 use super::envelope::Reason;
+use super::peer::Peer;
 use crate::metrics::Metrics;
 
 /// Names a request in the answer and in the log.
@@ -64,6 +65,7 @@ pub(crate) struct Observed {
     id: RequestId,
     method: &'static str,
     matched: Option<MatchedPath>,
+    peer: Option<Peer>,
     started: Instant,
 }
 
@@ -73,8 +75,9 @@ impl Observed {
         let id = RequestId::of(request.headers());
         let method = name(request.method());
         let matched = request.extensions().get::<MatchedPath>().cloned();
+        let peer = request.extensions().get::<Peer>().copied();
         request.extensions_mut().insert(id.clone());
-        Self { id, method, matched, started: Instant::now() }
+        Self { id, method, matched, peer, started: Instant::now() }
     }
 
     /// What stands around all that is logged on the way.
@@ -84,7 +87,8 @@ impl Observed {
 
     /// Counts the answer, logs it and names its request.
     pub(crate) fn end(self, mut response: Response, metrics: &Metrics) -> Response {
-        let Self { id, method, matched, started } = self;
+        let Self { id, method, matched, peer, started } = self;
+        let peer = peer.map(tracing::field::display);
         let route = matched.as_ref().map_or("none", MatchedPath::as_str);
         let (status, took) = (response.status(), started.elapsed());
         metrics.api.answered(route, method, status.as_str(), took);
@@ -96,10 +100,10 @@ impl Observed {
         let (status, took_us) = (status.as_u16(), took.as_micros() as u64);
         match reason.and_then(|reason| reason.cause) {
             Some(cause) => {
-                tracing::error!(request_id = %id, method, route, status, code, cause, took_us, "request failed")
+                tracing::error!(request_id = %id, peer, method, route, status, code, cause, took_us, "request failed")
             }
             None => {
-                tracing::debug!(request_id = %id, method, route, status, code, took_us, "request answered")
+                tracing::debug!(request_id = %id, peer, method, route, status, code, took_us, "request answered")
             }
         }
         response.headers_mut().insert(REQUEST_ID, id.0);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::rights::Rights;
+
 /// Whoever is at the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
@@ -10,8 +12,8 @@ pub(crate) enum Peer {
     Unix {
         /// Its user.
         uid: u32,
-        /// Whether that user may speak here.
-        allowed: bool,
+        /// What that user may do.
+        rights: Rights,
     },
     /// Anything that reaches the TCP socket.
     Tcp(IpAddr),
@@ -33,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_written_for_people() {
-        let unix = Peer::Unix { uid: 33, allowed: false };
+        let unix = Peer::Unix { uid: 33, rights: Rights::NONE };
         let tcp = Peer::Tcp(IpAddr::from([127, 0, 0, 1]));
         assert_eq!((unix.to_string().as_str(), tcp.to_string().as_str()), ("unix uid 33", "tcp 127.0.0.1"));
     }

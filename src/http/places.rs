@@ -158,7 +158,7 @@ impl Places {
             *count += 1;
         }
         let leave = CancellationToken::new();
-        let is_stranger = !matches!(peer, Peer::Unix { allowed: true, .. });
+        let is_stranger = !matches!(peer, Peer::Unix { rights, .. } if !rights.are_none());
         let stranger = is_stranger.then(|| self.receive(source, leave.clone()));
         Ok(Place {
             _in_all: in_all,

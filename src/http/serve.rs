@@ -22,6 +22,7 @@ use super::places::{Place, Places};
 use super::wire::{Wire, last_answer, linger};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::rights::Rights;
 
 /// How long the head of a request may take to arrive, the wait for it included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,8 +56,8 @@ pub(crate) struct Server {
     known: Known,
 }
 
-/// Whether a user of this machine may speak on the Unix socket. By user and group, as the kernel names them.
-pub(crate) type Known = Arc<dyn Fn(u32, u32) -> bool + Send + Sync>;
+/// What a user of this machine may do on the Unix socket, by user and group as the kernel names them.
+pub(crate) type Known = Arc<dyn Fn(u32, u32) -> Rights + Send + Sync>;
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,7 +114,7 @@ impl Server {
 
     fn unix_peer(&self, stream: &UnixStream) -> io::Result<Peer> {
         let peer = stream.peer_cred()?;
-        Ok(Peer::Unix { uid: peer.uid(), allowed: (self.known)(peer.uid(), peer.gid()) })
+        Ok(Peer::Unix { uid: peer.uid(), rights: (self.known)(peer.uid(), peer.gid()) })
     }
 
     /// Serves one connection in a task of its own; where there is no place, says so and closes it.

@@ -31,8 +31,12 @@ fn read(folder: &Path, toml: &str) -> Result<Config, ConfigError> {
 
 /// The keys that a section may hold, by the error that names them; sections of it included.
 fn known(folder: &Path, section: &str) -> Vec<String> {
-    let toml =
-        if section.is_empty() { "nonsense = 1\n".into() } else { format!("[{section}]\nnonsense = 1\n") };
+    let is_list = documented().contains(&format!("[[{section}]]"));
+    let toml = match section {
+        "" => "nonsense = 1\n".into(),
+        section if is_list => format!("[[{section}]]\nnonsense = 1\n"),
+        section => format!("[{section}]\nnonsense = 1\n"),
+    };
     let error = read(folder, &toml).unwrap_err().to_string();
     let (list, _) = error.split_once(" (in ").expect(&error);
     let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -49,7 +53,7 @@ fn keys_of(toml: &str) -> BTreeSet<String> {
     for line in toml.lines() {
         let line = line.strip_prefix("# ").unwrap_or(line);
         if let Some(rest) = line.strip_prefix('[') {
-            section = format!("{}.", rest.split(']').next().unwrap());
+            section = format!("{}.", rest.trim_start_matches('[').split(']').next().unwrap());
         } else if let Some((key, _)) = line.split_once(" = ") {
             keys.insert(format!("{section}{key}"));
         }

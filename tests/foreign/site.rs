@@ -108,7 +108,10 @@ fn reachable(relay: &TestRelay) -> Plan {
         format!("[forward]\naccess_token_cookie = \"{ACCESS}\"\ncredential_cookie = \"{WALLET}\"\n");
     let local = if geteuid().is_root() {
         let gid = Group::from_name(WWW_DATA).unwrap().expect("nginx is installed (see .ci/run)").gid;
-        format!("[local]\nsocket_mode = \"0660\"\nsocket_group = \"{WWW_DATA}\"\nallow_gids = [{gid}]\n")
+        format!(
+            "[local]\nsocket_mode = \"0660\"\nsocket_group = \"{WWW_DATA}\"\n\
+             [[local.allow]]\ngid = {gid}\nmay = [\"check\"]\n"
+        )
     } else {
         eprintln!("NOT TESTED with a gateway as another user: that takes root");
         String::new()

@@ -122,6 +122,7 @@ async fn carry_out(connection: &Connection, command: Result<Command, ApiError>) 
 }
 
 async fn execute(connection: &Connection, command: Command) -> Result<Outcome, ApiError> {
+    connection.require(command.needs())?;
     let data = match command {
         Command::Auth(offered) => auth(connection, &offered)?,
         Command::NewKeyHandshakeUrl(new) => return new_handshake(connection, new).await,
@@ -200,10 +201,7 @@ async fn subscribe(connection: &Connection, which: &Subscription) -> Result<Outc
 }
 
 fn auth(connection: &Connection, offered: &Token) -> Result<Value, ApiError> {
-    if !connection.trusted && !connection.api.guard.is_token(&offered.token) {
-        return Err(ApiError::wrong_token(&offered.token));
-    }
-    connection.authenticate();
+    connection.authenticate(&offered.token)?;
     Ok(json!({ "type": "auth_success", "message": "authenticated" }))
 }
 

@@ -4,8 +4,7 @@
 //! through one bounded queue. A client that does not read fills it and is disconnected; it can resume with
 //! `Subscribe … after`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -26,11 +25,14 @@ use tracing::Instrument;
 use super::request::{Command, Request};
 use super::{answer, command};
 use crate::api::Api;
+use crate::api::caller::Caller;
 use crate::http::envelope::ApiError;
 use crate::http::observe::RequestId;
+use crate::http::peer::Peer;
 use crate::http::places::Place;
 use crate::metrics::Limit;
 use crate::portal::StreamId;
+use crate::rights::Right;
 
 /// Bytes that may wait inside the socket.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
@@ -56,9 +58,11 @@ pub(super) struct Connection {
     pub(super) api: Api,
     /// Names the connection in the log.
     id: RequestId,
-    authenticated: Arc<AtomicBool>,
+    peer: Peer,
+    /// Who the client is, once that is known.
+    caller: Arc<OnceLock<Caller>>,
     /// Whether the client needs no token: the kernel or the guard has vouched for it.
-    pub(super) trusted: bool,
+    trusted: bool,
     /// Streams that the client subscribed to.
     pub(super) subscriptions: Arc<DashMap<StreamId, CancellationToken>>,
     /// One permit for each stream that is followed.
@@ -95,13 +99,14 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(api: Api, trusted: bool, id: RequestId, place: Arc<Place>) -> Self {
+    pub(super) fn new(api: Api, caller: Caller, id: RequestId, place: Arc<Place>) -> Self {
         let followed = Arc::new(Semaphore::new(api.room.max_followed_per_connection));
         Self {
             api,
             id,
-            authenticated: Arc::new(AtomicBool::new(trusted)),
-            trusted,
+            peer: caller.peer,
+            trusted: !caller.rights.are_none(),
+            caller: Arc::new(if caller.rights.are_none() { OnceLock::new() } else { caller.into() }),
             subscriptions: Arc::default(),
             followed,
             place,
@@ -109,12 +114,32 @@ impl Connection {
     }
 
     pub(super) fn is_authenticated(&self) -> bool {
-        self.authenticated.load(Ordering::Relaxed)
+        self.caller.get().is_some()
     }
 
-    pub(super) fn authenticate(&self) {
-        self.authenticated.store(true, Ordering::Relaxed);
-        self.place.vouch();
+    /// Whoever needs a token has to show one. The first that is good says who the client is, from then on.
+    ///
+    /// # Errors
+    /// 401.
+    pub(super) fn authenticate(&self, token: &str) -> Result<(), ApiError> {
+        if !self.trusted {
+            let caller = self.api.guard.identify(self.peer, token)?;
+            self.caller.get_or_init(|| caller);
+            self.place.vouch();
+        }
+        Ok(())
+    }
+
+    /// Refuses a command that the client has no right to.
+    ///
+    /// # Errors
+    /// 403 `missing_right`.
+    pub(super) fn require(&self, right: Option<Right>) -> Result<(), ApiError> {
+        match (right, self.caller.get()) {
+            (Some(right), Some(caller)) => caller.require(right),
+            (Some(right), None) => Err(ApiError::missing_right(right)),
+            (None, _) => Ok(()),
+        }
     }
 
     /// Counts a command that was carried out or refused, and logs it.

@@ -20,11 +20,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::Api;
-use super::guard::TokenShown;
+use super::caller::Caller;
 use crate::http::MAX_BODY;
 use crate::http::envelope::ApiError;
 use crate::http::observe::RequestId;
-use crate::http::peer::Peer;
 use crate::http::places::Place;
 use connection::Connection;
 
@@ -39,9 +38,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
         return Ok(not_a_websocket());
     }
     let accept = accept_key(request.headers())?;
-    let peer = request.extensions().get::<Peer>().copied().ok_or_else(ApiError::internal)?;
-    // The guard has checked a token that came in the header; a Unix peer needs none.
-    let trusted = matches!(peer, Peer::Unix { .. }) || request.extensions().get::<TokenShown>().is_some();
+    let caller = request.extensions().get::<Caller>().cloned().ok_or_else(ApiError::internal)?;
     let id = request.extensions().get::<RequestId>().cloned().ok_or_else(ApiError::internal)?;
     let place = request.extensions().get::<Arc<Place>>().cloned().ok_or_else(ApiError::internal)?;
     let upgraded = hyper::upgrade::on(&mut request);
@@ -54,7 +51,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
             .max_write_buffer_size(connection::MAX_UNSENT);
         let socket =
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Connection::new(api, trusted, id, place).run(socket).await;
+        Connection::new(api, caller, id, place).run(socket).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

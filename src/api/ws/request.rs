@@ -16,6 +16,7 @@ use crate::http::mistake::without_values;
 use crate::http::object::Object;
 use crate::portal::StreamId;
 use crate::quoted::quoted;
+use crate::rights::Right;
 
 /// A message of a client.
 pub(in crate::api) struct Request {
@@ -126,6 +127,23 @@ impl Command {
         }
     }
 
+    /// The right that it needs: that of the route which does the same.
+    pub(super) fn needs(&self) -> Option<Right> {
+        match self {
+            Self::Auth(_) => None,
+            Self::VerifyJwt(_) => Some(Right::Check),
+            Self::IssueJwt(_) => Some(Right::Issue),
+            Self::SetProfile(_) | Self::AddRelay(_) | Self::RemoveRelay(_) => Some(Right::Operate),
+            Self::NewKeyHandshakeUrl(_)
+            | Self::AuthenticateKey(_)
+            | Self::FetchProfile(_)
+            | Self::FetchNip05Profile(_)
+            | Self::ListenClosedRecurringPayment
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_) => Some(Right::Login),
+        }
+    }
+
     /// Whether it waits for nobody and leads to an answer and nothing more.
     pub(super) fn only_computes(&self) -> bool {
         match self {
@@ -163,4 +181,34 @@ fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
     let params = if params.is_null() { json!({}) } else { params };
     let read = serde_json::from_value(params).map(|Object(value)| value);
     read.map_err(|error| ApiError::bad_request(format!("params: {}", without_values(&error.to_string()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_needs_the_right_of_the_route_that_does_the_same() {
+        let key = "aa".repeat(32);
+        for (command, params, needs) in [
+            ("Auth", json!({ "token": "x" }), None),
+            ("VerifyJwt", json!({ "pubkey": key, "token": "x" }), Some(Right::Check)),
+            ("IssueJwt", json!({ "target_key": key, "duration_hours": 1 }), Some(Right::Issue)),
+            ("SetProfile", json!({ "profile": {} }), Some(Right::Operate)),
+            ("AddRelay", json!({ "relay": "x" }), Some(Right::Operate)),
+            ("RemoveRelay", json!({ "relay": "x" }), Some(Right::Operate)),
+            ("NewKeyHandshakeUrl", json!({}), Some(Right::Login)),
+            ("AuthenticateKey", json!({ "main_key": key }), Some(Right::Login)),
+            ("FetchProfile", json!({ "main_key": key }), Some(Right::Login)),
+            ("FetchNip05Profile", json!({ "nip05": "x" }), Some(Right::Login)),
+            ("ListenClosedRecurringPayment", json!({}), Some(Right::Login)),
+            ("Subscribe", json!({ "stream_id": "x" }), Some(Right::Login)),
+            ("Unsubscribe", json!({ "stream_id": "x" }), Some(Right::Login)),
+        ] {
+            let message = json!({ "cmd": command, "params": params }).to_string();
+            let read =
+                Request::parse(&message).command.unwrap_or_else(|error| panic!("{command}: {error:?}"));
+            assert_eq!(read.needs(), needs, "{command}");
+        }
+    }
 }

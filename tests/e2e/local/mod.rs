@@ -4,4 +4,5 @@ mod callers;
 mod files;
 mod manners;
 mod repeated;
+mod rights;
 mod tcp;

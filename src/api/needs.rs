@@ -1,0 +1,157 @@
+//! What each route needs. The table in `router.rs` says it for every row, and `guard.rs` asks here.
+
+use std::collections::HashMap;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
+
+use crate::rights::{Right, Rights};
+
+/// What a caller needs for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing, and every web page may read it, too: a document that is the same for everybody, and no secret.
+    Document,
+    /// Nothing.
+    Nothing,
+    /// Some right, or on TCP the word that a token follows: each command then says what it needs.
+    Commands,
+    /// This right.
+    Right(Right),
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A row of the table.
+    Row(Needs),
+    /// Nothing that there is: callers with some right are told so, others are not.
+    Nowhere,
+}
+
+/// The table, as it is asked.
+#[derive(Debug)]
+pub(super) struct Table(HashMap<&'static str, Vec<(Method, Needs)>>);
+
+impl Table {
+    pub(super) fn of(rows: impl IntoIterator<Item = (Method, &'static str, Needs)>) -> Self {
+        let mut table: HashMap<_, Vec<_>> = HashMap::new();
+        for (method, path, needs) in rows {
+            table.entry(path).or_default().push((method, needs));
+        }
+        Self(table)
+    }
+
+    /// What a request needs, by the route that it has found.
+    pub(super) fn asked(&self, request: &Request) -> Asked {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        match route.and_then(|route| self.0.get(route)) {
+            Some(rows) => Self::asked_of(rows, request.method()),
+            // Whoever looks for a document that is not there may know that.
+            None if request.uri().path().starts_with("/.well-known/") => Asked::Row(Needs::Document),
+            None => Asked::Nowhere,
+        }
+    }
+
+    fn asked_of(rows: &[(Method, Needs)], method: &Method) -> Asked {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let row = rows.iter().find(|(of_row, _)| of_row == method);
+        match (row, rows) {
+            (Some((_, needs)), _) => Asked::Row(*needs),
+            // A method that the route does not take, or one of those that a row takes besides its own: as that row.
+            (None, [(_, needs)]) => Asked::Row(*needs),
+            (None, _) => Asked::Nowhere,
+        }
+    }
+}
+
+impl Asked {
+    /// Whether every web page may read the answer.
+    pub(super) fn is_document(self) -> bool {
+        self == Self::Row(Needs::Document)
+    }
+
+    /// Whether it is answered to anybody who reaches the TCP socket.
+    pub(super) fn is_public(self) -> bool {
+        matches!(self, Self::Row(Needs::Document | Needs::Nothing))
+    }
+
+    /// The right that is missing for it, if one is.
+    pub(super) fn missing(self, rights: Rights) -> Option<Right> {
+        match self {
+            Self::Row(Needs::Right(right)) => rights.missing(right.into()),
+            Self::Row(Needs::Document | Needs::Nothing | Needs::Commands) | Self::Nowhere => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::router;
+
+    /// Every set of rights.
+    fn sets() -> impl Iterator<Item = Rights> {
+        (0..16u8).map(|bits| {
+            let chosen = Right::ALL.into_iter().filter(|right| bits & *right as u8 != 0);
+            chosen.fold(Rights::NONE, |rights, right| rights.and(right.into()))
+        })
+    }
+
+    #[test]
+    fn every_route_is_open_to_whoever_has_its_right_and_to_nobody_else() {
+        let Table(table) = router::table();
+        assert!(table.len() > 40);
+        for (path, rows) in &table {
+            for (method, needs) in rows {
+                let asked = Table::asked_of(rows, method);
+                assert_eq!(asked, Asked::Row(*needs), "{method} {path}");
+                for rights in sets() {
+                    let missing = match needs {
+                        Needs::Right(right) => (!rights.has(*right)).then_some(*right),
+                        _ => None,
+                    };
+                    assert_eq!(asked.missing(rights), missing, "{method} {path} with {rights}");
+                }
+                assert_eq!(asked.is_public(), matches!(needs, Needs::Document | Needs::Nothing), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_route_is_public_but_these() {
+        let Table(table) = router::table();
+        let public = |rows: &Vec<(Method, Needs)>| {
+            rows.iter().any(|(method, _)| Table::asked_of(rows, method).is_public())
+        };
+        let mut paths: Vec<_> =
+            table.iter().filter(|(_, rows)| public(rows)).map(|(path, _)| *path).collect();
+        paths.sort_unstable();
+        assert_eq!(
+            paths,
+            [
+                "/.well-known/jwks.json",
+                "/.well-known/nostr.json",
+                "/.well-known/portico/secp256k1.json",
+                "/health",
+                "/openapi.json",
+                "/ready",
+                "/version",
+                "/well-known/nostr.json",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_method_opens_no_route() {
+        let rows = |rows: &[(Method, Needs)], method| Table::asked_of(rows, &method);
+        let (check, operate) = (Needs::Right(Right::Check), Needs::Right(Right::Operate));
+        let one = [(Method::GET, check)];
+        let two = [(Method::GET, check), (Method::DELETE, operate)];
+        assert_eq!(rows(&one, Method::HEAD), Asked::Row(check));
+        assert_eq!(rows(&one, Method::PUT), Asked::Row(check), "as its only row");
+        assert_eq!(rows(&two, Method::DELETE), Asked::Row(operate));
+        assert_eq!(rows(&two, Method::PUT), Asked::Nowhere);
+        assert!(!Asked::Nowhere.is_public());
+    }
+}

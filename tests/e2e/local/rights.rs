@@ -1,0 +1,100 @@
+//! A caller on the Unix socket can do what its rights say, and nothing else.
+
+use nostr_sdk::Keys;
+
+use crate::support::daemon::Daemon;
+use crate::support::program::{Finished, finished, portico_for_all};
+
+/// `nobody`, on most systems.
+const SOMEBODY_ELSE: u32 = 65534;
+
+/// One command for each right, which that right alone allows.
+const COMMANDS: [(&str, &[&str]); 6] = [
+    ("check", &["info"]),
+    ("issue", &["issue"]),
+    ("operate", &["keys", "list"]),
+    ("operate", &["keys", "rotate"]),
+    ("operate", &["relays", "list"]),
+    ("operate", &["webhooks", "list"]),
+];
+
+async fn daemon(rows: &str) -> Daemon {
+    let config = format!("[local]\nsocket_mode = \"0666\"\n{rows}");
+    Daemon::on(&[]).with_config(&config).where_others_can_look().start().await
+}
+
+fn row(account: &str, may: &str) -> String {
+    format!("[[local.allow]]\n{account} = {SOMEBODY_ELSE}\nmay = [{may}]\n")
+}
+
+/// A command, run as another user of this machine. `None`: only root can do that.
+async fn as_somebody_else(daemon: &Daemon, command: &[&str]) -> Option<Finished> {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("NOT TESTED with another uid: that takes root");
+        return None;
+    }
+    let mut run = portico_for_all(daemon.folder());
+    run.args(command);
+    if command == ["issue"] {
+        run.arg(Keys::generate().public_key().to_hex());
+    }
+    run.arg("--socket").arg(daemon.socket()).current_dir("/").uid(SOMEBODY_ELSE).gid(SOMEBODY_ELSE);
+    Some(finished(run).await)
+}
+
+/// Holds what somebody may do to these rights.
+async fn hold(daemon: &Daemon, rights: &[&str]) {
+    for (right, command) in COMMANDS {
+        let Some(ran) = as_somebody_else(daemon, command).await else { return };
+        if rights.contains(&right) {
+            assert_eq!(ran.code, 0, "{rights:?} {command:?}: {ran:?}");
+        } else {
+            assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{rights:?} {command:?}: {ran:?}");
+            assert!(ran.stderr.contains("missing_right") && ran.stderr.contains(right), "{ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_right_allows_what_it_names_and_nothing_else() {
+    for right in ["check", "login", "issue", "operate"] {
+        for account in ["uid", "gid"] {
+            hold(&daemon(&row(account, &format!("\"{right}\""))).await, &[right]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_for_a_user_and_its_group_add_up() {
+    let rows =
+        [row("uid", "\"check\""), row("gid", "\"issue\""), row("uid", "\"check\", \"login\"")].concat();
+    hold(&daemon(&rows).await, &["check", "issue", "login"]).await;
+    hold(&daemon(&row("uid", "\"all\"")).await, &["check", "issue", "login", "operate"]).await;
+}
+
+#[tokio::test]
+async fn whoever_no_row_names_may_not_even_ask_for_public_documents() {
+    let daemon = daemon("[[local.allow]]\nuid = 65533\nmay = [\"check\"]\n").await;
+    if let Some(ran) = as_somebody_else(&daemon, &["info"]).await {
+        assert_eq!(ran.code, 64, "{ran:?}");
+        assert!(ran.stderr.contains("forbidden") && ran.stderr.contains("local.allow"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_refused_at_the_start() {
+    for (row, told) in [
+        ("uid = 1", "may"),
+        ("may = [\"check\"]", "each row needs either uid or gid"),
+        ("uid = 1\ngid = 1\nmay = [\"check\"]", "each row needs either uid or gid"),
+        ("uid = 1\nmay = []", "must name at least one right"),
+        ("uid = 1\nmay = [\"root\"]", "\"root\" is not a right"),
+        ("uid = \"no-such-user\"\nmay = [\"check\"]", "there is no user \"no-such-user\""),
+        ("uid = 1\nmay = [\"check\"]\nmust = 1", "must"),
+    ] {
+        let plan = Daemon::on(&[]).with_config(&format!("[[local.allow]]\n{row}\n"));
+        let (code, stderr) = plan.refusal().await;
+        assert_eq!(code, 64, "{row}: {stderr}");
+        assert!(stderr.contains("local.allow") && stderr.contains(told), "{row}: {stderr}");
+    }
+}
