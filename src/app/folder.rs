@@ -29,7 +29,8 @@ const DECIDING: [&str; 6] =
 const RESTORED: &str = "portico.db.restored-";
 const REPLACED: &str = "portico.db.replaced-";
 
-/// A data folder that belongs to this process for as long as this lives.
+/// A data folder that belongs to this process for as long as this lives. Its lock is what makes the process the only
+/// writer of the SQLite file, and so lets it answer from memory. It says nothing of a store elsewhere.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,

@@ -23,7 +23,8 @@ struct Heard {
     ended: bool,
 }
 
-/// Who listens to which stream, and how far those go that were begun here.
+/// Who listens to which stream, and how far those go that were begun here: valid while this process is the only one that
+/// appends events. With several, it must also hear of what the others append.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     /// Streams without a listener take no room.

@@ -83,7 +83,7 @@ impl Portal {
 }
 
 /// Whose signature has logged in whom.
-pub(super) fn login(challenge: &OpenChallenge, vouched: &Vouched) -> WalletLogin {
+fn login(challenge: &OpenChallenge, vouched: &Vouched) -> WalletLogin {
     WalletLogin { signer: vouched.claims.issuer, user: challenge.user }
 }
 

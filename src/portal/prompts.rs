@@ -19,7 +19,8 @@ struct Asked {
     times: VecDeque<Timestamp>,
 }
 
-/// Who is being asked, and was asked lately.
+/// Who is being asked, and was asked lately. Counted in memory, which is exact while this process is the only one that
+/// asks; with several, the transaction that opens a challenge must count.
 #[derive(Debug)]
 pub(super) struct Prompts {
     users: DashMap<PublicKey, Asked>,

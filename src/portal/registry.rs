@@ -172,7 +172,9 @@ impl OpenChallenge {
     }
 }
 
-/// Everything that is open, by what an incoming event can name.
+/// Everything that is open, by what an incoming event can name: a cache of the store's open requests, valid while this
+/// process is the only one that opens them. With several, a token that is not here must be looked up in the store
+/// before a scan is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     pub(super) urls: OpenUrls,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nostr_sdk::{EventId, JsonUtil, RelayUrl};
 
-use super::outcome::{failure, login};
+use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
 use super::{Portal, Result};
@@ -40,11 +40,6 @@ impl Portal {
         };
         self.forget_challenge(challenge);
         if let Some((stored, outcome)) = kept {
-            // An approval that was refused taught the store nothing either.
-            let approved = matches!(outcome, EventBody::AuthenticateKey { .. });
-            if let Some(vouched) = vouched.filter(|_| approved) {
-                self.tokens.learn_signer(login(challenge, &vouched));
-            }
             let (word, reason) = summary(&outcome);
             let took = self.clock.now().since(challenge.created_at);
             self.metrics.logins.challenge_ended(word, reason, took);

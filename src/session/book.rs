@@ -13,16 +13,13 @@ use crate::config::{SessionRules, SignUp};
 use crate::events::{EventBody, Events, LoggedIn, Member, OpenSession};
 use crate::metrics::{Limit, Metrics};
 use crate::store::{
-    Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, Live, NewSession, Session, StoreError,
-    StreamId, User, UserId,
+    Accounts, AuditDraft, AuditKind, Begun, Ended, EventDraft, NewSession, Session, StoreError, StreamId,
+    User, UserId,
 };
 use crate::tokens::{Mint, SessionSubject};
 use crate::wallet::WalletIdentity;
 
-/// Users and sessions that are kept in memory.
-const LIVE: usize = 100_000;
-
-/// Users and sessions: kept in the store, asked about in memory.
+/// Users and sessions, as the store keeps them.
 #[derive(Debug)]
 pub struct Book {
     pub(super) accounts: Arc<dyn Accounts>,
@@ -33,8 +30,6 @@ pub struct Book {
     pub(super) metrics: Arc<Metrics>,
     /// Refusals that the audit has room for.
     pub(super) refusals: Arc<Budget>,
-    users: Live<UserId, User>,
-    sessions: Live<StreamId, Session>,
 }
 
 /// A login that the store has not kept yet.
@@ -56,9 +51,8 @@ impl Book {
         clock: SharedClock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (users, sessions) = (Live::new(LIVE), Live::new(LIVE));
         let refusals = Arc::<Budget>::default();
-        Self { accounts, events, mint, rules, clock, metrics, refusals, users, sessions }
+        Self { accounts, events, mint, rules, clock, metrics, refusals }
     }
 
     /// A login with this wallet, as it would be now. Should the user change before the store keeps it, that
@@ -109,10 +103,9 @@ impl Book {
         }
     }
 
-    /// The store has kept a login: from now on it is known here, and told.
+    /// The store has kept a login: announces it.
     pub fn announce_begin(&self, new: &NewSession, begun: &Begun) {
         let NewSession { user, session, .. } = new;
-        self.users.forget(&user.id);
         self.metrics.sessions.logged_in(&user.provider);
         self.events.begin(session.id);
         let body = EventBody::SessionCreated {
@@ -193,10 +186,9 @@ impl Book {
         Ok((reason.to_owned(), self.events.draft(now, &body)?))
     }
 
-    /// The store has ended sessions: from now on that is known here, and told.
+    /// The store has ended sessions: announces it.
     pub(super) fn announce_end(&self, user: UserId, reason: &str, ended: &[Ended]) {
         for Ended { session, event } in ended {
-            self.sessions.forget(session);
             self.metrics.sessions.revoked(reason);
             tracing::info!(session_id = %session, user_id = %user, reason, "session revoked");
             let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
@@ -205,21 +197,11 @@ impl Book {
     }
 
     pub(super) async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
-        Ok(self.users.get(id, self.accounts.user(id)).await?)
+        Ok(self.accounts.user(id).await?)
     }
 
     pub(super) async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>> {
-        Ok(self.sessions.get(id, self.accounts.session(id)).await?)
-    }
-
-    /// A user was changed in the store.
-    pub(super) fn forget_user(&self, id: UserId) {
-        self.users.forget(&id);
-    }
-
-    /// A session was changed in the store.
-    pub(super) fn forget_session(&self, id: StreamId) {
-        self.sessions.forget(&id);
+        Ok(self.accounts.session(id).await?)
     }
 }
 

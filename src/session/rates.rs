@@ -12,7 +12,8 @@ use crate::config::SessionRules;
 use crate::metrics::Limit;
 use crate::wallet::WalletIdentity;
 
-/// Who came when, within the window.
+/// Who came when, within the window. Counted in memory, which is exact while this process is the only one that lets
+/// anybody in; with several, the store must count, or each process gets its share of the limit.
 #[derive(Debug)]
 pub(super) struct Rates {
     logins: Window,

@@ -55,9 +55,7 @@ impl Sessions {
             let goes_on = self
                 .to_the_end(async move {
                     let Session { id, credential, expires_at, .. } = &carried_on;
-                    let kept = sessions.book.accounts.carry_on_session(*id, credential, *expires_at).await;
-                    sessions.book.forget_session(*id);
-                    Ok(kept?)
+                    Ok(sessions.book.accounts.carry_on_session(*id, credential, *expires_at).await?)
                 })
                 .await?;
             if !goes_on {

@@ -56,7 +56,7 @@ pub struct UserPage {
 impl Sessions {
     /// A user.
     pub async fn user(&self, id: UserId) -> Result<User> {
-        self.book.accounts.user(id).await?.ok_or(SessionError::NoSuchUser)
+        self.book.user(id).await?.map(Arc::unwrap_or_clone).ok_or(SessionError::NoSuchUser)
     }
 
     /// Whether this wallet is kept out: its user is disabled, or it has none and only listed users are let in.
@@ -126,9 +126,8 @@ impl Sessions {
         let ends = disabled.then(|| book.end_event("user_disabled", after.id, now)).transpose()?;
         let mut audit = actor.about(AuditKind::UserChanged, &after, now);
         audit.detail = Some(difference(before, &after));
-        let put = book.accounts.change_user(&after, ends.as_ref(), &audit).await;
-        book.forget_user(after.id);
-        let Some(ended) = put? else { return Ok(None) };
+        let put = book.accounts.change_user(&after, ends.as_ref(), &audit).await?;
+        let Some(ended) = put else { return Ok(None) };
         book.announce_end(after.id, "user_disabled", &ended);
         tracing::info!(user_id = %after.id, disabled = after.disabled, "user changed");
         Ok(Some(after))
@@ -150,9 +149,8 @@ impl Sessions {
             let (book, now) = (&sessions.book, sessions.book.clock.now());
             let audit = actor.about(AuditKind::UserDeleted, &user, now);
             let ends = book.end_event("user_deleted", id, now)?;
-            let deleted = book.accounts.delete_user(id, revision, &ends, &audit).await;
-            book.forget_user(id);
-            let ended = deleted?.ok_or(SessionError::Changed)?;
+            let deleted = book.accounts.delete_user(id, revision, &ends, &audit).await?;
+            let ended = deleted.ok_or(SessionError::Changed)?;
             book.announce_end(id, "user_deleted", &ended);
             tracing::info!(user_id = %id, "user deleted");
             Ok(ended.len())

@@ -4,6 +4,7 @@
 //! last of its end.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -225,8 +226,9 @@ pub struct AuditFilter {
 /// the events it causes.
 #[async_trait]
 pub trait Accounts: fmt::Debug + Send + Sync {
-    /// A user.
-    async fn user(&self, id: UserId) -> Result<Option<User>>;
+    /// A user. Asked by every check: a store may answer from memory, as long as it never answers with what was changed
+    /// before it was asked, by whomever.
+    async fn user(&self, id: UserId) -> Result<Option<Arc<User>>>;
 
     /// The user with this wallet.
     async fn user_of_wallet(&self, provider: &str, wallet_id: &str) -> Result<Option<User>>;
@@ -262,8 +264,8 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     /// not as `login` was made from (changed, disabled, deleted, new meanwhile), and nothing was done.
     async fn begin_session(&self, login: &NewSession) -> Result<Begun>;
 
-    /// A session, ended or not.
-    async fn session(&self, id: StreamId) -> Result<Option<Session>>;
+    /// A session, ended or not. From memory, maybe: see [`Accounts::user`].
+    async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>>;
 
     /// The latest session that this credential began, or carried on last; one that has not been ended first.
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>>;

@@ -7,7 +7,6 @@
 mod accounts;
 mod deliveries;
 mod id;
-mod live;
 mod logins;
 mod relays;
 mod replays;
@@ -24,7 +23,6 @@ pub use accounts::{
 };
 pub use deliveries::{Attempt, Deliveries, Delivery, DeliveryState, Undelivered};
 pub use id::{StreamId, UserId};
-pub(crate) use live::Live;
 pub use logins::{Approval, Challenge, Envelope, Handshake, HandshakeKind, Logins, Recovered, Scan};
 pub use relays::{OperatorRelays, RelayChange};
 pub use replays::{Replay, Replays};

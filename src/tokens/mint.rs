@@ -41,6 +41,8 @@ pub struct Mint {
     keep: Duration,
     clock: SharedClock,
     timekeeper: Arc<Timekeeper>,
+    /// A copy of the file, valid while this process is the only one that rotates keys. With several, the keys must be
+    /// replaced by compare-and-set, and each process must hear of it.
     ring: RwLock<Arc<KeyRing>>,
     /// Held while the keys change: file and memory are to stay the same.
     changing: Mutex<()>,

@@ -16,10 +16,7 @@ use crate::identity::Identity;
 use crate::metrics::Reading;
 use crate::portal_token::{self, Claims, Policy, SignatureCache, TokenError, UnverifiedToken, VerifyingKey};
 use crate::protocol::SessionToken;
-use crate::store::{KnownWallets, Live, WalletLogin};
-
-/// Wallets whose users are remembered, to spare the store a look-up.
-const SIGNERS: usize = 50_000;
+use crate::store::{KnownWallets, WalletLogin};
 
 /// Who signs the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,8 +63,6 @@ pub struct Vouched {
 pub struct PortalTokens {
     identity: Arc<Identity>,
     signatures: SignatureCache,
-    /// Of most keys that can have signed a token it is known that they are nobody's.
-    signers: Live<PublicKey, Option<PublicKey>>,
     revoked: Arc<RevokedTokens>,
     wallets: Arc<dyn KnownWallets>,
     clock: SharedClock,
@@ -92,7 +87,6 @@ impl PortalTokens {
         Arc::new(Self {
             identity,
             signatures: SignatureCache::new(rules.signature_cache),
-            signers: Live::new(SIGNERS),
             revoked,
             wallets,
             clock,
@@ -100,11 +94,6 @@ impl PortalTokens {
             service_policy: policy(rules.max_issued_lifetime),
             max_issued: rules.max_issued_lifetime,
         })
-    }
-
-    /// A wallet has completed a login: its tokens are known from now on.
-    pub fn learn_signer(&self, login: WalletLogin) {
-        self.signers.replace(login.signer, Some(login.user));
     }
 
     /// How often a signature was known, and how often not.
@@ -326,8 +315,7 @@ impl PortalTokens {
     }
 
     async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
-        let read = async { self.wallets.user_of_signer(signer).await.map(Some) };
-        Ok(self.signers.get(*signer, read).await?.and_then(|user| *user))
+        Ok(self.wallets.user_of_signer(signer).await?)
     }
 
     fn is_for_us(&self, claims: &Claims) -> bool {

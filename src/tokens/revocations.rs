@@ -16,7 +16,8 @@ const KEPT_BEYOND: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What a revocation names: a hash of who signed a token and of what was signed.
 pub type TokenName = [u8; 32];
 
-/// Everything that was revoked.
+/// Everything that was revoked: a whole copy of the store's revocations, valid while this process is their only
+/// writer. With several, it must hear of what the others revoke before it answers.
 #[derive(Debug)]
 pub struct RevokedTokens {
     /// With when each is of no more use.

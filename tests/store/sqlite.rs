@@ -68,7 +68,7 @@ async fn users_sessions_and_the_audit_are_there_after_the_store_was_dropped() {
     drop(store);
 
     let store = open(&file_in(&folder)).unwrap();
-    assert_eq!(store.user(user_id(1)).await.unwrap(), Some(User { logins: 2, ..person(1) }));
+    assert_eq!(store.user(user_id(1)).await.unwrap().as_deref(), Some(&User { logins: 2, ..person(1) }));
     let expected = [(stream(2), None), (stream(1), Some("logout".to_owned()))];
     assert_eq!(sessions(&store, user_id(1)).await, expected);
     assert_eq!(audited(&store).await.last(), Some(&ended(stream(1), "logout", &revoked)));

@@ -1,8 +1,11 @@
 //! Users and sessions: what belongs into one transaction, then [`Accounts`], which asks for it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::transaction::Transaction;
 use super::{SqliteStore, audit, sessions, streams, users};
 use crate::clock::Timestamp;
 use crate::store::{
@@ -11,7 +14,7 @@ use crate::store::{
 };
 
 /// Begins a session, after its user was added or updated and room was made for it.
-pub(super) fn begin_session(db: &Connection, login: &NewSession) -> Result<Begun> {
+pub(super) fn begin_session(db: &Transaction<'_>, login: &NewSession) -> Result<Begun> {
     let NewSession { user, session, .. } = login;
     users::log_in(db, user, login.known_as, session.created_at)?;
     let others = login.max_sessions.saturating_sub(1);
@@ -39,7 +42,7 @@ fn tell_ended(db: &Connection, ended: &[Ended], reason: &str, audit: &AuditDraft
 }
 
 fn change_user(
-    db: &Connection,
+    db: &Transaction<'_>,
     user: &User,
     ends: Option<&(String, EventDraft)>,
     audit: &AuditDraft,
@@ -55,7 +58,7 @@ fn change_user(
 }
 
 fn delete_user(
-    db: &Connection,
+    db: &Transaction<'_>,
     id: UserId,
     revision: Option<Revision>,
     ends: &(String, EventDraft),
@@ -73,7 +76,7 @@ fn delete_user(
 }
 
 fn end_sessions(
-    db: &Connection,
+    db: &Transaction<'_>,
     which: SessionChoice,
     why: &(String, EventDraft),
     audit: &AuditDraft,
@@ -85,8 +88,8 @@ fn end_sessions(
 
 #[async_trait]
 impl Accounts for SqliteStore {
-    async fn user(&self, id: UserId) -> Result<Option<User>> {
-        self.readers.read(move |db| users::find(db, id)).await
+    async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
+        self.memory.users.get(id, self.readers.read(move |db| users::find(db, id))).await
     }
 
     async fn user_of_wallet(&self, provider: &str, wallet_id: &str) -> Result<Option<User>> {
@@ -135,8 +138,8 @@ impl Accounts for SqliteStore {
         self.writer.write(move |db| begin_session(db, &login)).await
     }
 
-    async fn session(&self, id: StreamId) -> Result<Option<Session>> {
-        self.readers.read(move |db| sessions::find(db, id)).await
+    async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>> {
+        self.memory.sessions.get(id, self.readers.read(move |db| sessions::find(db, id))).await
     }
 
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>> {

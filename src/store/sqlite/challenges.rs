@@ -4,6 +4,7 @@ use nostr_sdk::PublicKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{Json, Key};
+use super::transaction::Transaction;
 use super::{accounts, streams, wallets};
 use crate::clock::Timestamp;
 use crate::store::{Approval, Begun, Challenge, Envelope, EventDraft, Result, StoredEvent, StreamId};
@@ -60,7 +61,7 @@ pub(super) fn put_envelope(
 /// Ends a challenge with its outcome, and does what follows from its approval. `None`: it is not open, and
 /// nothing was done.
 pub(super) fn close(
-    db: &Connection,
+    db: &Transaction<'_>,
     challenge: &str,
     outcome: &EventDraft,
     approval: Option<&Approval>,

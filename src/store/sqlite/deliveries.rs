@@ -11,18 +11,14 @@ use super::columns::Count;
 use crate::clock::Timestamp;
 use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
 
-/// Makes every event that is appended over this connection owe its delivery.
-///
-/// A trigger, so that no way of appending an event can forget it; a temporary one, so that it lasts only as
-/// long as webhooks are configured.
-pub(super) fn collect(db: &Connection) -> Result<()> {
-    Ok(db.execute_batch(
-        "CREATE TEMP TRIGGER collect_deliveries AFTER INSERT ON main.events BEGIN
-             INSERT INTO deliveries (stream, idx, since, next_at) VALUES (new.stream, new.idx, new.at, iif(
-                 EXISTS (SELECT 1 FROM deliveries WHERE stream = new.stream AND next_at IS NOT NULL),
-                 NULL, new.at));
-         END",
-    )?)
+/// Owes the delivery of an event. It is the head of its stream, unless an earlier one waits.
+pub(super) fn owe(db: &Connection, stream: StreamId, index: u64, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO deliveries (stream, idx, since, next_at) VALUES (?1, ?2, ?3, iif(
+             EXISTS (SELECT 1 FROM deliveries WHERE stream = ?1 AND next_at IS NOT NULL), NULL, ?3))",
+    )?
+    .execute(params![stream, Count(index), at])?;
+    Ok(())
 }
 
 /// The heads of at most `limit` streams, the ones that are due first first.

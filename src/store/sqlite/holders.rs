@@ -13,7 +13,8 @@ use crate::store::Result;
 /// So many users are remembered. If more have subkeys, the file is asked about everybody.
 const MAX: usize = 100_000;
 
-/// Users with subkeys; some may have lost them since. `None`: too many to remember.
+/// A cache of who has subkeys, valid while this process is the only writer of the file; with several writers the table
+/// must be asked. Some of these users may have lost theirs since. `None`: too many to remember.
 #[derive(Debug)]
 pub(super) struct Holders(RwLock<Option<HashSet<PublicKey>>>);
 

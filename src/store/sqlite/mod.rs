@@ -8,6 +8,7 @@
 mod accounts;
 mod audit;
 pub mod backup;
+mod cache;
 mod challenges;
 mod clock;
 mod columns;
@@ -17,6 +18,7 @@ mod error;
 mod handshakes;
 mod holders;
 mod logins;
+mod memory;
 mod migrate;
 mod open;
 mod purge;
@@ -28,6 +30,7 @@ mod scans;
 mod sessions;
 mod sign_ins;
 mod streams;
+mod transaction;
 mod upkeep;
 mod users;
 mod wallets;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::holders::Holders;
+use self::memory::Memory;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{Result, StoreError};
@@ -77,6 +81,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     holders: Holders,
+    memory: Arc<Memory>,
 }
 
 impl SqliteStore {
@@ -96,13 +101,11 @@ impl SqliteStore {
             StoreError::Unavailable(reason) => name(reason),
             other => other,
         })?;
-        if options.owes_deliveries {
-            deliveries::collect(&db)?;
-        }
         let holders = Holders::load(&db)?;
-        let writer = Writer::start(db, options.queue, options.metrics)?;
+        let memory = Arc::<Memory>::default();
+        let writer = Writer::start(db, &options, Arc::clone(&memory))?;
         let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
-        Ok(Self { path, writer, readers, holders })
+        Ok(Self { path, writer, readers, holders, memory })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Dropping history that is of no more use.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
+use super::transaction::Transaction;
 use super::{sessions, users};
 use crate::clock::Timestamp;
 use crate::store::{PurgeBefore, Result};
@@ -47,7 +48,7 @@ const STREAMS: &str = "DELETE FROM streams WHERE id IN
      ORDER BY ended_at LIMIT ?2)";
 
 /// Drops a chunk of each kind; returns how many rows went. Zero: there is nothing left to drop.
-pub(super) fn chunk(db: &Connection, before: &PurgeBefore) -> Result<u64> {
+pub(super) fn chunk(db: &Transaction<'_>, before: &PurgeBefore) -> Result<u64> {
     let drop = |sql: &str, before: Timestamp| -> Result<u64> {
         Ok(db.prepare_cached(sql)?.execute(params![before, CHUNK])? as u64)
     };

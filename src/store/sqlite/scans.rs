@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::transaction::Transaction;
 use super::{challenges, handshakes, streams, wallets};
 use crate::store::{Result, Scan, StoredEvent, StreamId};
 
@@ -10,7 +11,7 @@ use crate::store::{Result, Scan, StoredEvent, StreamId};
 /// A stream ends with a one-time scan unless the challenge goes on there; the challenge is opened if its
 /// stream is in the answer. A scan that finds nothing open leaves no trace, not even its event's id: it had
 /// no effect that a replay could repeat, and strangers cannot fill the table with ids of no use.
-pub(super) fn record(db: &Connection, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>> {
+pub(super) fn record(db: &Transaction<'_>, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>> {
     if is_known(db, &scan.event_id)? {
         return Ok(None);
     }

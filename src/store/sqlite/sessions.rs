@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::Count;
 use super::conditions::Conditions;
+use super::memory::Changed;
 use super::streams;
+use super::transaction::Transaction;
 use crate::clock::Timestamp;
 use crate::store::{Ended, EventDraft, Result, Session, SessionChoice, StoreError, StreamId, UserId};
 
@@ -30,7 +32,7 @@ pub(super) fn insert(db: &Connection, session: &Session) -> Result<()> {
 
 /// Ends those of a user that go on at `now`, the oldest first, until no more than `keep` do.
 pub(super) fn make_room(
-    db: &Connection,
+    db: &Transaction<'_>,
     user: UserId,
     now: Timestamp,
     keep: usize,
@@ -47,7 +49,11 @@ pub(super) fn make_room(
 }
 
 /// Ends those of the choice that have not been ended, the oldest first.
-pub(super) fn end(db: &Connection, which: SessionChoice, why: &(String, EventDraft)) -> Result<Vec<Ended>> {
+pub(super) fn end(
+    db: &Transaction<'_>,
+    which: SessionChoice,
+    why: &(String, EventDraft),
+) -> Result<Vec<Ended>> {
     let (sql, whose): (_, &dyn rusqlite::ToSql) = match &which {
         SessionChoice::One(id) => ("SELECT id FROM sessions WHERE id = ?1 AND ended_at IS NULL", id),
         SessionChoice::AllOf(user) => {
@@ -62,9 +68,10 @@ pub(super) fn end(db: &Connection, which: SessionChoice, why: &(String, EventDra
     open.into_iter().map(|id| end_one(db, id, why)).collect()
 }
 
-fn end_one(db: &Connection, id: StreamId, (reason, last): &(String, EventDraft)) -> Result<Ended> {
+fn end_one(db: &Transaction<'_>, id: StreamId, (reason, last): &(String, EventDraft)) -> Result<Ended> {
     db.prepare_cached("UPDATE sessions SET ended_at = ?2, ended_by = ?3 WHERE id = ?1")?
         .execute(params![id, last.at, reason])?;
+    db.note(Changed::Session(id));
     let event = streams::append(db, id, last, true)?
         .ok_or_else(|| StoreError::Corrupt(format!("session {id} goes on, but its stream has ended")))?;
     Ok(Ended { session: id, event })
@@ -72,7 +79,7 @@ fn end_one(db: &Connection, id: StreamId, (reason, last): &(String, EventDraft))
 
 /// Goes on with another credential, until then; `false`: it was ended.
 pub(super) fn carry_on(
-    db: &Connection,
+    db: &Transaction<'_>,
     id: StreamId,
     credential: &[u8; 32],
     expires_at: Timestamp,
@@ -82,24 +89,27 @@ pub(super) fn carry_on(
             "UPDATE sessions SET credential = ?2, expires_at = ?3 WHERE id = ?1 AND ended_at IS NULL",
         )?
         .execute(params![id, credential, expires_at])?;
+    db.note(Changed::Session(id));
     Ok(changed > 0)
 }
 
 /// Deletes those of a user, which have been ended before.
-pub(super) fn delete_of(db: &Connection, user: UserId) -> Result<()> {
-    db.prepare_cached("DELETE FROM sessions WHERE user = ?1")?.execute([user])?;
-    Ok(())
+pub(super) fn delete_of(db: &Transaction<'_>, user: UserId) -> Result<()> {
+    let mut delete = db.prepare_cached("DELETE FROM sessions WHERE user = ?1 RETURNING id")?;
+    let gone = delete.query_map([user], |row| row.get(0))?;
+    gone.into_iter().try_for_each(|id| Ok(db.note(Changed::Session(id?))))
 }
 
 /// Drops at most `limit` that were ended, or ran out, before `before`. The stream of one that ran out has ended
 /// with it from then on.
-pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32) -> Result<u64> {
-    let ended = db
+pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32) -> Result<u64> {
+    let ended: Vec<StreamId> = db
         .prepare_cached(
             "DELETE FROM sessions WHERE id IN
-             (SELECT id FROM sessions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)",
+             (SELECT id FROM sessions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2) RETURNING id",
         )?
-        .execute(params![before, limit])?;
+        .query_map(params![before, limit], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     let ran_out: Vec<(StreamId, Timestamp)> = db
         .prepare_cached(
             "DELETE FROM sessions WHERE id IN
@@ -112,7 +122,9 @@ pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32) -> Result<u6
     for stream in &ran_out {
         end_stream.execute(params![stream.0, stream.1])?;
     }
-    Ok((ended + ran_out.len()) as u64)
+    let gone = ended.iter().chain(ran_out.iter().map(|(id, _)| id));
+    gone.for_each(|id| db.note(Changed::Session(*id)));
+    Ok((ended.len() + ran_out.len()) as u64)
 }
 
 /// A session, ended or not.

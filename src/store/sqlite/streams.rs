@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::Count;
-use super::{SqliteStore, challenges, handshakes};
+use super::transaction::Transaction;
+use super::{SqliteStore, challenges, deliveries, handshakes};
 use crate::clock::Timestamp;
 use crate::store::{EventDraft, Page, Result, StoredEvent, StreamId, Streams};
 
@@ -15,10 +16,10 @@ pub(super) fn begin(db: &Connection, stream: StreamId, at: Timestamp) -> Result<
     Ok(())
 }
 
-/// Appends an event and, if it is the `last`, ends whatever is open on the stream. `None`: the stream had
+/// Appends an event, which owes its delivery from then on, and, if it is the `last`, ends whatever is open on the stream. `None`: the stream had
 /// ended already, or never was.
 pub(super) fn append(
-    db: &Connection,
+    db: &Transaction<'_>,
     stream: StreamId,
     draft: &EventDraft,
     last: bool,
@@ -33,6 +34,9 @@ pub(super) fn append(
     let Some(Count(index)) = index else { return Ok(None) };
     db.prepare_cached("INSERT INTO events (stream, idx, at, body) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![stream, Count(index), draft.at, draft.body])?;
+    if db.owes_deliveries() {
+        deliveries::owe(db, stream, index, draft.at)?;
+    }
     if last {
         handshakes::remove(db, stream)?;
         challenges::close_all_of(db, stream, draft.at)?;

@@ -31,7 +31,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn check(&self) -> Result<()> {
-        self.writer.write(migrate::touch).await
+        self.writer.write(|db| migrate::touch(db)).await
     }
 
     fn size(&self) -> Option<u64> {
@@ -44,6 +44,7 @@ impl Upkeep for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.memory.clear();
         // Last, so that the connection that goes last is the one that may move the log into the file.
         self.writer.close().await;
     }

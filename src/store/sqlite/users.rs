@@ -5,6 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::audit;
 use super::columns::{Count, Json};
 use super::conditions::Conditions;
+use super::memory::Changed;
+use super::transaction::Transaction;
 use crate::clock::Timestamp;
 use crate::store::{AuditDraft, AuditKind, Result, Revision, StoreError, User, UserFilter, UserId};
 
@@ -45,7 +47,12 @@ pub(super) fn list(
 
 /// Counts a login, and makes of the user what `user` says of the proof; adds them if they were not
 /// `known_as` anything. [`StoreError::Conflict`]: they are not (any more) what the caller knew.
-pub(super) fn log_in(db: &Connection, user: &User, known_as: Option<Revision>, at: Timestamp) -> Result<()> {
+pub(super) fn log_in(
+    db: &Transaction<'_>,
+    user: &User,
+    known_as: Option<Revision>,
+    at: Timestamp,
+) -> Result<()> {
     let Some(known_as) = known_as else {
         return insert(db, &User { last_login: at, logins: 1, ..user.clone() });
     };
@@ -63,11 +70,12 @@ pub(super) fn log_in(db: &Connection, user: &User, known_as: Option<Revision>, a
             Count(user.revision),
             at,
         ])?;
+    db.note(Changed::User(user.id));
     if changed > 0 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// Puts `user` in the place of the revision before it, but for what logins count; `false`: it is not there.
-pub(super) fn change(db: &Connection, user: &User) -> Result<bool> {
+pub(super) fn change(db: &Transaction<'_>, user: &User) -> Result<bool> {
     let changed = db
         .prepare_cached(
             "UPDATE users SET provider = ?2, wallet_id = ?3, auth_method = ?4, auth_identifier = ?5,
@@ -87,6 +95,7 @@ pub(super) fn change(db: &Connection, user: &User) -> Result<bool> {
             user.disabled,
             Count(user.revision),
         ])?;
+    db.note(Changed::User(user.id));
     Ok(changed > 0)
 }
 
@@ -98,14 +107,15 @@ pub(super) fn exists(db: &Connection, id: UserId, revision: Option<Revision>) ->
 }
 
 /// Deletes a user, whose sessions have gone before.
-pub(super) fn delete(db: &Connection, id: UserId) -> Result<()> {
+pub(super) fn delete(db: &Transaction<'_>, id: UserId) -> Result<()> {
     db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;
+    db.note(Changed::User(id));
     Ok(())
 }
 
 /// Deletes users who last logged in before `before`, of whom no session is left and about whom no operator has ever
 /// said anything: a first revision is as a login made it. The audit tells of each.
-pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32, at: Timestamp) -> Result<u64> {
+pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32, at: Timestamp) -> Result<u64> {
     let gone: Vec<(UserId, String, String)> = db
         .prepare_cached(
             "DELETE FROM users WHERE id IN
@@ -119,6 +129,7 @@ pub(super) fn purge(db: &Connection, before: Timestamp, limit: u32, at: Timestam
         .collect::<rusqlite::Result<_>>()?;
     let count = gone.len() as u64;
     for (id, provider, wallet_id) in gone {
+        db.note(Changed::User(id));
         let told = AuditDraft {
             at,
             kind: AuditKind::UserDeleted,

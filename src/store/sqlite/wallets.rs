@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SqliteStore;
 use super::columns::{Count, Json, Key};
+use super::memory::Changed;
+use super::transaction::Transaction;
 use crate::clock::Timestamp;
 use crate::store::{KnownSubkey, KnownWallets, Result, WalletLogin};
 
@@ -20,7 +22,7 @@ pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: 
 }
 
 /// Remembers that a user completed a login, and which key signed for it.
-pub(super) fn logged_in(db: &Connection, login: &WalletLogin, at: Timestamp) -> Result<()> {
+pub(super) fn logged_in(db: &Transaction<'_>, login: &WalletLogin, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO wallets (key, last_seen, last_login) VALUES (?1, ?2, ?2)
          ON CONFLICT (key) DO UPDATE SET last_seen = ?2, last_login = ?2",
@@ -30,6 +32,7 @@ pub(super) fn logged_in(db: &Connection, login: &WalletLogin, at: Timestamp) -> 
         "INSERT INTO signers (key, user) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET user = ?2",
     )?
     .execute(params![Key(login.signer), Key(login.user)])?;
+    db.note(Changed::Signer(login.signer, Some(login.user)));
     Ok(())
 }
 
@@ -91,7 +94,8 @@ pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubk
 impl KnownWallets for SqliteStore {
     async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
         let signer = *signer;
-        self.readers.read(move |db| of_signer(db, &signer)).await
+        let read = self.readers.read(move |db| of_signer(db, &signer).map(Some));
+        Ok(self.memory.signers.get(signer, read).await?.and_then(|user| *user))
     }
 
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {

@@ -14,7 +14,9 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::closed;
+use super::memory::Memory;
+use super::transaction::Transaction;
+use super::{SqliteOptions, closed};
 use crate::metrics::Metrics;
 use crate::store::{Result, StoreError};
 
@@ -33,14 +35,18 @@ enum Message {
 }
 
 impl Writer {
-    /// Starts the thread; at most `queue` writes wait for it, then callers do.
-    pub(super) fn start(db: Connection, queue: u16, metrics: Arc<Metrics>) -> Result<Self> {
-        let (sender, receiver) = mpsc::channel(queue.max(1).into());
+    /// Starts the thread; at most `options.queue` writes wait for it, then callers do. What they change is forgotten in
+    /// `memory` before they are answered.
+    pub(super) fn start(db: Connection, options: &SqliteOptions, memory: Arc<Memory>) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(options.queue.max(1).into());
+        let (owes_deliveries, metrics) = (options.owes_deliveries, Arc::clone(&options.metrics));
         let (alive, running) = watch::channel(());
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(db, receiver, &metrics);
+                run(&Transaction::on(&db, owes_deliveries), receiver, &metrics, &memory);
+                // Before anybody hears that the file is free.
+                drop(db);
                 drop(alive);
             })
             .map_err(|error| StoreError::Unavailable(format!("no thread to write with: {error}")))?;
@@ -51,7 +57,7 @@ impl Writer {
     /// is undone. It may be run, undone and run again.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> Result<T> + Send + 'static,
+        work: impl Fn(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (caller, answer) = oneshot::channel();
         let job = Write { work, outcome: None, caller };
@@ -68,7 +74,7 @@ impl Writer {
     }
 }
 
-fn run(db: Connection, mut queue: mpsc::Receiver<Message>, metrics: &Metrics) {
+fn run(db: &Transaction<'_>, mut queue: mpsc::Receiver<Message>, metrics: &Metrics, memory: &Memory) {
     let mut messages = Vec::new();
     while queue.blocking_recv_many(&mut messages, BATCH) > 0 {
         let mut batch = Vec::with_capacity(messages.len());
@@ -78,11 +84,11 @@ fn run(db: Connection, mut queue: mpsc::Receiver<Message>, metrics: &Metrics) {
                 Message::Close => queue.close(),
             }
         }
-        commit(&db, batch, metrics);
+        commit(db, batch, metrics, memory);
     }
 }
 
-fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics) {
+fn commit(db: &Transaction<'_>, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics, memory: &Memory) {
     if batch.is_empty() {
         return;
     }
@@ -90,6 +96,7 @@ fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics) {
     let outcome = transact(db, &mut batch);
     metrics.store.transacted(batch.len(), started.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome {
+        db.undone_since(0);
         // Each of those who wrote is told, and says so in the log with what it was for.
         tracing::debug!(%error, writes = batch.len(), "a batch of writes was undone");
         if !db.is_autocommit()
@@ -98,12 +105,13 @@ fn commit(db: &Connection, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics) {
             tracing::warn!(%error, "nor could it be rolled back");
         }
     }
+    memory.follow(db.take_changed());
     for job in batch {
         job.answer(outcome.clone());
     }
 }
 
-fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+fn transact(db: &Transaction<'_>, batch: &mut [Box<dyn Job>]) -> Result<()> {
     // A transaction that could not be rolled back then is rolled back now, or nothing is ever written again.
     if !db.is_autocommit() {
         run_sql(db, "ROLLBACK")?;
@@ -113,6 +121,7 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
         if !db.is_autocommit() {
             run_sql(db, "ROLLBACK")?;
         }
+        db.undone_since(0);
         run_sql(db, "BEGIN IMMEDIATE")?;
         run_apart(db, batch)?;
     }
@@ -120,9 +129,10 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
 }
 
 /// Runs each write so that it can be undone by itself.
-fn run_apart(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+fn run_apart(db: &Transaction<'_>, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
         run_sql(db, "SAVEPOINT job")?;
+        let noted = db.noted();
         let keep = went_well(&mut **job, db);
         // Out of disk or memory, SQLite may give up the whole transaction and not just the statement.
         if db.is_autocommit() {
@@ -130,6 +140,7 @@ fn run_apart(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
         }
         if !keep {
             run_sql(db, "ROLLBACK TO job")?;
+            db.undone_since(noted);
         }
         run_sql(db, "RELEASE job")?;
     }
@@ -137,7 +148,7 @@ fn run_apart(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
 }
 
 /// A panic is a bug in one write; the others are not to pay for it.
-fn went_well(job: &mut dyn Job, db: &Connection) -> bool {
+fn went_well(job: &mut dyn Job, db: &Transaction<'_>) -> bool {
     panic::catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
 }
 
@@ -149,7 +160,7 @@ fn run_sql(db: &Connection, sql: &str) -> Result<()> {
 /// A write that waits for its turn, whatever it returns.
 trait Job: Send {
     /// Does the work; `false`: undo it.
-    fn run(&mut self, db: &Connection) -> bool;
+    fn run(&mut self, db: &Transaction<'_>) -> bool;
 
     /// Tells the caller, once it is known whether the batch was committed.
     fn answer(self: Box<Self>, committed: Result<()>);
@@ -163,10 +174,10 @@ struct Write<F, T> {
 
 impl<F, T> Job for Write<F, T>
 where
-    F: Fn(&Connection) -> Result<T> + Send,
+    F: Fn(&Transaction<'_>) -> Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, db: &Connection) -> bool {
+    fn run(&mut self, db: &Transaction<'_>) -> bool {
         // Should it panic, what it came to the last time does not hold any more.
         self.outcome = None;
         self.outcome.insert((self.work)(db)).is_ok()
@@ -198,14 +209,15 @@ mod tests {
             "PRAGMA journal_mode = wal; CREATE TABLE numbers (n INTEGER PRIMARY KEY, bulk BLOB)",
         )
         .unwrap();
-        (Writer::start(db, 64, Arc::default()).unwrap(), folder)
+        let options = SqliteOptions { queue: 64, ..SqliteOptions::default() };
+        (Writer::start(db, &options, Arc::default()).unwrap(), folder)
     }
 
-    fn insert(n: i64) -> impl Fn(&Connection) -> Result<()> + Send + 'static {
+    fn insert(n: i64) -> impl Fn(&Transaction<'_>) -> Result<()> + Send + 'static {
         move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(4000))", [n]).map(drop)?)
     }
 
-    fn numbers(db: &Connection) -> Result<Vec<i64>> {
+    fn numbers(db: &Transaction<'_>) -> Result<Vec<i64>> {
         let mut numbers = db.prepare_cached("SELECT n FROM numbers ORDER BY n")?;
         Ok(numbers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     }
@@ -216,7 +228,7 @@ mod tests {
         let (begin, begun) = oneshot::channel();
         let begin = Cell::new(Some(begin));
         let (caller, _) = oneshot::channel();
-        let work = move |_: &Connection| {
+        let work = move |_: &Transaction<'_>| {
             let _ = begin.take().map(|begin| begin.send(()));
             let _ = held.recv();
             Ok(())
@@ -253,7 +265,7 @@ mod tests {
     async fn a_full_disk_undoes_the_whole_batch_and_passes_by_itself() {
         let (writer, _folder) = writer();
         let limit = |pages: u32| {
-            move |db: &Connection| {
+            move |db: &Transaction<'_>| {
                 Ok(db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
             }
         };

@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 /// Events that are remembered at the same time.
 const MOST: usize = 100_000;
 
-/// What was shown.
+/// What was shown. It decides that a request is new only while this process is the only one to ask; with several,
+/// `Replays::use_up` must decide every time.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     ids: HashSet<[u8; 32]>,

@@ -5,6 +5,7 @@ use portico::store::{
 };
 
 use crate::fixtures::*;
+use crate::people::*;
 
 pub(crate) async fn the_last_change_of_a_relay_holds_until_it_is_forgotten(store: &dyn Store) {
     store.change_relay("wss://a", RelayChange::Added, at(1)).await.unwrap();
@@ -170,11 +171,15 @@ pub(crate) async fn a_purge_takes_a_stream_of_any_length(store: &dyn Store) {
 
 pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {
     store.open_handshake(&handshake(stream(1))).await.unwrap();
+    begin(store, 9, &person(1)).await;
+    assert!(store.user(user_id(1)).await.unwrap().is_some());
     tokio::join!(store.close(), store.close());
     let write = store.end_stream(stream(1), &event("error", 300)).await;
     assert!(matches!(write, Err(StoreError::Unavailable(_))));
     let read = store.events_after(stream(1), 0, 1).await;
     assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    let asked_before = store.user(user_id(1)).await;
+    assert!(matches!(asked_before, Err(StoreError::Unavailable(_))));
     store.close().await;
 }
 

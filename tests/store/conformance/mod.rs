@@ -8,6 +8,7 @@ pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod logins;
 
+pub(crate) mod memory;
 pub(crate) mod scans;
 pub(crate) mod sessions;
 pub(crate) mod sign_ins;
@@ -88,6 +89,14 @@ macro_rules! conformance {
                 a_purge_takes_users_of_throw_away_keys_and_nobody_whom_an_operator_knew,
                 a_purge_takes_any_number_of_users,
                 somebody_who_was_forgotten_logs_in_as_a_new_user,
+            }
+            memory {
+                a_user_who_was_read_is_read_as_every_change_leaves_them,
+                a_session_that_was_read_is_read_as_every_change_leaves_it,
+                a_session_that_was_read_goes_with_its_user_or_a_purge,
+                a_user_who_was_read_goes_with_a_purge,
+                a_key_that_was_nobodys_is_its_users_from_their_login_on,
+                an_approval_that_is_undone_teaches_nothing_whatever_was_asked_before,
             }
             sign_ins {
                 a_text_serves_once_and_only_if_it_was_offered,
