@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Logins under way at the same time [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) at_once: Option<usize>,
+    /// Logins begun a second, evenly; then --at-once bounds nothing [default: as fast as they end]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) per_second: usize,
     /// How a caller follows its login
     #[arg(long, value_enum, default_value_t = Follow::Poll)]
     pub(crate) follow: Follow,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, sleep, timeout};
 
 use crate::Result;
 use crate::args::Args;
@@ -19,20 +19,28 @@ use crate::socket::Address;
 use crate::usage::Usage;
 use crate::wallets;
 
-/// Carries out all logins, [`Args::at_once`] at a time, and reports; returns how each ended, too.
+/// How long after the last login its memory is looked at again: what was freed has gone back by then.
+const LULL: Duration = Duration::from_secs(5);
+
+/// Carries out all logins, [`Args::at_once`] at a time or so many a second, and reports; returns how each ended,
+/// too.
 pub(crate) async fn many(
     args: &Args,
     daemon: &Daemon,
     wallets: &mut wallets::Handle,
 ) -> Result<(Map<String, Value>, Vec<Value>)> {
-    let at_once = args.at_once.unwrap_or(args.logins).max(1);
+    let at_once = args.at_once.filter(|_| args.per_second == 0).unwrap_or(args.logins).max(1);
     let places = Arc::new(Semaphore::new(at_once));
     let give_up = Duration::from_secs(args.give_up_secs);
     let delay = Duration::from_millis(args.wallet_delay_ms);
     let before = Usage::of(daemon.pid())?;
     let began = Instant::now();
     let mut logins = JoinSet::new();
+    let mut beat = (args.per_second > 0).then(|| interval(Duration::from_secs(1) / args.per_second as u32));
     for _ in 0..args.logins {
+        if let Some(beat) = &mut beat {
+            beat.tick().await;
+        }
         let place = Arc::clone(&places).acquire_owned().await?;
         let (socket, follow, scans) = (daemon.socket.clone(), args.follow, wallets.sender());
         let wallet = wallets.next();
@@ -65,6 +73,9 @@ pub(crate) async fn many(
     eprintln!("load: {completed} logins in {:.2} s", wall.as_secs_f64());
     let times = Times::new(times);
     let cpu_s = after.cpu_s - before.cpu_s;
+    let per_login = |total: f64| (total * 1000.0 / completed.max(1) as f64).round() / 1000.0;
+    sleep(LULL).await;
+    let rested = Usage::of(daemon.pid())?;
     let figures = [
         ("completed", json!(completed)),
         ("failed", json!(failed)),
@@ -73,8 +84,11 @@ pub(crate) async fn many(
         ("p99_ms", json!(times.percentile(99))),
         ("wall_s", json!(millis(wall) / 1000.0)),
         ("daemon_cpu_s", json!((cpu_s * 100.0).round() / 100.0)),
-        ("daemon_cpu_ms_per_login", json!((cpu_s * 1e6 / completed.max(1) as f64).round() / 1000.0)),
+        ("daemon_cpu_ms_per_login", json!(per_login(cpu_s * 1000.0))),
+        ("daemon_kernel_ms_per_login", json!(per_login((after.kernel_s - before.kernel_s) * 1000.0))),
+        ("daemon_switches_per_login", json!(per_login(after.switches - before.switches))),
         ("daemon_rss_after_logins_mb", json!(after.resident_mb())),
+        ("daemon_rss_after_a_lull_mb", json!(rested.resident_mb())),
     ];
     Ok((figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), approvals))
 }

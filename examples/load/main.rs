@@ -8,6 +8,7 @@ mod args;
 mod asked;
 mod bench;
 mod children;
+mod cryptography;
 #[allow(dead_code, reason = "only the soak ends it and starts it again")]
 mod daemon;
 mod flood;
@@ -158,6 +159,7 @@ async fn measure(args: &Args) -> Result<()> {
         report.insert("flooding_relay".into(), flood.state(&daemon).await?);
     }
     let end = Usage::of(daemon.pid())?;
+    report.insert("cryptography_ms_per_login".into(), json!(cryptography::cost_ms()?));
     report.insert("daemon_rss_peak_mb".into(), json!(end.peak_mb()));
     println!("{}", Value::Object(report));
     Ok(())
