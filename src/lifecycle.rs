@@ -1,10 +1,13 @@
 //! How the daemon stops: first it drains, then it aborts; a worker that dies stops it with a failure.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -33,8 +36,10 @@ impl Lifecycle {
         });
     }
 
-    /// Runs a change to its end, even when whoever asked for it stops waiting half-way: what is in the store and
-    /// what is in memory must not part. `None`: the daemon is stopping, and it was not begun or was aborted.
+    /// Runs a change to its end, even when its caller stops waiting half-way: store and memory must stay the same.
+    /// `None`: the daemon is stopping, and the change was not begun.
+    ///
+    /// The caller's own task runs the change. Only if the caller stops waiting does a new task take it over.
     pub async fn to_the_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = T> + Send + 'static,
@@ -42,12 +47,8 @@ impl Lifecycle {
         if self.is_stopping() {
             return None;
         }
-        let (done, result) = tokio::sync::oneshot::channel();
-        let change = change.in_current_span();
-        self.spawn(async move {
-            let _ = done.send(change.await);
-        });
-        result.await.ok()
+        let change = Box::pin(change.in_current_span());
+        Some(Change { running: Some(change), lifecycle: self.clone() }.await)
     }
 
     /// Runs a worker that lives as long as the daemon. Should it end before, by a panic or otherwise, the
@@ -99,6 +100,37 @@ impl Lifecycle {
     }
 }
 
+/// A change that goes on in a task of its own when it is dropped before its end.
+struct Change<F: Future<Output: Send> + Send + 'static> {
+    running: Option<Pin<Box<F>>>,
+    lifecycle: Lifecycle,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Change<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Taken out while it runs, so that nothing of a change that panics is run again.
+        let Some(mut running) = self.running.take() else { return Poll::Pending };
+        let polled = running.as_mut().poll(context);
+        if polled.is_pending() {
+            self.running = Some(running);
+        }
+        polled
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Change<F> {
+    fn drop(&mut self) {
+        // Without a runtime the whole process is ending, and nothing can go on.
+        if let Some(running) = self.running.take()
+            && Handle::try_current().is_ok()
+        {
+            self.lifecycle.spawn(async move { drop(running.await) });
+        }
+    }
+}
+
 /// Stops the daemon when a worker ends that should not.
 struct Guard {
     name: &'static str,
@@ -117,6 +149,8 @@ impl Drop for Guard {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -147,6 +181,32 @@ mod tests {
             lifecycle.stop();
             assert!(lifecycle.drained(std::future::ready(())).await);
         }
+    }
+
+    #[tokio::test]
+    async fn a_change_runs_to_its_end_when_its_caller_stops_waiting_and_a_stop_waits_for_it() {
+        let lifecycle = Lifecycle::default();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let (done, mut is_done) = tokio::sync::oneshot::channel();
+        let change = lifecycle.to_the_end(async move {
+            let _ = gone.await;
+            let _ = done.send(());
+        });
+        assert!(change.now_or_never().is_none(), "it waits");
+        assert!(is_done.try_recv().is_err());
+        lifecycle.stop();
+        let _ = go.send(());
+        assert!(lifecycle.drained(std::future::pending()).await);
+        assert!(is_done.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_change_that_its_caller_waits_for_needs_no_task_and_returns_its_value() {
+        let lifecycle = Lifecycle::default();
+        assert_eq!(lifecycle.to_the_end(async { 7 }).await, Some(7));
+        assert!(lifecycle.tasks.is_empty());
+        lifecycle.stop();
+        assert_eq!(lifecycle.to_the_end(async { 7 }).await, None, "a daemon that stops begins nothing");
     }
 
     #[tokio::test(start_paused = true)]
