@@ -7,12 +7,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::recurring;
 use crate::api::Api;
-use crate::events::{EventPage, Follower};
+use crate::events::{Event, EventPage, Follower};
 use crate::http::accept;
 use crate::http::body::{PathParam, QueryParam, unless_empty};
 use crate::http::envelope::{ApiError, ok};
@@ -35,6 +34,14 @@ pub(in crate::api) struct Position {
     /// Seconds to wait for an event if there is none yet.
     #[serde(default, deserialize_with = "unless_empty")]
     wait: Option<u64>,
+}
+
+/// A page as callers get it.
+#[derive(Serialize)]
+struct Told<'a> {
+    stream_id: StreamId,
+    events: &'a [Event],
+    ended: bool,
 }
 
 pub(in crate::api) async fn read(
@@ -75,8 +82,8 @@ pub(in crate::api) async fn read(
             Ok((BY_ACCEPT, error).into_response())
         }
         _ => {
-            let page = json!({ "stream_id": stream.to_string(), "events": page.events, "ended": page.ended });
-            Ok((BY_ACCEPT, ok(page)).into_response())
+            let told = Told { stream_id: stream, events: &page.events, ended: page.ended };
+            Ok((BY_ACCEPT, ok(told)).into_response())
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::api::Api;
 use crate::api::public_key::public_key;
@@ -24,7 +24,7 @@ pub(in crate::api) async fn key_handshake(
 ) -> Result<Response, ApiError> {
     api.may_open()?;
     let opened = api.portal.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
-    Ok(created(told(&opened)))
+    Ok(created(Told::of(&opened)))
 }
 
 #[derive(Deserialize)]
@@ -39,10 +39,7 @@ pub(in crate::api) async fn login(
 ) -> Result<Response, ApiError> {
     api.may_open()?;
     let opened = api.portal.login(new.static_token).await?;
-    let mut told = told(&opened);
-    // None are ready: nobody can scan it yet.
-    told["relays_ready"] = api.roster.ready().into();
-    Ok(created(told))
+    Ok(created(Told { relays_ready: Some(api.roster.ready()), ..Told::of(&opened) }))
 }
 
 pub(in crate::api) async fn delete_key_handshake(
@@ -78,6 +75,19 @@ pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<Strea
     Ok(api.portal.authenticate(user, subkeys).await?)
 }
 
-fn told(opened: &OpenedUrl) -> Value {
-    json!({ "url": opened.url, "stream_id": opened.stream.to_string(), "after": opened.after })
+/// What a caller gets of what it opened.
+#[derive(Serialize)]
+struct Told<'a> {
+    url: &'a str,
+    stream_id: StreamId,
+    after: u64,
+    /// On a login. None are ready: nobody can scan it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relays_ready: Option<usize>,
+}
+
+impl<'a> Told<'a> {
+    fn of(opened: &'a OpenedUrl) -> Self {
+        Self { url: &opened.url, stream_id: opened.stream, after: opened.after, relays_ready: None }
+    }
 }
