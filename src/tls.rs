@@ -8,19 +8,27 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use rustls::{AlertDescription, CertificateError, ClientConfig, OtherError, PeerIncompatible, RootCertStore};
 
 /// TLS for outgoing connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
-    client: Arc<ClientConfig>,
+    /// Loaded when first needed: to read the roots takes longer than everything else at the start.
+    loaded: Arc<LazyLock<Loaded, Load>>,
     ca_file: Option<PathBuf>,
+}
+
+type Load = Box<dyn FnOnce() -> Loaded + Send>;
+
+struct Loaded {
+    client: Arc<ClientConfig>,
     /// What of the operating system's roots cannot be used.
-    troubles: Arc<[String]>,
+    troubles: Vec<String>,
 }
 
 /// Why a file of certificates cannot be used.
@@ -180,9 +188,17 @@ impl Tls {
     /// # Errors
     /// [`CaFileError`].
     pub fn with_ca_file(path: &Path, pem: &[u8]) -> Result<Self, CaFileError> {
-        let (mut roots, troubles) = common_roots();
-        add_own(&mut roots, path, pem)?;
-        Ok(Self { client: client(roots), ca_file: Some(path.to_owned()), troubles })
+        let own = own_roots(path, pem)?;
+        Ok(Self { loaded: Arc::new(LazyLock::new(Box::new(|| load(own)))), ca_file: Some(path.to_owned()) })
+    }
+
+    /// Loads the roots in a thread of its own, so that they are there when they are needed.
+    pub fn load_ahead(&self) {
+        let loaded = Arc::clone(&self.loaded);
+        // Without a thread, whoever needs them first loads them.
+        let _ = thread::Builder::new().name("tls-roots".into()).spawn(move || {
+            LazyLock::force(&loaded);
+        });
     }
 
     /// The file with the operator's own roots, if there is one.
@@ -194,7 +210,7 @@ impl Tls {
     pub fn log_troubles(&self) {
         // Where the operator names them they are meant to be there.
         let are_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-        for error in &*self.troubles {
+        for error in &self.loaded.troubles {
             if are_named {
                 tracing::warn!(error, "roots that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used");
             } else {
@@ -205,13 +221,13 @@ impl Tls {
 
     /// For connections that are made by hand.
     pub fn client(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.client)
+        Arc::clone(&self.loaded.client)
     }
 
     /// An HTTP client that is only where it was sent: it uses no proxy and follows no redirect.
     pub fn http(&self) -> reqwest::ClientBuilder {
         reqwest::Client::builder()
-            .use_preconfigured_tls(ClientConfig::clone(&self.client))
+            .use_preconfigured_tls(ClientConfig::clone(&self.loaded.client))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
@@ -222,8 +238,8 @@ impl Tls {
 impl Default for Tls {
     fn default() -> Self {
         static COMMON: LazyLock<Tls> = LazyLock::new(|| {
-            let (roots, troubles) = common_roots();
-            Tls { client: client(roots), ca_file: None, troubles }
+            let load: Load = Box::new(|| load(Vec::new()));
+            Tls { loaded: Arc::new(LazyLock::new(load)), ca_file: None }
         });
         COMMON.clone()
     }
@@ -235,25 +251,25 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// … and what of the operating system's cannot be used.
-fn common_roots() -> (RootCertStore, Arc<[String]>) {
+/// The roots that are built in, the operating system's, and these.
+fn load(own: Vec<TrustAnchor<'static>>) -> Loaded {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // What is missing or malformed there leaves the others: containers often have none at all.
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
-    (roots, system.errors.iter().map(ToString::to_string).collect())
+    roots.extend(own);
+    Loaded { client: client(roots), troubles: system.errors.iter().map(ToString::to_string).collect() }
 }
 
-fn add_own(roots: &mut RootCertStore, path: &Path, pem: &[u8]) -> Result<(), CaFileError> {
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        count += 1;
+fn own_roots(path: &Path, pem: &[u8]) -> Result<Vec<TrustAnchor<'static>>, CaFileError> {
+    let mut roots = RootCertStore::empty();
+    for (before, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
         let malformed =
-            |reason: String| CaFileError::Malformed { path: path.to_owned(), number: count, reason };
+            |reason: String| CaFileError::Malformed { path: path.to_owned(), number: before + 1, reason };
         let certificate = certificate.map_err(|error| malformed(error.to_string()))?;
         roots.add(certificate).map_err(|error| malformed(error.to_string()))?;
     }
-    if count == 0 { Err(CaFileError::Empty(path.to_owned())) } else { Ok(()) }
+    if roots.is_empty() { Err(CaFileError::Empty(path.to_owned())) } else { Ok(roots.roots) }
 }
 
 fn client(roots: RootCertStore) -> Arc<ClientConfig> {

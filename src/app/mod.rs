@@ -52,6 +52,7 @@ pub struct Daemon {
 
 /// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
+    config.tls.load_ahead();
     limits::raise_file_limit();
     let listens = handed.has_tcp() || config.local.listen.is_some();
     check_files(config, Acting::AsDaemon, listens, &*clock)?;
