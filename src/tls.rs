@@ -192,13 +192,12 @@ impl Tls {
         Ok(Self { loaded: Arc::new(LazyLock::new(Box::new(|| load(own)))), ca_file: Some(path.to_owned()) })
     }
 
-    /// Loads the roots in a thread of its own, so that they are there when they are needed.
+    /// Loads the roots in a thread of its own, so that they are there when they are needed, and puts into the log
+    /// what of the operating system's cannot be used.
     pub fn load_ahead(&self) {
-        let loaded = Arc::clone(&self.loaded);
+        let tls = self.clone();
         // Without a thread, whoever needs them first loads them.
-        let _ = thread::Builder::new().name("tls-roots".into()).spawn(move || {
-            LazyLock::force(&loaded);
-        });
+        let _ = thread::Builder::new().name("tls-roots".into()).spawn(move || tls.log_troubles());
     }
 
     /// The file with the operator's own roots, if there is one.
@@ -206,8 +205,7 @@ impl Tls {
         self.ca_file.as_deref()
     }
 
-    /// Puts into the log what of the operating system's roots cannot be used. (They are read before there is a log.)
-    pub fn log_troubles(&self) {
+    fn log_troubles(&self) {
         // Where the operator names them they are meant to be there.
         let are_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
         for error in &self.loaded.troubles {

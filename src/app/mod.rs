@@ -80,7 +80,6 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening, signals);
     ground.keep_house(&revoked, jump);
     let thirdweb = wallets::thirdweb(&ground, &revoked)?;
-    config.tls.log_troubles();
     let sessions = ground.sessions(book, &portal_tokens, thirdweb.as_ref())?;
     let tokens = ground.tokens(portal_tokens, mint, thirdweb.as_ref(), sessions.as_ref());
 
