@@ -29,6 +29,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
+    // Before the start, which takes a while: a change that is made meanwhile is one that is not in force.
+    let written = || config.file.as_deref().and_then(WrittenKeys::read);
+    let at_start = written();
     logging::start(&config.log)?;
     for variable in config::unused_variables() {
         tracing::warn!(variable, "{}", config::UNUSED);
@@ -42,8 +45,6 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let daemon = app::start(&config, handed, Arc::new(SystemClock))
         .await
         .map_err(|error| Failure::new(exit_of(&error), error))?;
-    let written = || config.file.as_deref().and_then(WrittenKeys::read);
-    let at_start = written();
     let mut source = config.relay_source.clone();
     loop {
         let reload = async {

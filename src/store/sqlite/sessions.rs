@@ -96,8 +96,10 @@ pub(super) fn carry_on(
 /// Deletes those of a user, which have been ended before.
 pub(super) fn delete_of(db: &Transaction<'_>, user: UserId) -> Result<()> {
     let mut delete = db.prepare_cached("DELETE FROM sessions WHERE user = ?1 RETURNING id")?;
-    let gone = delete.query_map([user], |row| row.get(0))?;
-    gone.into_iter().try_for_each(|id| Ok(db.note(Changed::Session(id?))))
+    for id in delete.query_map([user], |row| row.get(0))? {
+        db.note(Changed::Session(id?));
+    }
+    Ok(())
 }
 
 /// Drops at most `limit` that were ended, or ran out, before `before`. The stream of one that ran out has ended
