@@ -3,7 +3,7 @@
 use nostr_sdk::nips::nip05::Nip05Address;
 
 use crate::address;
-use crate::outbound::{Answer, Outbound, OutboundError};
+use crate::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
 
 /// The longest name with its host, in bytes.
 const MAX_NAME: usize = 320;
@@ -71,7 +71,7 @@ pub(crate) fn check_own(text: &str) -> Result<(), &'static str> {
 pub(crate) fn reason(error: &OutboundError) -> String {
     match error {
         OutboundError::Private => "its address is private: lookup.allow_private".into(),
-        error => error.in_full(),
+        error => error.to_string(),
     }
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn fetch(http: &Outbound, name: &Nip05Address) -> Result<Answer
     if http.allows_private() && address::literal(&url).is_some_and(|ip| ip.is_loopback()) {
         let _ = url.set_scheme("http");
     }
-    http.send(http.client().get(url).build()?, MAX_DOCUMENT).await
+    http.send(OutboundRequest::get(url), MAX_DOCUMENT).await
 }
 
 #[cfg(test)]

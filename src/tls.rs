@@ -127,11 +127,6 @@ impl TlsFault {
         Self::of(error).or_else(|| ended().then_some(Self::Ended))
     }
 
-    /// The same of a failed request to a web server.
-    pub fn of_request(error: &reqwest::Error) -> Option<Self> {
-        if error.is_connect() { Self::of_handshake(error) } else { Self::of(error) }
-    }
-
     fn of_rustls(error: &rustls::Error) -> Self {
         use CertificateError as Certificate;
         match error {
@@ -220,15 +215,6 @@ impl Tls {
     /// For connections that are made by hand.
     pub fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.loaded.client)
-    }
-
-    /// An HTTP client that is only where it was sent: it uses no proxy and follows no redirect.
-    pub fn http(&self) -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
-            .use_preconfigured_tls(ClientConfig::clone(&self.loaded.client))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
     }
 }
 

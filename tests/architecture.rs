@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics"]),
     ("events", &["access_token", "clock", "protocol", "store"]),
-    ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "tls"]),
+    ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),
     ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),
     ("roster", &["clock", "config", "lifecycle", "metrics", "quoted", "relay", "shown", "store"]),
     (

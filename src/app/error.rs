@@ -65,9 +65,6 @@ pub enum StartError {
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The HTTP client for look-ups and webhooks.
-    #[error("cannot prepare an HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
 }
 
 /// Why the data folder cannot be used.

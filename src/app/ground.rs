@@ -104,7 +104,7 @@ impl<'a> Ground<'a> {
             lifecycle: self.lifecycle.clone(),
             metrics: Arc::clone(&self.metrics),
         };
-        Ok(Webhooks::start(deliveries, clock, parts)?)
+        Ok(Webhooks::start(deliveries, clock, parts))
     }
 
     /// The keys of access tokens, made at the first start.
@@ -136,8 +136,8 @@ impl<'a> Ground<'a> {
         })
     }
 
-    pub(super) fn profile(&self, relays: &Relays, record: PathBuf) -> Result<Arc<OwnProfile>, StartError> {
-        Ok(OwnProfile::start(profile::Parts {
+    pub(super) fn profile(&self, relays: &Relays, record: PathBuf) -> Arc<OwnProfile> {
+        OwnProfile::start(profile::Parts {
             sealer: self.identity.sealer(),
             key: self.identity.key(),
             main_key: self.identity.main_key(),
@@ -148,7 +148,7 @@ impl<'a> Ground<'a> {
             clock: self.clock(),
             lifecycle: self.lifecycle.clone(),
             record,
-        })?)
+        })
     }
 
     pub(super) fn roster(&self, relays: &Relays) -> Arc<Roster> {
@@ -163,10 +163,10 @@ impl<'a> Ground<'a> {
         })
     }
 
-    pub(super) fn directory(&self, relays: &Relays) -> Result<Directory, StartError> {
+    pub(super) fn directory(&self, relays: &Relays) -> Directory {
         let own = (self.identity.main_key(), self.config.service.nip05_names.clone());
         let (rules, tls, metrics) = (&self.config.lookup, &self.config.tls, Arc::clone(&self.metrics));
-        Ok(Directory::new(own, rules, tls, relays.clone(), metrics)?)
+        Directory::new(own, rules, tls, relays.clone(), metrics)
     }
 
     pub(super) fn portal(

@@ -74,9 +74,9 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let mint = ground.mint(&folder).await?;
     let rotation = ground.rotation(&mint);
     let book = ground.book(&mint);
-    let profile = ground.profile(&relays, folder.profile())?;
+    let profile = ground.profile(&relays, folder.profile());
     let roster = ground.roster(&relays);
-    let directory = Arc::new(ground.directory(&relays)?);
+    let directory = Arc::new(ground.directory(&relays));
     let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening, signals);
     ground.keep_house(&revoked, jump);
     let thirdweb = wallets::thirdweb(&ground, &revoked)?;

@@ -25,15 +25,15 @@ pub(super) fn providers(
     }
     for (dialect, rules) in [(&PARA, &wallets.para_session), (&CAPSULE, &wallets.capsule_session)] {
         if let Some(rules) = rules {
-            let sessions = ParaSessions::new(dialect, rules, rules.keys()?, tls, Arc::clone(&ground.clock))?;
+            let sessions = ParaSessions::new(dialect, rules, rules.keys()?, tls, Arc::clone(&ground.clock));
             providers.push(Arc::new(sessions));
         }
     }
     if let Some(rules) = &wallets.jwks {
-        providers.push(Arc::new(JwksWallets::of_issuer(rules, tls, Arc::clone(&ground.clock))?));
+        providers.push(Arc::new(JwksWallets::of_issuer(rules, tls, Arc::clone(&ground.clock))));
     }
     if let Some(rules) = &wallets.para {
-        providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(&ground.clock))?));
+        providers.push(Arc::new(JwksWallets::of_para(rules, tls, Arc::clone(&ground.clock))));
     }
     if let Some(rules) = &wallets.nip98 {
         providers.push(Arc::new(Nip98Wallets::new(

@@ -119,8 +119,7 @@ fn exit_of(error: &StartError) -> Exit {
         | StartError::Listen(
             ListenError::InUse(_) | ListenError::HandedOver { .. } | ListenError::Io { .. },
         )
-        | StartError::Store(_)
-        | StartError::Http(_) => Exit::Unavailable,
+        | StartError::Store(_) => Exit::Unavailable,
     }
 }
 

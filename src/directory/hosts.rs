@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use nostr_sdk::{PublicKey, RelayUrl};
-use reqwest::{StatusCode, Url};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::config::LookupRules;
 use crate::nip05::{self, MAX_DOCUMENT, Name};
@@ -46,7 +47,7 @@ impl From<OutboundError> for Nip05Error {
     fn from(error: OutboundError) -> Self {
         match error {
             OutboundError::TooLarge(_) => Self::TooLarge,
-            OutboundError::Failed(error) if error.is_timeout() => Self::TimedOut,
+            OutboundError::TimedOut => Self::TimedOut,
             error => Self::Unreachable(nip05::reason(&error)),
         }
     }
@@ -68,10 +69,10 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(rules: &LookupRules, tls: &Tls) -> reqwest::Result<Self> {
-        let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
+    pub(super) fn new(rules: &LookupRules, tls: &Tls) -> Self {
+        let http = Outbound::new(rules.timeout, rules.allow_private, tls);
         let places = Semaphore::new(MAX_LOOKUPS);
-        Ok(Self { timeout: rules.timeout, http, places })
+        Self { timeout: rules.timeout, http, places }
     }
 
     /// Whom a name points to.

@@ -62,18 +62,15 @@ pub struct Directory {
 
 impl Directory {
     /// By these rules. `own`: the key that the service is known by, and the names under which it is listed.
-    ///
-    /// # Errors
-    /// The HTTP client for look-ups could not be made.
     pub fn new(
         own: (PublicKey, Vec<String>),
         rules: &LookupRules,
         tls: &Tls,
         relays: Relays,
         metrics: Arc<Metrics>,
-    ) -> reqwest::Result<Self> {
+    ) -> Self {
         let ((main_key, own_names), timeout) = (own, rules.timeout);
-        Ok(Self { main_key, own_names, timeout, hosts: Hosts::new(rules, tls)?, relays, metrics })
+        Self { main_key, own_names, timeout, hosts: Hosts::new(rules, tls), relays, metrics }
     }
 
     /// The newest profile that the relays have of a key.

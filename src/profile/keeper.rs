@@ -88,10 +88,7 @@ pub struct OwnProfile {
 
 impl OwnProfile {
     /// Keeps the profile until the daemon stops.
-    ///
-    /// # Errors
-    /// The HTTP client could not be made.
-    pub fn start(parts: Parts) -> reqwest::Result<Arc<Self>> {
+    pub fn start(parts: Parts) -> Arc<Self> {
         let record = Record(parts.record);
         let on_subkey = parts.key != parts.main_key;
         let state = State {
@@ -101,7 +98,7 @@ impl OwnProfile {
             ..State::default()
         };
         let own = Arc::new(Self {
-            http: Outbound::new(parts.lookup.timeout, parts.lookup.allow_private, &parts.tls)?,
+            http: Outbound::new(parts.lookup.timeout, parts.lookup.allow_private, &parts.tls),
             sealer: parts.sealer,
             key: parts.key,
             main_key: parts.main_key,
@@ -116,7 +113,7 @@ impl OwnProfile {
         own.warn_if_on_subkey();
         let keeper = Arc::clone(&own);
         own.lifecycle.run("profile", async move { keeper.keep().await });
-        Ok(own)
+        own
     }
 
     /// Publishes this profile in the place of the one before. It holds until `[profile]` says something else, at

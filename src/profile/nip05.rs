@@ -1,10 +1,10 @@
 //! Whether a NIP-05 name leads back to a key, and if not, why: the operator's own domain is asked, so the reason is
 //! told in full.
 
+use hyper::StatusCode;
+use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
 use nostr_sdk::PublicKey;
 use nostr_sdk::nips::nip05::Nip05Address;
-use reqwest::StatusCode;
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
 use serde_json::Value;
 
 use crate::nip05;
@@ -82,8 +82,8 @@ fn judge(answer: &Answer, name: &str, key: &PublicKey) -> Result<Confirmed, Nip0
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::{HeaderMap, HeaderValue};
     use nostr_sdk::Keys;
-    use reqwest::header::{HeaderMap, HeaderValue};
 
     use super::*;
 

@@ -83,14 +83,11 @@ impl Webhooks {
     }
 
     /// Delivers what is owed until the daemon stops.
-    ///
-    /// # Errors
-    /// The HTTP client could not be made.
-    pub fn start(deliveries: Arc<dyn Deliveries>, clock: SharedClock, parts: Parts) -> reqwest::Result<Self> {
+    pub fn start(deliveries: Arc<dyn Deliveries>, clock: SharedClock, parts: Parts) -> Self {
         let Parts { webhook, keys, tls, events, timekeeper, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
         let webhooks = Self { enabled: true, max_waiting, ..Self::off(deliveries, clock) };
-        let receiver = Receiver::new(&webhook, &keys, &tls)?;
+        let receiver = Receiver::new(&webhook, &keys, &tls);
         let job = Job {
             deliveries: Arc::clone(&webhooks.deliveries),
             clock: Arc::clone(&webhooks.clock),
@@ -105,7 +102,7 @@ impl Webhooks {
         lifecycle.run("webhooks", worker.run());
         lifecycle.run("webhook backlog", webhooks.clone().count());
         tracing::info!(url = %webhook.url, "events are posted");
-        Ok(webhooks)
+        webhooks
     }
 
     /// Whether events are delivered.

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response};
+use hyper::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use url::Url;
 
 use super::signature::Signer;
 use crate::clock::Timestamp;
 use crate::config::{Webhook, WebhookKeys};
+use crate::outbound::{OutboundError, OutboundRequest, Reach, WebAnswer, WebClient};
 use crate::store::Delivery;
 use crate::tls::{Tls, TlsFault};
 
@@ -86,77 +86,60 @@ impl fmt::Display for Failure {
 /// The operator's own program that is told of every event.
 #[derive(Debug)]
 pub(super) struct Receiver {
-    http: Client,
+    http: WebClient,
     url: Url,
     signer: Signer,
 }
 
 impl Receiver {
-    /// # Errors
-    /// The HTTP client could not be made.
-    pub(super) fn new(webhook: &Webhook, keys: &WebhookKeys, tls: &Tls) -> reqwest::Result<Self> {
+    pub(super) fn new(webhook: &Webhook, keys: &WebhookKeys, tls: &Tls) -> Self {
         // It follows no redirect: somebody else's URL in an answer is no place for a session token.
-        let http = tls.http().timeout(webhook.rules.timeout).build()?;
-        Ok(Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(keys) })
+        let http = WebClient::new(tls, webhook.rules.timeout, Reach::Anywhere);
+        Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(keys) }
     }
 
     /// Posts the event of a delivery, whose JSON is `body`, at `now`.
     pub(super) async fn post(&self, delivery: &Delivery, body: Vec<u8>, now: Timestamp) -> Answer {
         let id = format!("{}/{}", delivery.stream, delivery.index);
-        let request = self
-            .http
-            .post(self.url.clone())
+        let name = HeaderName::from_static;
+        let request = OutboundRequest::post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("x-portal-signature", self.signer.sign(&body))
-            .header("webhook-signature", self.signer.sign_at(&id, now, &body))
-            .header("webhook-timestamp", now.secs())
-            .header("webhook-id", &id)
-            .header("x-portico-delivery", &id)
+            .header(name("x-portal-signature"), self.signer.sign(&body))
+            .header(name("webhook-signature"), self.signer.sign_at(&id, now, &body))
+            .header(name("webhook-timestamp"), now.secs())
+            .header(name("webhook-id"), &id)
+            .header(name("x-portico-delivery"), &id)
             .body(body);
-        match request.send().await {
-            Ok(mut response) => {
+        match self.http.send(request).await {
+            Ok(response) => {
                 let answer = meaning(&response);
                 // What it has answered holds, even if the rest of it does not come.
-                let _ = drain(&mut response).await;
+                let _ = response.read(MAX_ANSWER).await;
                 answer
             }
-            Err(error) => Answer::Failed { failure: failure(&error), retry_after: None },
+            Err(error) => Answer::Failed { failure: failure(error), retry_after: None },
         }
     }
 }
 
-fn meaning(response: &Response) -> Answer {
-    if response.status().is_success() {
+fn meaning(response: &WebAnswer) -> Answer {
+    if response.status.is_success() {
         return Answer::Taken;
     }
     // As a date (RFC 9110 §10.2.3) it is not looked at: few send one, and the back-off is patient anyway.
-    let header = response.headers().get(RETRY_AFTER);
+    let header = response.headers.get(RETRY_AFTER);
     let secs = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Answer::Failed {
-        failure: Failure::Status(response.status().as_u16()),
+        failure: Failure::Status(response.status.as_u16()),
         retry_after: secs.map(Duration::from_secs),
     }
 }
 
-async fn drain(response: &mut Response) -> reqwest::Result<()> {
-    let mut read = 0;
-    while let Some(chunk) = response.chunk().await? {
-        read += chunk.len();
-        if read > MAX_ANSWER {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    if let Some(fault) = TlsFault::of_request(error) {
-        Failure::Tls(fault)
-    } else if error.is_timeout() {
-        Failure::TimedOut
-    } else if error.is_connect() {
-        Failure::Unreachable
-    } else {
-        Failure::Broken
+fn failure(error: OutboundError) -> Failure {
+    match error {
+        OutboundError::Tls(fault) => Failure::Tls(fault),
+        OutboundError::TimedOut => Failure::TimedOut,
+        OutboundError::Unreachable(_) => Failure::Unreachable,
+        _ => Failure::Broken,
     }
 }

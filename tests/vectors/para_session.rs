@@ -78,7 +78,7 @@ async fn provider(dialect: &'static Dialect, refuse_signers: bool) -> (ParaApi, 
         session: Duration::from_secs(3600),
     };
     let keys = ParaApiKeys { public: API_KEY.into(), secret: SECRET_KEY.into() };
-    let provider = ParaSessions::new(dialect, &rules, keys, &Tls::default(), Arc::new(SystemClock)).unwrap();
+    let provider = ParaSessions::new(dialect, &rules, keys, &Tls::default(), Arc::new(SystemClock));
     (api, provider)
 }
 

@@ -36,7 +36,7 @@ impl World {
         rules.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let rules: Jwks = serde_json::from_value(rules).unwrap();
         let clock = Hands::at(START);
-        let provider = Arc::new(JwksWallets::of_issuer(&rules, &Tls::default(), clock.clone()).unwrap());
+        let provider = Arc::new(JwksWallets::of_issuer(&rules, &Tls::default(), clock.clone()));
         Self { issuer, provider, clock }
     }
 

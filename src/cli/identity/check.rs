@@ -85,8 +85,7 @@ impl Findings {
         let answers =
             join_all(urls.iter().map(|url| relay::profile_at(url, &key, patience, &config.tls))).await;
         let relays: Vec<_> = urls.into_iter().zip(answers).collect();
-        let http = Outbound::new(patience, config.lookup.allow_private, &config.tls)
-            .map_err(|error| Failure::new(Exit::Failed, error))?;
+        let http = Outbound::new(patience, config.lookup.allow_private, &config.tls);
         let mut names = BTreeMap::new();
         let claimed: BTreeSet<String> = relays.iter().filter_map(|(_, answer)| nip05_of(answer)).collect();
         for name in claimed {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use hyper::header::{ACCEPT, HeaderValue};
 use nostr_sdk::prelude::{RelayUrl, Url};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::outbound::{UNCOMPRESSED, compression};
+use crate::outbound::{OutboundError, OutboundRequest, Reach, UNCOMPRESSED, WebClient, compression};
 use crate::relay::listen::shortened;
 use crate::tls::Tls;
 
@@ -69,25 +69,25 @@ pub(super) async fn fetch(
     patience: Duration,
     tls: &Tls,
 ) -> Result<Information, InformationError> {
-    let unavailable = |_| InformationError::Unavailable;
     let mut url = Url::from(relay.clone());
     let scheme = if url.scheme() == "wss" { "https" } else { "http" };
     url.set_scheme(scheme).map_err(|()| InformationError::Unavailable)?;
-    let http = tls.http().timeout(patience).build().map_err(unavailable)?;
-    let headers = [(ACCEPT, HeaderValue::from_static("application/nostr+json")), UNCOMPRESSED];
-    let asked = http.get(url).headers(HeaderMap::from_iter(headers));
-    let answer = asked.send().await.and_then(reqwest::Response::error_for_status);
-    let mut answer = answer.map_err(unavailable)?;
-    if let Some(coding) = compression(answer.headers()) {
+    let http = WebClient::new(tls, patience, Reach::Anywhere);
+    let (name, identity) = UNCOMPRESSED;
+    let asked = OutboundRequest::get(url)
+        .header(ACCEPT, HeaderValue::from_static("application/nostr+json"))
+        .header(name, identity);
+    let answer = http.send(asked).await.map_err(|_| InformationError::Unavailable)?;
+    if answer.status.is_client_error() || answer.status.is_server_error() {
+        return Err(InformationError::Unavailable);
+    }
+    if let Some(coding) = compression(&answer.headers) {
         return Err(InformationError::Compressed(coding));
     }
-    let mut document = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
-        if document.len() + chunk.len() > MAX_DOCUMENT {
-            return Err(InformationError::TooLarge(MAX_DOCUMENT));
-        }
-        document.extend_from_slice(&chunk);
-    }
+    let document = answer.read(MAX_DOCUMENT).await.map_err(|error| match error {
+        OutboundError::TooLarge(max) => InformationError::TooLarge(max),
+        _ => InformationError::Unavailable,
+    })?;
     read(&document).ok_or(InformationError::Malformed)
 }
 

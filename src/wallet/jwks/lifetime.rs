@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AGE, CACHE_CONTROL, HeaderMap};
+use hyper::header::{AGE, CACHE_CONTROL, HeaderMap};
 
 /// No server has us ask more often.
 const SHORTEST: Duration = Duration::from_secs(60);

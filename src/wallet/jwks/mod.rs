@@ -42,26 +42,20 @@ pub struct JwksWallets {
 
 impl JwksWallets {
     /// Those of any issuer.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
-    pub fn of_issuer(rules: &Jwks, tls: &Tls, clock: SharedClock) -> reqwest::Result<Self> {
+    pub fn of_issuer(rules: &Jwks, tls: &Tls, clock: SharedClock) -> Self {
         let Jwks { jwks_url, algorithms, max_stale, timeout, allow_private, .. } = rules;
-        let outbound = Outbound::new(*timeout, *allow_private, tls)?;
+        let outbound = Outbound::new(*timeout, *allow_private, tls);
         let keys = KeySource::new("jwks", jwks_url, algorithms, *max_stale, outbound, Arc::clone(&clock));
-        Ok(Self { policy: Policy::of_issuer(rules), keys: Arc::new(keys), clock })
+        Self { policy: Policy::of_issuer(rules), keys: Arc::new(keys), clock }
     }
 
     /// Those of Para, which signs by RS256.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
-    pub fn of_para(rules: &Para, tls: &Tls, clock: SharedClock) -> reqwest::Result<Self> {
+    pub fn of_para(rules: &Para, tls: &Tls, clock: SharedClock) -> Self {
         let Para { jwks_url, max_stale, timeout, allow_private, .. } = rules;
-        let outbound = Outbound::new(*timeout, *allow_private, tls)?;
+        let outbound = Outbound::new(*timeout, *allow_private, tls);
         let algorithms = [JwtAlgorithm::RS256];
         let keys = KeySource::new("para", jwks_url, &algorithms, *max_stale, outbound, Arc::clone(&clock));
-        Ok(Self { policy: Policy::of_para(rules), keys: Arc::new(keys), clock })
+        Self { policy: Policy::of_para(rules), keys: Arc::new(keys), clock }
     }
 }
 

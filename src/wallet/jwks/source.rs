@@ -6,13 +6,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Method, Request, StatusCode, Url};
+use hyper::StatusCode;
+use url::Url;
 
 use super::lifetime::lifetime;
 use super::{IssuerKey, KeySet};
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::{JwtAlgorithm, WebUrl};
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{Outbound, OutboundError, OutboundRequest};
 
 /// The largest key set, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -149,7 +150,7 @@ impl KeySource {
     }
 
     async fn ask(&self) -> Result<(KeySet, Duration), FetchError> {
-        let answer = self.outbound.send(Request::new(Method::GET, self.url.clone()), MAX_BODY).await?;
+        let answer = self.outbound.send(OutboundRequest::get(self.url.clone()), MAX_BODY).await?;
         if answer.status != StatusCode::OK {
             return Err(FetchError::Status(answer.status));
         }

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, StatusCode};
+use hyper::StatusCode;
+use hyper::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use url::Url;
 
 use super::breaker::{Asker, Breaker, Closed, Permit};
 use crate::clock::SharedClock;
 use crate::config::{ParaApiKeys, ParaSessionRules};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, OutboundRequest};
 use crate::tls::Tls;
 use crate::wallet::CredentialError;
 
@@ -93,11 +94,11 @@ impl Api {
         keys: ParaApiKeys,
         tls: &Tls,
         clock: SharedClock,
-    ) -> reqwest::Result<Self> {
-        let http = Outbound::new(rules.timeout, rules.allow_private, tls)?;
+    ) -> Self {
+        let http = Outbound::new(rules.timeout, rules.allow_private, tls);
         let base = rules.base_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         let timeout = rules.timeout;
-        Ok(Self { dialect, http, base, keys, breaker: Breaker::default(), timeout, clock })
+        Self { dialect, http, base, keys, breaker: Breaker::default(), timeout, clock }
     }
 
     /// Whether a session is active, and whose. `None`: it is not.
@@ -152,10 +153,12 @@ impl Api {
         Ok(found.map(|found| found.wallet_id))
     }
 
-    fn question(&self, path: &str, key: &SecretString) -> Result<RequestBuilder, CredentialError> {
+    fn question(&self, path: &str, key: &SecretString) -> Result<OutboundRequest, CredentialError> {
         let (header, version) = self.dialect.version;
-        let request = self.http.client().post(format!("{}{path}", self.base));
-        let request = request.header(ACCEPT, "application/json").header(header, version);
+        let url = Url::parse(&format!("{}{path}", self.base));
+        let url = url.map_err(|error| self.unavailable(&error.to_string()))?;
+        let request = OutboundRequest::post(url).header(ACCEPT, "application/json");
+        let request = request.header(HeaderName::from_static(header), version);
         Ok(request.header(API_KEY, self.sensitive(key)?))
     }
 
@@ -171,12 +174,11 @@ impl Api {
     async fn ask<T: DeserializeOwned>(
         &self,
         asker: Asker,
-        request: RequestBuilder,
+        request: OutboundRequest,
         no: Option<StatusCode>,
     ) -> Result<Option<T>, CredentialError> {
         let place = self.breaker.pass(asker, self.clock.now(), self.timeout).await;
         let place = place.map_err(|closed| self.unavailable(&said_of(closed)))?;
-        let request = request.build().map_err(|error| self.unavailable(&error.without_url().to_string()))?;
         let failed = |place: Permit<'_>, why: &str| {
             place.failed(self.clock.now());
             self.unavailable(why)
@@ -220,6 +222,6 @@ fn said_of(closed: Closed) -> String {
     }
 }
 
-fn with_json(request: RequestBuilder, body: &serde_json::Value) -> RequestBuilder {
+fn with_json(request: OutboundRequest, body: &serde_json::Value) -> OutboundRequest {
     request.header(CONTENT_TYPE, "application/json").body(body.to_string())
 }

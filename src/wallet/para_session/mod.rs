@@ -58,26 +58,23 @@ struct Word {
 
 impl ParaSessions {
     /// Those that these rules let in.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
     pub fn new(
         dialect: &'static Dialect,
         rules: &ParaSessionRules,
         keys: ParaApiKeys,
         tls: &Tls,
         clock: SharedClock,
-    ) -> reqwest::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             dialect,
-            api: Api::new(dialect, rules, keys, tls, Arc::clone(&clock))?,
+            api: Api::new(dialect, rules, keys, tls, Arc::clone(&clock)),
             partner_id: rules.partner_id.clone(),
             refuse_signers: rules.refuse_signers,
             lifetime: rules.session,
             known: Known::new(rules.cache, Arc::clone(&clock)),
             wallets: Cache::new(ADDRESSES),
             clock,
-        })
+        }
     }
 
     /// Asks whether a session is active, and who its user is, unless that is known from before.

@@ -1,15 +1,15 @@
 //! The one way out to web servers that others name: certificates are checked, redirects not followed, proxies not
 //! used, private addresses refused unless they are allowed, and no body is read beyond its bound.
 
-use std::error::Error;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+mod client;
+
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Request, StatusCode, Url};
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+pub use client::{OutboundRequest, Reach, WebAnswer, WebClient};
 
 use crate::address;
 use crate::quoted::one_line;
@@ -39,43 +39,15 @@ pub enum OutboundError {
     /// The body is compressed, although that was not asked for.
     #[error("the answer is compressed ({0}), although identity was asked for")]
     Encoded(String),
-    /// No connection, no answer, or not in time.
+    /// No answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// No connection. The reason.
     #[error("{0}")]
-    Failed(reqwest::Error),
-}
-
-impl From<reqwest::Error> for OutboundError {
-    fn from(error: reqwest::Error) -> Self {
-        if causes(&error).any(|cause| cause.is::<NotPublic>()) {
-            return Self::Private;
-        }
-        TlsFault::of_request(&error).map_or_else(|| Self::Failed(error.without_url()), Self::Tls)
-    }
-}
-
-impl OutboundError {
-    /// What is wrong, for people: of a host that cannot be connected, only the last cause tells.
-    pub(crate) fn in_full(&self) -> String {
-        let Self::Failed(error) = self else { return self.to_string() };
-        if error.is_timeout() {
-            return "no answer in time".into();
-        }
-        if !error.is_connect() && causes(error).any(broke_off) {
-            return "the connection broke off before the answer was complete".into();
-        }
-        causes(error).last().unwrap_or(error).to_string()
-    }
-}
-
-/// Whether this cause is that the connection ended. A TLS library's words for it are about itself.
-fn broke_off(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<io::Error>()
-        || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
-}
-
-/// An error and its causes, the outermost first.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
+    Unreachable(String),
+    /// The connection broke, or what came was not HTTP. The reason.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// What a server answered.
@@ -92,25 +64,16 @@ pub struct Answer {
 /// Asks web servers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    http: Client,
+    http: WebClient,
     allow_private: bool,
 }
 
 impl Outbound {
     /// Every question takes at most `timeout`. `allow_private`: servers may lie on private addresses, and at
     /// loopback ones speak plain HTTP.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
-    pub fn new(timeout: Duration, allow_private: bool, tls: &Tls) -> reqwest::Result<Self> {
-        let http = tls
-            .http()
-            .https_only(!allow_private)
-            .timeout(timeout)
-            .dns_resolver(Arc::new(PublicResolver { allow_private }))
-            .default_headers(HeaderMap::from_iter([UNCOMPRESSED]))
-            .build()?;
-        Ok(Self { http, allow_private })
+    pub fn new(timeout: Duration, allow_private: bool, tls: &Tls) -> Self {
+        let reach = if allow_private { Reach::Anywhere } else { Reach::Public };
+        Self { http: WebClient::new(tls, timeout, reach), allow_private }
     }
 
     /// Whether servers may lie on private addresses.
@@ -118,30 +81,19 @@ impl Outbound {
         self.allow_private
     }
 
-    /// A request to be filled in.
-    pub fn client(&self) -> &Client {
-        &self.http
-    }
-
     /// Sends a request; the answer's body is at most `max_body` bytes.
     ///
     /// # Errors
     /// [`OutboundError`]. An answer that says no is none.
-    pub async fn send(&self, request: Request, max_body: usize) -> Result<Answer, OutboundError> {
-        self.check(request.url())?;
-        let mut response = self.http.execute(request).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
+    pub async fn send(&self, request: OutboundRequest, max_body: usize) -> Result<Answer, OutboundError> {
+        self.check(&request.url)?;
+        let (name, value) = UNCOMPRESSED;
+        let answer = self.http.send(request.header(name, value)).await?;
+        let (status, headers) = (answer.status, answer.headers.clone());
         if let Some(coding) = compression(&headers) {
             return Err(OutboundError::Encoded(coding));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > max_body {
-                return Err(OutboundError::TooLarge(max_body));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body: answer.read(max_body).await? })
     }
 
     /// The resolver is not asked about addresses that stand in the URL themselves.
@@ -166,33 +118,6 @@ pub fn compression(headers: &HeaderMap) -> Option<String> {
     Some(one_line(&name, MAX_CODING))
 }
 
-/// Resolves names, and gives the addresses that are public: a domain that a stranger named must not lead to the
-/// operator's own network.
-#[derive(Debug)]
-struct PublicResolver {
-    allow_private: bool,
-}
-
-/// A name leads to private addresses alone.
-#[derive(Debug, thiserror::Error)]
-#[error("its address is not public")]
-struct NotPublic;
-
-impl Resolve for PublicResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let is_usable = |address: &&SocketAddr| allow_private || address::is_public(address.ip());
-            let usable: Vec<SocketAddr> = found.iter().filter(is_usable).copied().collect();
-            if usable.is_empty() && !found.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(usable.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -201,24 +126,22 @@ mod tests {
     use super::*;
 
     fn check(url: &str, allow_private: bool) -> Result<(), OutboundError> {
-        Outbound::new(Duration::from_secs(1), allow_private, &Tls::default())
-            .unwrap()
-            .check(&Url::parse(url).unwrap())
+        Outbound::new(Duration::from_secs(1), allow_private, &Tls::default()).check(&Url::parse(url).unwrap())
     }
 
     /// What is told of a server that sends this and hangs up.
     async fn told_of(answer: &'static str) -> String {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", server.local_addr().unwrap());
+        let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
         let serve = tokio::spawn(async move {
             let (mut socket, _) = server.accept().await.unwrap();
             let _ = socket.read(&mut [0; 4096]).await;
             let _ = socket.write_all(answer.as_bytes()).await;
         });
-        let http = Outbound::new(Duration::from_secs(5), true, &Tls::default()).unwrap();
-        let failed = http.send(http.client().get(url).build().unwrap(), 100).await.unwrap_err();
+        let http = Outbound::new(Duration::from_secs(5), true, &Tls::default());
+        let failed = http.send(OutboundRequest::get(url), 100).await.unwrap_err();
         serve.await.unwrap();
-        failed.in_full()
+        failed.to_string()
     }
 
     #[tokio::test]
@@ -235,17 +158,51 @@ mod tests {
         assert!(!told_of("SSH-2.0-OpenSSH\r\n\r\n").await.contains("broke off"));
     }
 
-    #[test]
-    fn what_a_tls_library_says_of_a_connection_that_breaks_off_is_not_repeated() {
-        let words = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls";
-        let broken = io::Error::new(io::ErrorKind::UnexpectedEof, words);
-        assert!(causes(&broken).any(broke_off));
+    /// Asks a server that sends this, and leaves the connection open.
+    async fn ask(answer: &'static str, timeout: Duration) -> Result<Answer, OutboundError> {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
+        let serve = tokio::spawn(async move {
+            let (mut socket, _) = server.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(answer.as_bytes()).await;
+            socket
+        });
+        let asked = Outbound::new(timeout, true, &Tls::default()).send(OutboundRequest::get(url), 100).await;
+        drop(serve.await.unwrap());
+        asked
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_anywhere_is_given_up_on_in_time() {
+        for answer in ["", "HTTP/1.1 200 OK\r\nConte", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"] {
+            let started = std::time::Instant::now();
+            let asked = ask(answer, Duration::from_millis(200)).await;
+            assert!(
+                matches!(asked, Err(OutboundError::TimedOut)) && started.elapsed() < Duration::from_secs(2),
+                "{answer}: {asked:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_tell_its_length_is_read_to_its_bound() {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let answer = format!("{head}{}", format!("32\r\n{}\r\n", "x".repeat(50)).repeat(3)).leak();
+        let asked = ask(answer, Duration::from_secs(5)).await;
+        assert!(matches!(asked, Err(OutboundError::TooLarge(100))), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_leads_nowhere() {
+        let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(ask(answer, Duration::from_secs(5)).await.unwrap().status, StatusCode::FOUND);
     }
 
     #[tokio::test]
     async fn a_name_that_leads_to_a_private_address_is_told_as_such() {
-        let http = Outbound::new(Duration::from_secs(5), false, &Tls::default()).unwrap();
-        let asked = http.send(http.client().get("https://localhost:1/").build().unwrap(), 100).await;
+        let http = Outbound::new(Duration::from_secs(5), false, &Tls::default());
+        let asked = http.send(OutboundRequest::get(Url::parse("https://localhost:1/").unwrap()), 100).await;
         assert!(matches!(asked, Err(OutboundError::Private)), "{asked:?}");
     }
 
