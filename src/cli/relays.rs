@@ -128,7 +128,7 @@ async fn list(args: &List) -> CommandResult {
             },
         );
         if let Some(notice) = report["last_notice"].as_str() {
-            say!("  its last notice: {}", plain(relay::told(notice)));
+            say!("  its last notice: {}", plain(relay::notice_text(notice)));
         }
         if let Some(reason) = report["last_refusal"].as_str() {
             say!("  its last refusal of an event: {}", plain(relay::stated(reason)));

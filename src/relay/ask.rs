@@ -1,4 +1,4 @@
-//! Asking relays something and waiting for their answer, all of them at once and none for longer than told.
+//! Asks all relays at the same time and waits for their answers, for a limited time.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,21 +12,22 @@ use super::link::Link;
 use super::raw;
 use super::replaceable::supersedes;
 
-/// What became of an event at one relay.
+/// The answer of one relay to a published event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It has it.
+    /// The relay has accepted it.
     Accepted,
-    /// It would not take it. Its reason, shortened, for people.
+    /// The relay refused it. Its reason, shortened, for people.
     Refused(String),
-    /// It did not say in time; not all relays do. It may have it.
+    /// No answer in time; not all relays send one. The relay may have accepted it.
     NoAnswer,
-    /// It was not connected: the event was not sent.
+    /// The relay was not connected, so the event was not sent.
     NotConnected,
 }
 
 impl Link {
-    /// The newest profile (kind 0) of `author` this relay has: verified, whatever the relay says.
+    /// The newest verified profile (kind 0) of `author` that this relay has. Does not rely on the relay for
+    /// the order or the author.
     pub(super) async fn ask_metadata(&self, author: &PublicKey) -> Option<Event> {
         let filter = Filter::new().kind(Kind::Metadata).author(*author).limit(1);
         let question = Question::new(self);
@@ -52,7 +53,7 @@ impl Link {
         newest
     }
 
-    /// Send an event and wait for the relay's word on it.
+    /// Sends an event and waits for the relay's answer.
     pub(super) async fn ask_to_store(&self, event: &Event) -> Outcome {
         if self.tap.health.status().state == RelayState::Connecting {
             return Outcome::NotConnected;
@@ -73,7 +74,7 @@ impl Link {
     }
 }
 
-/// A question under an id of its own. When it is dropped, answered or not, the relay is told that it is over.
+/// A question with its own subscription id. Dropping it closes the subscription at the relay.
 struct Question<'a> {
     link: &'a Link,
     id: String,
@@ -94,7 +95,7 @@ impl Drop for Question<'_> {
     }
 }
 
-/// Forgets that somebody waits for a verdict, when nobody does any more.
+/// Removes the waiting entry of a publication that nobody waits for any more.
 struct Awaited<'a> {
     link: &'a Link,
     id: EventId,

@@ -1,8 +1,9 @@
-//! How much each author has had verified for nothing: who has had least goes first. Pure: time is an
+//! How many useless events of each author were verified: authors with the fewest go first. Pure: time is an
 //! argument.
 //!
-//! An event is charged to its author when its signature was verified, so nobody can run up somebody else's
-//! account, and given back when it came to something. An event is looked up by the author that it claims.
+//! An event is charged to its author after its signature is verified, so nobody can charge somebody else's
+//! account. If the event is useful, the charge is returned. An event is looked up by the author that it
+//! claims.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -10,57 +11,57 @@ use std::time::Duration;
 use nostr_sdk::prelude::PublicKey;
 use tokio::time::Instant;
 
-/// One event is forgotten after so long.
+/// One event is forgotten after this time.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 
-/// No more than this is ever held against anybody, in events.
+/// The largest debt of an author, in events.
 const MOST: u32 = 64;
 
-/// An author is looked up in so many rows, and the least of them counts …
+/// Each author has a cell in this many rows, and the smallest of them counts …
 const ROWS: usize = 4;
 
-/// … each of so many cells: one MiB in all, however many authors there are.
+/// … and each row has this many cells: one MiB in total, however many authors there are.
 const CELLS: usize = 1 << 15;
 
-/// The accounts, as a count-min sketch: an author shares cells with others, by a hash that nobody outside
-/// knows, so an account may look larger than it is, and never smaller but for what others were given back.
+/// The accounts, as a count-min sketch. An author shares cells with others, chosen by a secret hash. So an
+/// account may look larger than it is. It looks smaller only by what was returned to others.
 pub(super) struct Authors<S = RandomState> {
     hash: S,
     began: Instant,
-    /// The moments at which debts will be forgotten, in milliseconds since the beginning.
+    /// The moments when the debts will be forgotten, in milliseconds since the beginning.
     cells: Box<[u64]>,
 }
 
-/// In which order frames are looked at: the lowest first.
+/// The order in which frames are handled: lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Level(u8);
 
 impl Level {
-    /// How many there are.
+    /// The number of levels.
     pub(super) const COUNT: usize = 8;
 
-    /// Somebody waits for this author.
+    /// Portico waits for this author.
     pub(super) const WAITED_FOR: Self = Self(0);
 
-    /// The last one of authors with few events.
+    /// The last level of authors with few events.
     pub(super) const FEW: Self = Self(Self::MANY.0 - 1);
 
     /// Authors with many events.
     pub(super) const MANY: Self = Self(7);
 
-    /// So many wrong answers are taken from somebody who is waited for before they are like anybody else.
+    /// After this many wrong answers, a sender that Portico waits for is treated like any other.
     const PATIENCE: Self = Self(4);
 
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// All, the first one first.
+    /// All levels, the first one first.
     pub(super) fn all() -> impl DoubleEndedIterator<Item = Self> {
         (0..=Self::MANY.0).map(Self)
     }
 
-    /// Of an author with so many events: 0, 1, up to 3, 7, 15, 31, and more.
+    /// The level of an author with this many events: 0, 1, up to 3, 7, 15, 31, and more.
     fn of(events: u64) -> Self {
         let bits = u8::try_from(u64::BITS - events.leading_zeros()).unwrap_or(u8::MAX);
         Self(bits.saturating_add(1).min(Self::MANY.0))
@@ -78,7 +79,7 @@ impl<S: BuildHasher> Authors<S> {
         Self { hash, began: now, cells: vec![0; ROWS * CELLS].into() }
     }
 
-    /// So many events of this author were verified.
+    /// This many events of this author were verified.
     pub(super) fn charge(&mut self, author: &PublicKey, events: u32, now: Instant) {
         let (now, worth) = (self.millis(now), millis(FORGIVEN_AFTER) * u64::from(events));
         let most = now + millis(FORGIVEN_AFTER) * u64::from(MOST);
@@ -89,14 +90,14 @@ impl<S: BuildHasher> Authors<S> {
         }
     }
 
-    /// One event of this author came to something: it is not held against them.
+    /// One event of this author was useful: it is not charged.
     pub(super) fn give_back(&mut self, author: &PublicKey) {
         for cell in self.places(author) {
             self.cells[cell] = self.cells[cell].saturating_sub(millis(FORGIVEN_AFTER));
         }
     }
 
-    /// Where a frame belongs that names this author.
+    /// The level of a frame that claims this author.
     pub(super) fn level(&self, author: &PublicKey, waited_for: bool, now: Instant) -> Level {
         let owed = self.settled_at(author).saturating_sub(self.millis(now));
         let level = Level::of(owed.div_ceil(millis(FORGIVEN_AFTER)));

@@ -1,14 +1,13 @@
-//! How long to wait before trying once more. Pure.
+//! How long to wait before the next attempt. Pure.
 
 use std::time::Duration;
 
 use rand::Rng;
 
-/// No wait is longer.
+/// The longest wait.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// The wait after `failures` failures in a row: nothing, `initial`, twice that, four times, … up to
-/// a minute.
+/// The wait after `failures` failures in a row: nothing, `initial`, twice that, four times, … up to a minute.
 pub(super) fn delay(initial: Duration, failures: u32) -> Duration {
     match failures.checked_sub(1) {
         None => Duration::ZERO,
@@ -16,7 +15,7 @@ pub(super) fn delay(initial: Duration, failures: u32) -> Duration {
     }
 }
 
-/// `delay` give or take a quarter, so that what failed together does not come back together.
+/// `delay` plus or minus up to a quarter, so that clients that failed together do not retry together.
 pub(super) fn jitter(delay: Duration, rng: &mut impl Rng) -> Duration {
     delay.mul_f64(rng.gen_range(0.75..1.25))
 }

@@ -1,10 +1,10 @@
-//! What one relay may cost us for nothing, and how much it may lie. Pure: time is an argument.
+//! How much useless work one relay may cause, and how many lies it may tell. Pure: time is an argument.
 //!
-//! An honest relay passes on what strangers publish, so events that nobody here wants are no fault of its
-//! own: the time that they take is rationed, and beyond its ration the relay waits: it is not read. What an
-//! event takes that turned out genuine is on its author's account, and not here. A forgery, or what nobody
-//! subscribed to, can only be the relay's doing, for relays verify what they pass on: one that keeps sending
-//! such is hostile.
+//! An honest relay passes on events of strangers, so events that Portico does not want are not its fault: the
+//! time that they take is rationed, and Portico does not read a relay beyond its ration. A genuine event is
+//! charged to its author, and not here. A forged event, or one that Portico did not subscribe to, is the
+//! relay's own doing, because relays verify the events that they pass on: a relay that keeps sending such
+//! events is hostile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use tokio::time::Instant;
 use super::health::Origin;
 use super::shares::Shares;
 
-/// So much of a share may be used ahead of its time: a burst of what nobody wants delays nothing.
+/// This much of a share may be used in advance: a short burst of unwanted events delays nothing.
 pub(super) const BURST: Duration = Duration::from_secs(1);
 
 /// Lies are forgotten at this rate …
 const FORGIVEN_EVERY: Duration = Duration::from_millis(100);
 
-/// … and so many at a time make a relay hostile.
+/// … and this many at a time make a relay hostile.
 const LIES: u32 = 1000;
 
-/// Something that a relay sent, and what it takes is not measured but known roughly.
+/// A kind of input with a roughly known cost, which is not measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waste {
-    /// A short frame that is no event.
+    /// A short frame other than an event.
     Useless,
-    /// A request to log in (NIP-42), which takes a signature of ours.
+    /// A request to log in (NIP-42); answering it takes a signature.
     Login,
 }
 
@@ -55,29 +55,29 @@ struct Accounts {
     lies: Account,
 }
 
-/// What was taken, as the moment at which it will have been made good.
+/// The used amount, as the moment when the debt is paid.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     settled_at: Option<Instant>,
 }
 
 impl Account {
-    /// Takes `worth`; how far beyond `allowance` the account is then.
+    /// Charges `worth`; returns how far the account is beyond `allowance` then.
     fn take(&mut self, worth: Duration, allowance: Duration, now: Instant) -> Option<Duration> {
         let settled_at = self.settled_at.unwrap_or(now).max(now) + worth;
         self.settled_at = Some(settled_at);
         (settled_at - now).checked_sub(allowance).filter(|beyond| !beyond.is_zero())
     }
 
-    /// Takes `worth` of time. Whoever charges may not be able to wait, but the debt need not grow beyond what
-    /// is ever waited for.
+    /// Charges `worth` of time. The caller may be unable to wait, but the debt does not grow beyond the
+    /// longest wait.
     pub(super) fn spend(&mut self, worth: Duration, now: Instant) {
         if self.take(worth, BURST * 2, now).is_some() {
             self.settled_at = Some(now + BURST * 2);
         }
     }
 
-    /// Until when nothing more should be taken, if more was than there is.
+    /// Until when nothing more should be charged, if the account is overdrawn.
     pub(super) fn rest_until(&self, now: Instant) -> Option<Instant> {
         let until = self.settled_at?.checked_sub(BURST)?;
         (until > now).then_some(until)
@@ -85,19 +85,19 @@ impl Account {
 }
 
 impl Budget {
-    /// For a relay that this one named.
+    /// For a relay of this origin.
     pub(super) fn new(shares: Arc<Shares>, origin: Origin) -> Self {
         Self { shares, origin, accounts: Mutex::default() }
     }
 
-    /// Something of this relay took so much of a processor, and came to nothing.
+    /// Input of this relay took this much processor time and was useless.
     pub(super) fn spend(&self, cost: Duration, now: Instant) {
         let worth = cost * self.shares.inverse_of_core(self.origin);
         self.accounts().time.spend(worth, now);
     }
 
-    /// The relay lied; `true`: with this it has turned hostile. It is given a new chance at once: what
-    /// follows from it is up to the caller.
+    /// The relay lied. Returns `true` if this makes it hostile. The count starts again at once: the caller
+    /// decides what follows.
     #[must_use]
     pub(super) fn lied(&self, now: Instant) -> bool {
         let mut accounts = self.accounts();
@@ -108,7 +108,7 @@ impl Budget {
         hostile
     }
 
-    /// Until when nothing of this relay should be looked at, if it has used up its share.
+    /// Until when Portico should not read this relay, if it has used up its share.
     pub(super) fn rest_until(&self, now: Instant) -> Option<Instant> {
         self.accounts().time.rest_until(now)
     }
@@ -128,7 +128,7 @@ mod tests {
         Budget::new(Arc::new(Shares::new(2, 50)), origin)
     }
 
-    /// How much processor time frames of this cost get in so many seconds, by a reader that rests when it
+    /// How much processor time frames of this cost get in this many seconds, with a reader that rests when it
     /// should.
     fn in_seconds(secs: u64, cost: Duration, origin: Origin) -> Duration {
         let (budget, start) = (budget(origin), Instant::now());

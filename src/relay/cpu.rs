@@ -1,30 +1,30 @@
-//! How much of a processor something took: measured, as no table of costs is true on every machine, or of
-//! every frame that somebody may make up.
+//! Measures the processor time that some work takes. A fixed table of costs would not hold for every machine,
+//! nor for every frame that an attacker makes up.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// The processor time that this thread has taken so far.
+/// The processor time that this thread has used so far.
 ///
-/// A system that does not tell has no such time: then nothing is charged, and nothing rations.
+/// On a system that does not report it, nothing is charged and nothing is rationed.
 pub(super) fn taken() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
-/// What `work` yields, and the processor time that it took.
+/// Runs `work`; returns its result and the processor time that it took.
 pub(super) fn measured<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = taken();
     let result = work();
     (result, taken().saturating_sub(began))
 }
 
-/// Each thread looks no more often at how long it is in line.
+/// How often a thread reads how long it waits for a core, at most.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long this thread has been in line for a core since it last looked, and since when that was. `None`: it looked
-/// a moment ago, or the system does not tell.
+/// How long this thread has waited for a core since the last reading, and when that was. `None`: the last
+/// reading is recent, or the system does not report it.
 pub(super) fn in_line() -> Option<(Duration, Duration)> {
     thread_local! {
         static LOOKED: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };

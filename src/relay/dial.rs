@@ -1,4 +1,4 @@
-//! Making a connection: resolve, check, connect, TLS, WebSocket.
+//! Makes a connection: resolve, check, connect, TLS, WebSocket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,43 +26,42 @@ use crate::tls::{Tls, TlsFault};
 /// A connection to a relay.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<Paced<TcpStream>>>;
 
-/// A relay of the operator's is hung up on for a longer message, in bytes. What we subscribe to is a hundred
-/// times smaller, but an honest relay may pass on what is larger.
+/// Portico closes the connection to a relay of the operator that sends a longer message, in bytes. Our own
+/// events are a hundred times smaller, but an honest relay may pass on larger ones.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// … and one that a wallet named: relays in the field take no message of more than 128 KiB unless they are
-/// told to. There are many of them, and each may leave us with half a message in memory.
+/// … and this is the bound for a relay that a wallet named: real relays accept no message of more than 128
+/// KiB by default. There are many of these relays, and each may leave half a message in our memory.
 const MAX_MESSAGE_OF_STRANGERS: usize = 130 * 1024;
 
-/// How much is read with one call, in bytes. A connection that says nothing holds as much.
+/// How many bytes one call reads. An idle connection holds as much.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// The head start of one address of a name over the next (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// At most so many addresses of a name are tried.
+/// Portico tries at most this many addresses of a name.
 const MAX_ADDRESSES: usize = 8;
 
-/// On which terms a relay is connected to.
+/// The conditions of a connection to a relay.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
-    /// Only if all its addresses are of the public internet.
+    /// Connect only if all addresses of the relay are public.
     public_only: bool,
     max_message: usize,
     pace: Pace,
 }
 
 impl Terms {
-    /// For a relay that this one named, read at this pace.
+    /// For a relay of this origin, read at this pace.
     pub(super) fn of(origin: Origin, public_only: bool, pace: Pace) -> Self {
         let max_message = if origin == Origin::Preferred { MAX_MESSAGE_OF_STRANGERS } else { MAX_MESSAGE };
         Self { public_only, max_message, pace }
     }
 }
 
-/// Connect to a relay. With `public_only`, only if all its addresses are of the public internet; it is the
-/// addresses checked here that are connected to, so a name that resolves otherwise a moment later gains
-/// nothing.
+/// Connects to a relay. With `public_only`, only if all its addresses are public. It connects to the
+/// addresses that were checked, so a name that resolves differently a moment later gains nothing.
 pub(super) async fn dial(url: &Url, terms: &Terms, tls: &Tls) -> Result<Socket, LinkError> {
     let addresses = resolve(url).await?;
     if terms.public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
@@ -114,8 +113,8 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, LinkError> {
     if addresses.is_empty() { Err(LinkError::Unresolved) } else { Ok(addresses) }
 }
 
-/// The first of the addresses that answers, each later one starting a little later, so that a dead address
-/// (often the IPv6 one) costs a moment and not the whole time-out.
+/// The first of the addresses that answers. Each later one starts a little later, so that a dead address
+/// (often the IPv6 one) costs a moment and not the whole timeout.
 async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts = FuturesUnordered::new();
     for (address, n) in addresses.into_iter().take(MAX_ADDRESSES).zip(0..) {
@@ -134,7 +133,7 @@ async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// What a failed handshake was about.
+/// The cause of a failed handshake.
 fn explain(error: &WsError) -> LinkError {
     if let Some(fault) = TlsFault::of(error) {
         return LinkError::Tls(fault);

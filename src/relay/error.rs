@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a relay.
+//! Errors of relays and of the connections to them.
 
 use crate::tls::TlsFault;
 
@@ -6,7 +6,7 @@ use crate::tls::TlsFault;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
     /// The relay side has stopped, or is stopping.
-    #[error("the connections to relays are shut down")]
+    #[error("Portico has closed its connections to relays")]
     Stopped,
 }
 
@@ -14,48 +14,48 @@ pub enum RelayError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// The URL has no host or no port.
-    #[error("the URL names no host")]
+    #[error("the URL has no host")]
     NoHost,
     /// The name could not be resolved.
-    #[error("the name does not resolve")]
+    #[error("the host name could not be resolved")]
     Unresolved,
-    /// A relay named by a stranger is at an address that is not public.
+    /// A relay that a wallet named has an address that is not public.
     #[error("the relay is at a private address")]
     PrivateAddress,
-    /// No TCP connection.
+    /// TCP failed.
     #[error("no connection: {0}")]
     Unreachable(std::io::ErrorKind),
-    /// No TLS.
+    /// TLS failed.
     #[error("no secure connection: {0}")]
     Tls(TlsFault),
-    /// An HTTP server, but not one that speaks WebSocket there. The HTTP status.
-    #[error("no WebSocket there: HTTP status {0}")]
+    /// An HTTP server that does not accept WebSockets there. The HTTP status.
+    #[error("the server did not accept a WebSocket: HTTP status {0}")]
     NotWebSocket(u16),
-    /// It does not speak the WebSocket protocol properly.
-    #[error("the WebSocket protocol was violated")]
+    /// The relay violates the WebSocket protocol.
+    #[error("the relay violated the WebSocket protocol")]
     Protocol,
     /// It took longer than [`connect_timeout`](super::RelayOptions::connect_timeout).
-    #[error("no connection in time")]
+    #[error("the connection timed out")]
     TimedOut,
     /// The connection ended.
     #[error("the connection was lost")]
     Lost,
-    /// It kept sending events that were forged, or that nobody had subscribed to; it is left alone for a while.
-    #[error("it sends forged events, or what nobody asked for")]
+    /// It kept sending events that were forged or not requested; Portico stays away from it for a while.
+    #[error("the relay sends forged events, or events that Portico did not ask for")]
     Hostile,
     /// The relay closed the subscription. Its reason, shortened, for people; it may be empty.
     #[error("the relay closed the subscription: {}", stated(.0))]
     SubscriptionClosed(String),
-    /// The relay objected to something in a notice, so it may have ended the subscription. The notice, shortened, for
+    /// The relay sent a notice that may mean that it ended the subscription. The notice, shortened, for
     /// people; it may be empty.
-    #[error("the relay may have ended the subscription; its notice: {}", told(.0))]
+    #[error("the relay may have ended the subscription; its notice: {}", notice_text(.0))]
     Objection(String),
-    /// The relay did not confirm the subscription, and said this in place of that.
+    /// The relay did not confirm the subscription, and sent this instead.
     #[error("the relay did not confirm the subscription; {0}")]
     Unconfirmed(Instead),
 }
 
-/// What a relay said where it should have confirmed the subscription. Shortened, for people; it may be empty.
+/// What a relay sent in place of a confirmation. Shortened, for people; it may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Instead {
     /// Nothing.
@@ -65,10 +65,10 @@ pub enum Instead {
     #[error("it asked Portico to log in (NIP-42), and did not accept the login")]
     Login,
     /// The text of its last notice.
-    #[error("its last notice: {}", told(.0))]
+    #[error("its last notice: {}", notice_text(.0))]
     Notice(String),
-    /// It had closed the subscription before, for this reason.
-    #[error("it had closed it before: {}", stated(.0))]
+    /// It closed the subscription before, for this reason.
+    #[error("it closed the subscription before: {}", stated(.0))]
     Closed(String),
 }
 
@@ -93,12 +93,12 @@ impl LinkError {
     }
 }
 
-/// The reason that a relay gave, which may be none.
+/// The reason that a relay gave. If it is empty, a text that says so.
 pub fn stated(reason: &str) -> &str {
     if reason.is_empty() { "it gave no reason" } else { reason }
 }
 
-/// The text of a notice, which may be none.
-pub fn told(notice: &str) -> &str {
-    if notice.is_empty() { "it gave no text" } else { notice }
+/// The text of a notice. If it is empty, a text that says so.
+pub fn notice_text(notice: &str) -> &str {
+    if notice.is_empty() { "it was empty" } else { notice }
 }

@@ -1,4 +1,4 @@
-//! The set of relays: adding and removing them, and the conditions under which strangers' relays are kept.
+//! The set of relays: adds and removes them, and decides how long relays that wallets named stay connected.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,16 +18,16 @@ use super::tap::{Tap, Whose};
 use super::transport::Taps;
 use crate::shown;
 
-/// How often what has expired is looked for.
+/// How often Portico looks for expired relays and publications.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// A preferred relay without a connection for so long is dropped; a publication may bring it back.
+/// A preferred relay that has had no connection for this long is dropped; a publication may bring it back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A preferred relay nobody has used for so long is dropped.
+/// A preferred relay that was not used for this long is dropped.
 const IDLE: Duration = Duration::from_secs(1800);
 
-/// More workers than this for one relay do not help it and might hurt others.
+/// More workers than this do not help one relay, and may slow down others.
 const MAX_WORKERS: usize = 4;
 
 /// All relays, in the order they were added.
@@ -36,9 +36,9 @@ pub(super) struct Fleet {
     pool: RelayPool,
     taps: Taps,
     links: RwLock<Vec<Arc<Link>>>,
-    /// What has passed at relays of wallets that are gone.
+    /// Counters of wallets' relays that were dropped.
     gone: Mutex<Counters>,
-    /// Relays of wallets that made room for others.
+    /// How many wallets' relays were dropped to make room for others.
     displaced: Count,
     /// One change at a time.
     changes: tokio::sync::Mutex<()>,
@@ -62,20 +62,20 @@ impl Fleet {
         }
     }
 
-    /// All relays, as they are now.
+    /// All relays and their state now.
     pub(super) fn links(&self) -> Vec<Arc<Link>> {
         self.links.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What has passed at all relays that wallets named, those that are gone included, and how many of
-    /// them made room for others.
+    /// Counters of all relays that wallets named, including dropped ones, and how many were dropped to make
+    /// room for others.
     pub(super) fn preferred_in_all(&self) -> (Counters, u64) {
         let mut sum = *self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         self.links().iter().filter(|link| !link.is_general()).for_each(|link| sum += link.health().counters);
         (sum, self.displaced.get())
     }
 
-    /// How many signals wait to be taken.
+    /// How many signals wait to be handled.
     pub(super) fn waiting(&self) -> usize {
         self.inbox.upgrade().map_or(0, |inbox| inbox.len())
     }
@@ -85,8 +85,8 @@ impl Fleet {
         links.iter().find(|link| link.spec.url == *url).cloned()
     }
 
-    /// Add a relay of the operator's. One that a wallet had named before becomes the operator's. `false`: it
-    /// was there.
+    /// Adds a relay of the operator. If a wallet named it before, it becomes the operator's. Returns `false`
+    /// if it was there already.
     pub(super) async fn add(&self, spec: RelaySpec) -> Result<bool, RelayError> {
         let _changing = self.changes.lock().await;
         match self.link(&spec.url) {
@@ -98,7 +98,7 @@ impl Fleet {
         self.start_link(spec, Origin::Operator).await.map(|()| true)
     }
 
-    /// Remove a relay of the operator's. `false`: there was none.
+    /// Removes a relay of the operator. Returns `false` if there was no such relay.
     pub(super) async fn remove(&self, url: &RelayUrl) -> Result<bool, RelayError> {
         let _changing = self.changes.lock().await;
         if self.shared.tasks.is_stopped() {
@@ -113,7 +113,7 @@ impl Fleet {
         }
     }
 
-    /// Make the operator's relays those that are listed, in that order. One that is listed as it is stays
+    /// Replaces the list of the operator's relays, in this order. A relay with the same entry as before stays
     /// connected.
     pub(super) async fn configure(&self, list: Vec<RelaySpec>) -> Result<RelayChanges, RelayError> {
         let _changing = self.changes.lock().await;
@@ -155,7 +155,7 @@ impl Fleet {
         self.shared.tasks.ended().await;
     }
 
-    /// Look after preferred relays and expired publications, until everything stops. Holds the inbox open.
+    /// Looks after preferred relays and expired publications until the daemon stops. Holds the inbox open.
     pub(super) async fn keep_house(self: Arc<Self>, mut wanted: mpsc::Receiver<RelayUrl>, _: Inbox) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -174,7 +174,8 @@ impl Fleet {
         }
     }
 
-    /// Connect to a relay a wallet named, in place of the least recently used one if there are too many.
+    /// Connects to a relay that a wallet named. If there are too many, the least recently used one is
+    /// dropped.
     async fn welcome(&self, url: RelayUrl) {
         let options = &self.shared.options;
         let _changing = self.changes.lock().await;

@@ -1,22 +1,22 @@
-//! What a relay sent, read from the outside of the frame (NIP-01, NIP-42).
+//! Reads the outside of a relay's frame (NIP-01, NIP-42).
 //!
-//! Pure and lenient: relays differ in how many elements they send and of which type, and a frame that can be
-//! understood counts whatever follows. At most a few KiB of a frame are looked at, so this can run on the network
-//! loop whatever a stranger sends; events are parsed elsewhere.
+//! Pure and lenient: relays differ in the number and the types of the elements that they send, and a frame
+//! whose beginning can be understood counts, whatever follows. Only a few KiB of a frame are read, so this
+//! can run on the network loop. Events are parsed elsewhere.
 
 use std::borrow::Cow;
 
-/// No element that is read is longer, in bytes; a longer text is cut.
+/// The longest element that is read, in bytes; a longer text is cut.
 const MAX_ELEMENT: usize = 4 * 1024;
 
-/// A frame by its outside.
+/// A frame, as its outside shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
     /// `["EVENT", <subscription>, {…}]`
     Event { subscription: Cow<'a, str> },
     /// `["EOSE", <subscription>]`
     Eose { subscription: Cow<'a, str> },
-    /// `["CLOSED", <subscription>, <reason>]`. `None`: it does not name a subscription.
+    /// `["CLOSED", <subscription>, <reason>]`. `None`: it names no subscription.
     Closed { subscription: Option<Cow<'a, str>>, reason: Cow<'a, str> },
     /// `["OK", <event id>, true|false, <reason>]`
     Ok { id: Cow<'a, str>, accepted: bool, reason: Cow<'a, str> },
@@ -28,7 +28,7 @@ pub(super) enum Frame<'a> {
     Unknown,
 }
 
-/// Look at the start of a frame. That the rest is well-formed is not promised.
+/// Reads the start of a frame. The rest may be malformed.
 pub(super) fn sniff(frame: &str) -> Frame<'_> {
     let mut elements = match frame.trim_ascii_start().strip_prefix('[') {
         Some(rest) => Elements { rest, is_first: true },

@@ -1,4 +1,4 @@
-//! A door for the fuzzers: a frame taken the way a connection takes it, without the connection.
+//! Gives the fuzzers a frame parser that works like a connection, without one.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct FuzzedConnection {
 }
 
 impl FuzzedConnection {
-    /// One of the service of the recorded logins, that wants whatever it is sent.
+    /// A gate of the service in the recorded logins that accepts every event.
     fn open() -> Option<Self> {
         let secret = "9df6b026a8c6c26e3c3acd2370a16e93fffdc0015ff5bd879218788025db0280";
         let keys = Keys::new(SecretKey::parse(secret).ok()?);
@@ -56,7 +56,7 @@ impl FuzzedConnection {
     }
 }
 
-/// Takes a text frame as one of a relay's, and asserts what must hold of whatever comes of it.
+/// Handles a text frame as if a relay had sent it, and checks what must hold of the result.
 pub fn relay_frame(text: &str) {
     thread_local! {
         static CONNECTION: std::cell::RefCell<Option<FuzzedConnection>> = FuzzedConnection::open().into();

@@ -1,4 +1,4 @@
-//! How each relay is doing, for operators.
+//! The state and the counters of each relay, for operators.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,49 +15,50 @@ use crate::clock::Timestamp;
 pub enum Origin {
     /// The operator.
     Operator,
-    /// A user's wallet: connected under conditions, and not for ever.
+    /// A user's wallet: connected under conditions, and for a limited time.
     Preferred,
 }
 
-/// How far the connection to a relay is.
+/// The state of the connection to a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayState {
-    /// Not connected; being tried again and again.
+    /// Not connected; Portico keeps trying.
     Connecting,
     /// Connected, but not (or no longer) subscribed.
     Subscribing,
-    /// Not connected for a while: it kept sending what was forged or never asked for.
+    /// Portico does not connect for a while: the relay kept sending forged events or events that were not
+    /// requested.
     Paused,
-    /// Connected and subscribed: what is sent to us arrives, what we publish is sent.
+    /// Connected and subscribed: Portico receives and publishes over it.
     Ready,
 }
 
-/// A relay, as it is now.
+/// A relay and its state now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayHealth {
-    /// Where it is.
+    /// The URL of the relay.
     pub url: RelayUrl,
     /// Who named it.
     pub origin: Origin,
-    /// Subscribed at.
+    /// Whether Portico subscribes there.
     pub read: bool,
-    /// Published to.
+    /// Whether Portico publishes there.
     pub write: bool,
-    /// How far the connection is.
+    /// The state of the connection.
     pub state: RelayState,
-    /// Since when it has been ready without a break.
+    /// Since when the relay has been ready without interruption.
     pub ready_since: Option<Timestamp>,
-    /// How long the last ping took to be answered, on this connection or the one before (RFC 6455 §5.5.2).
+    /// The round trip time of the last ping, on this connection or the one before (RFC 6455 §5.5.2).
     pub latency: Option<Duration>,
-    /// What went wrong last; cleared when it becomes ready.
+    /// The last error; cleared when the relay becomes ready.
     pub last_error: Option<LinkError>,
-    /// What it last had to say (`NOTICE`), shortened, for people.
+    /// The last `NOTICE`, shortened, for people.
     pub last_notice: Option<String>,
-    /// Why it last refused an event (`OK` with `false`), shortened, for people; it may be empty.
+    /// The reason of the last refused event (`OK` with `false`), shortened, for people; may be empty.
     pub last_refusal: Option<String>,
-    /// What has passed since it was added.
+    /// Counters since the relay was added.
     pub counters: Counters,
-    /// Event frames that wait to be looked at.
+    /// Event frames that wait to be verified.
     pub queued: usize,
 }
 
@@ -71,7 +72,7 @@ macro_rules! counters {
             fn add_assign(&mut self, other: Self) { $(self.$name += other.$name;)+ }
         }
 
-        /// The same, while it is counted.
+        /// The live counters behind [`RelayCounters`].
         #[derive(Debug, Default)]
         pub(super) struct Tally { $(pub(super) $name: Count),+ }
 
@@ -88,23 +89,23 @@ counters! {
     connected,
     /// Events sent, repetitions included.
     sent,
-    /// Events it acknowledged.
+    /// Events that the relay accepted.
     accepted,
-    /// Events it refused, for now or for good.
+    /// Events that the relay refused, for now or permanently.
     refused,
-    /// How often it has closed our subscription, would not confirm it, or may have ended it.
+    /// How often the relay closed our subscription, did not confirm it, or may have ended it.
     closed,
     /// `NOTICE` messages.
     notices,
     /// Event frames of our subscription.
     received,
-    /// Events dropped because nobody here was interested in them.
+    /// Events dropped because nothing waits for them.
     unwanted,
-    /// Events dropped because they had been here before.
+    /// Events dropped as duplicates.
     duplicates,
-    /// Events whose id or signature was wrong.
+    /// Events with a wrong id or signature.
     forged,
-    /// Frames that were not what they should be: malformed, too long, or never asked for.
+    /// Frames that are malformed, too long, or were not requested.
     garbage,
     /// Frames dropped because the queue for them was full.
     dropped,
@@ -112,17 +113,17 @@ counters! {
     stalled,
 }
 
-/// A counter that many tasks may raise.
+/// A counter that many tasks can increment.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
+    /// Adds one.
     pub(super) fn up(&self) {
         self.add(1);
     }
 
-    /// That many more.
+    /// Adds this many.
     pub(super) fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
@@ -147,10 +148,10 @@ pub(super) struct Status {
     pub(super) last_error: Option<LinkError>,
     pub(super) last_notice: Option<String>,
     pub(super) last_refusal: Option<String>,
-    /// When a notice last went into the log.
+    /// When a notice of this relay was last logged.
     notice_logged: Option<Instant>,
     pub(super) latency: Option<Duration>,
-    /// When the ping that waits for its answer went out.
+    /// When the unanswered ping was sent.
     pinged: Option<Instant>,
 }
 
@@ -173,7 +174,7 @@ impl Health {
         self.lock().clone()
     }
 
-    /// It came to another state. Being ready clears the last error.
+    /// The state changed. Becoming ready clears the last error.
     pub(super) fn enter(&self, state: RelayState, now: Timestamp) {
         let mut status = self.lock();
         if status.state != state {
@@ -185,7 +186,7 @@ impl Health {
         }
     }
 
-    /// Something went wrong. `true`: it is not what went wrong before.
+    /// Records an error. Returns `true` if it differs from the last one.
     pub(super) fn failed(&self, error: LinkError) -> bool {
         let mut status = self.lock();
         let is_new = status.last_error.as_ref() != Some(&error);
@@ -193,7 +194,7 @@ impl Health {
         is_new
     }
 
-    /// It had something to say. `true`: that is for the log, where it may write now and then.
+    /// Records a notice. Returns `true` if it should be logged; the log takes one of a relay in a while.
     pub(super) fn noticed(&self, text: &str) -> bool {
         const LOGGED_EVERY: Duration = Duration::from_secs(60);
 
@@ -208,18 +209,18 @@ impl Health {
         is_due
     }
 
-    /// It refused an event.
+    /// Records that the relay refused an event.
     pub(super) fn refused(&self, reason: &str) {
         self.tally.refused.up();
         self.lock().last_refusal = Some(reason.to_owned());
     }
 
-    /// A ping went out.
+    /// A ping was sent.
     pub(super) fn pinged(&self) {
         self.lock().pinged = Some(Instant::now());
     }
 
-    /// A pong came in; `false`: nobody waits for one, and it says nothing.
+    /// A pong arrived. Returns `false` if no ping was waiting for it; such a pong means nothing.
     pub(super) fn ponged(&self) -> bool {
         let mut status = self.lock();
         let pinged = status.pinged.take();

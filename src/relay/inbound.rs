@@ -1,4 +1,4 @@
-//! From frame to event: whatever is cheap to refuse is refused before anything expensive is done.
+//! From frame to event: cheap checks reject a frame before anything expensive is done.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::shares::Shares;
 use super::signal::{Gate, Interest, Reservation, Signal};
 use super::tap::Tap;
 
-/// A worker looks at so many frames before it lets other tasks run.
+/// A worker handles this many frames before it lets other tasks run.
 const BATCH: u32 = 8;
 
 /// Decides which frames become events. One for all relays.
@@ -33,14 +33,14 @@ pub(super) struct Inbound {
     pub(super) shares: Arc<Shares>,
 }
 
-/// What the outside of a frame says.
+/// The result of reading the outside of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// It is no event, or none that was subscribed to.
+    /// Not an event, or not of our subscription.
     Unasked,
-    /// Nobody here can want it.
+    /// Nobody here waits for it.
     Unwanted,
-    /// It was here before.
+    /// A duplicate.
     Duplicate,
     /// It claims this author.
     Perhaps { author: Author, level: Level },
@@ -49,20 +49,20 @@ pub(super) enum Look {
 /// Why a frame did not become an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// Not what was subscribed to: the relay's own doing.
+    /// Not requested: the relay's own doing.
     Unasked,
     /// An event that cannot be read. An honest relay may pass it on.
     Unreadable,
-    /// The gate did not want it.
+    /// The gate rejected it.
     Unwanted,
-    /// It was here before.
+    /// A duplicate.
     Duplicate,
-    /// The id is not that of the content, or the signature not the author's: the relay's own doing.
+    /// The id does not match the content, or the signature not the author: the relay's own doing.
     Forged,
 }
 
 impl Inbound {
-    /// On a machine of so many cores.
+    /// For a machine with this many cores.
     pub(super) fn new(options: &RelayOptions, gate: Arc<dyn Gate>, cores: usize) -> Self {
         Self {
             kinds: options.kinds.iter().copied().collect(),
@@ -74,7 +74,7 @@ impl Inbound {
         }
     }
 
-    /// What is to be done with a frame of our subscription, by its kind and the author that it claims.
+    /// What to do with a frame of our subscription, judged by its kind and the author that it claims.
     pub(super) fn look(&self, frame: &str) -> Look {
         let Some(claim) = raw::claim(frame).filter(|claim| self.kinds.contains(&claim.kind)) else {
             return Look::Unasked;
@@ -114,7 +114,7 @@ impl Inbound {
         if self.seen().insert(event.id) { Ok(event) } else { Err(Rejection::Duplicate) }
     }
 
-    /// Relays may send what they like.
+    /// Whether we subscribed to this event: relays may send others.
     fn is_asked_for(&self, event: &Event) -> bool {
         let names_us = |tag: &[String]| match tag {
             // Some relays compare keys as bytes, so what their author wrote in upper case is passed on.
@@ -135,7 +135,8 @@ impl fmt::Debug for Inbound {
     }
 }
 
-/// One worker: frames from the relay's queue, genuine events to the inbox. Ends with the inbox.
+/// One worker: takes frames from the relay's queue and puts genuine events into the inbox. Ends with the
+/// inbox.
 pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
     let senders = &inbound.senders;
     for n in (0..BATCH).cycle() {
@@ -171,7 +172,7 @@ pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
 }
 
 impl Tap {
-    /// A frame of it did not become an event.
+    /// A frame of this relay did not become an event.
     fn refused(&self, rejection: Rejection) {
         let tally = &self.health.tally;
         match rejection {
@@ -365,7 +366,7 @@ pub(super) mod tests {
         Level::all().nth(1).unwrap()
     }
 
-    /// A relay whose frames go to a worker of its own; what they yield. The worker ends with the test.
+    /// A relay with a worker of its own, and the events that pass. The worker ends with the test.
     fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, Signals) {
         tapped_into(inbound, origin, 1)
     }

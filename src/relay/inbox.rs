@@ -1,4 +1,5 @@
-//! The way from the workers of all relays to those who handle events: who is waited for goes first.
+//! The channel from the workers of all relays to the handlers of events: senders that Portico waits for go
+//! first.
 
 use tokio::sync::mpsc;
 
@@ -11,21 +12,21 @@ pub(super) struct Inbox {
     ordinary: mpsc::Sender<Signal>,
 }
 
-/// An [`Inbox`] that does not keep the receiver waiting for more.
+/// An [`Inbox`] that does not keep the receiver open.
 #[derive(Debug, Clone)]
 pub(super) struct WeakInbox {
     urgent: mpsc::WeakSender<Signal>,
     ordinary: mpsc::WeakSender<Signal>,
 }
 
-/// What the relays bring, for those who handle it.
+/// The signals of the relays, for their handlers.
 #[derive(Debug)]
 pub struct Signals {
     urgent: mpsc::Receiver<Signal>,
     ordinary: mpsc::Receiver<Signal>,
 }
 
-/// An inbox where so many signals of each kind may wait.
+/// An inbox with room for this many signals of each kind.
 pub(super) fn inbox(size: usize) -> (Inbox, Signals) {
     let (urgent, urgent_outlet) = mpsc::channel(size.max(1));
     let (ordinary, ordinary_outlet) = mpsc::channel(size.max(1));
@@ -33,17 +34,18 @@ pub(super) fn inbox(size: usize) -> (Inbox, Signals) {
 }
 
 impl Inbox {
-    /// Of somebody who is waited for, or something that we asked. Waits for room; `false`: everything stops.
+    /// Delivers a signal of a sender that Portico waits for, or of our own question. Waits for room. Returns
+    /// `false` if everything stops.
     pub(super) async fn send_urgent(&self, signal: Signal) -> bool {
         self.urgent.send(signal).await.is_ok()
     }
 
-    /// Of anybody. Waits for room; `false`: everything stops.
+    /// Delivers a signal of any sender. Waits for room. Returns `false` if everything stops.
     pub(super) async fn send(&self, signal: Signal) -> bool {
         self.ordinary.send(signal).await.is_ok()
     }
 
-    /// Whether a signal of anybody would have to wait for room.
+    /// Whether a signal of any sender would have to wait for room.
     pub(super) fn is_full(&self) -> bool {
         self.ordinary.capacity() == 0
     }
@@ -52,7 +54,7 @@ impl Inbox {
         WeakInbox { urgent: self.urgent.downgrade(), ordinary: self.ordinary.downgrade() }
     }
 
-    /// How many signals wait to be taken.
+    /// How many signals wait to be handled.
     pub(super) fn len(&self) -> usize {
         [&self.urgent, &self.ordinary].map(|sender| sender.max_capacity() - sender.capacity()).iter().sum()
     }
@@ -65,7 +67,7 @@ impl WeakInbox {
 }
 
 impl Signals {
-    /// The next one. `None`: everything stops.
+    /// The next signal. `None`: everything stops.
     pub async fn recv(&mut self) -> Option<Signal> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! In which order and how fast open publications go to one relay that is ready. Pure: time is an argument.
+//! The order and the speed at which open publications go to one ready relay. Pure: time is an argument.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,21 +10,21 @@ use tokio::time::Instant;
 use super::backoff;
 use super::outbox::Open;
 
-/// At most this many events are handed out at a time.
+/// At most this many events are sent at a time.
 pub(super) const BATCH: usize = 32;
 
-/// Repetitions are handed out no faster than a batch per this time, so that a hundred thousand open
-/// publications neither delay new ones nor drown a relay that has just come back.
+/// Repetitions are sent at most one batch per this time, so that a hundred thousand open publications neither
+/// delay new ones nor overload a relay that has just come back.
 const PACE: Duration = Duration::from_millis(20);
 
 /// The wait before the first repetition of a publication; it doubles.
 const REPEAT: Duration = Duration::from_secs(2);
 
-/// The publications that wait to go to one relay. It holds them weakly: one that is withdrawn is gone.
+/// The publications that wait to be sent to one relay. They are held weakly: a withdrawn one disappears.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     fresh: VecDeque<Weak<Open>>,
-    /// To be sent again as soon as the pace allows, with how often it was sent before.
+    /// To be sent again as soon as the pace allows, with the number of times that it was sent before.
     again: VecDeque<(Weak<Open>, u32)>,
     later: BinaryHeap<Reverse<Later>>,
     /// No repetition before this moment.
@@ -46,12 +46,12 @@ struct Later {
 }
 
 impl Lane {
-    /// A new publication: it goes first.
+    /// Adds a new publication: it goes first.
     pub(super) fn push(&mut self, open: &Arc<Open>) {
         self.fresh.push_back(Arc::downgrade(open));
     }
 
-    /// Begin anew with all that is open: it goes at the pace of repetitions, in place of whatever waits.
+    /// Starts again with all open publications, at the pace of repetitions; replaces everything that waits.
     pub(super) fn refill(&mut self, open: impl IntoIterator<Item = Weak<Open>>) {
         self.fresh.clear();
         self.later.clear();
@@ -84,7 +84,7 @@ impl Lane {
         jobs
     }
 
-    /// `job` was sent: when to send it again.
+    /// `job` was sent: schedules the repetition.
     pub(super) fn sent(&mut self, job: &Job, now: Instant) {
         let times = job.times.saturating_add(1);
         self.put_off(&job.open, times, now);
@@ -95,7 +95,7 @@ impl Lane {
         self.put_off(&job.open, 1, now);
     }
 
-    /// When there may be something to take next, if nothing is pushed before.
+    /// When the next publication may be due, if none is pushed before.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         if !self.fresh.is_empty() {
             return Some(now);

@@ -1,4 +1,4 @@
-//! One relay, looked after from its adding to its removal.
+//! Looks after one relay, from when it is added until it is removed.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,11 +24,11 @@ use super::tasks::Tasks;
 use crate::clock::{SharedClock, Timestamp};
 use crate::shown;
 
-/// nostr-sdk's queue to a relay holds 1024 messages; we keep it short, so that what is urgent is not stuck
-/// behind what is not.
+/// nostr-sdk's queue to a relay holds 1024 messages; Portico keeps it short, so that urgent messages do not
+/// wait behind others.
 const HIGH_WATER: usize = 16;
 
-/// What all relays share.
+/// State that all relays share.
 pub(super) struct Shared {
     pub(super) options: RelayOptions,
     pub(super) clock: SharedClock,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) tasks: Tasks,
 }
 
-/// A relay and what we know of it.
+/// A relay and its state.
 pub(super) struct Link {
     pub(super) spec: RelaySpec,
     pub(super) origin: Origin,
@@ -46,12 +46,12 @@ pub(super) struct Link {
     /// Ends the tasks of this relay.
     pub(super) stop: CancellationToken,
     pub(super) shared: Arc<Shared>,
-    /// Those who wait for the relay's word (`OK`) on an event.
+    /// Callers that wait for the relay's answer (`OK`) to an event.
     pub(super) verdicts: DashMap<EventId, oneshot::Sender<(bool, String)>>,
     relay: Relay,
-    /// While the relay is ready (or only written to, and connected).
+    /// Set while the relay is ready (or connected, if it is only written to).
     lane: Mutex<Option<Lane>>,
-    /// There is something new in the lane.
+    /// Notified when the lane has something new.
     work: Notify,
     /// When a publication last named this relay, in milliseconds.
     last_used: AtomicU64,
@@ -79,7 +79,7 @@ impl Link {
         })
     }
 
-    /// Look after the relay, connection by connection.
+    /// Looks after the relay, connection by connection.
     pub(super) async fn run(
         self: Arc<Self>,
         mut connections: mpsc::UnboundedReceiver<Connection>,
@@ -106,7 +106,7 @@ impl Link {
         }
     }
 
-    /// Send what is in the lane, for as long as the connection lasts.
+    /// Sends the publications of the lane while the connection lasts.
     async fn speak(&self) {
         loop {
             if self.relay.queue() >= HIGH_WATER {
@@ -146,7 +146,7 @@ impl Link {
         });
     }
 
-    /// Send a new publication, if it is meant for this relay and the relay is ready.
+    /// Sends a new publication, if it is meant for this relay and the relay is ready.
     pub(super) fn offer(&self, open: &Arc<Open>) {
         if self.spec.write
             && open.is_for(&self.spec.url, self.is_general())
@@ -156,7 +156,7 @@ impl Link {
         }
     }
 
-    /// From now on events are sent; first, by and by, all that is open.
+    /// Starts to send events; all open publications follow gradually.
     pub(super) fn open_lane(&self) {
         if self.spec.write {
             *self.lane() = Some(Lane::default());
@@ -164,7 +164,7 @@ impl Link {
         }
     }
 
-    /// Send again all that is open.
+    /// Sends all open publications again.
     pub(super) fn refill(&self) {
         // The lane is locked while the list is made: what is published meanwhile waits to be pushed, and
         // comes after.
@@ -172,12 +172,12 @@ impl Link {
         self.work.notify_one();
     }
 
-    /// From now on no events are sent.
+    /// Stops sending events.
     pub(super) fn close_lane(&self) {
         *self.lane() = None;
     }
 
-    /// Open, or open again, the one subscription. `false`: that could not be sent.
+    /// Opens the one subscription, or opens it again. Returns `false` if the `REQ` could not be sent.
     pub(super) fn subscribe(&self) -> bool {
         let options = &self.shared.options;
         let since = self.shared.clock.now().minus(options.overlap);
@@ -188,22 +188,22 @@ impl Link {
         self.tell(ClientMessage::req(SubscriptionId::new(SUBSCRIPTION), vec![filter]))
     }
 
-    /// Send a message. `false`: that cannot be, now.
+    /// Sends a message. Returns `false` if it cannot be sent now.
     pub(super) fn tell(&self, message: ClientMessage<'_>) -> bool {
         self.relay.send_msg(message).is_ok()
     }
 
-    /// Start to connect, and to connect again whenever the connection is lost.
+    /// Starts to connect, and reconnects whenever the connection is lost.
     pub(super) fn connect(&self) {
         self.relay.connect();
     }
 
-    /// Hang up, and do not connect again by itself.
+    /// Disconnects, and does not reconnect by itself.
     pub(super) fn disconnect(&self) {
         self.relay.disconnect();
     }
 
-    /// Does it get every publication, and not only those that name it?
+    /// Whether it gets every publication, and not only those that name it.
     pub(super) fn is_general(&self) -> bool {
         self.origin != Origin::Preferred
     }
@@ -212,13 +212,13 @@ impl Link {
         self.tap.health.enter(state, self.shared.clock.now());
     }
 
-    /// Is it one of the relays that make the service ready?
+    /// Whether it is one of the relays that make the service ready.
     pub(super) fn makes_ready(&self) -> bool {
         self.is_ready() && self.is_a_way_in()
     }
 
-    /// A relay that is only written to brings no answer, and a preferred one is for its user's logins: neither
-    /// makes the service ready.
+    /// A relay that is only written to delivers no answer, and a preferred one serves only its user's logins:
+    /// neither makes the service ready.
     pub(super) fn is_a_way_in(&self) -> bool {
         self.spec.read && self.is_general()
     }

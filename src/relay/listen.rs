@@ -1,4 +1,4 @@
-//! One connection to one relay: keeping the subscription open, and hearing what is not an event.
+//! One connection to one relay: keeps the subscription open, and handles frames other than events.
 
 use nostr_sdk::prelude::{EventId, MachineReadablePrefix};
 use tokio::time::Instant;
@@ -17,11 +17,11 @@ use super::tap::{Connection, Control};
 use crate::quoted::one_line;
 use crate::shown;
 
-/// Longer texts of relays are cut before anybody reads them, in characters.
+/// Longer texts of relays are cut to this many characters.
 const MAX_REASON: usize = 200;
 
 impl Link {
-    /// Look after one connection; returns when it has ended.
+    /// Looks after one connection; returns when it has ended.
     pub(super) async fn listen(&self, mut connection: Connection, inbox: &Inbox) {
         let options = &self.shared.options;
         let doubted = self.tap.is_doubted();
@@ -82,21 +82,21 @@ impl Link {
                 self.subscribe();
             }
             Step::Recover => {
-                tracing::warn!(relay = %shown::relay(&self.spec.url), "frames were dropped; asking and publishing again");
+                tracing::warn!(relay = %shown::relay(&self.spec.url), "frames were dropped; subscribing and publishing again");
                 self.subscribe();
                 self.refill();
             }
         }
     }
 
-    /// The subscription has ended, or may have.
+    /// The subscription has ended, or may have ended.
     fn ended(&self, error: LinkError) {
         self.tap.health.tally.closed.up();
-        tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "asking again");
+        tracing::warn!(relay = %shown::relay(&self.spec.url), %error, "subscribing again");
         self.tap.health.failed(error);
     }
 
-    /// What the relay said where it should have confirmed the subscription.
+    /// What the relay sent in place of a confirmation of the subscription.
     fn said_instead(&self, awaits_login: bool) -> Instead {
         let status = self.tap.health.status();
         match (status.last_error, status.last_notice) {
@@ -180,7 +180,7 @@ impl Link {
     }
 }
 
-/// A stranger's text, fit for a log: short and without control characters.
+/// A relay's text, safe to log: short and without control characters.
 pub(super) fn shortened(text: &str) -> String {
     one_line(text, MAX_REASON)
 }

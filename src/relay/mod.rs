@@ -11,16 +11,16 @@
 //! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
 //! which knows what to send next → `link`.
 //!
-//! What a relay sends for nothing costs it: a `budget` of time for each, of which `shares` says how large it
-//! is, and a pause for one that forges. What `senders` whom nobody waits for send, though genuine, costs them: `authors` knows how
-//! much each has sent for nothing, and the `ration` is what they may take together. Bytes that wait take
-//! `room`.
+//! Useless input costs the relay that sends it: each relay has a `budget` of time (`shares` says how large),
+//! and Portico stays away for a while (`pause`) from one that sends forged events. Genuine but useless events
+//! cost their `senders`: `authors` knows how many each has sent, and `ration` limits what they use together.
+//! Bytes that wait use up `room`.
 //!
-//! For each relay a `link` runs from its adding to its removal; on each connection it `listen`s, keeps the
-//! one `subscription` open, hears verdicts on what was sent (`refusal`) and reads notices (`objection`). `fleet` is the
-//! set of them.
+//! Each relay has a `link` from when it is added until it is removed. On each connection the link `listen`s:
+//! it keeps the one `subscription` open, handles answers to published events (`refusal`) and reads notices
+//! (`objection`). `fleet` is the set of links.
 //!
-//! Apart from all that, [`check`] tries whether a relay is fit for logins.
+//! Independent of that, [`check`] tests whether a relay is fit for logins.
 
 mod ask;
 mod authors;
@@ -69,7 +69,7 @@ mod wire;
 
 pub use ask::Outcome;
 pub use check::{Checkup, Information, InformationError, Problem, check, profile_at, publish_to};
-pub use error::{Instead, LinkError, RelayError, stated, told};
+pub use error::{Instead, LinkError, RelayError, notice_text, stated};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
 pub use inbox::Signals;
 pub use options::{RelayChanges, RelayOptions, RelaySpec};

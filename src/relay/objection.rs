@@ -1,9 +1,9 @@
-//! Whether a `NOTICE` may mean that the relay does not hold our subscription, or will not. Pure.
+//! Whether a `NOTICE` may mean that the relay does not hold our subscription or will end it. Pure.
 //!
-//! A `NOTICE` has no form: some relays greet with it, and others send in it what belongs into a `CLOSED` or an `OK`. A
-//! wrong guess costs little: a relay that holds the subscription says so when it is asked.
+//! A `NOTICE` has no fixed form: some relays use it as a greeting, others in place of a `CLOSED` or an `OK`.
+//! A wrong guess costs little: a relay that holds the subscription confirms it when Portico asks again.
 
-/// Beginnings of words by which relays say that something is wrong or has ended.
+/// Beginnings of words that relays use to report an error or an end.
 const BEGINNINGS: [&str; 48] = [
     "abort",
     "allow",
@@ -58,7 +58,7 @@ const BEGINNINGS: [&str; 48] = [
 /// Whole words of that kind.
 const WORDS: [&str; 9] = ["bad", "end", "ended", "err", "req", "stopped", "too", "unknown", "wrong"];
 
-/// Does the relay object to something? An empty notice is no greeting.
+/// Whether the relay objects to something. An empty notice is an objection.
 pub(super) fn objects(notice: &str) -> bool {
     let notice = notice.to_lowercase();
     let is_between = |c: char| !c.is_alphanumeric() && c != '\'';

@@ -1,4 +1,4 @@
-//! What the relay side needs to know to start, with every bound in one place.
+//! The options of the relay side, with every bound in one place.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use nostr_sdk::prelude::{Keys, Kind, PublicKey, RelayUrl};
 
 use crate::tls::Tls;
 
-/// A relay the operator chose.
+/// A relay of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySpec {
-    /// Where it is.
+    /// The URL of the relay.
     pub url: RelayUrl,
-    /// Subscribe there.
+    /// Whether to subscribe there.
     pub read: bool,
-    /// Publish there.
+    /// Whether to publish there.
     pub write: bool,
 }
 
@@ -24,21 +24,21 @@ impl RelaySpec {
     }
 }
 
-/// What became of the operator's relays when they were listed anew.
+/// The changes that a new list of the operator's relays made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayChanges {
-    /// Connected to from now on.
+    /// Newly connected relays.
     pub added: Vec<RelayUrl>,
-    /// Not connected to any more.
+    /// Disconnected relays.
     pub removed: Vec<RelayUrl>,
-    /// Connected to anew, to be read and written as they are listed now.
+    /// Relays that were reconnected, because `read` or `write` changed.
     pub changed: Vec<RelayUrl>,
 }
 
 /// How to run the relay side; [`RelayOptions::new`] has the defaults.
 #[derive(Debug, Clone)]
 pub struct RelayOptions {
-    /// The keys to log in with at relays that ask for it (NIP-42).
+    /// The keys for logging in at relays that ask for it (NIP-42).
     pub keys: Keys,
     /// The kinds to subscribe to.
     pub kinds: Vec<Kind>,
@@ -46,30 +46,31 @@ pub struct RelayOptions {
     pub our_keys: Vec<PublicKey>,
     /// The relays to start with, in order of preference. Default: none.
     pub relays: Vec<RelaySpec>,
-    /// May relays named by wallets be at private addresses, and `ws://` ones at loopback? Default: no.
+    /// Whether relays named by wallets may be at private addresses, and `ws://` ones at loopback. Default:
+    /// no.
     pub allow_private: bool,
-    /// How many relays named by wallets are connected at a time, in all. Default: 50.
+    /// How many relays named by wallets may be connected at the same time. Default: 50.
     pub max_preferred: usize,
-    /// How many relays of one wallet are taken. Default: 3.
+    /// How many relays Portico uses of one wallet. Default: 3.
     pub max_preferred_per_user: usize,
-    /// How many signals wait to be taken before workers wait. Default: 4096.
+    /// How many signals may wait before workers wait. Default: 4096.
     pub inbox: usize,
-    /// How many event frames of one relay wait for a worker before more are dropped. Default: 1024.
+    /// How many event frames of one relay may wait for a worker before more are dropped. Default: 1024.
     pub queue_per_relay: usize,
-    /// How many verified event ids are remembered at least, to drop duplicates. Default: 65,536.
+    /// The minimum number of verified event ids to remember, to drop duplicates. Default: 65,536.
     pub remembered: usize,
-    /// The wait before the first new attempt at a connection or subscription; it doubles. Default: 1 s.
+    /// The wait before the first retry of a connection or subscription; it doubles. Default: 1 s.
     pub retry: Duration,
-    /// How long a relay that turned out hostile is left alone; twice as long each time that follows, up to
-    /// sixty times. Default: 1 minute.
+    /// How long Portico stays away from a hostile relay; twice as long each further time, up to sixty times.
+    /// Default: 1 minute.
     pub pause: Duration,
-    /// How long a connection may take to be made: name, TCP, TLS and WebSocket. Default: 10 s.
+    /// How long connecting may take: name, TCP, TLS and WebSocket. Default: 10 s.
     pub connect_timeout: Duration,
-    /// How long to wait for EOSE before a silent relay is taken for subscribed. Default: 5 s.
+    /// How long to wait for EOSE before a silent relay counts as subscribed. Default: 5 s.
     pub eose_timeout: Duration,
-    /// Whom to trust on `wss`. Default: the built-in roots and the operating system's.
+    /// The roots to trust for `wss`. Default: the built-in roots and the operating system's.
     pub tls: Tls,
-    /// How far back a subscription reaches, for relays that buffer. Default: 10 minutes.
+    /// How far back a subscription reaches, for relays that buffer events. Default: 10 minutes.
     pub overlap: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What is being published, until it is withdrawn or expires.
+//! Publications, until they are withdrawn or expire.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -7,17 +7,17 @@ use nostr_sdk::prelude::{Event, EventId, RelayUrl};
 
 use crate::clock::Timestamp;
 
-/// A signed event to keep publishing.
+/// A signed event to publish.
 #[derive(Debug, Clone)]
 pub struct Publication {
-    /// The event. It is sent again and again as it is: receivers know it by its id.
+    /// The event. It is sent again unchanged: receivers recognise it by its id.
     pub event: Arc<Event>,
-    /// Relays to publish to besides those of the operator: the ones the recipient prefers. Connected when
-    /// they are not, as far as they are acceptable and the limits allow.
+    /// Relays to publish to besides those of the operator: the ones that the recipient prefers. Portico
+    /// connects to them as needed, if they are acceptable and the limits allow it.
     pub also: Vec<RelayUrl>,
-    /// Publish to these relays alone, if there are any.
+    /// If not empty, publish to these relays only.
     pub only: Vec<RelayUrl>,
-    /// When to stop.
+    /// When to stop publishing.
     pub expires_at: Timestamp,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Open {
     also: Box<[RelayUrl]>,
     only: Box<[RelayUrl]>,
     expires_at: Timestamp,
-    /// The relays that will never take it. Few, and mostly none.
+    /// Relays that never accept it. Few, and usually none.
     refused_by: Mutex<Vec<RelayUrl>>,
 }
 
@@ -43,7 +43,7 @@ impl Open {
         }
     }
 
-    /// Is this to be sent to a relay that gets everything (`general`) or only what names it?
+    /// Whether to send this to a relay that gets every publication (`general`) or only those that name it.
     pub(super) fn is_for(&self, relay: &RelayUrl, general: bool) -> bool {
         let meant = if self.only.is_empty() {
             general || self.also.contains(relay)
@@ -53,7 +53,7 @@ impl Open {
         meant && !self.refusals().contains(relay)
     }
 
-    /// This relay will never take it. `false`: that was known.
+    /// Records that this relay never accepts it. Returns `false` if that was known.
     pub(super) fn refuse(&self, relay: &RelayUrl) -> bool {
         let mut refusals = self.refusals();
         let new = !refusals.contains(relay);
@@ -72,14 +72,14 @@ impl Open {
     }
 }
 
-/// All open publications. How many there can be is up to those who publish.
+/// All open publications. The publishers bound their number.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     open: DashMap<EventId, Arc<Open>>,
 }
 
 impl Outbox {
-    /// Open a publication; one of the same event is replaced.
+    /// Opens a publication; replaces one of the same event.
     pub(super) fn insert(&self, publication: Publication) -> Arc<Open> {
         let open = Arc::new(Open::new(publication));
         self.open.insert(open.event.id, Arc::clone(&open));
@@ -90,23 +90,23 @@ impl Outbox {
         self.open.get(id).map(|open| Arc::clone(&open))
     }
 
-    /// How many are open.
+    /// The number of open publications.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// It need not be published any more.
+    /// Stops a publication.
     pub(super) fn withdraw(&self, id: &EventId) {
         self.open.remove(id);
     }
 
-    /// What is open for a relay.
+    /// The open publications for a relay.
     pub(super) fn open_for(&self, relay: &RelayUrl, general: bool) -> Vec<Weak<Open>> {
         let meant = self.open.iter().filter(|open| open.is_for(relay, general));
         meant.map(|open| Arc::downgrade(&open)).collect()
     }
 
-    /// Drop what has expired.
+    /// Drops expired publications.
     pub(super) fn sweep(&self, now: Timestamp) {
         self.open.retain(|_, open| !open.is_expired(now));
     }

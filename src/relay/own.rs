@@ -1,4 +1,4 @@
-//! What is asked of one relay, and told to one relay, about the service itself.
+//! Asks and publishes at a single relay, for the service's own profile.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::ask::Outcome;
 use super::relays::Relays;
 
 impl Relays {
-    /// The profile (kind 0) of `key` that this relay has, verified; `Err`: it does not say within `timeout`.
+    /// The verified profile (kind 0) of `key` that this relay has. `Err`: no answer within `timeout`.
     pub async fn metadata_at(
         &self,
         relay: &RelayUrl,
@@ -23,7 +23,7 @@ impl Relays {
         timeout_at(deadline, link.ask_metadata(key)).await.map_err(|_| NoAnswer)
     }
 
-    /// Publish an event at this relay, and tell what it made of it within `timeout`.
+    /// Publishes an event at this relay, and returns its answer within `timeout`.
     pub async fn publish_at(&self, relay: &RelayUrl, event: &Event, timeout: Duration) -> Outcome {
         let Some(link) = self.fleet.link(relay) else { return Outcome::NotConnected };
         let outcome = timeout_at(Instant::now() + timeout, link.ask_to_store(event)).await;

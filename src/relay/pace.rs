@@ -1,5 +1,5 @@
-//! Reading so much at a time, and then seeing to others: whatever frames a relay cuts its bytes into, and
-//! however fast it sends them.
+//! Reads a limited amount at a time and then lets other tasks run, whatever frame sizes and speed a relay
+//! uses.
 
 use std::io;
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// So many bytes are read at a time.
+/// This many bytes are read at a time.
 const AT_A_TIME: usize = 64 * 1024;
 
-/// How many bytes may be read before others have their turn. All clones mean the same.
+/// How many bytes may be read before other tasks run. All clones share the count.
 #[derive(Debug, Clone)]
 pub(super) struct Pace(Arc<AtomicUsize>);
 
 impl Default for Pace {
-    /// No end of them: that is for those who begin a turn to say.
+    /// Without a limit: the caller begins each turn.
     fn default() -> Self {
         Self(Arc::new(AtomicUsize::new(usize::MAX)))
     }

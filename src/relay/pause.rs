@@ -1,4 +1,4 @@
-//! Leaving a hostile relay alone.
+//! Stays away from a hostile relay.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use super::health::RelayState;
 use super::link::Link;
 use crate::shown;
 
-/// No pause is more times as long as the first.
+/// The longest pause is this many times the first one.
 const LONGEST: u32 = 60;
 
-/// How long each pause of one relay is: twice as long as the one before, unless it behaved for long.
+/// The length of the pauses of one relay: each twice as long as the one before, unless the relay behaved for
+/// long.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     times: u32,
@@ -20,7 +21,7 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// How long the pause is that begins now; the first one lasts for `first`.
+    /// The length of the pause that begins now; the first one lasts for `first`.
     pub(super) fn next(&mut self, first: Duration, now: Instant) -> Duration {
         if self.ended_at.is_some_and(|ended| now.saturating_duration_since(ended) > first * LONGEST) {
             self.times = 0;
@@ -33,8 +34,8 @@ impl Pauses {
 }
 
 impl Link {
-    /// Resolves when the relay has turned hostile and can be done without. The only way that is left to the
-    /// wallets is kept, bad as it is: the relay's budget bounds the harm.
+    /// Resolves when the relay is hostile and another relay is ready. The only relay of the wallets stays
+    /// connected even if it is hostile: its budget bounds the harm.
     pub(super) async fn turns_hostile(&self) {
         loop {
             self.tap.hostile.notified().await;
@@ -42,13 +43,13 @@ impl Link {
             if others > 0 || !self.is_general() {
                 return;
             }
-            tracing::warn!(relay = %shown::relay(&self.spec.url), "the only relay is hostile: {}", LinkError::Hostile);
+            tracing::warn!(relay = %shown::relay(&self.spec.url), "the only relay is hostile, so it stays connected: {}", LinkError::Hostile);
         }
     }
 
-    /// Hang up and stay away.
+    /// Disconnects and stays away.
     pub(super) async fn pause(&self, pause: Duration) {
-        tracing::warn!(relay = %shown::relay(&self.spec.url), ?pause, "left alone for a while: {}", LinkError::Hostile);
+        tracing::warn!(relay = %shown::relay(&self.spec.url), ?pause, "disconnected for a while: {}", LinkError::Hostile);
         self.disconnect();
         self.tap.health.failed(LinkError::Hostile);
         self.enter(RelayState::Paused);

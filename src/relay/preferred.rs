@@ -1,4 +1,4 @@
-//! The relays a wallet says it prefers: hints of a stranger, taken only under conditions.
+//! The relays that a wallet prefers: hints of a stranger, accepted only under conditions.
 //!
 //! Pure: addresses behind names are checked when they are resolved, in `dial`.
 
@@ -7,10 +7,10 @@ use url::Host;
 
 use crate::address;
 
-/// Longer URLs than this name no real relay.
+/// No real relay has a longer URL.
 const MAX_URL: usize = 256;
 
-/// The first `max` different URLs of `urls` that may be connected to.
+/// The first `max` different URLs of `urls` to which Portico may connect.
 pub(super) fn acceptable(urls: &[String], allow_private: bool, max: usize) -> Vec<RelayUrl> {
     let mut accepted: Vec<RelayUrl> = Vec::new();
     for url in urls.iter().filter(|url| url.len() <= MAX_URL) {
@@ -25,7 +25,7 @@ pub(super) fn acceptable(urls: &[String], allow_private: bool, max: usize) -> Ve
     accepted
 }
 
-/// May a stranger make us connect to this URL, as far as the URL itself tells?
+/// Whether Portico may connect to this URL that a stranger named, judged by the URL alone.
 pub(super) fn is_acceptable(url: &RelayUrl, allow_private: bool) -> bool {
     let url: &Url = url.into();
     let plain = url.scheme() == "ws" && !(allow_private && is_loopback(url));

@@ -5,17 +5,17 @@ use tokio::sync::mpsc;
 
 use super::room::Held;
 
-/// More answers than this to one question are not looked at.
+/// At most this many answers to one question are read.
 const MAX_ANSWERS: usize = 4;
 
-/// The questions that wait for an answer, by subscription id.
+/// The unanswered questions, by subscription id.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     open: DashMap<String, mpsc::Sender<Held>>,
 }
 
 impl Questions {
-    /// Wait for answers under this subscription id. The receiver yields `EVENT` frames, unverified, and ends
+    /// Waits for answers under this subscription id. The receiver yields unverified `EVENT` frames, and ends
     /// with the question.
     pub(super) fn begin(&self, subscription: &str) -> mpsc::Receiver<Held> {
         let (sender, receiver) = mpsc::channel(MAX_ANSWERS);
@@ -23,19 +23,20 @@ impl Questions {
         receiver
     }
 
-    /// The relay sent an `EVENT` frame. `false`: nobody asked.
+    /// The relay sent an `EVENT` frame. Returns `false` if no question waits for it.
     pub(super) fn event(&self, subscription: &str, frame: Held) -> bool {
         let Some(sender) = self.open.get(subscription) else { return false };
         // Full: it sent more than was asked for.
         sender.try_send(frame).is_ok()
     }
 
-    /// The connection is gone.
+    /// The connection has ended.
     pub(super) fn end_all(&self) {
         self.open.clear();
     }
 
-    /// The question is answered (`EOSE`), refused (`CLOSED`) or no longer of interest. `false`: it was over.
+    /// The question is answered (`EOSE`), refused (`CLOSED`) or dropped. Returns `false` if it was over
+    /// already.
     pub(super) fn end(&self, subscription: &str) -> bool {
         self.open.remove(subscription).is_some()
     }

@@ -21,23 +21,24 @@ pub(super) struct Frame {
     pub(super) turn: Turn,
 }
 
-/// Who a frame says wrote it. An answer of somebody who is waited for does not wait for what else they sent.
+/// The author that a frame claims. A sender that Portico waits for has its own line: an answer does not wait
+/// behind the sender's other events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Author {
     pub(super) key: PublicKey,
     pub(super) waited_for: bool,
 }
 
-/// The turn of one author: while it lasts, no other frame of theirs is taken out of the same queue. So what a relay
-/// brings of one author is handled in that order, however many workers and dispatchers there are.
+/// The turn of one author: while it lasts, no other frame of this author leaves the same queue. So the events
+/// of one author from one relay are handled in order, with any number of workers and dispatchers.
 #[derive(Debug)]
 pub(super) struct Turn {
     lines: Arc<Lines>,
     author: Author,
 }
 
-/// Each relay has its own queue and its own workers: one that floods us fills its queue and keeps its workers
-/// busy, and no others.
+/// Each relay has its own queue and its own workers: a relay that floods Portico fills its own queue and
+/// keeps its own workers busy, and no others.
 #[derive(Debug)]
 pub(super) struct Queue {
     lines: Arc<Lines>,
@@ -53,13 +54,13 @@ struct Lines {
 }
 
 impl Queue {
-    /// One in which so many frames may wait.
+    /// A queue for this many frames.
     pub(super) fn new(max_frames: usize) -> Self {
         Self { lines: Arc::default(), max_frames: max_frames.max(1), room: Arc::default() }
     }
 
-    /// Lets a frame wait, in place of others if there is no room within `max_bytes`. Returns how many frames
-    /// were lost, this one among them.
+    /// Adds a frame. If there is no room within `max_bytes`, other frames make room for it. Returns how many
+    /// frames were lost, possibly including this one.
     pub(super) fn push(&self, text: &str, author: Author, level: Level, max_bytes: usize) -> u64 {
         let mut lost = 0;
         let mut waiting = self.lines.waiting();
@@ -77,13 +78,13 @@ impl Queue {
         }
     }
 
-    /// Room beside the frames that wait, for a frame that somebody else waits for.
+    /// Reserves room for a frame outside the queue, within the same bound in bytes.
     pub(super) fn hold(&self, text: &str, max_bytes: usize) -> Option<Held> {
         self.room.hold(text, max_bytes)
     }
 
-    /// The frame to look at next, as soon as there is one that may be. `stalled` is called if it has to wait
-    /// because what was verified before is not handled yet.
+    /// Returns the next frame that may be handled, as soon as there is one. Calls `stalled` if it has to wait
+    /// for events that are verified and not yet handled.
     pub(super) async fn next(&self, senders: &Senders, inbox: &Inbox, stalled: impl Fn()) -> Frame {
         loop {
             let (arrived, handled) = (self.lines.arrived.notified(), senders.handled.notified());

@@ -1,9 +1,7 @@
-//! How much of the processor all strangers together may take. Pure: time is an argument.
-//!
-//! Those who are waited for pass it. All others share three quarters of the cores, so that the web app on the
-//! same machine has some left: an attacker with any number of keys gets no more. Those of them who have sent
-//! many events for nothing share half of the cores, so that the others have some left, too; and a quarter of one core
-//! while cores are short.
+//! How much processor time all strangers together may take. Pure: time is an argument. Senders that Portico
+//! waits for are not limited. All others share three quarters of the cores, so the web app on the same
+//! machine keeps the rest, however many keys an attacker has. Senders of many useless events share half of
+//! the cores, or a quarter of one core while cores are short.
 
 use std::time::Duration;
 
@@ -12,19 +10,19 @@ use tokio::time::Instant;
 use super::authors::Level;
 use super::budget::Account;
 
-/// The part of all cores that strangers may take.
+/// The part of all cores that strangers may use.
 const PART: (u32, u32) = (3, 4);
 
-/// The inverse of the part of all cores that authors with many events share …
+/// The inverse of the part of all cores that authors of many useless events share …
 const MANY: u32 = 2;
 
 /// … and of one core, while cores are short.
 const MANY_IF_SHORT: u32 = 4;
 
-/// Cores are short if a thread that has work spends more than this part of the time in line for one.
+/// Cores are short if a thread with work waits for a core for more than this part of the time.
 const IN_LINE: (u32, u32) = (1, 10);
 
-/// What was seen of the cores holds for so long.
+/// An observation of the cores is valid for this long.
 const SEEN_FOR: Duration = Duration::from_secs(1);
 
 /// The accounts of all strangers.
@@ -40,14 +38,14 @@ pub(super) struct Ration {
 }
 
 impl Ration {
-    /// On a machine of so many cores.
+    /// For a machine with this many cores.
     pub(super) fn new(cores: usize) -> Self {
         let cores = u32::try_from(cores).unwrap_or(u32::MAX).clamp(1, 1 << 16);
         let [all, many, many_if_short] = Default::default();
         Self { cores, all, many, many_if_short, free: None, short: None }
     }
 
-    /// A frame of this level took so much of a processor.
+    /// A frame of this level took this much processor time.
     pub(super) fn spend(&mut self, cost: Duration, level: Level, now: Instant) {
         self.all.spend(cost * PART.1 / (PART.0 * self.cores), now);
         if level == Level::MANY {
@@ -56,19 +54,20 @@ impl Ration {
         }
     }
 
-    /// A thread was in line for a core for so long, out of this time.
+    /// A thread waited this long for a core, out of this time.
     pub(super) fn was_in_line(&mut self, in_line: Duration, of: Duration, now: Instant) {
         let seen = if in_line * IN_LINE.1 > of * IN_LINE.0 { &mut self.short } else { &mut self.free };
         *seen = Some(now);
     }
 
-    /// Are there no cores to spare, as far as was seen lately?
+    /// Whether cores are short, according to recent observations.
     fn is_short(&self, now: Instant) -> bool {
         let lately = |seen: Option<Instant>| seen.is_some_and(|seen| now < seen + SEEN_FOR);
         lately(self.short) || !lately(self.free)
     }
 
-    /// Up to which level frames may be looked at now, and when that may change if it is not the last.
+    /// The highest level of frames that may be handled now, and when that may change unless it is the last
+    /// level.
     pub(super) fn open_up_to(&self, now: Instant) -> (Level, Option<Instant>) {
         let many = if self.is_short(now) { &self.many_if_short } else { &self.many };
         match (self.all.rest_until(now), many.rest_until(now)) {
@@ -87,8 +86,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How much processor time strangers get in nine seconds, if they have no end of events of this level, and if
-    /// threads are in line for a core for so much of each second.
+    /// How much processor time strangers get in nine seconds if they never run out of events of this level,
+    /// and threads wait for a core for this part of each second.
     fn in_nine_seconds(cores: usize, level: Level, in_line: Option<Duration>) -> Duration {
         let (mut ration, start) = (Ration::new(cores), Instant::now());
         let (mut now, mut taken) = (start, Duration::ZERO);

@@ -1,8 +1,7 @@
-//! Events as relays pass them on: read leniently, so that what its author signed is not taken for a lie of
-//! the relay, however odd it is.
+//! Events as relays pass them on: read leniently, so that an odd event that its author did sign is not taken
+//! for a forgery by the relay.
 //!
-//! Pure. nostr-sdk refuses a whole event for an empty tag, and takes keys in lower case only where it
-//! compares them.
+//! Pure. nostr-sdk rejects a whole event for an empty tag, and where it compares keys it accepts only lower case.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,20 +21,20 @@ pub(super) const MAX_EVENT: usize = 96 * 1024;
 /// Events with more texts in their tags than this are not read: a challenge concerns nine keys at most.
 const MAX_TEXTS: usize = 1024;
 
-/// What an event says of itself, of which nothing is verified.
+/// The claims of an event; nothing is verified.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// `None`: it can be no event's.
+    /// `None`: no event can have this author.
     pub(super) id: Option<EventId>,
     pub(super) author: PublicKey,
     pub(super) kind: Kind,
 }
 
-/// An event that was read, and not verified.
+/// An event that was read, but not verified.
 #[derive(Debug)]
 pub(super) struct RawEvent {
     event: Event,
-    /// All that was signed, where the event does not show it.
+    /// The signed form, if the event differs from it.
     signed: Option<Signed>,
 }
 
@@ -45,7 +44,7 @@ struct Signed {
     tags: Vec<Vec<String>>,
 }
 
-/// What an `EVENT` frame claims. `None`: it is no such frame, or one of an event that no key can have signed.
+/// The claims of an `EVENT` frame. `None`: it is not such a frame, or no key can have signed its event.
 pub(super) fn claim(frame: &str) -> Option<Claim> {
     #[derive(Deserialize)]
     struct Head<'a> {
@@ -61,7 +60,7 @@ pub(super) fn claim(frame: &str) -> Option<Claim> {
     Some(Claim { id, author, kind: Kind::from_u16(head.kind) })
 }
 
-/// The event of an `EVENT` frame. `None`: it cannot be read, which need not be the relay's fault.
+/// The event of an `EVENT` frame. `None`: it cannot be read, which may not be the relay's fault.
 pub(super) fn read(frame: &str) -> Option<RawEvent> {
     #[derive(Deserialize)]
     struct Fields {
@@ -98,17 +97,17 @@ pub(super) fn read(frame: &str) -> Option<RawEvent> {
 }
 
 impl RawEvent {
-    /// What it says, without its empty tags. Not verified.
+    /// The content without its empty tags. Not verified.
     pub(super) const fn unverified(&self) -> &Event {
         &self.event
     }
 
-    /// The same, for those who know what it should be.
+    /// The same, for callers that know what it should be.
     pub(super) fn into_unverified(self) -> Event {
         self.event
     }
 
-    /// The event, if its id is that of its content and the signature its author's.
+    /// The event, if its id matches its content and its signature its author.
     pub(super) fn verify(self) -> Option<Event> {
         let Self { event, signed } = self;
         let genuine = match signed {
@@ -125,7 +124,7 @@ impl RawEvent {
     }
 }
 
-/// Is the event's id that of its content (NIP-01), with these tags and the author written like this?
+/// Whether the id matches the content (NIP-01), with these tags and the author in this spelling.
 fn names(event: &Event, author: &str, tags: &[Vec<String>]) -> bool {
     let all = (0, author, event.created_at.as_secs(), event.kind.as_u16(), tags, &event.content);
     let id = serde_json::to_vec(&all).map(Sha256::digest);
@@ -167,7 +166,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Third<T> {
     }
 }
 
-/// Tags, unless there is so much in them that they would take many times the memory of their text.
+/// Tags, unless they are so many that they would take many times the memory of their text.
 struct Tags(Vec<Vec<String>>);
 
 impl<'de> Deserialize<'de> for Tags {

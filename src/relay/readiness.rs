@@ -1,4 +1,4 @@
-//! Whether any relay is ready, and whether one was.
+//! Whether any relay is ready, and whether one was ready before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +7,16 @@ use tokio::sync::watch;
 
 use crate::clock::{SharedClock, Timestamp};
 
-/// Counts the relays that are ready to carry a login: subscribed, so that an answer arrives.
+/// Counts the relays that are ready for a login: subscribed, so that an answer arrives.
 #[derive(Debug)]
 pub(super) struct Readiness {
     clock: SharedClock,
     ready: watch::Sender<usize>,
-    /// When a relay last ceased to be ready, in milliseconds; zero: never.
+    /// When the last ready relay stopped being ready, in milliseconds; zero: never.
     last_left: AtomicU64,
 }
 
-/// One relay being ready, for as long as this lives.
+/// Counts one relay as ready while this value lives.
 #[derive(Debug)]
 pub(super) struct Ready(Arc<Readiness>);
 
@@ -25,7 +25,7 @@ impl Readiness {
         Arc::new(Self { clock, ready: watch::Sender::new(0), last_left: AtomicU64::new(0) })
     }
 
-    /// A relay has become ready.
+    /// A relay became ready.
     pub(super) fn enter(self: &Arc<Self>) -> Ready {
         self.ready.send_modify(|count| *count += 1);
         Ready(Arc::clone(self))
@@ -36,7 +36,7 @@ impl Readiness {
         *self.ready.borrow()
     }
 
-    /// Was at least one relay ready at any moment in `[moment, now]`?
+    /// Whether at least one relay was ready at any moment in `[moment, now]`.
     pub(super) fn any_since(&self, moment: Timestamp) -> bool {
         // In this order: a relay that leaves in between has written the time before it leaves the count.
         let ready = *self.ready.borrow() > 0;

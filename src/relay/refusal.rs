@@ -1,20 +1,20 @@
-//! Why a relay would not take an event (`OK` with `false`, NIP-01), and what follows from it. Pure.
+//! Why a relay refuses an event (`OK` with `false`, NIP-01), and what follows from that. Pure.
 
 /// What a refusal means for the same event at the same relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It has it already: as good as accepted.
+    /// The relay has the event already: counts as accepted.
     Known,
-    /// Worth trying again later: a limit, a missing login (NIP-42), a trouble of its own.
+    /// Retry later: a limit, a missing login (NIP-42), or an error of the relay.
     Later,
-    /// It will never take this event because of its age; a newer one it would.
+    /// The relay never accepts this event because of its age; it would accept a newer one.
     TooOld,
-    /// It will never take this event.
+    /// The relay never accepts this event.
     Never,
 }
 
-/// By these words relays say that an event is too old; there is no machine-readable prefix for it. strfry
-/// says the first two, NIP-22 and NIP-01 suggest the last two.
+/// Phrases by which relays say that an event is too old; there is no machine-readable prefix for it. strfry
+/// uses the first two, NIP-22 and NIP-01 suggest the last two.
 const TOO_OLD: [&str; 5] = [
     "ephemeral event expired",
     "created_at too early",
@@ -23,8 +23,9 @@ const TOO_OLD: [&str; 5] = [
     "creation date is too far off",
 ];
 
-/// By these that it comes from the future: our clock runs ahead of the relay's, and the same event will do
-/// in a moment. The last is nostr-rs-relay's, which has no lower limit and names the upper one only.
+/// Phrases that say that the event is from the future: our clock is ahead of the relay's, and the relay will
+/// accept the same event in a moment. The last one is of nostr-rs-relay, which has no lower limit and names
+/// only the upper one.
 const TOO_NEW: [&str; 3] = ["created_at too late", "in the future", "range (+"];
 
 /// What `reason`, the message of an `OK` with `false`, means.

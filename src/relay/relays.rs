@@ -1,4 +1,4 @@
-//! The handle the rest of the daemon holds.
+//! The handle that the rest of the daemon holds.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,14 +29,14 @@ use super::tasks::Tasks;
 use super::transport::{Taps, Transport};
 use crate::clock::{SharedClock, Timestamp};
 
-/// How many profiles are fetched at a time. With our subscription it stays under the 20 subscriptions per
-/// connection that are the lowest limit in the field.
+/// How many profiles are fetched at the same time. With our subscription this stays under 20 subscriptions
+/// per connection, the lowest limit of real relays.
 const MAX_FETCHES: usize = 16;
 
-/// How many preferred relays wait to be connected before more are ignored. They are hints.
+/// How many preferred relays may wait to be connected before more are ignored. They are hints.
 const MAX_WANTED: usize = 1024;
 
-/// The relays: a cheap handle; all clones mean the same.
+/// The relays: a cheap handle; all clones share the same state.
 #[derive(Clone)]
 pub struct Relays {
     pub(super) fleet: Arc<Fleet>,
@@ -45,11 +45,11 @@ pub struct Relays {
 }
 
 impl Relays {
-    /// Connect to the relays of `options`, without waiting for any. `gate` is asked about every event before
-    /// anything expensive is done with it.
+    /// Starts to connect to the relays of `options`, without waiting for any. Portico asks `gate` about every
+    /// event before it does anything expensive with it.
     ///
-    /// The receiver yields what the relays bring. It ends after [`Relays::shutdown`]; if it ends before,
-    /// something in here has failed that must not, and the daemon should stop.
+    /// The receiver yields the signals of the relays. It ends after [`Relays::shutdown`]. If it ends earlier,
+    /// an internal task has failed, and the daemon should stop.
     pub async fn start(options: RelayOptions, gate: Arc<dyn Gate>, clock: SharedClock) -> (Self, Signals) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (inbox, signals) = inbox(options.inbox);
@@ -82,9 +82,9 @@ impl Relays {
         (Self { fleet, wanted, fetches: Arc::new(Semaphore::new(MAX_FETCHES)) }, signals)
     }
 
-    /// Keep publishing an event until it is withdrawn or expires: at once to all its relays that are ready,
-    /// to others when they become ready, to those that come back again, and to all on a back-off of 2, 4, 8,
-    /// … 60 seconds. Waits for nobody. Publishing the same event again replaces its publication.
+    /// Publishes an event until it is withdrawn or expires: at once to all its relays that are ready, to
+    /// others when they become ready, to those that reconnect, and to all with a back-off of 2, 4, 8, … 60
+    /// seconds. Does not wait. Publishing the same event again replaces its publication.
     pub fn publish(&self, publication: Publication) {
         let options = &self.fleet.shared.options;
         let also: Vec<_> = publication.also.iter().take(options.max_preferred_per_user).cloned().collect();
@@ -101,12 +101,12 @@ impl Relays {
         }
     }
 
-    /// An event of this author came to something: it is not held against them.
+    /// An event of this author was useful: it is not charged.
     pub fn was_of_use(&self, author: &PublicKey) {
         self.fleet.shared.inbound.senders.give_back(author);
     }
 
-    /// Does what an event of this author takes, at the expense of what strangers may take.
+    /// Does the work for an event of this author, charged to the time that strangers may use.
     pub fn at_the_expense_of<T>(&self, author: &PublicKey, work: impl FnOnce() -> T) -> T {
         let (result, cost) = cpu::measured(work);
         self.fleet.shared.inbound.senders.spent_on(author, cost, Instant::now());
@@ -118,7 +118,7 @@ impl Relays {
         self.fleet.shared.outbox.withdraw(id);
     }
 
-    /// Add a relay at run time; what is open is published there, too. `false`: it was there.
+    /// Adds a relay at run time; open publications go there, too. Returns `false` if it was there already.
     ///
     /// # Errors
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].
@@ -126,7 +126,7 @@ impl Relays {
         self.fleet.add(spec).await
     }
 
-    /// Remove a relay, wherever it came from but a wallet. `false`: there was none.
+    /// Removes a relay, unless a wallet named it. Returns `false` if there was no such relay.
     ///
     /// # Errors
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].
@@ -134,8 +134,8 @@ impl Relays {
         self.fleet.remove(url).await
     }
 
-    /// Make the operator's relays those that are listed, in that order; what is open is published to new
-    /// ones, too. Those that are listed as they are stay connected; relays named by wallets stay.
+    /// Replaces the list of the operator's relays, in this order; open publications go to new ones, too.
+    /// Relays with the same entry as before stay connected, and so do relays named by wallets.
     ///
     /// # Errors
     /// [`RelayError::Stopped`] after [`Relays::shutdown`].
@@ -143,25 +143,26 @@ impl Relays {
         self.fleet.configure(list).await
     }
 
-    /// The relays a wallet is told to come to: those of the operator we both read and write, in their order.
+    /// The relays that Portico names to a wallet: those of the operator that it both reads and writes, in
+    /// order.
     pub fn urls_for_handshake(&self) -> Vec<RelayUrl> {
         let links = self.fleet.links();
         let fit = links.iter().filter(|link| link.is_general() && link.spec.read && link.spec.write);
         fit.map(|link| link.spec.url.clone()).collect()
     }
 
-    /// All relays and how they are, in the order they were added.
+    /// All relays and their state, in the order in which they were added.
     pub fn list(&self) -> Vec<RelayHealth> {
         self.fleet.links().iter().map(|link| link.health()).collect()
     }
 
-    /// What has passed at all relays that wallets named, those that are gone included, and how many of
-    /// them made room for others.
+    /// Counters of all relays that wallets named, including dropped ones, and how many were dropped to make
+    /// room for others.
     pub fn preferred_in_all(&self) -> (Counters, u64) {
         self.fleet.preferred_in_all()
     }
 
-    /// How many signals wait to be taken, of all that may.
+    /// How many signals wait to be handled, of the largest possible number.
     pub fn waiting(&self) -> usize {
         self.fleet.waiting()
     }
@@ -171,8 +172,8 @@ impl Relays {
         self.fleet.shared.outbox.len()
     }
 
-    /// Was at least one relay of the operator ready, so that a login could have gone through, at any moment
-    /// from `moment` to now?
+    /// Whether at least one relay of the operator was ready, so that a login was possible, at any moment from
+    /// `moment` to now.
     pub fn any_ready_since(&self, moment: Timestamp) -> bool {
         self.fleet.shared.readiness.any_since(moment)
     }
@@ -182,16 +183,16 @@ impl Relays {
         self.fleet.shared.readiness.any().await;
     }
 
-    /// Of the relays a wallet says it prefers, the ones that may be used: parsed, `wss`, not at a literal
-    /// private address, each once, no more than allowed per user. Addresses behind names are checked when
-    /// they are connected to.
+    /// The relays that may be used, of those that a wallet prefers: valid, `wss`, not at a literal private
+    /// address, each once, no more than allowed per user. Addresses behind names are checked when Portico
+    /// connects.
     pub fn filter_preferred(&self, urls: &[String]) -> Vec<RelayUrl> {
         let options = &self.fleet.shared.options;
         preferred::acceptable(urls, options.allow_private, options.max_preferred_per_user)
     }
 
-    /// The newest profile (kind 0) of `key` that any ready relay has, verified. All are asked at once; what
-    /// they have answered within `timeout` counts.
+    /// The newest verified profile (kind 0) of `key` that any ready relay has. Portico asks all at once and
+    /// uses the answers that arrive within `timeout`.
     pub async fn fetch_metadata(&self, key: &PublicKey, timeout: Duration) -> Option<Event> {
         let deadline = Instant::now() + timeout;
         // The semaphore is never closed.
@@ -208,8 +209,8 @@ impl Relays {
         newest
     }
 
-    /// Publish an event once to all relays of the operator that are written to, and tell what each made of
-    /// it within `timeout`.
+    /// Publishes an event once to all relays of the operator that Portico writes to, and returns the answer
+    /// of each within `timeout`.
     pub async fn publish_once(&self, event: &Event, timeout: Duration) -> Vec<(RelayUrl, Outcome)> {
         let deadline = Instant::now() + timeout;
         let links = self.fleet.links();

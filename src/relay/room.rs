@@ -1,4 +1,4 @@
-//! Room for bytes that strangers sent: what is held is counted, and given back when it is let go.
+//! Space for bytes that strangers sent: held bytes are counted, and released when they are dropped.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -6,27 +6,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// What holding a frame takes besides its text, roughly.
+/// Roughly how much memory a frame takes besides its text.
 const OVERHEAD: usize = 512;
 
-/// So many bytes are held.
+/// This many bytes are held.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     used: AtomicUsize,
-    /// Told whenever something is let go.
+    /// Notified when something is released.
     freed: Arc<Notify>,
 }
 
-/// Bytes reserved in a [`Room`]; given back when it is dropped.
+/// Bytes reserved in a [`Room`]; released on drop.
 #[derive(Debug)]
 pub(super) struct Reserved {
     room: Arc<Room>,
     bytes: usize,
 }
 
-/// A frame that waits, and its room.
+/// A frame that waits, and its reserved space.
 ///
-/// A copy: the frame as it was read is a slice of a buffer that is kept whole for as long as the slice is.
+/// A copy: the original is a slice of a buffer that stays in memory for as long as the slice does.
 #[derive(Debug)]
 pub(super) struct Held {
     text: Box<str>,
@@ -34,12 +34,12 @@ pub(super) struct Held {
 }
 
 impl Room {
-    /// One that tells whenever something is let go.
+    /// A room that notifies when something is released.
     pub(super) fn telling(freed: &Arc<Notify>) -> Self {
         Self { freed: Arc::clone(freed), ..Self::default() }
     }
 
-    /// Holds a frame, if with it no more than `max` bytes are held.
+    /// Holds a frame, if no more than `max` bytes are held then.
     pub(super) fn hold(self: &Arc<Self>, text: &str, max: usize) -> Option<Held> {
         let bytes = text.len() + OVERHEAD;
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
@@ -48,7 +48,7 @@ impl Room {
         Some(Held { text: text.into(), _reserved: reserved })
     }
 
-    /// Reserves room for an event of this many bytes, whatever is held: somebody has looked before.
+    /// Reserves space for an event of this many bytes without checking a bound: the caller has checked it.
     pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
         let bytes = bytes + OVERHEAD;
         self.used.fetch_add(bytes, Ordering::Relaxed);

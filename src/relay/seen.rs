@@ -1,4 +1,4 @@
-//! Which events have been here before. Pure.
+//! Which events were seen before. Pure.
 
 use std::collections::HashSet;
 
@@ -6,9 +6,9 @@ use nostr_sdk::prelude::EventId;
 
 /// A bounded memory of event ids.
 ///
-/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
-/// So the latest `capacity` ids are always known, which a cache that evicts by popularity cannot
-/// promise, and never more than twice as many are held.
+/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. So the
+/// latest `capacity` ids are always known, and at most twice as many are held. A cache that evicts by
+/// popularity cannot promise that.
 #[derive(Debug)]
 pub(super) struct Seen {
     capacity: usize,
@@ -22,13 +22,13 @@ impl Seen {
         Self { capacity: capacity.max(1), young: HashSet::new(), old: HashSet::new() }
     }
 
-    /// Has this id been inserted, not too long ago?
+    /// Whether this id was inserted, not too long ago.
     pub(super) fn contains(&self, id: &EventId) -> bool {
         self.young.contains(id) || self.old.contains(id)
     }
 
-    /// Remember an id; `false` if it was known. Only for events that are verified: whoever could
-    /// insert the id of an event that is yet to come would suppress it.
+    /// Remembers an id; returns `false` if it was known. Only for verified events: an attacker who could
+    /// insert the id of a future event would suppress it.
     pub(super) fn insert(&mut self, id: EventId) -> bool {
         if self.contains(&id) {
             return false;

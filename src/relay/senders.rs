@@ -1,5 +1,5 @@
-//! What all relays share about those whom nobody waits for: who has sent how much, what it may cost, and how
-//! many bytes of it are on the way.
+//! What all relays share about unknown senders: how much each has sent, how much processor time it may cost,
+//! and how many of its bytes are not handled yet.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::cpu;
 use super::ration::Ration;
 use super::room::{Reserved, Room};
 
-/// Verified events that wait to be handled, or are being handled, in bytes: as many of those who are waited
-/// for, and of all others.
+/// Bytes of verified events that are waiting or being handled: this many of senders that Portico waits for,
+/// and as many of all others.
 const ON_THE_WAY: usize = 8 << 20;
 
-/// An event is charged once more for each so many bytes that it is long.
+/// A long event counts once more for each this many bytes.
 const CHARGED_BYTES: usize = 16 << 10;
 
 /// One for all relays.
@@ -29,14 +29,14 @@ pub(super) struct Senders {
     pub(super) handled: Arc<Notify>,
 }
 
-/// Which frames may be looked at.
+/// Which frames may be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Open {
-    /// Those up to this level. `None`: none.
+    /// Frames up to this level. `None`: none.
     pub(super) up_to: Option<Level>,
     /// When that may change by itself.
     pub(super) again: Option<Instant>,
-    /// What was verified before has to be handled first.
+    /// Events that are verified must be handled first.
     pub(super) stalled: bool,
 }
 
@@ -53,12 +53,12 @@ impl Senders {
         Self { accounts: Mutex::new(accounts), waited_for, others, handled }
     }
 
-    /// Where a frame belongs that names this author.
+    /// The level of a frame that claims this author.
     pub(super) fn level(&self, author: &PublicKey, waited_for: bool, now: Instant) -> Level {
         self.accounts().authors.level(author, waited_for, now)
     }
 
-    /// An event of this length and level was verified, at this cost, and its author is who it says.
+    /// An event of this length and level was verified at this cost; its author is genuine.
     pub(super) fn verified(
         &self,
         author: &PublicKey,
@@ -76,25 +76,25 @@ impl Senders {
         }
     }
 
-    /// So much was done for an author.
+    /// Charges this processor time to an author.
     pub(super) fn spent_on(&self, author: &PublicKey, cost: Duration, now: Instant) {
         let mut accounts = self.accounts();
         let level = accounts.authors.level(author, false, now);
         accounts.ration.spend(cost, level, now);
     }
 
-    /// So much was done that no author can be held to.
+    /// Charges processor time that belongs to no author.
     pub(super) fn spent(&self, cost: Duration, now: Instant) {
         self.look_at_cores(now);
         self.accounts().ration.spend(cost, Level::FEW, now);
     }
 
-    /// An event of this author came to something.
+    /// An event of this author was useful.
     pub(super) fn give_back(&self, author: &PublicKey) {
         self.accounts().authors.give_back(author);
     }
 
-    /// Which frames may be looked at now; `is_full`: no more events of strangers can be handed over.
+    /// Which frames may be handled now. `is_full`: no more events of strangers can be handed over.
     pub(super) fn open(&self, is_full: bool, now: Instant) -> Open {
         if self.waited_for.used() >= ON_THE_WAY {
             Open { up_to: None, again: None, stalled: true }
@@ -106,12 +106,12 @@ impl Senders {
         }
     }
 
-    /// Room for an event that is on its way.
+    /// Space for an event that is not handled yet.
     pub(super) fn reserve(&self, bytes: usize, level: Level) -> Reserved {
         self.room(level).reserve(bytes)
     }
 
-    /// By how long the thread that does the work has to wait for a core.
+    /// How long the working thread has to wait for a core.
     fn look_at_cores(&self, now: Instant) {
         if let Some((in_line, of)) = cpu::in_line() {
             self.accounts().ration.was_in_line(in_line, of, now);

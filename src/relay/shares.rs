@@ -1,24 +1,24 @@
-//! What each relay may take of the cores and of memory, so that all together stay within bounds. Pure.
+//! How much of the cores and of memory each relay may use, so that all together stay within bounds. Pure.
 //!
-//! Fixed parts, and not one pot for all: a relay that takes all that it may takes nothing from another.
+//! The parts are fixed: a relay that uses all of its part takes nothing from another.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::health::Origin;
 
-/// Event frames of all the operator's relays together that wait to be verified, in bytes …
+/// Bytes of event frames that wait to be verified, for all relays of the operator together …
 const QUEUED: usize = 16 << 20;
 
-/// … and of one of them, however few there are.
+/// … and the minimum for one of them.
 const QUEUED_OF_ONE: usize = 4 << 20;
 
-/// Event frames of all relays together that wallets named, in bytes.
+/// Bytes of event frames that wait, for all relays that wallets named.
 const QUEUED_OF_STRANGERS: usize = 8 << 20;
 
-/// No part is smaller than what one event takes.
+/// No part is smaller than one event needs.
 const LEAST: usize = 128 << 10;
 
-/// A relay's processor time is at most a quarter of one core.
+/// One relay gets at most a quarter of one core.
 const QUARTER: u32 = 4;
 
 /// How the relays share.
@@ -35,22 +35,22 @@ impl Shares {
         Self { cores: count(cores), operators: AtomicU32::new(0), max_preferred: count(max_preferred) }
     }
 
-    /// A relay of the operator's has come.
+    /// A relay of the operator was added.
     pub(super) fn joined(&self, origin: Origin) {
         if origin == Origin::Operator {
             self.operators.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// … or gone.
+    /// A relay of the operator was removed.
     pub(super) fn left(&self, origin: Origin) {
         if origin == Origin::Operator {
             self.operators.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// The inverse of the part of one core that frames of one relay may take which come to nothing. The
-    /// operator's together get a quarter of all cores, those of wallets together a quarter of one core.
+    /// The inverse of the part of one core that useless frames of one relay may use. The operator's relays
+    /// together get a quarter of all cores, those of wallets together a quarter of one core.
     pub(super) fn inverse_of_core(&self, origin: Origin) -> u32 {
         match origin {
             Origin::Operator => QUARTER.max((QUARTER * self.operators()).div_ceil(self.cores)),

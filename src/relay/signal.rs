@@ -1,4 +1,4 @@
-//! What the relay side tells the rest of the daemon, and what it asks.
+//! What the relay side reports to the rest of the daemon, and what it asks.
 
 use std::sync::Arc;
 
@@ -7,36 +7,36 @@ use nostr_sdk::prelude::{Event, EventId, Kind, PublicKey, RelayUrl};
 use super::queue::Turn;
 use super::room;
 
-/// Something the relays brought.
+/// Something that came from the relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
-    /// An event for us: of a kind we subscribed to, naming one of our keys, id and signature verified, and
-    /// new. Nothing is said about its age or its content.
+    /// An event for us: its kind is one that we subscribed to, it names one of our keys, its id and signature
+    /// are verified, and it is new. Its age and content are not checked.
     Event {
         /// The event.
         event: Box<Event>,
-        /// The relay that was first to bring it.
+        /// The relay that delivered it first.
         relay: RelayUrl,
-        /// Its room among the events that are on their way. To be kept until the event is handled: the next event of
-        /// its author that this relay brings comes after.
+        /// The space reserved for this event among those not handled yet. Keep it until the event is handled:
+        /// the next event of its author from this relay waits for that.
         reservation: Reservation,
     },
-    /// A relay will not take an open publication, now or later. Refusals for a time (`rate-limited:`,
-    /// `auth-required:`, `error:`) are not told: it is sent again.
+    /// A relay will not accept an open publication, now or later. Temporary refusals (`rate-limited:`,
+    /// `auth-required:`, `error:`) are not reported: the event is sent again.
     Refused {
         /// The event.
         event_id: EventId,
         /// The relay.
         relay: RelayUrl,
-        /// Its reason, shortened, for people.
+        /// The relay's reason, shortened, for people.
         reason: String,
-        /// Because of its age: a newer event would be taken.
+        /// Whether the reason is the event's age: the relay would accept a newer event.
         too_old: bool,
     },
 }
 
-/// Room reserved among the events that are on their way: there is only so much room, in bytes, and one event at a time
-/// for each author at each relay.
+/// Space reserved for an event that is not handled yet: bytes are bounded, and so is each author to one event
+/// at a time from each relay.
 #[derive(Debug, Clone)]
 pub struct Reservation(
     #[expect(dead_code, reason = "what counts is when it is dropped")] Arc<(room::Reserved, Turn)>,
@@ -48,7 +48,7 @@ impl Reservation {
     }
 }
 
-/// It says nothing about the event.
+/// A reservation that belongs to no event.
 impl PartialEq for Reservation {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -57,27 +57,27 @@ impl PartialEq for Reservation {
 
 impl Eq for Reservation {}
 
-/// Whether somebody here is interested in what an author may have to say.
+/// Whether Portico waits for an event of this author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// Nobody, in an event of this kind.
+    /// Portico does not wait for an event of this kind.
     Unwanted,
-    /// Perhaps.
+    /// The author is unknown, and may send an event that matters.
     Stranger,
-    /// They were asked, and an answer is waited for.
+    /// Portico asked this author and waits for the answer.
     WaitedFor,
 }
 
-/// Says cheaply whether an event is worth verifying.
+/// Decides cheaply whether an event is worth verifying.
 pub trait Gate: Send + Sync {
-    /// What is known of an event by the kind and the author that it claims. Called for every event any relay
-    /// sends, on the loop that reads from the network: a look-up or two, no waiting.
+    /// The interest in an event with the kind and the author that it claims. Called for every event of every
+    /// relay, on the network loop: one or two look-ups, no waiting.
     fn interest(&self, _kind: Kind, _author: &PublicKey) -> Interest {
         Interest::Stranger
     }
 
-    /// Could anybody here be interested in this event? Nothing about it is verified yet. Called for every
-    /// event any relay sends, on many threads: a look-up or two, no cryptography, no waiting.
+    /// Whether this event may be of interest. Nothing about it is verified yet. Called for every event of
+    /// every relay, on many threads: one or two look-ups, no cryptography, no waiting.
     fn admits(&self, event: &Event) -> bool;
 }
 

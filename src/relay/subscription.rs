@@ -1,17 +1,17 @@
-//! The course of our one subscription on one connection. Pure: time is an argument.
+//! The state machine of our one subscription on one connection. Pure: time is an argument.
 //!
-//! nostr-sdk's own re-subscription compares whole seconds and so forgets one after a quick reconnect, and it
-//! gives up for good on most `CLOSED` messages. This neither forgets nor gives up.
+//! nostr-sdk's own re-subscription compares whole seconds, so it forgets one after a quick reconnect, and it
+//! gives up permanently on most `CLOSED` messages. This module does neither.
 //!
-//! Not all relays send `EOSE`. So silence counts as a yes, but only from a relay that has said nothing else on this
-//! connection: after an `EOSE`, a `CLOSED` or a `NOTICE`, silence is a doubt, and only another `EOSE` or an event
-//! of the subscription shows that it is open.
+//! Not all relays send `EOSE`. So silence counts as a confirmation, but only from a relay that has sent
+//! nothing else on this connection: after an `EOSE`, a `CLOSED` or a `NOTICE`, only another `EOSE` or an
+//! event of the subscription confirms it.
 //!
-//! A `NOTICE` is for people, and some relays send nothing else where they refuse a subscription or end it. In place
-//! of an `EOSE` it means that the subscription is not open. Later on it makes us ask again, which keeps an open
-//! subscription as it is (NIP-01). Until that is answered, the subscription counts as closed if the notice
-//! [objects](super::objection), and as open if it does not. A relay that objects again and again and confirms the
-//! subscription each time has other reasons to object: after a few times it stays ready while it is asked.
+//! A `NOTICE` is for people, and some relays send only that when they refuse or end a subscription. In place
+//! of an `EOSE` it means that the subscription is not open. Later it makes Portico ask again, which does not
+//! disturb an open subscription (NIP-01). Until the relay answers, the subscription counts as closed if the
+//! notice [objects](super::objection), and as open if not. A relay that objects repeatedly and confirms the
+//! subscription each time objects to something else: after a few times it stays ready while Portico asks.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ use tokio::time::Instant;
 
 use super::backoff;
 
-/// After a loss, wait so long for the flood that caused it to pass before making up for it …
+/// After a loss, wait this long until the flood that caused it has passed …
 const RECOVER_AFTER: Duration = Duration::from_secs(1);
 
-/// … and do so at most once per this time.
+/// … and ask again at most once per this time.
 const RECOVER_EVERY: Duration = Duration::from_secs(10);
 
-/// After a notice, wait so long for others before asking whether the subscription is still open …
+/// After a notice, wait this long for further ones before asking whether the subscription is still open …
 const CHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// … and do so at most once per this time …
+/// … and ask at most once per this time …
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 
-/// … or this one, if the relay objects.
+/// … or per this time, if the relay objects.
 const CHECK_OBJECTION_EVERY: Duration = Duration::from_secs(10);
 
-/// So many objections end the readiness of a relay that confirms the subscription after each.
+/// After this many objections, a relay that confirms the subscription each time stays ready.
 const BELIEVED: u32 = 3;
 
 /// What to do next.
@@ -42,17 +42,17 @@ const BELIEVED: u32 = 3;
 pub(super) enum Step {
     /// Nothing.
     Stay,
-    /// Send a `REQ`; until it is answered we hear nothing.
+    /// Send a `REQ`; Portico receives nothing until the relay answers it.
     Ask,
-    /// The subscription is open: what is sent to us arrives from now on.
+    /// The subscription is open: Portico receives events from now on.
     Ready,
     /// The subscription is closed, for a while.
     Wait,
-    /// The relay said something, but not that the subscription is open: take it for closed, for a while.
+    /// The relay answered, but did not confirm the subscription: treat it as closed for a while.
     Doubt,
     /// Send the `REQ` again: the relay may have closed the subscription.
     Check,
-    /// Send the `REQ` again and publish again what is open: frames were dropped.
+    /// Send the `REQ` again and publish all open publications again: frames were dropped.
     Recover,
 }
 
@@ -61,12 +61,12 @@ pub(super) struct Subscription {
     retry: Duration,
     eose_timeout: Duration,
     phase: Phase,
-    /// How often it was closed, without being open for long in between.
+    /// How often it was closed without being open for long in between.
     closed: u32,
-    /// On this connection the relay has confirmed nothing, refused nothing and told people nothing: silence is its
-    /// way to say yes.
+    /// On this connection the relay has sent no confirmation, no refusal and no notice, so silence counts as
+    /// a confirmation.
     silent: bool,
-    /// How many objections have ended its readiness since it last did not hold the subscription.
+    /// How many objections ended its readiness since the relay last did not hold the subscription.
     objections: u32,
     login: Login,
     recovered: Option<Instant>,
@@ -75,7 +75,7 @@ pub(super) struct Subscription {
 
 #[derive(Debug)]
 enum Phase {
-    /// A `REQ` is not answered. Silence until then is an answer, too.
+    /// A `REQ` is not answered yet. Silence until this moment counts as an answer, too.
     Asked(Instant),
     Open {
         since: Instant,
@@ -88,7 +88,7 @@ enum Phase {
     },
 }
 
-/// Is an open subscription still open?
+/// When to check whether an open subscription is still open.
 #[derive(Debug, Clone, Copy)]
 enum Check {
     Due(Instant),
@@ -98,16 +98,16 @@ enum Check {
 #[derive(Debug, PartialEq, Eq)]
 enum Login {
     None,
-    /// The relay asked for one (NIP-42).
+    /// The relay asked for a login (NIP-42).
     AskedFor,
-    /// The relay accepted it.
+    /// The relay accepted the login.
     Accepted,
-    /// … and what it refused for want of it was asked again since.
+    /// … and Portico has asked again for what the relay refused without it.
     Used,
 }
 
 impl Subscription {
-    /// On a new connection; the first step is to ask. `doubted`: the connection before ended in doubt.
+    /// For a new connection; the first step is to ask. `doubted`: the last connection ended in doubt.
     pub(super) fn new(retry: Duration, eose_timeout: Duration, doubted: bool, now: Instant) -> (Self, Step) {
         let new = Self {
             retry,
@@ -123,35 +123,35 @@ impl Subscription {
         (new, Step::Ask)
     }
 
-    /// The relay has sent all it had stored.
+    /// The relay has sent all its stored events.
     pub(super) fn eose(&mut self, now: Instant) -> Step {
         self.silent = false;
         self.confirmed(now)
     }
 
-    /// An event of the subscription came where [`Subscription::awaits_event`].
+    /// An event of the subscription arrived while [`Subscription::awaits_event`].
     pub(super) fn delivered(&mut self, now: Instant) -> Step {
         if self.awaits_event() { self.confirmed(now) } else { Step::Stay }
     }
 
-    /// Would an event show that the subscription is open, where silence would not?
+    /// Whether an event would confirm the subscription, where silence would not.
     pub(super) fn awaits_event(&self) -> bool {
         let is_asked =
             matches!(self.phase, Phase::Asked(_) | Phase::Open { check: Some(Check::Asked(_)), .. });
         is_asked && self.is_doubted()
     }
 
-    /// Silence would not show that the subscription is open, and nothing else has shown it since.
+    /// Whether silence does not confirm the subscription, and nothing else has confirmed it.
     pub(super) fn is_doubted(&self) -> bool {
         !self.silent && !matches!(self.phase, Phase::Open { check: None | Some(Check::Due(_)), .. })
     }
 
-    /// It could not be asked for.
+    /// The `REQ` could not be sent.
     pub(super) fn unsent(&mut self, now: Instant) {
         self.wait(false, now);
     }
 
-    /// The relay closed it. `for_login`: because we are not logged in.
+    /// The relay closed the subscription. `for_login`: because Portico is not logged in.
     pub(super) fn closed(&mut self, for_login: bool, now: Instant) -> Step {
         self.silent = false;
         self.objections = 0;
@@ -167,7 +167,7 @@ impl Subscription {
         Step::Wait
     }
 
-    /// The relay asked us to log in (NIP-42). Relays that know this protocol know `EOSE`, too.
+    /// The relay asked for a login (NIP-42). Relays that know this protocol know `EOSE`, too.
     pub(super) fn login_asked_for(&mut self) -> Step {
         self.silent = false;
         if self.login == Login::None {
@@ -176,18 +176,18 @@ impl Subscription {
         Step::Stay
     }
 
-    /// Does it wait for a login, as far as we know?
+    /// Whether it waits for a login, as far as is known.
     pub(super) fn awaits_login(&self) -> bool {
         self.login == Login::AskedFor
     }
 
-    /// The relay accepted our login (NIP-42).
+    /// The relay accepted the login (NIP-42).
     pub(super) fn authenticated(&mut self, now: Instant) -> Step {
         self.login = Login::Accepted;
         if matches!(self.phase, Phase::Closed { for_login: true, .. }) { self.ask(now) } else { Step::Stay }
     }
 
-    /// The relay said something for people. `objects`: the subscription may have ended.
+    /// The relay sent a notice. `objects`: the subscription may have ended.
     pub(super) fn noticed(&mut self, objects: bool, now: Instant) -> Step {
         self.silent = false;
         let Phase::Open { check, .. } = &mut self.phase else { return Step::Stay };
@@ -204,7 +204,7 @@ impl Subscription {
         Step::Stay
     }
 
-    /// The first time it asks at once, then later and later.
+    /// Asks at once the first time, then with growing waits.
     fn leave(&mut self, now: Instant) -> Step {
         let wait = backoff::delay(self.retry, self.objections);
         self.objections += 1;
@@ -231,7 +231,7 @@ impl Subscription {
         }
     }
 
-    /// The moment [`Subscription::next`] named has come.
+    /// Call this at the moment that [`Subscription::next`] returned.
     pub(super) fn due(&mut self, now: Instant) -> Step {
         match &mut self.phase {
             Phase::Asked(_) if self.silent => self.open(now),
@@ -299,7 +299,7 @@ impl Check {
     }
 }
 
-/// The moment `soon`, or later, so long after the `last` time.
+/// The later one of `soon` and this long after the `last` time.
 fn after(last: Option<Instant>, interval: Duration, soon: Instant) -> Instant {
     last.map_or(soon, |last| soon.max(last + interval))
 }

@@ -1,8 +1,8 @@
-//! Where the frames of one relay part ways: ours to us, the rest of the protocol to nostr-sdk.
+//! Sorts the frames of one relay: Portico takes its own, nostr-sdk gets the rest of the protocol.
 //!
-//! nostr-sdk keeps the connection and answers NIP-42; of what a relay sends it sees only what it needs for
-//! that. It would verify events under one lock for all relays, believe a known id without looking at the
-//! signature, forget a subscription that the relay closed, and log malformed frames whole.
+//! nostr-sdk keeps the connection and answers NIP-42, and sees only the frames that it needs for that. If it
+//! saw the others, it would verify events under one lock for all relays, accept a known id without checking
+//! the signature, forget a subscription that the relay closed, and log malformed frames in full.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -31,21 +31,21 @@ const CONTROL_QUEUE: usize = 1024;
 /// … and on one to a relay that a wallet named.
 const CONTROL_QUEUE_OF_STRANGERS: usize = 64;
 
-/// What all connections to one relay, made one after the other, share.
+/// State that outlives a connection: all connections to one relay share it.
 #[derive(Debug)]
 pub(super) struct Tap {
     pub(super) url: RelayUrl,
     pub(super) origin: Origin,
-    /// Named by a stranger: connect to public addresses only.
+    /// A wallet named this relay: connect to public addresses only.
     pub(super) public_only: bool,
     pub(super) health: Health,
     /// Questions of ours that wait for an answer, besides the subscription.
     pub(super) questions: Questions,
-    /// Frames were dropped; what they said must be had otherwise.
+    /// Frames were dropped; Portico must ask for their content again.
     pub(super) lost: Notify,
     /// A frame went out.
     pub(super) drained: Notify,
-    /// It sends so much that is forged, or that nobody asked for, that it must mean to.
+    /// The relay sends so many forged or unrequested events that it is treated as hostile.
     pub(super) hostile: Notify,
     /// `EVENT` frames of our subscription.
     pub(super) events: Queue,
@@ -55,12 +55,12 @@ pub(super) struct Tap {
     attempts: AtomicU32,
     /// The relay has not shown that it holds our subscription, and silence would not show it.
     doubted: AtomicBool,
-    /// … and the next event of it would.
+    /// … and its next event would show it.
     awaits_event: AtomicBool,
     connections: mpsc::UnboundedSender<Connection>,
 }
 
-/// Whose relay it is, and where.
+/// The relay: its URL, and who named it.
 #[derive(Debug)]
 pub(super) struct Whose {
     pub(super) url: RelayUrl,
@@ -69,7 +69,7 @@ pub(super) struct Whose {
     pub(super) public_only: bool,
 }
 
-/// One connection, as the task that looks after the relay sees it: it ends when `controls` does.
+/// One connection, for the task that looks after the relay. It ends when `controls` ends.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) controls: mpsc::Receiver<Control>,
@@ -78,25 +78,25 @@ pub(super) struct Connection {
 /// Something other than an event happened on a connection.
 #[derive(Debug)]
 pub(super) enum Control {
-    /// The relay has sent all it had stored for our subscription.
+    /// The relay has sent all its stored events of our subscription.
     Eose,
-    /// An event of our subscription came, and shows that it is open.
+    /// An event of our subscription arrived and shows that it is open.
     Delivered,
-    /// It has closed our subscription. Its reason, shortened, for people.
+    /// The relay closed our subscription. Its reason, shortened, for people.
     Closed(String),
-    /// It has taken an event, or refused it. Its reason, shortened, for people.
+    /// The relay accepted or refused an event. Its reason, shortened, for people.
     Verdict { id: EventId, accepted: bool, reason: String },
-    /// It has something to say. Shortened, for people.
+    /// A notice of the relay. Shortened, for people.
     Notice(String),
-    /// The relay asked us to log in (NIP-42).
+    /// The relay asked for a login (NIP-42).
     LoginAskedFor,
-    /// … and accepted our login.
+    /// … and accepted it.
     Authenticated,
 }
 
 impl Tap {
-    /// A tap that lets `queue` event frames wait, and where each connection comes out when it is made. (Not
-    /// bounded, but paced by the making of connections.)
+    /// A tap with room for `queue` event frames, and the receiver of its connections. (The channel is not
+    /// bounded; the pace of connecting limits it.)
     pub(super) fn new(
         whose: Whose,
         inbound: Arc<Inbound>,
@@ -125,28 +125,29 @@ impl Tap {
         (Arc::new(tap), outlet)
     }
 
-    /// How many attempts to connect there have been since the relay was last ready; this is one more.
+    /// Counts an attempt to connect; returns how many there were since the relay was last ready.
     pub(super) fn attempt(&self) -> u32 {
         self.attempts.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The relay is ready: forget failed attempts.
+    /// The relay is ready: resets the failed attempts.
     pub(super) fn settled(&self) {
         self.attempts.store(0, Ordering::Relaxed);
     }
 
-    /// Does the relay hold our subscription? `awaits_event`: an event of it would be an answer.
+    /// Records whether it is in doubt that the relay holds our subscription. `awaits_event`: an event of the
+    /// subscription would settle it.
     pub(super) fn doubt(&self, doubted: bool, awaits_event: bool) {
         self.doubted.store(doubted, Ordering::Release);
         self.awaits_event.store(awaits_event, Ordering::Release);
     }
 
-    /// So it was left by [`Tap::doubt`].
+    /// The doubt that [`Tap::doubt`] recorded last.
     pub(super) fn is_doubted(&self) -> bool {
         self.doubted.load(Ordering::Acquire)
     }
 
-    /// There is a connection. What it yields goes to whoever looks after the relay.
+    /// Passes a new connection to the task that looks after the relay.
     pub(super) fn connected(&self) -> mpsc::Sender<Control> {
         let is_ours = self.origin == Origin::Operator;
         let queue = if is_ours { CONTROL_QUEUE } else { CONTROL_QUEUE_OF_STRANGERS };
@@ -157,40 +158,40 @@ impl Tap {
         sender
     }
 
-    /// The relay sent something that came to nothing: that counts against it.
+    /// Charges a useless input to the relay.
     pub(super) fn charge(&self, waste: Waste) {
         self.spend(waste.cost());
     }
 
-    /// What the relay sent took so much of a processor, and came to nothing.
+    /// Charges the processor time of a useless input to the relay.
     pub(super) fn spend(&self, cost: Duration) {
         let now = Instant::now();
         self.budget.spend(cost, now);
         self.inbound.senders.spent(cost, now);
     }
 
-    /// The relay sent what can only be its own doing.
+    /// Records input that can only be the relay's own doing.
     pub(super) fn lied(&self) {
         if self.budget.lied(Instant::now()) {
             self.hostile.notify_one();
         }
     }
 
-    /// Until when nothing of this relay is to be looked at, if it has used up its share.
+    /// Until when Portico should not read this relay, if it has used up its share.
     pub(super) fn rest_until(&self) -> Option<Instant> {
         self.budget.rest_until(Instant::now())
     }
 
-    /// Returns when something of this relay may be looked at again: at once, unless it has used up its share.
+    /// Returns when Portico may read this relay again: at once, unless it has used up its share.
     pub(super) async fn rest(&self) {
         if let Some(until) = self.rest_until() {
             tokio::time::sleep_until(until).await;
         }
     }
 
-    /// Take a frame that is ours; give back what is nostr-sdk's. `login` is the id of the event by which
-    /// nostr-sdk last logged in on this connection. Runs on the network loop: nothing here waits or reads
-    /// more than the beginning of a frame, and what is kept of one that is no event is short.
+    /// Takes a frame for Portico, and returns a frame for nostr-sdk. `login` is the id of the event by which
+    /// nostr-sdk last logged in on this connection. Runs on the network loop: it does not wait, reads only
+    /// the beginning of a frame, and keeps only a short part of a frame other than an event.
     pub(super) fn sort(
         &self,
         text: Utf8Bytes,
@@ -254,7 +255,8 @@ impl Tap {
         None
     }
 
-    /// An event of our subscription waits to be verified, if somebody may want it. `false`: it is none.
+    /// Queues an event of our subscription to be verified, if it may be of interest. Returns `false` if the
+    /// frame is not such an event.
     fn event(&self, text: &str) -> bool {
         let tally = &self.health.tally;
         tally.received.up();
@@ -279,14 +281,14 @@ impl Tap {
         self.inbound.shares.queued(self.origin)
     }
 
-    /// Malformed, or never asked for.
+    /// Malformed, or not requested.
     pub(super) fn garbage(&self) {
         self.health.tally.garbage.up();
         self.lied();
     }
 
-    /// Longer than anything that the protocol can carry. It is somebody else's text that an honest relay
-    /// passes on.
+    /// Longer than anything that the protocol can carry. An honest relay may pass on such a text of somebody
+    /// else.
     fn too_long(&self) {
         self.health.tally.garbage.up();
     }

@@ -5,8 +5,8 @@ use std::future::Future;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-/// The tasks of the relay side: stopped together, waited for together. One that panics stops them all,
-/// which ends the stream of signals, which whoever runs the daemon takes for what it is.
+/// The background tasks of the relay side: stopped together, and awaited together. If one panics, all stop;
+/// this ends the stream of signals, and the daemon treats that as a failure.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tasks {
     tracker: TaskTracker,
@@ -14,7 +14,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Run `task` until it ends or `until` (a child of [`Tasks::child`]) is cancelled.
+    /// Runs `task` until it ends or `until` (a child of [`Tasks::child`]) is cancelled.
     pub(super) fn spawn<F>(&self, until: CancellationToken, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -26,7 +26,7 @@ impl Tasks {
         });
     }
 
-    /// Cancelled when everything stops, or by itself.
+    /// A token that is cancelled when everything stops, or by its own caller.
     pub(super) fn child(&self) -> CancellationToken {
         self.stop.child_token()
     }
@@ -35,7 +35,7 @@ impl Tasks {
         self.stop.is_cancelled()
     }
 
-    /// Tell all tasks to stop.
+    /// Tells all tasks to stop.
     pub(super) fn stop(&self) {
         self.stop.cancel();
         self.tracker.close();
@@ -47,8 +47,8 @@ impl Tasks {
     }
 }
 
-/// Stops everything unless disarmed, which a task that unwinds does not come to do. (Nor does one that is
-/// dropped with its runtime; everything stops then anyway.)
+/// Stops everything unless disarmed. A task that panics does not disarm it. (Nor does a task that is dropped
+/// with its runtime; then everything stops anyway.)
 struct Alarm(Option<DropGuard>);
 
 impl Alarm {

@@ -1,4 +1,4 @@
-//! The transport nostr-sdk connects through: our own connections, tapped.
+//! The transport that nostr-sdk uses: our own connections, with taps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +45,9 @@ impl Transport {
             Err(error) => {
                 // The same trouble again is no news, and a stranger's relay none at all.
                 if tap.health.failed(error.clone()) && !tap.public_only {
-                    tracing::warn!(relay = %shown::relay(&tap.url), code = error.code(), %error, "no connection");
+                    tracing::warn!(relay = %shown::relay(&tap.url), code = error.code(), %error, "cannot connect to the relay");
                 } else {
-                    tracing::debug!(relay = %shown::relay(&tap.url), code = error.code(), %error, "no connection");
+                    tracing::debug!(relay = %shown::relay(&tap.url), code = error.code(), %error, "cannot connect to the relay");
                 }
                 Err(error)
             }

@@ -1,6 +1,6 @@
-//! Items that wait to be looked at, those of the lowest level first, and those of one author one after the other. Pure.
+//! Waiting items: lowest level first, and the items of one author one after the other. Pure.
 //!
-//! Everything takes the same time however many items and authors there are.
+//! Every operation takes the same time, however many items and authors there are.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, RandomState};
@@ -9,27 +9,27 @@ use hashlink::LinkedHashSet;
 
 use super::authors::Level;
 
-/// Authors in the order in which they came.
+/// Authors in the order of arrival.
 type Line<A> = LinkedHashSet<A, RandomState>;
 
-/// What waits, by its author.
+/// The waiting items, by author.
 #[derive(Debug)]
 pub(super) struct Waiting<A, T> {
     authors: HashMap<A, Author<T>>,
-    /// A line for each level, of authors with an item that may be taken.
+    /// One line for each level: authors with an item that may be taken.
     ready: [Line<A>; Level::COUNT],
-    /// … and of authors with an item that waits until another one of theirs is done.
+    /// … and authors whose next item waits until the current one is done.
     held: [Line<A>; Level::COUNT],
     len: usize,
 }
 
 #[derive(Debug)]
 struct Author<T> {
-    /// In the order in which they came.
+    /// In the order of arrival.
     items: VecDeque<T>,
-    /// Of the line in which the author is, if there are items.
+    /// The line in which the author stands, if it has items.
     level: Level,
-    /// An item was taken and is not done.
+    /// Whether an item was taken and is not done yet.
     is_under_way: bool,
 }
 
@@ -41,7 +41,7 @@ impl<A: Eq + Hash, T> Default for Waiting<A, T> {
 }
 
 impl<A: Copy + Eq + Hash, T> Waiting<A, T> {
-    /// `level`: that of the author, as of now.
+    /// `level`: the author's level now.
     pub(super) fn push(&mut self, author: A, item: T, level: Level) {
         let new = || Author { items: VecDeque::new(), level, is_under_way: false };
         let entry = self.authors.entry(author).or_insert_with(new);
@@ -55,9 +55,9 @@ impl<A: Copy + Eq + Hash, T> Waiting<A, T> {
         self.len += 1;
     }
 
-    /// What comes next, if its level is no higher than `open`. No other item of its author comes until that one is
-    /// [`Waiting::done`]. `level_of` tells the level of an author by what is known now: it may have risen since, and
-    /// then the author waits on.
+    /// Takes the next item, if its level is at most `open`. No other item of its author is taken until
+    /// [`Waiting::done`]. `level_of` returns the level of an author as known now: if it has risen, the author
+    /// moves back in line.
     pub(super) fn pop(&mut self, open: Level, level_of: impl Fn(&A) -> Level) -> Option<(A, T, Level)> {
         for level in Level::all().take_while(|level| *level <= open) {
             while let Some(author) = self.ready[level.index()].pop_front() {
@@ -80,7 +80,7 @@ impl<A: Copy + Eq + Hash, T> Waiting<A, T> {
         None
     }
 
-    /// What was taken of this author is done. `true`: another item of theirs may be taken now.
+    /// The item taken of this author is done. Returns `true` if another item of this author may be taken now.
     pub(super) fn done(&mut self, author: &A) -> bool {
         let Some(entry) = self.authors.get_mut(author) else { return false };
         entry.is_under_way = false;
@@ -92,8 +92,8 @@ impl<A: Copy + Eq + Hash, T> Waiting<A, T> {
         self.ready[entry.level.index()].insert(*author)
     }
 
-    /// Gives up an item in favour of one of this level: the latest of those who come last. `None`: nobody
-    /// comes later than that one.
+    /// Drops an item to make room for one of this level: the latest one of the last author in line. Returns
+    /// `None` if no author is behind that level.
     pub(super) fn give_up_for(&mut self, level: Level) -> Option<T> {
         let later = Level::all().rev().take_while(|other| *other > level).map(Level::index);
         let (lines, at) = later
@@ -142,7 +142,7 @@ mod tests {
         Level::all().nth(n).unwrap()
     }
 
-    /// What is taken next, if it is done at once.
+    /// Takes the next item, as if it were done at once.
     fn next<T>(
         waiting: &mut Waiting<usize, T>,
         open: Level,

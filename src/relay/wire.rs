@@ -21,13 +21,13 @@ use super::dial::Socket;
 use super::pace::Pace;
 use super::tap::{Control, Tap};
 
-/// After so many frames in a row the network loop sees to other connections.
+/// After this many frames in a row, the network loop serves other connections.
 const FAIR_SHARE: u32 = 64;
 
 /// The id of the event by which nostr-sdk last logged in on this connection (NIP-42).
 type Login = Arc<Mutex<Option<String>>>;
 
-/// Split a connection in the halves nostr-sdk wants. `pace` is the one at which it is read.
+/// Splits a connection into the halves that nostr-sdk expects. `pace` limits how fast it is read.
 pub(super) fn split(socket: Socket, tap: Arc<Tap>, pace: Pace) -> (WebSocketSink, WebSocketStream) {
     let (sink, stream) = socket.split();
     let login = Login::default();
@@ -41,9 +41,10 @@ struct Incoming {
     tap: Arc<Tap>,
     login: Login,
     pace: Pace,
-    /// While nothing of this relay is read, as it has used up its share.
+    /// While Portico does not read this relay, because it has used up its share.
     rest: Option<Pin<Box<Sleep>>>,
-    /// Where control frames go, once nostr-sdk has begun to read: not before does it take frames to send.
+    /// Where control frames go. Available once nostr-sdk has begun to read: before that it accepts no frames
+    /// to send.
     controls: Option<mpsc::Sender<Control>>,
 }
 
@@ -75,7 +76,7 @@ impl Incoming {
         Poll::Ready(())
     }
 
-    /// Read some frames, up to the first that is nostr-sdk's.
+    /// Reads frames up to the first one for nostr-sdk.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Next {
         let Self { stream, tap, login, controls, .. } = self;
         let controls = controls.get_or_insert_with(|| tap.connected());
@@ -147,7 +148,7 @@ impl Sink<Message> for Outgoing {
     }
 }
 
-/// The id of the event in an `AUTH` frame of ours.
+/// The event id in an `AUTH` frame that Portico sends.
 fn login_id(frame: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Identified {

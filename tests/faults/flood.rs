@@ -115,7 +115,7 @@ impl Scene {
 
     /// The daemon hangs up on the relay and says so.
     async fn relay_is_left_alone(&self) {
-        self.daemon.until_logged("left alone for a while").await;
+        self.daemon.until_logged("disconnected for a while").await;
         let relay = self.of(&self.flooding).await;
         assert_eq!(relay["state"], "paused", "{relay}");
         assert!(relay["last_error"].as_str().unwrap().contains("forged"), "{relay}");

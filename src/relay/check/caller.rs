@@ -1,4 +1,4 @@
-//! One connection to the relay that is tried.
+//! One connection to the tested relay.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Caller {
         })
     }
 
-    /// Logs in with these keys, where it has to.
+    /// Logs in with these keys, if the relay asks for it.
     pub(super) fn with_keys(self, keys: &Keys) -> Self {
         Self { keys: keys.clone(), ..self }
     }
@@ -89,12 +89,12 @@ impl Caller {
         }
     }
 
-    /// What the relay said for people.
+    /// The relay's last notice.
     pub(super) fn last_notice(&self) -> Option<&str> {
         self.last_notice.as_deref()
     }
 
-    /// Publishes, and goes on listening; returns only when that has failed. (Some relays send no `OK` for
+    /// Publishes, and keeps listening; returns only if publishing failed. (Some relays send no `OK` for
     /// ephemeral events.)
     pub(super) async fn publish(&mut self, event: &Event) -> Problem {
         match self.try_publish(event).await {
@@ -116,7 +116,7 @@ impl Caller {
         }
     }
 
-    /// Resolves when this very event has come.
+    /// Resolves when exactly this event has arrived.
     pub(super) async fn expect(&mut self, event: &Event) -> Result<(), Problem> {
         loop {
             if let Said::Event(arrived) = self.hear().await?
@@ -136,7 +136,7 @@ impl Caller {
         self.socket.send(Message::text(message.as_json())).await.map_err(|_| Problem::HungUp)
     }
 
-    /// The next message; what asks for a login is answered on the way.
+    /// The next message; requests for a login are answered on the way.
     pub(super) async fn hear(&mut self) -> Result<Said, Problem> {
         loop {
             let frame = self.socket.next().await.and_then(Result::ok).ok_or(Problem::HungUp)?;

@@ -1,4 +1,4 @@
-//! What a relay tells of itself (NIP-11).
+//! The information document of a relay (NIP-11).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,51 +19,51 @@ const MAX_DOCUMENT: usize = 64 * 1024;
 /// Larger numbers with a decimal point are not exact.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What matters here of a relay's information document. It is what the relay says, and nothing more.
+/// The fields of a relay's information document that matter here. They are the relay's own statements.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Information {
-    /// Its name.
+    /// The name of the relay.
     pub name: Option<String>,
-    /// What it runs, with the version.
+    /// The software and its version.
     pub software: Option<String>,
-    /// Subscriptions on one connection. One is enough here.
+    /// The number of subscriptions on one connection. One is enough here.
     pub max_subscriptions: Option<u64>,
-    /// The largest message that it reads, in bytes. The largest of ours have about 4 KiB.
+    /// The largest message that it accepts, in bytes. Our largest messages have about 4 KiB.
     pub max_message_length: Option<u64>,
     /// How much older than now an event may be, in seconds.
     pub created_at_lower_limit: Option<u64>,
-    /// It wants a login (NIP-42), which it gets.
+    /// Whether it asks for a login (NIP-42). Portico logs in.
     pub auth_required: bool,
-    /// It wants to be paid by whoever publishes: wallets have to have paid.
+    /// Whether publishing costs money: then wallets must have paid.
     pub payment_required: bool,
-    /// The proof of work that it wants (NIP-13), in bits. None is done here.
+    /// The proof of work that it asks for (NIP-13), in bits. Portico does none.
     pub min_pow_difficulty: Option<u64>,
 }
 
-/// Fields of an object, none of them read yet: what one holds is nothing to the others.
+/// The fields of an object, not parsed yet, so that one bad field does not affect the others.
 type Fields<'a> = HashMap<String, &'a RawValue>;
 
 /// Why there is no information.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InformationError {
-    /// There is no relay to ask.
-    #[error("it could not be reached")]
+    /// The relay could not be reached.
+    #[error("the relay could not be reached")]
     NotReached,
-    /// It has none, or does not give it.
-    #[error("it gives no information document (NIP-11)")]
+    /// The relay has no document, or does not return it.
+    #[error("the relay returned no information document (NIP-11)")]
     Unavailable,
     /// The document is larger than this, in bytes.
-    #[error("its information document (NIP-11) is larger than {0} bytes")]
+    #[error("the information document (NIP-11) is larger than {0} bytes")]
     TooLarge(usize),
-    /// The document is compressed by this, although that was not asked for.
-    #[error("its information document (NIP-11) is compressed ({0}), although identity was asked for")]
+    /// The document is compressed in this way, although Portico asked for none.
+    #[error("the information document (NIP-11) is compressed ({0}), although Portico asked for identity")]
     Compressed(String),
-    /// The document is no such document.
-    #[error("its information document (NIP-11) is malformed")]
+    /// The document is malformed.
+    #[error("the information document (NIP-11) is malformed")]
     Malformed,
 }
 
-/// Questions the relay at the same address over HTTP.
+/// Asks the relay at the same address over HTTP.
 pub(super) async fn fetch(
     relay: &RelayUrl,
     patience: Duration,
@@ -91,7 +91,7 @@ pub(super) async fn fetch(
     read(&document).ok_or(InformationError::Malformed)
 }
 
-/// Reads each field for itself: one that makes no sense leaves the others as they are.
+/// Reads each field on its own: an unreadable one does not affect the others.
 fn read(document: &[u8]) -> Option<Information> {
     let text = String::from_utf8_lossy(document);
     let document: Fields<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
@@ -113,7 +113,7 @@ fn read(document: &[u8]) -> Option<Information> {
     })
 }
 
-/// What a field says, if it can be read.
+/// The value of a field, if it can be read.
 fn value(fields: &Fields<'_>, key: &str) -> Option<Value> {
     serde_json::from_str(fields.get(key)?.get()).ok()
 }
@@ -126,7 +126,7 @@ fn words(value: Option<Value>) -> Option<String> {
     }
 }
 
-/// A whole number that is not negative, however it is written.
+/// A non-negative integer, in any notation.
 fn number(value: Option<&Value>) -> Option<u64> {
     let value = value?;
     let text = value.as_str().and_then(|text| text.trim().parse().ok());

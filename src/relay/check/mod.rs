@@ -1,5 +1,5 @@
-//! Is a relay fit for logins? It is tried as a service and a wallet would use it, from outside the daemon and
-//! with keys that are thrown away afterwards.
+//! Tests whether a relay is fit for logins. It uses the relay like a service and a wallet, from outside the
+//! daemon and with temporary keys.
 
 mod caller;
 mod information;
@@ -11,7 +11,7 @@ use nostr_sdk::prelude::{EventBuilder, Keys, RelayUrl, Tag};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::error::{LinkError, stated, told};
+use super::error::{LinkError, notice_text, stated};
 use crate::protocol::kind;
 use crate::shown;
 use crate::tls::Tls;
@@ -19,10 +19,10 @@ use caller::Caller;
 pub use information::{Information, InformationError};
 pub use profile::{profile_at, publish_to};
 
-/// What a relay showed when it was tried. A time that is not there belongs to a step that was not reached.
+/// The result for one relay. A missing time belongs to a step that was not reached.
 #[derive(Debug, Clone, Serialize)]
 pub struct Checkup {
-    /// Where it is.
+    /// The URL of the relay.
     #[serde(serialize_with = "shown_url")]
     pub relay: RelayUrl,
     /// From a name to an open WebSocket.
@@ -34,50 +34,50 @@ pub struct Checkup {
     /// From publishing an ephemeral event on one connection to its arrival on another.
     #[serde(rename = "forward_ms", serialize_with = "milliseconds")]
     pub forwarded_in: Option<Duration>,
-    /// Whether it asked for a login (NIP-42) on the way.
+    /// Whether the relay asked for a login (NIP-42).
     pub asked_for_login: bool,
-    /// What it tells of itself (NIP-11).
+    /// The relay's information document (NIP-11).
     #[serde(serialize_with = "or_error")]
     pub information: Result<Information, InformationError>,
     /// Why logins would not go through; `None` if they would.
     #[serde(serialize_with = "as_text")]
     pub problem: Option<Problem>,
-    /// The same, as a code for programs.
+    /// The same as a code, for programs.
     pub problem_code: Option<&'static str>,
 }
 
 /// Why a relay is not fit for logins.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// There is no connection to be had.
+    /// The connection failed.
     #[error("{0}")]
     Link(#[from] LinkError),
-    /// The relay hung up.
-    #[error("it closed the connection")]
+    /// The relay closed the connection.
+    #[error("the relay closed the connection")]
     HungUp,
     /// A subscription was refused, for this reason.
-    #[error("it refused the subscription: {}", stated(.0))]
+    #[error("the relay refused the subscription: {}", stated(.0))]
     SubscriptionRefused(String),
-    /// A subscription was not confirmed, and the relay said this for people in place of that.
-    #[error("it did not confirm the subscription; its last notice: {}", told(.0))]
+    /// The relay sent this notice in place of a confirmation.
+    #[error("the relay did not confirm the subscription; its last notice: {}", notice_text(.0))]
     NoticeInstead(String),
-    /// A subscription was not confirmed.
-    #[error("it did not answer a subscription in time")]
+    /// The relay did not answer a subscription.
+    #[error("the relay did not answer the subscription in time")]
     NoAnswer,
     /// The event was refused, for this reason.
-    #[error("it refused an ephemeral event: {}", stated(.0))]
+    #[error("the relay refused an ephemeral event: {}", stated(.0))]
     EventRefused(String),
     /// A profile was refused, for this reason.
-    #[error("it refused the profile: {}", stated(.0))]
+    #[error("the relay refused the profile: {}", stated(.0))]
     ProfileRefused(String),
-    /// It does not say what became of the profile.
-    #[error("it did not say in time whether it took the profile")]
+    /// The relay did not answer whether it accepts the profile.
+    #[error("the relay did not answer in time whether it accepts the profile")]
     NotConfirmed,
     /// The event did not arrive.
-    #[error("it did not forward an ephemeral event in time")]
+    #[error("the relay did not forward an ephemeral event in time")]
     NotForwarded,
-    /// Something else than what was published arrived.
-    #[error("it forwarded an event that was tampered with")]
+    /// An event arrived that differs from the published one.
+    #[error("the relay forwarded an event that was tampered with")]
     Forged,
 }
 
@@ -99,7 +99,7 @@ impl Problem {
     }
 }
 
-/// Tries a relay. Each step may take up to `patience`.
+/// Tests a relay. Each step may take up to `patience`.
 pub async fn check(relay: &RelayUrl, patience: Duration, tls: &Tls) -> Checkup {
     let mut checkup = Checkup {
         relay: relay.clone(),

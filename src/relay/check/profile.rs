@@ -1,4 +1,4 @@
-//! The profile (kind 0) of a key at a relay, asked for and published from outside the daemon.
+//! Asks a relay for the profile (kind 0) of a key, or publishes it there, from outside the daemon.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::tls::Tls;
 /// The newest profile of `key` that a relay has, verified.
 ///
 /// # Errors
-/// [`Problem`]: the relay cannot be asked, or does not answer within `patience`.
+/// [`Problem`]: the relay could not be asked, or did not answer within `patience`.
 pub async fn profile_at(
     relay: &RelayUrl,
     key: &PublicKey,
@@ -24,10 +24,10 @@ pub async fn profile_at(
     asked.unwrap_or(Err(Problem::NoAnswer))
 }
 
-/// Publishes an event at a relay; `keys` log in where that is asked for.
+/// Publishes an event at a relay; `keys` log in if the relay asks for it.
 ///
 /// # Errors
-/// [`Problem`]: the relay cannot be told, refuses, or does not answer within `patience`.
+/// [`Problem`]: the relay could not be reached, refused, or did not answer within `patience`.
 pub async fn publish_to(
     relay: &RelayUrl,
     event: &Event,
@@ -70,7 +70,7 @@ impl Caller {
         }
     }
 
-    /// Publishes what the relay is to keep, and waits for its word.
+    /// Publishes an event that the relay should store, and waits for its answer.
     async fn store(&mut self, event: &Event) -> Result<(), Problem> {
         self.say(&ClientMessage::event(event.clone())).await?;
         loop {
