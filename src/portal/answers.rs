@@ -1,4 +1,4 @@
-//! A wallet answered a challenge, or showed a key that wants to be asked too.
+//! Handles a wallet's answer to a challenge, and the proof of a subkey that wants to be asked too.
 
 use std::sync::Arc;
 
@@ -43,15 +43,15 @@ impl Portal {
         self.settle(challenge, body, vouched);
     }
 
-    /// The open challenge that `author` was asked and may answer: as the user's main key, or as a subkey
-    /// that has proven to be the user's. That a caller named it is no proof.
+    /// The open challenge that `author` was asked and may answer: as the user's main key, or as a proven
+    /// subkey of the user. That a caller named the subkey is no proof.
     fn challenge_asked_of(&self, author: &PublicKey, response: &AuthResponse) -> Option<Arc<OpenChallenge>> {
         let challenge = self.registry.asked(author, &response.challenge)?;
         let (user, now) = (challenge.user, self.clock.now());
         let proof = response.subkey_proof.as_ref().map(|proof| proof.verify(author, &user, now.secs()));
         let trouble = match proof {
             _ if now >= self.registry.deadlines.of(Due::Challenge(challenge.id), challenge.expires_at) => {
-                "it came too late"
+                "it arrived after the deadline"
             }
             _ if *author == user => return Some(challenge),
             Some(Ok(())) => return Some(challenge),
@@ -59,15 +59,15 @@ impl Portal {
             None | Some(Err(SubkeyError::ForeignMainKey)) if challenge.progress().proven.contains(author) => {
                 return Some(challenge);
             }
-            None | Some(Err(SubkeyError::ForeignMainKey)) => "the subkey is not proven",
-            Some(Err(_)) => "its subkey proof does not hold",
+            None | Some(Err(SubkeyError::ForeignMainKey)) => "there is no proof for the subkey",
+            Some(Err(_)) => "the subkey proof is invalid",
         };
         tracing::debug!(stream_id = %challenge.stream, "dropped an answer: {trouble}");
         None
     }
 
-    /// A key that got a challenge it could not read proves that it is a subkey of the user: the same
-    /// challenge goes out to it too.
+    /// A key that could not read its challenge proves that it is a subkey of the user: Portico sends the same
+    /// challenge to it, too.
     pub(super) async fn shown_subkey(
         &self,
         author: PublicKey,
@@ -83,7 +83,8 @@ impl Portal {
         until_stored(challenge.stream, || self.ask_subkey(&challenge, author, &proof)).await
     }
 
-    /// A subkey has proven to be the user's: it is asked, unless it was, and may answer.
+    /// A key has proven to be a subkey of the user: it may answer, and Portico asks it unless it was asked
+    /// before.
     async fn ask_subkey(
         &self,
         challenge: &OpenChallenge,

@@ -1,4 +1,4 @@
-//! Challenges: made, sealed once for each key that is asked, sent.
+//! Makes challenges, seals them once for each key that is asked, and sends them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ pub(super) const MAX_SUBKEYS: usize = 8;
 
 /// 32 alphanumerics that nobody can guess: a token, or the name of a challenge.
 ///
-/// From the thread's generator, which is as good as the system's and costs no system call a character.
+/// From the thread's generator: as secure as the system's, without one system call a character.
 pub(super) fn random_name() -> String {
     Alphanumeric.sample_string(&mut thread_rng(), 32)
 }
 
-/// Where a challenge comes from.
+/// The origin of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// A caller named the user.
@@ -63,8 +63,8 @@ impl Challenger {
         Self { identity, relays, wallets, ttl }
     }
 
-    /// Makes a challenge for those who are to be prompted, the user's main key first, and for every known
-    /// subkey of that user; to be published on `relays` too. `now` is a time that deadlines count from.
+    /// Makes a challenge for these keys, the user's main key first, and for every known subkey of the user.
+    /// It is published on `relays`, too. Deadlines count from `now`.
     pub(super) async fn prepare(
         &self,
         now: Timestamp,
@@ -126,7 +126,7 @@ impl Challenger {
         Ok(Prepared { row, open: Arc::new(open), events })
     }
 
-    /// Registers a challenge that the store has kept, then sends it: a fast answer finds its question.
+    /// Registers a stored challenge, then sends it, so that a fast answer finds its challenge.
     pub(super) fn send(&self, prepared: Prepared) {
         let Prepared { open, events, .. } = prepared;
         tracing::debug!(stream_id = %open.stream, keys = events.len(), "challenge sent");
@@ -135,13 +135,13 @@ impl Challenger {
         }
     }
 
-    /// Publishes an event of a challenge until that ends, on some relays only if any are given.
+    /// Publishes an event of a challenge until the challenge ends, only on the given relays if any are given.
     pub(super) fn publish(&self, challenge: &OpenChallenge, event: Arc<Event>, only: Vec<RelayUrl>) {
         let also = challenge.relays.clone();
         self.relays.publish(Publication { event, also, only, expires_at: challenge.expires_at });
     }
 
-    /// The event that asks `recipient` this challenge. It names all keys that are concerned.
+    /// The event that asks `recipient` this challenge. It names all keys that receive it.
     pub(super) fn seal(
         &self,
         id: ChallengeId,
@@ -162,7 +162,7 @@ impl Challenger {
             .map_err(|_| PortalError::Seal)
     }
 
-    /// The user's subkeys that were proven and still hold.
+    /// The user's subkeys with a proof that is still valid.
     async fn proven_subkeys(&self, user: &PublicKey, now: Timestamp) -> Result<Vec<PublicKey>> {
         let known = self.wallets.subkeys(user).await?;
         let proven = known.iter().filter_map(|subkey| {

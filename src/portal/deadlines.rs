@@ -1,4 +1,4 @@
-//! What ends when: deadlines that fire by themselves.
+//! Deadlines that fire by themselves.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,17 @@ use super::registry::ChallengeId;
 use crate::clock::{Clock, Jump, Timestamp};
 use crate::store::StreamId;
 
-/// The wall clock may be set while we sleep, so no sleep is longer than this.
+/// The wall clock may be changed during a sleep, so no sleep is longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// What reaches its deadline.
+/// Something with a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Due {
     Handshake(StreamId),
     Challenge(ChallengeId),
 }
 
-/// All deadlines, the next one first.
+/// All deadlines, the earliest first.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     queue: Mutex<Queue>,
@@ -31,19 +31,19 @@ pub(super) struct Deadlines {
 #[derive(Debug, Default)]
 struct Queue {
     ordered: BTreeSet<(Timestamp, Due)>,
-    /// Those that moved with the clock. Wallets and the store know them by the time that they had before.
+    /// Deadlines that moved with the clock. Wallets and the store know them by their old time.
     moved: HashMap<Due, Timestamp>,
-    /// When the clock was looked at, and what it showed.
+    /// When the clock was last read, and its value.
     last: Option<(Instant, Timestamp)>,
 }
 
 impl Queue {
-    /// When something is due that was to be due at that time.
+    /// The current deadline of something with this original deadline.
     fn of(&self, due: Due, at: Timestamp) -> Timestamp {
         self.moved.get(&due).copied().unwrap_or(at)
     }
 
-    /// The clock shows this. If it jumped, everybody still has as long as they had.
+    /// Reads the clock. If it jumped, all deadlines move with it, so the remaining times stay the same.
     fn follow(&mut self, now: Timestamp) {
         let at = Instant::now();
         let jump = self.last.and_then(|(before, showed)| Jump::between(showed, now, at - before));
@@ -77,13 +77,13 @@ impl Deadlines {
         queue.ordered.remove(&(at, due));
     }
 
-    /// The clock shows this, and a deadline is about to be counted from it: if the clock has jumped since it was looked
-    /// at last, the other deadlines move now, and the new one is not taken for one of them later.
+    /// Reads the clock before a deadline is counted from it. If the clock has jumped since the last reading,
+    /// the other deadlines move now, so that the new one does not move with them later.
     pub(super) fn follow(&self, now: Timestamp) {
         self.queue().follow(now);
     }
 
-    /// When something is due that was to be due at that time: it moves with the clock, if that is set.
+    /// The current deadline of something with this original deadline: it moves with the clock.
     pub(super) fn of(&self, due: Due, at: Timestamp) -> Timestamp {
         self.queue().of(due, at)
     }
@@ -92,12 +92,12 @@ impl Deadlines {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next one.
+    /// The earliest deadline.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.queue().ordered.first().map(|(at, _)| *at)
     }
 
-    /// Waits until something is due and takes it out.
+    /// Waits until something is due, and removes it.
     pub(super) async fn next(&self, clock: &dyn Clock) -> Vec<Due> {
         loop {
             let now = clock.now();
@@ -113,7 +113,7 @@ impl Deadlines {
         }
     }
 
-    /// Everything that is due at `now`, or how long to wait before looking again.
+    /// Everything that is due at `now`, or how long to wait before the next check.
     fn take_due(&self, now: Timestamp) -> Result<Vec<Due>, Duration> {
         let mut queue = self.queue();
         let mut due = Vec::new();

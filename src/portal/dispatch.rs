@@ -1,8 +1,8 @@
-//! What comes in: opened, and handed to whatever deals with such a message.
+//! Opens incoming events, and passes each message to its handler.
 //!
-//! The relay layer has checked the event's id and signature and that somebody here may want it. Nothing
-//! else about it is believed: author, recipient, challenge, proof and token are all checked in `scans.rs`,
-//! `answers.rs` and `tokens`.
+//! The relay layer has checked the event's id and signature, and that it may be of interest. Nothing else
+//! about it is trusted yet: `scans.rs`, `answers.rs` and `tokens` check author, recipient, challenge, proof
+//! and token.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::protocol::{Message, OpenError, kind};
 use crate::relay::{Publication, Reservation, Signal};
 
 impl Portal {
-    /// Dispatches one signal from the relays. Opening and judging is done here and now, on as many cores as
-    /// there are dispatchers; what has to wait for the store goes on by itself.
+    /// Dispatches one signal from the relays. Opening and checking happens here, on as many cores as there
+    /// are dispatchers; work that waits for the store continues in a task of its own.
     pub(super) async fn dispatch(self: &Arc<Self>, signal: Signal) {
         match signal {
             Signal::Event { event, reservation, .. } => self.handle_event(*event, reservation).await,
@@ -29,14 +29,13 @@ impl Portal {
         }
     }
 
-    /// `reservation` is kept for as long as the event is. An author is given back what they were charged for an event that
-    /// came to something.
+    /// `reservation` is kept as long as the event. If the event was useful, its author is not charged for it.
     async fn handle_event(self: &Arc<Self>, event: Event, reservation: Reservation) {
         let opened = self.relays.at_the_expense_of(&event.pubkey, || self.identity.sealer.open(&event));
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                tracing::debug!(event = %event.id, kind = event.kind.as_u16(), %error, "not opened");
+                tracing::debug!(event = %event.id, kind = event.kind.as_u16(), %error, "cannot open the event");
                 if error == OpenError::Foreign && event.kind == kind::AUTH_RESPONSE {
                     log_failure(self.show_our_subkey(&event));
                 }
@@ -64,8 +63,8 @@ impl Portal {
         }
     }
 
-    /// Does what waits for the store in a task of its own, a bounded number of them at a time. `reservation` is
-    /// given back when it is done.
+    /// Runs work that waits for the store in a task of its own, a bounded number of them at a time. Releases
+    /// `reservation` at the end.
     async fn handle_apart(
         &self,
         reservation: Option<Reservation>,
@@ -78,8 +77,8 @@ impl Portal {
         });
     }
 
-    /// A wallet that we asked sealed its answer to our main key: our proof tells it to send the answer to
-    /// the subkey that we run on. Once per wallet in a while: it costs us a signature.
+    /// A wallet that Portico asked sealed its answer to our main key. Our proof tells it to send the answer
+    /// to the subkey that this daemon uses. At most once per wallet in a while: it costs a signature.
     fn show_our_subkey(&self, unreadable: &Event) -> Result<()> {
         let (Some(proof), wallet) = (&self.identity.proof, unreadable.pubkey) else { return Ok(()) };
         let now = self.clock.now();
@@ -104,6 +103,6 @@ impl Portal {
 
 fn log_failure(result: Result<()>) {
     if let Err(error) = result {
-        tracing::error!(%error, "a wallet's message could not be handled");
+        tracing::error!(%error, "cannot handle a wallet's message");
     }
 }

@@ -1,19 +1,19 @@
-//! Why the service did not do what it was asked to.
+//! Errors of the conversation with wallets.
 
 use std::time::Duration;
 
 use crate::metrics::Limit;
 use crate::store::StoreError;
 
-/// Why the service did not do what it was asked to. One variant a reason; `api` maps each to a status.
+/// Why the service refuses or fails a call. One variant per reason; `api` maps each to a status.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PortalError {
-    /// What was asked makes no sense as it stands.
+    /// The call is invalid.
     #[error("{0}")]
     BadRequest(String),
-    /// Nothing is open on such a stream.
-    #[error("nothing is open on that stream")]
+    /// The stream has no open request.
+    #[error("that stream has no open request")]
     NothingOpen,
     /// The static token is in use for something else.
     #[error("{0}")]
@@ -21,29 +21,29 @@ pub enum PortalError {
     /// A limit is reached.
     #[error("{message}")]
     LimitReached {
-        /// Which limit.
+        /// The limit.
         limit: Limit,
         /// What is too much, for people.
         message: &'static str,
-        /// After which time asking again makes sense; `None`: time alone does not help.
+        /// When to retry; `None`: waiting alone does not help.
         retry_after: Option<Duration>,
     },
-    /// There is no relay that a URL could name to wallets, ready or not: it would never work.
+    /// The service has no relay that a URL could name to wallets, ready or not, so the URL would never work.
     #[error(
-        "there is no relay to log in over: add one that is read and written, by `portico relays add` or \
+        "Portico has no relay for logins: add one that it reads and writes, with `portico relays add` or \
          in relays.toml"
     )]
     NothingToLogInOver,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The daemon is stopping and takes on nothing new.
+    /// The daemon is stopping and accepts no new calls.
     #[error("the daemon is stopping")]
     Stopping,
-    /// A message could not be encrypted or signed: a defect of ours.
-    #[error("a message could not be sealed")]
+    /// A message could not be encrypted or signed: a bug in Portico.
+    #[error("cannot seal a message")]
     Seal,
 }
 
-/// What the service answers with.
+/// The result of a call.
 pub type Result<T, E = PortalError> = std::result::Result<T, E>;

@@ -1,10 +1,11 @@
 //! The conversation with Portal's wallets: handshakes, challenges and their answers.
 //!
-//! One login, through the files: [`Portal::login`] (`requests.rs`) opens a handshake and hands out its URL.
-//! A wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
-//! (`scans.rs`), and a challenge goes out (`challenge.rs`). The answer comes in the same way (`answers.rs`). Its session
-//! token is judged (`tokens`); the outcome is stored, then told (`settle.rs`). A request that nobody answers ends at
-//! its deadline (`deadlines.rs`, `run.rs`). After a restart all that was open goes on (`recovery.rs`).
+//! One login, through the files: [`Portal::login`] (`requests.rs`) opens a handshake and returns its URL. A
+//! wallet scans it; its event passes the gate (`registry.rs`), is opened (`dispatch.rs`) and matched
+//! (`scans.rs`), and Portico sends a challenge (`challenge.rs`). The answer arrives in the same way
+//! (`answers.rs`). Its session token is checked (`tokens`); the outcome is stored, then published to
+//! followers (`settle.rs`). A request without an answer ends at its deadline (`deadlines.rs`, `run.rs`).
+//! After a restart all open requests continue (`recovery.rs`).
 
 mod answers;
 mod challenge;
@@ -48,32 +49,32 @@ use challenge::Challenger;
 use prompts::Prompts;
 use registry::Registry;
 
-/// What the service is made of.
+/// The parts of the service.
 #[derive(Debug)]
 pub struct Parts {
-    /// Who we are.
+    /// The identity of the service.
     pub identity: Arc<Identity>,
     /// `[auth]`.
     pub limits: AuthLimits,
-    /// What judges the session tokens of wallets.
+    /// Checks the session tokens of wallets.
     pub tokens: Arc<PortalTokens>,
-    /// What outlives the process.
+    /// The persistent state.
     pub store: Arc<dyn Store>,
-    /// Streams of events in that store.
+    /// The streams of events in that store.
     pub events: Events,
-    /// The way to the wallets.
+    /// The connections to the wallets.
     pub relays: Relays,
     /// What time it is.
     pub clock: SharedClock,
-    /// Runs what goes on in the background.
+    /// Runs the background tasks.
     pub lifecycle: Lifecycle,
-    /// What login URLs begin sessions with. `None`: sessions are off.
+    /// Starts the sessions of login URLs. `None`: sessions are disabled.
     pub book: Option<Arc<Book>>,
-    /// Where logins are counted.
+    /// Counts the logins.
     pub metrics: Arc<Metrics>,
 }
 
-/// The service. Shared by everything that asks it for something.
+/// The service, shared by all its callers.
 #[derive(Debug)]
 pub struct Portal {
     identity: Arc<Identity>,
@@ -90,16 +91,16 @@ pub struct Portal {
     registry: Arc<Registry>,
     prompts: Prompts,
     tokens: Arc<PortalTokens>,
-    /// Room for messages whose handling waits for the store.
+    /// Room for messages that wait for the store.
     handling: Arc<Semaphore>,
-    /// Wallets that were lately shown our subkey proof, and until when not to show it again.
+    /// Wallets that were recently sent our subkey proof, and until when not to send it again.
     shown_to: Cache<PublicKey, Timestamp>,
     /// Held while a static token is looked up and opened, so that two callers do not both open it.
     static_tokens: tokio::sync::Mutex<()>,
 }
 
 impl Portal {
-    /// The key that the service is known by.
+    /// The public key of the service.
     pub fn public_key(&self) -> PublicKey {
         self.identity.main_key()
     }

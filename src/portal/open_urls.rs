@@ -1,7 +1,8 @@
-//! The handshakes that wait to be scanned, found by what wallets send back.
+//! The open handshakes, found by the token that a wallet sends back.
 //!
-//! Portal's wallets send the token as it stands in the URL, others decode it first, others read it as a form. So a token
-//! counts in every spelling, and two tokens that are spellings of each other are not open at the same time.
+//! Portal's wallets send the token as it stands in the URL, other wallets decode it first, and others read it
+//! as form data. So a token matches in every spelling, and two tokens that are spellings of each other are
+//! never open at the same time.
 
 use std::sync::Arc;
 
@@ -12,11 +13,11 @@ use super::requests::MAX_STATIC_TOKEN;
 use crate::protocol::{common_spelling, token_in_url};
 use crate::store::Handshake;
 
-/// Handshakes that are open, by their token.
+/// Open handshakes, by their token.
 #[derive(Debug, Default)]
 pub(super) struct OpenUrls {
     by_token: DashMap<String, Vec<Arc<OpenHandshake>>>,
-    /// The open tokens, by what all their spellings have in common. One each, unless an older version opened more.
+    /// The open tokens, by the common form of their spellings. One each, unless an older version opened more.
     by_spelling: DashMap<Vec<u8>, Vec<String>>,
 }
 
@@ -49,12 +50,12 @@ impl OpenUrls {
         }
     }
 
-    /// Those that wait on exactly this token, the oldest first.
+    /// The handshakes with exactly this token, the oldest first.
     pub(super) fn on(&self, token: &str) -> Vec<Arc<OpenHandshake>> {
         self.by_token.get(token).map(|found| found.clone()).unwrap_or_default()
     }
 
-    /// Those that a wallet means which has sent this, the oldest first; all are of one token.
+    /// The handshakes that a wallet means when it sends this text, the oldest first; all have the same token.
     pub(super) fn scanned(&self, sent: &str) -> Vec<Arc<OpenHandshake>> {
         if sent.len() > 3 * MAX_STATIC_TOKEN {
             // Longer than any token in any spelling.
@@ -70,12 +71,12 @@ impl OpenUrls {
         }
     }
 
-    /// Whether another token is open that is a spelling of this one: scans could not be told apart.
+    /// Whether another open token is a spelling of this one: Portico could not tell their scans apart.
     pub(super) fn has_twin_of(&self, token: &str) -> bool {
         self.spelled_like(token).iter().any(|open| open != token)
     }
 
-    /// The open tokens that have a spelling in common with this one.
+    /// The open tokens that share a spelling with this one.
     fn spelled_like(&self, token: &str) -> Vec<String> {
         self.by_spelling.get(&common_spelling(token)).map(|found| found.clone()).unwrap_or_default()
     }
@@ -105,7 +106,7 @@ mod tests {
         Arc::new(OpenHandshake::new(row, Registry::default().keep_room()))
     }
 
-    /// What is open, and in which order it was opened.
+    /// The open tokens, in the order in which they were opened.
     fn waiting_on(tokens: &[&str]) -> OpenUrls {
         let waiting = OpenUrls::default();
         for (token, id) in tokens.iter().zip(0..) {

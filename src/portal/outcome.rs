@@ -1,5 +1,4 @@
-//! The outcome of a challenge, as the store keeps it: where an approved login begins a session, both are one
-//! transaction.
+//! Stores the outcome of a challenge. If an approved login starts a session, both are one transaction.
 
 use super::registry::OpenChallenge;
 use super::{Portal, PortalError, Result};
@@ -11,12 +10,12 @@ use crate::tokens::Vouched;
 use crate::wallet::WalletIdentity;
 use crate::wallet::portal::identity;
 
-/// An outcome that was kept: the event, and what it says.
+/// A stored outcome: the event, and its content.
 type Kept = Option<(StoredEvent, EventBody)>;
 
 impl Portal {
-    /// Has the store keep an outcome, and what follows from an approval that a wallet has vouched for. `None`: the challenge had
-    /// ended already, and nothing was done.
+    /// Stores an outcome, and what follows from an approval with a verified token. Returns `None` if the
+    /// challenge had ended already; then nothing is stored.
     pub(super) async fn keep_outcome(
         &self,
         challenge: &OpenChallenge,
@@ -82,7 +81,7 @@ impl Portal {
     }
 }
 
-/// Whose signature has logged in whom.
+/// Who logged in, and which key signed.
 fn login(challenge: &OpenChallenge, vouched: &Vouched) -> WalletLogin {
     WalletLogin { signer: vouched.claims.issuer, user: challenge.user }
 }
@@ -95,7 +94,7 @@ fn refusal(challenge: &OpenChallenge, reason: &Reason) -> EventBody {
     }
 }
 
-/// The challenge came to nothing, though its wallet has approved.
+/// The login failed, although the wallet approved.
 pub(super) fn failure(challenge: &OpenChallenge, code: FailureCode, error: Option<TokenError>) -> EventBody {
     EventBody::Error {
         reason: match error {

@@ -1,17 +1,16 @@
-//! What a wallet sent is not sent again: it is kept until the store can take what follows from it.
+//! Wallets do not send a message twice, so Portico keeps it until the store can accept the result.
 
 use std::time::Duration;
 
 use super::{PortalError, Result};
 use crate::store::{StoreError, StreamId};
 
-/// First wait before something is offered to the store again; doubles up to `LONGEST_RETRY`.
+/// The first wait before the store is tried again; doubles up to `LONGEST_RETRY`.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
-/// Does `work`, and again for as long as the store is not available, with longer and longer waits between.
-/// What `work` found out before must be found out anew each time: meanwhile the world goes on. Any other
-/// error comes straight back.
+/// Runs `work`, and again while the store is unavailable, with growing waits. `work` must check its
+/// conditions again each time, because they may have changed meanwhile. Any other error is returned at once.
 pub(super) async fn until_stored<T, F>(stream: StreamId, work: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -20,7 +19,7 @@ where
     loop {
         match work().await {
             Err(PortalError::Store(StoreError::Unavailable(reason))) => {
-                tracing::error!(stream_id = %stream, reason, "the store cannot take a message of a wallet yet");
+                tracing::error!(stream_id = %stream, reason, "the store is unavailable; a wallet's message waits for it");
             }
             done => return done,
         }

@@ -1,5 +1,5 @@
-//! How often one user is asked: against prompt bombing, where an attacker starts login after login
-//! until the tired user approves one.
+//! Limits how often one user is asked, against prompt bombing: an attacker starts login after login until the
+//! tired user approves one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Prompts {
             let oldest = asked.times.front().copied().unwrap_or(now);
             return Err(PortalError::LimitReached {
                 limit: Limit::PromptsPerUser,
-                message: "this user was asked too often lately",
+                message: "this user was asked too often in a short time",
                 retry_after: Some(oldest.plus(self.window).since(now)),
             });
         }
@@ -70,7 +70,7 @@ impl Prompts {
             let oldest = asked.times.iter().rev().nth(asked.open - 1).copied().unwrap_or(now);
             return Err(PortalError::LimitReached {
                 limit: Limit::OpenPerUser,
-                message: "this user has too many challenges open",
+                message: "this user has too many open challenges",
                 retry_after: Some(oldest.plus(self.ttl).since(now)),
             });
         }

@@ -1,4 +1,4 @@
-//! After a restart: what was open stays open, with its challenges and deadlines as they were.
+//! After a restart: open requests continue with their challenges and deadlines.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::config::AuthLimits;
 use crate::relay::{Gate, Publication};
 use crate::store::{Challenge, Recovered, Result, Store};
 
-/// What the store says is open, in memory. Made before the relays are connected, so that no answer comes
-/// before its question is known.
+/// The open requests of the store, in memory. Loaded before Portico connects to the relays, so that every
+/// answer finds its challenge.
 #[derive(Debug)]
 pub struct Opening {
     pub(super) registry: Arc<Registry>,
@@ -23,8 +23,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Reads everything that is open, and what may matter again if the clock goes back to the time that has
-    /// certainly passed.
+    /// Reads all open requests, and the ones that become relevant again if the clock goes back to the time
+    /// that has certainly passed.
     pub async fn load(store: &dyn Store, limits: &AuthLimits, settled: Timestamp) -> Result<Self> {
         let recovered = store.recover(settled.minus(limits.prompt_window)).await?;
         let mut opening =
@@ -33,12 +33,12 @@ impl Opening {
         Ok(opening)
     }
 
-    /// What decides, without any cryptography, whether somebody here may want an event.
+    /// Decides, without cryptography, whether an event may be of interest.
     pub fn gate(&self) -> Arc<dyn Gate> {
         Arc::clone(&self.registry) as Arc<dyn Gate>
     }
 
-    /// Whether an answer of this key to this challenge is waited for.
+    /// Whether Portico waits for this key's answer to this challenge.
     pub fn awaits(&self, author: &PublicKey, challenge: &str) -> bool {
         self.registry.asked(author, challenge).is_some()
     }
@@ -47,7 +47,7 @@ impl Opening {
         let Recovered { handshakes, challenges, asked } = recovered;
         if !handshakes.is_empty() || !challenges.is_empty() {
             let (handshakes, challenges) = (handshakes.len(), challenges.len());
-            tracing::info!(handshakes, challenges, "what was open stays open");
+            tracing::info!(handshakes, challenges, "restored the open requests");
         }
         for row in handshakes {
             let slot = self.registry.keep_room();

@@ -1,5 +1,5 @@
-//! What is waited for, in memory: a cache of what the store says is open, made for one hash look-up per
-//! incoming event however many requests are open.
+//! The open requests in memory: a cache of the store. An incoming event costs one hash look-up, however many
+//! requests are open.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ use crate::store::{Handshake, StreamId};
 pub(super) struct ChallengeId([u8; 32]);
 
 impl ChallengeId {
-    /// `None`: no challenge of ours looks like this.
+    /// `None`: it does not look like a challenge of Portico.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 32] = text.as_bytes().try_into().ok()?;
         bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
@@ -50,14 +50,14 @@ impl Drop for Slot {
     }
 }
 
-/// A handshake URL that waits to be scanned.
+/// A handshake URL that waits for a scan.
 #[derive(Debug)]
 pub(super) struct OpenHandshake {
     pub(super) row: Handshake,
-    /// When it was scanned lately and by whom, the oldest first.
+    /// The recent scans, with time and user, the oldest first.
     scans: Mutex<VecDeque<(Timestamp, PublicKey)>>,
-    /// Shared by scans that are being recorded, and held by what ends the stream: neither must see the other half
-    /// done, in the store already and in memory not yet.
+    /// Shared by scans that are being stored, and exclusive for ending the stream: neither must see the other
+    /// when it is stored and not yet in memory.
     pub(super) recording: tokio::sync::RwLock<()>,
     _slot: Slot,
 }
@@ -67,9 +67,9 @@ impl OpenHandshake {
         Self { row, scans: Mutex::default(), recording: tokio::sync::RwLock::default(), _slot: slot }
     }
 
-    /// Counts a scan, if there is room for one more within the life of a challenge. So no more challenges
-    /// of this URL are open than it may be scanned: those who know it cannot take everybody's room. And nobody
-    /// takes more of the URL's own room than they may be prompted.
+    /// Counts a scan, if there is room for one more within `auth.challenge_ttl`. So a URL has at most as many
+    /// open challenges as it may have scans, and an attacker who knows it cannot use up the room of other
+    /// URLs. Nor can one user take more of the URL's room than their limit of prompts.
     pub(super) fn count_scan(
         &self,
         user: PublicKey,
@@ -102,7 +102,7 @@ pub(super) struct OpenChallenge {
     pub(super) id: ChallengeId,
     pub(super) stream: StreamId,
     pub(super) user: PublicKey,
-    /// Whose prompts it counts among: the user, and subkeys that the caller named.
+    /// The keys that the prompt counts for: the user, and subkeys that the caller named.
     pub(super) prompted: Box<[PublicKey]>,
     pub(super) relays: Vec<RelayUrl>,
     pub(super) created_at: Timestamp,
@@ -111,8 +111,8 @@ pub(super) struct OpenChallenge {
     /// Whether its approval begins a session.
     pub(super) is_login: bool,
     pub(super) progress: Mutex<Progress>,
-    /// Held while a key more is asked or an event is signed anew: what was seen must still hold when the
-    /// store has kept what follows from it.
+    /// Held while another key is asked or an event is signed again: the check must still hold after the store
+    /// has saved the result.
     pub(super) amending: tokio::sync::Mutex<()>,
     pub(super) _slot: Slot,
 }
@@ -122,20 +122,20 @@ pub(super) struct OpenChallenge {
 pub(super) struct Progress {
     /// The keys that were asked, each with the latest event that asked it.
     pub(super) asked: Vec<(PublicKey, EventId)>,
-    /// The subkeys among them that have proven to be the user's.
+    /// The subkeys among them that are proven to be the user's.
     pub(super) proven: Vec<PublicKey>,
-    /// How often an event was signed anew.
+    /// How often an event was signed again.
     pub(super) renewals: u8,
-    /// Events that newer ones took the place of. They still count: they are out there.
+    /// Events that were replaced by newer ones. They still count, because wallets may have them.
     pub(super) retired: Vec<Retired>,
-    /// Whether an outcome is being written: no second one is looked at.
+    /// Whether an outcome is being stored: no second one is accepted.
     pub(super) settling: bool,
-    /// Whether it has ended: nothing more is asked in its name.
+    /// Whether the challenge has ended: nothing more is sent for it.
     pub(super) ended: bool,
 }
 
 impl Progress {
-    /// A key that is asked has proven to be a subkey of the user's.
+    /// A key that was asked is now proven to be a subkey of the user.
     pub(super) fn prove(&mut self, key: PublicKey) {
         if !self.proven.contains(&key) {
             self.proven.push(key);
@@ -143,7 +143,7 @@ impl Progress {
     }
 }
 
-/// An event that a newer one took the place of, on the relays that found it too old.
+/// An event that was replaced on the relays that found it too old.
 #[derive(Debug)]
 pub(super) struct Retired {
     pub(super) event: EventId,
@@ -152,7 +152,7 @@ pub(super) struct Retired {
 }
 
 impl OpenChallenge {
-    /// The event that took the place of `old`, and the relays that need it: one more now.
+    /// The replacement of `old`, and the relays that need it: now one more.
     pub(super) fn successor_of(&self, old: EventId, on: &RelayUrl) -> Option<(Arc<Event>, Vec<RelayUrl>)> {
         let mut progress = self.progress();
         let retired = progress.retired.iter_mut().find(|retired| retired.event == old)?;
@@ -172,32 +172,32 @@ impl OpenChallenge {
     }
 }
 
-/// Everything that is open, by what an incoming event can name: a cache of the store's open requests, valid while this
-/// process is the only one that opens them. With several, a token that is not here must be looked up in the store
-/// before a scan is dropped.
+/// All open requests, by what an incoming event can name: a cache of the store, valid while this process is
+/// the only one that opens requests. With several processes, a token that is not here must be looked up in
+/// the store before a scan is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     pub(super) urls: OpenUrls,
     by_stream: DashMap<StreamId, Arc<OpenHandshake>>,
     challenges: DashMap<ChallengeId, Arc<OpenChallenge>>,
-    /// Keys from whom an answer is wanted, with the number of challenges that want one.
+    /// Keys with an expected answer, and the number of challenges that expect one.
     wanted: DashMap<PublicKey, usize>,
-    /// Our own events, for proofs and refusals that name them.
+    /// Portico's own events, for proofs and refusals that name them.
     events: DashMap<EventId, ChallengeId>,
     pub(super) deadlines: Deadlines,
     open: Arc<AtomicUsize>,
 }
 
 impl Registry {
-    /// Takes room for one more request, if fewer than `max` are open.
+    /// Reserves room for one more request, if fewer than `max` are open.
     pub(super) fn reserve(&self, max: usize) -> Option<Slot> {
         let slot = Slot(Arc::clone(&self.open));
         // The slot gives back what it took, whether it is handed out or not.
         (self.open.fetch_add(1, Ordering::Relaxed) < max).then_some(slot)
     }
 
-    /// Takes room for what was let in before (a request from before a restart), or for what takes the place of
-    /// another: the challenge of a one-time URL, or the newest stream of a static token.
+    /// Reserves room without a limit, for a request from before a restart, or for one that replaces another:
+    /// the challenge of a one-time URL, or the newest stream of a static token.
     pub(super) fn keep_room(&self) -> Slot {
         self.open.fetch_add(1, Ordering::Relaxed);
         Slot(Arc::clone(&self.open))
@@ -235,7 +235,7 @@ impl Registry {
         self.challenges.insert(challenge.id, challenge);
     }
 
-    /// One more key is asked the same challenge; `false`: it has ended meanwhile.
+    /// Asks one more key the same challenge. Returns `false` if it has ended meanwhile.
     pub(super) fn ask_also(&self, challenge: &OpenChallenge, key: PublicKey, event: EventId) -> bool {
         let mut progress = challenge.progress();
         if progress.ended {
@@ -247,8 +247,8 @@ impl Registry {
         true
     }
 
-    /// A key is asked by a new event in place of an old one, on one relay; `false`: the challenge has ended
-    /// meanwhile.
+    /// Asks a key by a new event in place of an old one, on one relay. Returns `false` if the challenge has
+    /// ended meanwhile.
     pub(super) fn renew(
         &self,
         challenge: &OpenChallenge,
@@ -271,7 +271,7 @@ impl Registry {
         true
     }
 
-    /// Takes a challenge out; returns it with the events that asked it, for the relays to forget.
+    /// Removes a challenge; returns it with its events, so that their publication can end.
     pub(super) fn remove_challenge(&self, id: ChallengeId) -> Option<(Arc<OpenChallenge>, Vec<EventId>)> {
         let (_, challenge) = self.challenges.remove(&id)?;
         self.deadlines.remove(challenge.expires_at, Due::Challenge(id));
@@ -292,7 +292,7 @@ impl Registry {
         Some((challenge, events))
     }
 
-    /// How many handshakes wait to be scanned, and how many challenges to be answered.
+    /// The number of open handshakes and of open challenges.
     pub(super) fn open(&self) -> (usize, usize) {
         (self.by_stream.len(), self.challenges.len())
     }
@@ -301,19 +301,19 @@ impl Registry {
         self.challenges.get(&id).map(|found| Arc::clone(&found))
     }
 
-    /// The challenge of this name, if it was asked of this key.
+    /// The challenge with this name, if it was sent to this key.
     pub(super) fn asked(&self, key: &PublicKey, challenge: &str) -> Option<Arc<OpenChallenge>> {
         let challenge = self.challenge(ChallengeId::parse(challenge)?)?;
         challenge.asks(key).then_some(challenge)
     }
 
-    /// The challenge that one of our events asked.
+    /// The challenge that this event of Portico asked.
     pub(super) fn challenge_of(&self, event: &EventId) -> Option<Arc<OpenChallenge>> {
         let id = *self.events.get(event)?;
         self.challenge(id)
     }
 
-    /// The challenges on a stream. Looks at all that are open: for callers that cancel, not for events.
+    /// The challenges on a stream. Searches all open ones: for callers that cancel, not for events.
     pub(super) fn challenges_on(&self, stream: StreamId) -> Vec<Arc<OpenChallenge>> {
         self.challenges
             .iter()
@@ -323,7 +323,7 @@ impl Registry {
     }
 }
 
-/// What strangers send costs one look-up here before anything else is done with it.
+/// Every input of a stranger costs one look-up here before anything else is done with it.
 impl Gate for Registry {
     fn interest(&self, kind: Kind, author: &PublicKey) -> Interest {
         if self.wanted.contains_key(author) {

@@ -1,4 +1,4 @@
-//! What callers ask for: a handshake, a login, a user authenticated, a handshake taken back.
+//! The calls of callers: open a handshake or a login, authenticate a user, cancel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +21,16 @@ pub(super) const MAX_STATIC_TOKEN: usize = 256;
 /// A handshake that was opened.
 #[derive(Debug, Clone)]
 pub struct OpenedUrl {
-    /// What the QR code holds.
+    /// The text of the QR code.
     pub url: String,
-    /// The stream that tells who scanned it.
+    /// The stream of the handshake's events.
     pub stream: StreamId,
-    /// Index of the stream's latest event: what happens from now on comes behind it.
+    /// Index of the stream's latest event: later events have a higher index.
     pub after: u64,
 }
 
 impl Portal {
-    /// Opens a handshake URL; its stream tells who scans it. Without a `static_token` it serves one user
+    /// Opens a handshake URL; its stream reports who scans it. Without a `static_token` it serves one user
     /// within `auth.handshake_ttl`; with one, any number of users until it is deleted.
     pub async fn new_handshake(
         self: &Arc<Self>,
@@ -44,15 +44,15 @@ impl Portal {
         .await
     }
 
-    /// Opens a login URL: handshake, challenge and verified answer follow on one stream. A static login
-    /// URL that is open already is returned as it is.
+    /// Opens a login URL: handshake, challenge and verified answer follow on one stream. If the static login
+    /// URL is open already, it is returned unchanged.
     pub async fn login(self: &Arc<Self>, static_token: Option<String>) -> Result<OpenedUrl> {
         let portal = Arc::clone(self);
         self.to_the_end(async move { portal.open_handshake(static_token, false, HandshakeKind::Login).await })
             .await
     }
 
-    /// Takes back what is open on a stream, a URL or what a user is being asked: it ends with `cancelled`.
+    /// Cancels the open requests of a stream (a URL, or a challenge to a user): it ends with `cancelled`.
     pub async fn cancel(self: &Arc<Self>, stream: StreamId) -> Result<()> {
         let portal = Arc::clone(self);
         self.to_the_end(async move {
@@ -67,7 +67,7 @@ impl Portal {
         .await
     }
 
-    /// Asks a user to approve a login. The stream tells how it ends.
+    /// Asks a user to approve a login. The stream reports the outcome.
     pub async fn authenticate(
         self: &Arc<Self>,
         user: PublicKey,
@@ -93,8 +93,8 @@ impl Portal {
         .await
     }
 
-    /// Runs a change to its end, even when the caller stops waiting half-way: what is in the store and
-    /// what is in memory must not part.
+    /// Runs a change to its end, even if the caller stops waiting: the store and the memory must stay the
+    /// same.
     pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
@@ -135,7 +135,7 @@ impl Portal {
         let waiting = &self.registry.urls;
         let open = waiting.on(&token);
         if open.is_empty() && waiting.has_twin_of(&token) {
-            let message = "a static_token is open that a URL spells like this one: wallets could mean either";
+            let message = "an open static_token has the same spelling in a URL: wallets could mean either";
             return Err(PortalError::Conflict(message));
         }
         if open.iter().any(|other| other.row.kind != kind || other.row.expires_at.is_some()) {
@@ -203,20 +203,20 @@ impl Portal {
         Ok(url.to_string())
     }
 
-    /// What time it is, for a deadline that is counted from now.
+    /// The time now, for a deadline that is counted from it.
     pub(super) fn now_for_deadline(&self) -> Timestamp {
         let now = self.clock.now();
         self.registry.deadlines.follow(now);
         now
     }
 
-    /// Room for one more open request.
+    /// Reserves room for one more open request.
     pub(super) fn reserve(&self) -> Result<Slot> {
         self.registry.reserve(self.limits.max_open).ok_or_else(|| {
             let next = self.registry.deadlines.earliest().map(|at| at.since(self.clock.now()));
             PortalError::LimitReached {
                 limit: Limit::OpenRequests,
-                message: "too many requests are open",
+                message: "there are too many open requests",
                 // One is over by then; without a deadline, only when a caller takes a static URL back.
                 retry_after: Some(next.unwrap_or(self.limits.challenge_ttl)),
             }

@@ -1,4 +1,4 @@
-//! What goes on by itself: answers handled on every core, deadlines, prompts that count no more.
+//! Background work: answers on every core, deadlines, and removal of old prompts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::events::FailureCode;
 use crate::relay::Signals;
 use crate::store::StreamId;
 
-/// How often prompts that count no more are forgotten.
+/// How often old prompts are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
-/// Messages of wallets that wait for the store at the same time; more wait in the inbox.
+/// How many messages of wallets may wait for the store at the same time; more wait in the inbox.
 const HANDLED_TOGETHER: usize = 1024;
 
-/// Streams that are ended at the same time when many reach their deadline together.
+/// How many streams are ended at the same time when many reach their deadline together.
 const ENDED_TOGETHER: usize = 256;
 
 impl Portal {
-    /// Starts the service: sends again what was open, then handles what comes in until the daemon stops.
+    /// Starts the service: publishes open requests again, then handles signals until the daemon stops.
     pub fn start(parts: Parts, opening: Opening, signals: Signals) -> Arc<Self> {
         let portal = Arc::new(Self {
             tokens: parts.tokens,
@@ -94,18 +94,18 @@ impl Portal {
     }
 
     async fn expire_handshake(&self, stream: StreamId) {
-        /// A store that fails is asked again after this long.
+        /// The wait before a failing store is tried again.
         const AGAIN: Duration = Duration::from_secs(2);
 
         let Some(handshake) = self.registry.handshake(stream) else { return };
         let code: FailureCode = self.why_unanswered(handshake.row.created_at);
         if let Err(error) = self.end_unscanned(&handshake, code, code.reason().to_owned()).await {
-            tracing::error!(stream_id = %stream, %error, "cannot end a stream yet");
+            tracing::error!(stream_id = %stream, %error, "cannot end a stream now; Portico tries again");
             self.registry.deadlines.add(self.now_for_deadline().plus(AGAIN), Due::Handshake(stream));
         }
     }
 
-    /// Forgets whom it does not matter any more to have asked.
+    /// Removes prompts that no longer count.
     async fn tidy(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(TIDY_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

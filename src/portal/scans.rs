@@ -1,4 +1,4 @@
-//! A wallet scanned a handshake URL: told to whoever waits, and followed by a challenge on a login URL.
+//! Handles a scan of a handshake URL: reports it to the caller, and on a login URL sends a challenge.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Portal {
         let Some(first) = waiting.first().cloned() else { return Ok(()) };
         let stream = first.row.stream;
         if !self.is_recent(event) {
-            tracing::debug!(stream_id = %stream, event = %event.id, "dropped a scan with a time far from ours");
+            tracing::debug!(stream_id = %stream, event = %event.id, "dropped a scan: its time differs too much from Portico's clock");
             self.metrics.logins.scanned("too_old");
             return Ok(());
         }
@@ -51,12 +51,12 @@ impl Portal {
         let (stream, one_time) = (login.row.stream, login.row.expires_at.is_some());
         match self.challenge_scanner(event, login, handshake).await {
             Err(error @ PortalError::LimitReached { limit, retry_after, .. }) => {
-                tracing::debug!(stream_id = %stream, %error, "a login was scanned, but its user cannot be asked now");
+                tracing::debug!(stream_id = %stream, %error, "a login URL was scanned, but its user cannot be asked now");
                 self.metrics.logins.scanned("refused");
                 self.metrics.limits.reached(limit);
                 if one_time {
                     let until = retry_after.map_or_else(String::new, |wait| {
-                        format!("; again from {} on", self.clock.now().plus(wait))
+                        format!("; possible again at {}", self.clock.now().plus(wait))
                     });
                     let reason = format!("{error} (auth.max_{}){until}", limit.label());
                     self.end_unscanned(login, FailureCode::TooManyRequests, reason).await?;
@@ -89,7 +89,7 @@ impl Portal {
         recorded.await.inspect_err(|_| self.prompts.take_back(&prompted))
     }
 
-    /// Stores a scan with the challenge that follows from it, then tells of it and sends that.
+    /// Stores a scan with the challenge that follows from it, then reports the scan and sends the challenge.
     async fn record_scan(
         &self,
         event: &Event,
@@ -155,7 +155,7 @@ impl Portal {
     }
 }
 
-/// The relays that callers are told of: URLs of relays, as the wallet wrote them, and not too many.
+/// The relays that callers see: valid relay URLs as the wallet wrote them, and not too many.
 fn sane(preferred: &[String]) -> Vec<String> {
     /// Wallets name two or three.
     const MAX_TOLD: usize = 8;
@@ -167,7 +167,7 @@ fn sane(preferred: &[String]) -> Vec<String> {
     preferred.iter().filter(is_sane).take(MAX_TOLD).cloned().collect()
 }
 
-/// Parsing a URL overlooks line breaks and tabs.
+/// URL parsers ignore line breaks and tabs.
 fn is_printable(url: &str) -> bool {
     url.bytes().all(|byte| byte.is_ascii_graphic())
 }

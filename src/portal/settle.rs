@@ -1,4 +1,5 @@
-//! Outcomes: stored, then told. An outcome that the store cannot take now is kept until it can.
+//! Outcomes: stored, then published. If the store cannot accept an outcome now, Portico keeps it until it
+//! can.
 
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::store::{Envelope, HandshakeKind, StreamId};
 use crate::tokens::Vouched;
 
 impl Portal {
-    /// Ends a challenge, in the background: an answer must not be lost because the store is busy, and must
-    /// not hold up other answers meanwhile. Only the first outcome counts.
+    /// Ends a challenge, in the background: an answer must not be lost while the store is busy, and must not
+    /// delay other answers. Only the first outcome counts.
     pub(super) fn settle(
         self: &Arc<Self>,
         challenge: Arc<OpenChallenge>,
@@ -35,7 +36,7 @@ impl Portal {
         let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, vouched)).await {
             Ok(kept) => kept,
             Err(error) => {
-                return tracing::error!(stream_id = %stream, %error, "an outcome cannot be stored");
+                return tracing::error!(stream_id = %stream, %error, "cannot store an outcome");
             }
         };
         self.forget_challenge(challenge);
@@ -66,8 +67,8 @@ impl Portal {
         self.settle(challenge, outcome, None);
     }
 
-    /// `no_relay` if no relay was to be had in all the time since `created_at`. What there was before this
-    /// process nobody knows, so of an older request it is not said.
+    /// `no_relay` if no relay was ready since `created_at`. A request from before this process never ends
+    /// with it, because this process does not know which relays were ready then.
     pub(super) fn why_unanswered(&self, created_at: Timestamp) -> FailureCode {
         if created_at < self.started_at || self.relays.any_ready_since(created_at) {
             FailureCode::TimedOut
@@ -76,7 +77,7 @@ impl Portal {
         }
     }
 
-    /// Ends a stream and whatever is open on it. `false`: it had ended already.
+    /// Ends a stream and everything that is open on it. Returns `false` if it had ended already.
     pub(super) async fn end_stream(&self, stream: StreamId, code: FailureCode) -> Result<bool> {
         let handshake = self.registry.handshake(stream);
         let _alone = match &handshake {
@@ -86,7 +87,7 @@ impl Portal {
         self.end_stream_alone(stream, code, code.reason().to_owned()).await
     }
 
-    /// Ends the stream of a URL, unless a scan takes it at this moment.
+    /// Ends the stream of a URL, unless a scan uses it up at this moment.
     pub(super) async fn end_unscanned(
         &self,
         handshake: &OpenHandshake,
@@ -136,15 +137,15 @@ impl Portal {
         Ok(stored.is_some())
     }
 
-    /// A relay refused an event as too old: the same challenge goes out once more in a new event, on relays
-    /// that did so alone, for a wallet that gets both asks its user twice.
+    /// A relay refused an event as too old: Portico sends the same challenge once more in a new event, only
+    /// to relays that refused it, because a wallet that gets both asks its user twice.
     pub(super) async fn renew(&self, old: EventId, relay: RelayUrl) -> Result<()> {
         let Some(challenge) = self.registry.challenge_of(&old) else { return Ok(()) };
         until_stored(challenge.stream, || self.replace(&challenge, old, &relay)).await
     }
 
     async fn replace(&self, challenge: &OpenChallenge, old: EventId, relay: &RelayUrl) -> Result<()> {
-        /// New events for one request, at most.
+        /// The largest number of new events for one request.
         const MAX_RENEWALS: u8 = 2;
 
         let _amending = challenge.amending.lock().await;
@@ -176,7 +177,7 @@ impl Portal {
     }
 }
 
-/// One word for log and metrics, and what was wrong with the session token if that is it.
+/// The outcome as one word for log and metrics, and the error of the session token if that is the reason.
 fn summary(outcome: &EventBody) -> (&'static str, &'static str) {
     use crate::protocol::AuthStatus;
     match outcome {

@@ -19,7 +19,7 @@ use crate::support::rest::refused;
 use crate::support::soon;
 
 /// What the log says when a wallet's message has to wait for the store.
-const WAITS: &str = "cannot take a message of a wallet yet";
+const WAITS: &str = "a wallet's message waits for it";
 
 /// The database, locked by this process as another one that has business with it.
 fn lock(daemon: &Daemon) -> Connection {
