@@ -1,7 +1,7 @@
-//! Users, their sessions, and the record of who did what: the second layer, as it is kept.
+//! Users, their sessions, and the audit of who did what, as the store keeps them.
 //!
-//! A session is a stream of events, too: its id is the stream's, its first event tells of its beginning and its
-//! last of its end.
+//! A session is also a stream of events: its id is the stream's id, its first event reports its start, and
+//! its last event reports its end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,108 +11,108 @@ use async_trait::async_trait;
 use super::{EventDraft, Result, StoredEvent, StreamId, UserId};
 use crate::clock::Timestamp;
 
-/// Counts the changes of a user, from 1. Logins are none.
+/// Counts the changes of a user, from 1. Logins do not count.
 pub type Revision = u64;
 
-/// Somebody with a wallet, as this service knows them.
+/// A user of this service, with a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The internal id.
     pub id: UserId,
-    /// Who vouches for the wallet. Together with `wallet_id` it is unique.
+    /// The provider of the wallet. Unique together with `wallet_id`.
     pub provider: String,
     /// The wallet, as its provider names it.
     pub wallet_id: String,
-    /// How the user proves to be the wallet's owner, in the provider's words.
+    /// How the user proves to own the wallet, in the provider's words.
     pub auth_method: String,
-    /// What the user is known by there: a key, an address.
+    /// The provider's name for the user: a key, an address.
     pub auth_identifier: String,
-    /// A name that the operator gave.
+    /// A name that the operator set.
     pub username: Option<String>,
-    /// An address that the operator gave.
+    /// An address that the operator set.
     pub email: Option<String>,
-    /// Roles, sorted, none twice.
+    /// Roles, sorted, without duplicates.
     pub roles: Vec<String>,
-    /// Permissions, sorted, none twice.
+    /// Permissions, sorted, without duplicates.
     pub permissions: Vec<String>,
-    /// Whether the user is kept out.
+    /// Whether the operator disabled the user.
     pub disabled: bool,
-    /// Grows by one with each change.
+    /// Incremented with each change.
     pub revision: Revision,
     /// When the user first logged in, or was invited.
     pub created_at: Timestamp,
-    /// When the user logged in last; without a login so far, `created_at`.
+    /// When the user last logged in; before the first login, `created_at`.
     pub last_login: Timestamp,
-    /// How often.
+    /// The number of logins.
     pub logins: u64,
 }
 
-/// A session: what a login began.
+/// A session, which a login started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its id, and the id of the stream that tells of it.
+    /// Its id, which is also the id of its stream.
     pub id: StreamId,
-    /// Whose it is.
+    /// The user of the session.
     pub user: UserId,
-    /// A hash that names the credential which began it, or carried it on last.
+    /// A hash of the credential that started it, or renewed it last.
     pub credential: [u8; 32],
-    /// When it began.
+    /// When it started.
     pub created_at: Timestamp,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// When it was ended before that, and why.
     pub ended: Option<(Timestamp, String)>,
 }
 
-/// A login: the session that it begins, and the user as that is to be from then on.
+/// A login: the new session, and the user with this login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
-    /// The user as `session` finds them. `last_login` and `logins` are set by the store.
+    /// The user as read by `session`. The store sets `last_login` and `logins`.
     pub user: User,
-    /// The revision of the user that this was made from. `None`: nobody with this wallet was known.
+    /// The revision of the user that this was made from. `None`: no user with this wallet was known.
     pub known_as: Option<Revision>,
-    /// The session; its `user` is that of `user`.
+    /// The session; its `user` is the id of `user`.
     pub session: Session,
     /// The first event of its stream.
     pub begins: EventDraft,
-    /// Sessions that a user may have at the same time; the oldest beyond these are ended.
+    /// How many sessions a user may have at the same time; the oldest ones beyond that are ended.
     pub max_sessions: usize,
-    /// Why those ended, and the last event of their streams.
+    /// Why those sessions end, and the last event of their streams.
     pub superseded: (String, EventDraft),
-    /// What the audit says of it.
+    /// The audit record of the login.
     pub audit: AuditDraft,
 }
 
-/// A session that was begun.
+/// A session that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// The first event of its stream.
     pub event: StoredEvent,
-    /// Sessions that ended to make room for it.
+    /// Sessions that were ended to make room for it.
     pub superseded: Vec<Ended>,
 }
 
 /// A session that was ended, and the last event of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Which session.
+    /// The session.
     pub session: StreamId,
     /// The event.
     pub event: StoredEvent,
 }
 
-/// Which sessions.
+/// Selects sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionChoice {
     /// This one.
     One(StreamId),
     /// All of this user.
     AllOf(UserId),
-    /// Those that rest on this credential: that it began, or carried on last.
+    /// All with this credential, which started or last renewed them.
     RestingOn([u8; 32]),
 }
 
-/// Which users. What is `None` does not matter.
+/// Selects users. A field that is `None` matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFilter {
     /// Of this provider.
@@ -121,26 +121,26 @@ pub struct UserFilter {
     pub wallet_id: Option<String>,
     /// With this role.
     pub role: Option<String>,
-    /// Kept out, or not.
+    /// Disabled, or not.
     pub disabled: Option<bool>,
 }
 
 macro_rules! audit_kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
-        /// What was done, or tried.
+        /// What was done, or attempted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum AuditKind { $($(#[$doc])* $variant),+ }
 
         impl AuditKind {
-            /// Every one.
+            /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// As callers and the file say it.
+            /// The word in the API and in the file.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// The kind of that word.
+            /// The kind with that word.
             pub fn of_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
             }
@@ -155,7 +155,7 @@ audit_kinds! {
     LoginRefused = "login_refused",
     /// A token was not renewed.
     RefreshRefused = "refresh_refused",
-    /// A token and a wallet's credential did not belong together.
+    /// A token and a wallet's credential did not match.
     SessionMismatch = "session_mismatch",
     /// Sessions were ended.
     SessionsRevoked = "sessions_revoked",
@@ -163,7 +163,7 @@ audit_kinds! {
     UserInvited = "user_invited",
     /// An operator changed a user.
     UserChanged = "user_changed",
-    /// An operator deleted a user, or the daemon one who was not seen for long.
+    /// An operator deleted a user, or the daemon deleted one that was unused for long.
     UserDeleted = "user_deleted",
     /// A new key signs access tokens.
     KeysRotated = "keys_rotated",
@@ -175,39 +175,39 @@ impl fmt::Display for AuditKind {
     }
 }
 
-/// What the audit is to say. No field ever holds a token.
+/// A new audit record. No field ever contains a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditDraft {
     /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub kind: AuditKind,
-    /// About which user.
+    /// The user.
     pub user: Option<UserId>,
-    /// About which session.
+    /// The session.
     pub session: Option<StreamId>,
-    /// About which wallet: its provider, and its id where that is known for certain.
+    /// The wallet: its provider, and its id if that is known for certain.
     pub provider: Option<String>,
     /// See `provider`.
     pub wallet_id: Option<String>,
-    /// Why, as a code for programs.
+    /// The reason, as a code for programs.
     pub reason: Option<String>,
-    /// What was changed, as JSON.
+    /// The changed values, as JSON.
     pub detail: Option<String>,
-    /// Who asked for it: a peer of the local socket, or a wallet.
+    /// Who requested it: a peer of the local socket, or a wallet.
     pub actor: String,
 }
 
-/// What the audit says.
+/// A stored audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
     /// Its number: 1, 2, 3 …, growing with time.
     pub number: u64,
-    /// What it says.
+    /// Its content.
     pub draft: AuditDraft,
 }
 
-/// Which audit records. What is `None` does not matter.
+/// Selects audit records. A field that is `None` matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// About this user.
@@ -216,33 +216,33 @@ pub struct AuditFilter {
     pub session: Option<StreamId>,
     /// Of this kind.
     pub kind: Option<AuditKind>,
-    /// From this moment on.
+    /// At this moment or later.
     pub since: Option<Timestamp>,
-    /// From before this moment.
+    /// Before this moment.
     pub until: Option<Timestamp>,
 }
 
-/// Users and sessions. Each change is one transaction with its audit record, one of each session that it ends, and
-/// the events it causes.
+/// Users and sessions. Each change is one transaction with its audit record, one record for each session that
+/// it ends, and its events.
 #[async_trait]
 pub trait Accounts: fmt::Debug + Send + Sync {
-    /// A user. Asked by every check: a store may answer from memory, as long as it never answers with what was changed
-    /// before it was asked, by whomever.
+    /// A user. Every check calls this. A store may answer from memory, but must never return a value that
+    /// anyone had changed before the call.
     async fn user(&self, id: UserId) -> Result<Option<Arc<User>>>;
 
     /// The user with this wallet.
     async fn user_of_wallet(&self, provider: &str, wallet_id: &str) -> Result<Option<User>>;
 
-    /// At most `limit` users behind `after`, in the order of their ids.
+    /// At most `limit` users after `after`, ordered by id.
     async fn users(&self, filter: &UserFilter, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
 
     /// Adds a user who has not logged in. [`StoreError::Conflict`](super::StoreError): the wallet has a user
-    /// already, and nothing was done.
+    /// already; nothing was done.
     async fn add_user(&self, user: &User, audit: &AuditDraft) -> Result<()>;
 
-    /// Puts `user` in the place of the revision before it, and ends all sessions of the user if `ends` tells
-    /// why. `None`: the user is not of that revision (any more), and nothing was done. What logins count stays
-    /// as it is.
+    /// Replaces the previous revision by `user`, and ends all sessions of the user if `ends` gives a reason.
+    /// Returns `None`, and does nothing, if the user has another revision. The fields that logins change stay
+    /// as they are.
     async fn change_user(
         &self,
         user: &User,
@@ -250,8 +250,8 @@ pub trait Accounts: fmt::Debug + Send + Sync {
         audit: &AuditDraft,
     ) -> Result<Option<Vec<Ended>>>;
 
-    /// Deletes a user, if `revision` is given only one of that, and ends all sessions. `None`: there is no such
-    /// user.
+    /// Deletes a user and ends all sessions; with `revision`, only if the user has that revision. `None`:
+    /// there is no such user.
     async fn delete_user(
         &self,
         id: UserId,
@@ -260,21 +260,24 @@ pub trait Accounts: fmt::Debug + Send + Sync {
         audit: &AuditDraft,
     ) -> Result<Option<Vec<Ended>>>;
 
-    /// Begins a session, and adds or updates its user. [`StoreError::Conflict`](super::StoreError): the user is
-    /// not as `login` was made from (changed, disabled, deleted, new meanwhile), and nothing was done.
+    /// Starts a session, and adds or updates its user. [`StoreError::Conflict`](super::StoreError): the user
+    /// is not the one that `login` was made from (changed, disabled, deleted or new meanwhile); nothing was
+    /// done.
     async fn begin_session(&self, login: &NewSession) -> Result<Begun>;
 
-    /// A session, ended or not. From memory, maybe: see [`Accounts::user`].
+    /// A session, ended or not. May come from memory: see [`Accounts::user`].
     async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>>;
 
-    /// The latest session that this credential began, or carried on last; one that has not been ended first.
+    /// The latest session that this credential started or last renewed; one that has not been ended comes
+    /// first.
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>>;
 
-    /// At most `limit` sessions of a user from before `before`, the latest first.
+    /// At most `limit` sessions of a user before `before`, the latest first.
     async fn sessions_of(&self, user: UserId, before: Option<StreamId>, limit: usize)
     -> Result<Vec<Session>>;
 
-    /// A session goes on with another credential, until then. `false`: it was ended, and nothing was done.
+    /// Renews a session with another credential, until this time. Returns `false`, and does nothing, if it
+    /// was ended.
     async fn carry_on_session(
         &self,
         id: StreamId,
@@ -282,8 +285,8 @@ pub trait Accounts: fmt::Debug + Send + Sync {
         expires_at: Timestamp,
     ) -> Result<bool>;
 
-    /// Ends sessions that have not been ended; `why` is the reason, and the last event of their streams. The
-    /// audit hears of each, by whoever `audit` names.
+    /// Ends sessions that have not been ended; `why` is the reason, and the last event of their streams. Adds
+    /// a record to the audit for each, with the actor of `audit`.
     async fn end_sessions(
         &self,
         which: SessionChoice,
@@ -291,13 +294,13 @@ pub trait Accounts: fmt::Debug + Send + Sync {
         audit: &AuditDraft,
     ) -> Result<Vec<Ended>>;
 
-    /// How many sessions go on at `now`.
+    /// How many sessions are active at `now`.
     async fn active_sessions(&self, now: Timestamp) -> Result<u64>;
 
-    /// Adds to the audit.
+    /// Adds a record to the audit.
     async fn record_audit(&self, records: &[AuditDraft]) -> Result<()>;
 
-    /// At most `limit` audit records from before number `before`, the latest first.
+    /// At most `limit` audit records before number `before`, the latest first.
     async fn audit(
         &self,
         filter: &AuditFilter,

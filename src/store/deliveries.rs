@@ -1,20 +1,20 @@
-//! Events on their way to the webhook's receiver: kept until it has taken them.
+//! Events on their way to the webhook's receiver: stored until the receiver accepts them.
 
 use async_trait::async_trait;
 
 use super::{Result, StreamId};
 use crate::clock::Timestamp;
 
-/// An event that the receiver has not taken yet.
+/// An event that the receiver has not accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The stream of the event.
     pub stream: StreamId,
-    /// The place of the event in its stream.
+    /// The index of the event in its stream.
     pub index: u64,
-    /// When the time that it may take began: with the event, or when an operator asked for it again.
+    /// When its time began: with the event, or when an operator retried it.
     pub since: Timestamp,
-    /// How often it was tried since then.
+    /// The number of attempts since then.
     pub attempts: u32,
     /// What it waits for.
     pub state: DeliveryState,
@@ -25,34 +25,34 @@ pub struct Delivery {
 /// What a delivery waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// The earliest that waits in its stream: tried at this time.
+    /// It is the first waiting one of its stream; the next attempt is at this time.
     Head(Timestamp),
-    /// An earlier event of its stream goes first.
+    /// An earlier event of its stream is delivered first.
     Behind,
-    /// Given up at this time. Holds up nobody.
+    /// Given up at this time. Later events do not wait for it.
     Failed(Timestamp),
 }
 
-/// What came of an attempt to deliver.
+/// The result of a delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// The receiver has taken the event.
+    /// The receiver accepted the event.
     Delivered,
-    /// It is to be tried again.
+    /// It will be retried.
     Again {
         /// When.
         next_at: Timestamp,
         /// Why it failed.
         error: String,
     },
-    /// It is not tried any more.
+    /// It will not be retried.
     GivenUp {
         /// Why it failed.
         error: String,
     },
 }
 
-/// Part of what is undelivered, and how much there is of it in all.
+/// Some undelivered events, and the total numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
     /// By stream and index.
@@ -63,24 +63,25 @@ pub struct Undelivered {
     pub failed: u64,
 }
 
-/// Deliveries that are owed. Where a store keeps them, each event adds its own in the transaction that
-/// appends it. Those of a stream go in order: only the earliest that waits, the head, is ever due.
+/// The deliveries that are owed. If the store keeps deliveries, each event adds its own in the transaction
+/// that appends it. The deliveries of a stream go in order: only the first waiting one, the head, is ever
+/// due.
 #[async_trait]
 pub trait Deliveries: std::fmt::Debug + Send + Sync {
-    /// The heads of at most `limit` streams, the ones that are due first first.
+    /// The heads of at most `limit` streams, the ones that are due earliest first.
     async fn heads(&self, limit: usize) -> Result<Vec<Delivery>>;
 
-    /// Records what came of an attempt `at` this time; unless that was `Again`, the next of the stream
-    /// becomes its head. `false`: nothing was done, because the delivery was dropped, or begun anew, since
-    /// it was read.
+    /// Records the result of an attempt at time `at`. Unless it was `Again`, the next delivery of the stream
+    /// becomes its head. Returns `false`, and does nothing, if the delivery was dropped or retried since it
+    /// was read.
     async fn record_attempt(&self, delivery: &Delivery, at: Timestamp, attempt: &Attempt) -> Result<bool>;
 
-    /// What is undelivered, of one stream or of all; at most `limit` of it one by one.
+    /// The undelivered events of one stream or of all; at most `limit` of them are listed.
     async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered>;
 
-    /// Begins deliveries anew, of one stream or of all, those given up included. Returns how many.
+    /// Retries the deliveries of one stream or of all, including those given up. Returns how many.
     async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64>;
 
-    /// Forgets deliveries, of one stream or of all; the events stay. Returns how many.
+    /// Drops the deliveries of one stream or of all; the events stay. Returns how many.
     async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64>;
 }

@@ -1,4 +1,4 @@
-//! Names of what is stored: UUIDv7 (RFC 9562 §5.7), so that what is newer sorts behind what is older.
+//! Ids of stored things: UUIDv7 (RFC 9562 §5.7), so that newer ones sort after older ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,11 +60,11 @@ macro_rules! id {
 }
 
 id! {
-    /// Names a stream of events.
+    /// The id of a stream of events.
     StreamId
 }
 
 id! {
-    /// Names a user: the internal id, which never changes and is never given to another.
+    /// The id of a user. It never changes, and is never given to another user.
     UserId
 }

@@ -1,8 +1,10 @@
-//! What must outlive the process: the [`Store`] trait in the domain's own words, and its SQLite backend.
+//! The state that outlives the process: the [`Store`] trait in the domain's own words, and its SQLite
+//! backend.
 //!
-//! State lives here; memory elsewhere is a cache of it. Every transition is one transaction that checks
-//! that it is still allowed, so that a second daemon on the same store would be told, not obeyed. Absent is
-//! `Ok(None)`, never an error. A method returns when what it did would survive a loss of power.
+//! The state lives here; memory elsewhere is a cache of it. Every transition is one transaction that checks
+//! that it is still allowed, so a second daemon on the same store would learn the state and not overwrite it.
+//! A missing value is `Ok(None)`, never an error. A method returns when its result would survive a loss of
+//! power.
 
 mod accounts;
 mod deliveries;
@@ -32,11 +34,11 @@ pub use streams::{EventDraft, Page, StoredEvent, Streams};
 pub use upkeep::{PurgeBefore, Upkeep};
 pub use wallets::{KnownSubkey, KnownWallets, WalletLogin};
 
-/// Why the store did not do what it was asked to.
+/// Why a call to the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The disk is full, the file is locked or cannot be written: may pass.
+    /// The disk is full, or the file is locked or cannot be written. May be temporary.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The file was written by a newer version of this program.
@@ -49,19 +51,19 @@ pub enum StoreError {
         /// The highest schema version that this program knows.
         known: u32,
     },
-    /// What was read makes no sense.
+    /// The stored data is invalid.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
-    /// What was to be opened is open already (a challenge or stream of the same name).
-    #[error("already there")]
+    /// Something with the same name exists already, such as a challenge or a stream.
+    #[error("it exists already")]
     Conflict,
 }
 
-/// What a store answers with.
+/// The result of a call to the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// The persistent state of the service: all topics together, for whoever puts the parts together. Everybody else
-/// takes the trait of the topic.
+/// The persistent state of the service: all topics together, for the code that puts the parts together. All
+/// other code takes the trait of its topic.
 pub trait Store:
     Logins
     + Streams

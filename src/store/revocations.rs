@@ -1,4 +1,4 @@
-//! Tokens that do not hold any more.
+//! Revoked tokens.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use async_trait::async_trait;
 use super::Result;
 use crate::clock::Timestamp;
 
-/// A token that does not hold any more, by a hash of who signed what.
+/// A revoked token, by a hash of its signer and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// Of a token in Portal's form, the SHA-256 of the signer's key and the SHA-256 of the signing input.
+    /// For a token in Portal's form: the SHA-256 of the signer's key and the SHA-256 of the signing input.
     pub digest: [u8; 32],
-    /// When it would have expired; after that the revocation is of no more use.
+    /// When the token expires. After that the revocation is no longer needed.
     pub expires_at: Timestamp,
 }
 
-/// What was revoked. A revocation stays for as long as what it names could hold.
+/// The revoked tokens. A revocation stays for as long as its token could be valid.
 #[async_trait]
 pub trait Revocations: fmt::Debug + Send + Sync {
-    /// Revokes a token; `false`: it was revoked before.
+    /// Revokes a token. Returns `false` if it was revoked before.
     async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool>;
 
-    /// All revocations that still matter at `now`.
+    /// All revocations that are still needed at `now`.
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>>;
 }

@@ -1,4 +1,4 @@
-//! Texts that users were given to sign: each serves once, and not for long.
+//! Texts that users were asked to sign: each is valid once, for a limited time.
 
 use async_trait::async_trait;
 
@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 /// The SHA-256 of a text.
 pub type TextDigest = [u8; 32];
 
-/// Texts that wait to be signed.
+/// Texts that wait for a signature.
 #[async_trait]
 pub trait SignIns: std::fmt::Debug + Send + Sync {
-    /// Remembers a text until then, and forgets some that have expired at `now`. `Some`: there are `max` of them, and
-    /// nothing was done; the first expires at this time.
+    /// Stores a text until `until`, and deletes some texts that have expired at `now`. Returns `Some` if
+    /// there are `max` texts already: then nothing is stored, and the first text expires at this time.
     async fn offer_sign_in(
         &self,
         text: &TextDigest,
@@ -21,6 +21,6 @@ pub trait SignIns: std::fmt::Debug + Send + Sync {
         max: usize,
     ) -> Result<Option<Timestamp>>;
 
-    /// Uses a text up; `false`: it was used before, has been forgotten, or never was.
+    /// Uses a text up. Returns `false` if it was used before, has expired, or is unknown.
     async fn take_sign_in(&self, text: &TextDigest) -> Result<bool>;
 }

@@ -1,4 +1,4 @@
-//! What logins taught about wallets.
+//! What logins reveal about wallets.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use nostr_sdk::PublicKey;
 use super::Result;
 use crate::clock::Timestamp;
 
-/// What an approval teaches us about a wallet.
+/// What an approval reveals about a wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalletLogin {
     /// The key that signed the session token: the main key or a proven subkey.
@@ -17,29 +17,30 @@ pub struct WalletLogin {
     pub user: PublicKey,
 }
 
-/// A subkey of a user, proven by a SUBKEY_PROOF.
+/// A subkey of a user, with its SUBKEY_PROOF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownSubkey {
     /// The subkey.
     pub key: PublicKey,
-    /// The proof's content as JSON, to be checked again when it is used.
+    /// The content of the proof as JSON. It is verified again on each use.
     pub proof: String,
-    /// When the proof was last shown.
+    /// When the proof was last received.
     pub seen_at: Timestamp,
 }
 
-/// Wallets that scanned or approved: their keys and their relays. Scans and approvals teach it ([`Logins`](super::Logins)).
+/// Wallets that scanned or approved: their keys and their relays. Scans and approvals add to it
+/// ([`Logins`](super::Logins)).
 #[async_trait]
 pub trait KnownWallets: fmt::Debug + Send + Sync {
-    /// The user for whom this key signed a session token that completed a login here.
+    /// The user, if this key signed a session token that completed a login here.
     async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>>;
 
     /// Relays that the user's wallet named in its last handshake.
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>>;
 
-    /// Remembers a proven subkey of a user. At most `keep` stay; the one not shown for longest goes.
+    /// Stores a proven subkey of a user. At most `keep` stay; the one with the oldest proof is deleted.
     async fn remember_subkey(&self, user: &PublicKey, subkey: &KnownSubkey, keep: usize) -> Result<()>;
 
-    /// The known subkeys of a user, the latest first.
+    /// The known subkeys of a user, the latest proof first.
     async fn subkeys(&self, user: &PublicKey) -> Result<Vec<KnownSubkey>>;
 }

@@ -1,4 +1,4 @@
-//! Users and sessions: what belongs into one transaction, then [`Accounts`], which asks for it.
+//! Users and sessions: the steps that belong into one transaction, and [`Accounts`], which calls them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::store::{
     Revision, Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
 };
 
-/// Begins a session, after its user was added or updated and room was made for it.
+/// Starts a session, after its user was added or updated and room was made for it.
 pub(super) fn begin_session(db: &Transaction<'_>, login: &NewSession) -> Result<Begun> {
     let NewSession { user, session, .. } = login;
     users::log_in(db, user, login.known_as, session.created_at)?;
@@ -27,7 +27,7 @@ pub(super) fn begin_session(db: &Transaction<'_>, login: &NewSession) -> Result<
     Ok(Begun { event, superseded })
 }
 
-/// The audit tells of each session that was ended by what `audit` tells of.
+/// Adds an audit record for each ended session, with the actor of `audit`.
 fn tell_ended(db: &Connection, ended: &[Ended], reason: &str, audit: &AuditDraft) -> Result<()> {
     ended.iter().try_for_each(|ended| {
         let told = AuditDraft {

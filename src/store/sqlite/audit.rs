@@ -1,4 +1,4 @@
-//! The record of who did what.
+//! The audit: who did what.
 
 use rusqlite::{Connection, Row, params};
 
@@ -26,7 +26,7 @@ pub(super) fn record(db: &Connection, draft: &AuditDraft) -> Result<()> {
     Ok(())
 }
 
-/// At most `limit` records from before number `before`, the latest first.
+/// At most `limit` records before number `before`, the latest first.
 pub(super) fn list(
     db: &Connection,
     filter: &AuditFilter,

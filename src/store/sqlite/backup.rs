@@ -1,4 +1,4 @@
-//! Copies of the file: made while others write it, and looked through before they are trusted.
+//! Copies of the file: made while the daemon writes it, and checked before they are trusted.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,31 +10,34 @@ use super::{migrate, open};
 use crate::clock::Timestamp;
 use crate::store::{Result, StoreError};
 
-/// How long to wait for a lock that somebody else holds.
+/// How long to wait for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a copy says of itself, in a table of its own. A copy of the bare file says nothing.
+/// The label of a copy, in a table of its own. A plain copy of the file has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The public key of the service whose data they are, in hex; it is not known of every data folder.
+    /// The public key of the service that the data belongs to, in hex; not every data folder states it.
     pub service: Option<String>,
     /// When it was made.
     pub made_at: Timestamp,
 }
 
-/// Writes everything that is in `database` at one moment to `copy`, an empty file, and looks it through.
-/// Whoever works on the database goes on.
+/// Writes the state of `database` at one moment to `copy`, an empty file, and checks it. The daemon may use
+/// the database meanwhile.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] if there is no database, or no room for a copy; [`StoreError::Newer`] and
-/// [`StoreError::Corrupt`] for one that is not ours or is damaged.
+/// [`StoreError::Corrupt`] for a database that is not Portico's or is damaged.
 pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
     let db = open::connect(database, PATIENCE).map_err(|error| named(database, error))?;
     // A mere look does not move the log of a daemon that was killed into the file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     check_ours(&db, database)?;
     let to = copy.to_str().ok_or_else(|| {
-        StoreError::Unavailable(format!("{} is not UTF-8, which SQLite asks of names", copy.display()))
+        StoreError::Unavailable(format!(
+            "{} is not UTF-8, but SQLite requires that of file names",
+            copy.display()
+        ))
     })?;
     db.execute("VACUUM INTO ?1", [to])?;
     drop(db);
@@ -47,12 +50,11 @@ pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
     check_sound(&db, copy)
 }
 
-/// Makes a database of `copy` again, a copy of the file that errors call by `name`. Returns what it said of
-/// itself.
+/// Turns `copy`, a copy of the file that errors call `name`, into a database again. Returns its label.
 ///
 /// # Errors
 /// [`StoreError::Newer`] if a later version of this program made it, [`StoreError::Corrupt`] if it is damaged
-/// or something else altogether.
+/// or not a backup.
 pub fn adopt(copy: &Path, name: &Path) -> Result<Option<Label>> {
     let db = open::connect(copy, Duration::ZERO)?;
     check_ours(&db, name)?;
@@ -70,7 +72,7 @@ pub fn adopt(copy: &Path, name: &Path) -> Result<Option<Label>> {
     Ok(Some(label))
 }
 
-/// Nobody else works on a copy: it needs no log.
+/// No other process uses a copy, so it needs no log.
 fn leave_nothing_beside(db: &Connection) -> Result<()> {
     Ok(db.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?)
 }
@@ -84,14 +86,14 @@ fn check_ours(db: &Connection, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads all of it.
+/// Checks the whole file.
 fn check_sound(db: &Connection, path: &Path) -> Result<()> {
     let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     let astray = db.query_row("PRAGMA foreign_key_check", [], |_| Ok(())).optional()?.is_some();
     if found == "ok" && !astray {
         return Ok(());
     }
-    let what = if astray { "a row without the one that it belongs to" } else { &found };
+    let what = if astray { "a row refers to a row that does not exist" } else { &found };
     Err(StoreError::Corrupt(format!("{}: {what}", path.display())))
 }
 

@@ -1,7 +1,7 @@
 //! Rows in memory.
 //!
-//! A change is in the file first, then forgotten here, then acknowledged; so whoever asks after that reads it.
-//! What was read before a change and comes to be remembered after it is not.
+//! A change is written to the file first, then removed here, then acknowledged; so a caller that asks after
+//! the acknowledgement reads the change. A value that was read before a change is not cached after it.
 
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use quick_cache::sync::Cache;
 
 use crate::store::Result;
 
-/// A cache of rows, valid while this process is the only writer of the file. With several writers it would have to
-/// hear of the others' changes before it answers.
+/// A cache of rows, valid while this process is the only writer of the file. With several writers it would
+/// have to hear of the others' changes before it answers.
 #[derive(Debug)]
 pub(super) struct SoleWriterCache<K, V> {
     known: Cache<K, Arc<V>>,
-    /// Counts what was forgotten. Held while something is remembered or forgotten.
+    /// Counts the removals. Held while a value is cached or removed.
     forgotten: Mutex<u64>,
 }
 
@@ -24,7 +24,7 @@ impl<K: Copy + Eq + Hash, V> SoleWriterCache<K, V> {
         Self { known: Cache::new(most), forgotten: Mutex::default() }
     }
 
-    /// What is known of `key`, else what the file has.
+    /// The cached value of `key`, else the one in the file.
     pub(super) async fn get(
         &self,
         key: K,
@@ -43,21 +43,21 @@ impl<K: Copy + Eq + Hash, V> SoleWriterCache<K, V> {
         Ok(Some(value))
     }
 
-    /// The file has something else now.
+    /// The file has another value now.
     pub(super) fn forget(&self, key: &K) {
         let mut forgotten = self.forgotten();
         *forgotten += 1;
         self.known.remove(key);
     }
 
-    /// The file has this now.
+    /// The file has this value now.
     pub(super) fn replace(&self, key: K, value: V) {
         let mut forgotten = self.forgotten();
         *forgotten += 1;
         self.known.insert(key, Arc::new(value));
     }
 
-    /// Nothing is known any more.
+    /// Empties the cache.
     pub(super) fn clear(&self) {
         let mut forgotten = self.forgotten();
         *forgotten += 1;

@@ -1,4 +1,4 @@
-//! Challenges: open ones whole, closed ones as a memory of who was asked when.
+//! Challenges: open ones complete, closed ones only as a record of who was asked and when.
 
 use nostr_sdk::PublicKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -15,7 +15,7 @@ pub(super) fn open(db: &Connection, challenge: &Challenge) -> Result<()> {
     insert(db, challenge)
 }
 
-/// Opens a challenge on a stream that is there already.
+/// Opens a challenge on an existing stream.
 pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO challenges
@@ -37,7 +37,8 @@ pub(super) fn insert(db: &Connection, challenge: &Challenge) -> Result<()> {
     Ok(())
 }
 
-/// Adds an event to a challenge, in place of the one for the same recipient; `false`: it is not open.
+/// Adds an event to a challenge, in place of the one for the same recipient. Returns `false` if the challenge
+/// is not open.
 pub(super) fn put_envelope(
     db: &Connection,
     challenge: &str,
@@ -58,8 +59,8 @@ pub(super) fn put_envelope(
     Ok(true)
 }
 
-/// Ends a challenge with its outcome, and does what follows from its approval. `None`: it is not open, and
-/// nothing was done.
+/// Ends a challenge with its outcome, and does what follows from its approval. Returns `None`, and does
+/// nothing, if it is not open.
 pub(super) fn close(
     db: &Transaction<'_>,
     challenge: &str,
@@ -92,7 +93,7 @@ pub(super) fn close_all_of(db: &Connection, stream: StreamId, at: Timestamp) -> 
     Ok(())
 }
 
-/// All that are open, the oldest first.
+/// All open challenges, the oldest first.
 pub(super) fn all_open(db: &Connection) -> Result<Vec<Challenge>> {
     // Left alone, SQLite would rather sort by an index of all challenges and read every closed one.
     let mut query = db.prepare_cached(
@@ -132,7 +133,7 @@ fn read_envelopes(Json(pairs): Json<Vec<(PublicKey, String)>>) -> rusqlite::Resu
     Ok(pairs.into_iter().map(|(recipient, event)| Envelope { recipient, event }).collect())
 }
 
-/// Pairs of recipient and event.
+/// Pairs of a recipient and an event.
 fn envelopes_column(envelopes: &[Envelope]) -> Json<Vec<(&PublicKey, &str)>> {
     Json(envelopes.iter().map(|envelope| (&envelope.recipient, envelope.event.as_str())).collect())
 }

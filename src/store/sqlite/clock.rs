@@ -1,4 +1,4 @@
-//! What was seen of the wall clock.
+//! The last known state of the wall clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::columns::Count;
 use crate::clock::ClockSeen;
 use crate::store::Result;
 
-/// What was kept last, if anything was.
+/// The stored state, if any.
 pub(super) fn seen(db: &Connection) -> Result<Option<ClockSeen>> {
     let mut query = db.prepare_cached("SELECT highest, settled, steady_for FROM clock")?;
     let seen = query.query_row([], |row| {
@@ -19,7 +19,7 @@ pub(super) fn seen(db: &Connection) -> Result<Option<ClockSeen>> {
     Ok(seen.optional()?)
 }
 
-/// Keeps this in its place.
+/// Replaces the stored state.
 pub(super) fn keep(db: &Connection, seen: &ClockSeen) -> Result<()> {
     let steady_for = Count(seen.steady_for.as_millis() as u64);
     db.prepare_cached(

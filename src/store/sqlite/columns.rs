@@ -1,7 +1,8 @@
-//! How values of the domain look in a column.
+//! Maps values of the domain to columns.
 //!
-//! SQLite counts in signed 64 bits: what lies beyond is clamped on the way in (a deadline in 292 million
-//! years is as good as one later), and a negative number on the way out means that the file is damaged.
+//! SQLite counts in signed 64 bits. Larger values are clamped when they are written (a deadline in 292
+//! million years serves as well as a later one), and a negative number read from the file means that it is
+//! damaged.
 
 use nostr_sdk::PublicKey;
 use rusqlite::Result;
@@ -107,7 +108,7 @@ impl FromSql for Key {
     }
 }
 
-/// A place in a stream, or a number of rows.
+/// An index in a stream, or a number of rows.
 pub(super) struct Count(pub(super) u64);
 
 impl ToSql for Count {
@@ -122,7 +123,7 @@ impl FromSql for Count {
     }
 }
 
-/// A list that is only ever read whole, as JSON text.
+/// A list that is only read as a whole, as JSON text.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Serialize> ToSql for Json<T> {

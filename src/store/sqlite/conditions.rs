@@ -1,8 +1,8 @@
-//! The conditions of a filter: only those that it has, so that SQLite can plan for these.
+//! The conditions of a filter: only those that are set, so that SQLite can plan for them.
 
 use rusqlite::ToSql;
 
-/// A `WHERE` that grows, and its values in the order of their `?`.
+/// A growing `WHERE` clause, with its values in the order of their `?`.
 #[derive(Default)]
 pub(super) struct Conditions<'a> {
     sql: String,
@@ -10,7 +10,7 @@ pub(super) struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    /// Asks for `condition`, which has one `?`, if there is a value for it.
+    /// Adds `condition`, which has one `?`, if there is a value for it.
     pub(super) fn and(mut self, condition: &str, value: Option<&'a impl ToSql>) -> Self {
         if let Some(value) = value {
             self.sql.push_str(if self.values.is_empty() { " WHERE " } else { " AND " });
@@ -20,7 +20,7 @@ impl<'a> Conditions<'a> {
         self
     }
 
-    /// The query between `select` and `rest`, which has one `?` too, and the values of all.
+    /// The query between `select` and `rest`, which has one `?` too, and all values.
     pub(super) fn into_query(
         mut self,
         select: &str,

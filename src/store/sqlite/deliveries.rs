@@ -1,7 +1,7 @@
 //! Deliveries that are owed to the webhook's receiver.
 //!
-//! What follows the head of a stream waits, and nothing that was given up lies behind it: giving up takes
-//! the head alone, and beginning anew takes the stream as a whole.
+//! Deliveries behind the head of a stream wait, and none of them was given up: only the head can be given up,
+//! and a retry covers the whole stream.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
@@ -11,7 +11,7 @@ use super::columns::Count;
 use crate::clock::Timestamp;
 use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
 
-/// Owes the delivery of an event. It is the head of its stream, unless an earlier one waits.
+/// Adds the delivery of an event. It is the head of its stream, unless an earlier one waits.
 pub(super) fn owe(db: &Connection, stream: StreamId, index: u64, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO deliveries (stream, idx, since, next_at) VALUES (?1, ?2, ?3, iif(
@@ -30,7 +30,7 @@ pub(super) fn heads(db: &Connection, limit: usize) -> Result<Vec<Delivery>> {
     Ok(query.query_map([Count(limit as u64)], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Records what came of an attempt; `false`: the delivery is not what it was any more.
+/// Records the result of an attempt. Returns `false` if the delivery has changed since it was read.
 pub(super) fn record(db: &Connection, delivery: &Delivery, at: Timestamp, attempt: &Attempt) -> Result<bool> {
     let Delivery { stream, index, attempts, .. } = delivery;
     let changed = match attempt {
@@ -57,7 +57,7 @@ pub(super) fn record(db: &Connection, delivery: &Delivery, at: Timestamp, attemp
     Ok(changed > 0)
 }
 
-/// Makes the delivery behind this one the head of its stream, unless the stream has one.
+/// Makes the delivery after this one the head of its stream, unless the stream has a head.
 fn promote_next(db: &Connection, stream: StreamId, index: u64, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "UPDATE deliveries SET next_at = ?3
@@ -68,7 +68,7 @@ fn promote_next(db: &Connection, stream: StreamId, index: u64, at: Timestamp) ->
     Ok(())
 }
 
-/// What is undelivered, of one stream or of all.
+/// The undelivered events of one stream or of all.
 pub(super) fn undelivered(db: &Connection, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
     let deliveries = db
         .prepare_cached(
@@ -86,7 +86,7 @@ pub(super) fn undelivered(db: &Connection, stream: Option<StreamId>, limit: usiz
     Ok(Undelivered { deliveries, waiting, failed })
 }
 
-/// Begins deliveries anew, of one stream or of all.
+/// Retries the deliveries of one stream or of all.
 pub(super) fn retry(db: &Connection, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
     let all = db
         .prepare_cached(
@@ -102,7 +102,7 @@ pub(super) fn retry(db: &Connection, stream: Option<StreamId>, at: Timestamp) ->
     Ok(all as u64)
 }
 
-/// Forgets deliveries, of one stream or of all.
+/// Drops the deliveries of one stream or of all.
 pub(super) fn forget(db: &Connection, stream: Option<StreamId>) -> Result<u64> {
     let gone =
         db.prepare_cached("DELETE FROM deliveries WHERE ?1 IS NULL OR stream = ?1")?.execute([stream])?;

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to a caller.
+//! Maps SQLite's errors to the store's.
 
 use rusqlite::Error;
 use rusqlite::ffi::{self, ErrorCode};

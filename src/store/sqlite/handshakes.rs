@@ -1,4 +1,4 @@
-//! Handshake URLs that are open.
+//! Open handshake URLs.
 
 use rusqlite::{Connection, Row, params};
 
@@ -28,13 +28,13 @@ pub(super) fn is_open(db: &Connection, stream: StreamId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM handshakes WHERE stream = ?1")?.exists([stream])?)
 }
 
-/// Makes an end of the handshake of this stream, if it is open.
+/// Ends the handshake of this stream, if it is open.
 pub(super) fn remove(db: &Connection, stream: StreamId) -> Result<()> {
     db.prepare_cached("DELETE FROM handshakes WHERE stream = ?1")?.execute([stream])?;
     Ok(())
 }
 
-/// All that are open, the oldest first.
+/// All open handshakes, the oldest first.
 pub(super) fn all_open(db: &Connection) -> Result<Vec<Handshake>> {
     let mut query = db.prepare_cached(
         "SELECT stream, token, kind, no_request, created_at, expires_at

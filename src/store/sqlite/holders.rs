@@ -1,5 +1,5 @@
-//! Who has subkeys at all. Hardly anybody does, and every challenge asks; so whoever has none is told from
-//! memory. The file has one writer at a time, which knows of every subkey that was ever written.
+//! Which users have subkeys. Hardly any user does, but every challenge asks; so memory answers for users
+//! without subkeys. The file has one writer at a time, which knows of every subkey ever written.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
@@ -10,16 +10,17 @@ use rusqlite::Connection;
 use super::columns::{Count, Key};
 use crate::store::Result;
 
-/// So many users are remembered. If more have subkeys, the file is asked about everybody.
+/// How many users are remembered. If more have subkeys, the file is read for every user.
 const MAX: usize = 100_000;
 
-/// A cache of who has subkeys, valid while this process is the only writer of the file; with several writers the table
-/// must be asked. Some of these users may have lost theirs since. `None`: too many to remember.
+/// A cache of the users with subkeys, valid while this process is the only writer of the file; with several
+/// writers the table must be read. Some of these users may have lost theirs since. `None`: too many to
+/// remember.
 #[derive(Debug)]
 pub(super) struct Holders(RwLock<Option<HashSet<PublicKey>>>);
 
 impl Holders {
-    /// Those in the file.
+    /// The users with subkeys in the file.
     pub(super) fn load(db: &Connection) -> Result<Self> {
         let mut query = db.prepare("SELECT DISTINCT user FROM subkeys LIMIT ?1")?;
         let users = query.query_map([Count(MAX as u64 + 1)], |row| Ok(row.get::<_, Key>(0)?.0))?;
@@ -27,13 +28,13 @@ impl Holders {
         Ok(Self(RwLock::new(Some(users).filter(|users| users.len() <= MAX))))
     }
 
-    /// `false`: this user has no subkeys, for certain.
+    /// Returns `false` if this user has certainly no subkeys.
     pub(super) fn may_include(&self, user: &PublicKey) -> bool {
         let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
         users.as_ref().is_none_or(|users| users.contains(user))
     }
 
-    /// Remembers a user, before the subkey is written: nobody may miss one that is.
+    /// Remembers a user, before the subkey is written, so that no subkey is missed.
     pub(super) fn add(&self, user: &PublicKey) {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = users.as_mut() {

@@ -1,4 +1,4 @@
-//! [`Logins`], over the files that know the tables: handshakes, scans and challenges.
+//! [`Logins`], built on the files for each table: handshakes, scans and challenges.
 
 use async_trait::async_trait;
 

@@ -1,38 +1,38 @@
-//! What the store answers from memory: right because the file has one writer at a time, and that is this process (the
-//! lock of the data folder sees to it). A store with several writers must not answer from memory unless it has
-//! heard of all their changes.
+//! What the store answers from memory. This is correct because the file has one writer at a time, which is
+//! this process (the lock of the data folder ensures it). A store with several writers may answer from memory
+//! only if it has heard of all their changes.
 
 use nostr_sdk::PublicKey;
 
 use super::cache::SoleWriterCache;
 use crate::store::{Session, StreamId, User, UserId};
 
-/// Users that are kept in memory, and as many sessions.
+/// How many users are cached, and how many sessions.
 const ACCOUNTS: usize = 100_000;
 
-/// Wallets whose users are kept in memory.
+/// How many wallets are cached with their users.
 const SIGNERS: usize = 50_000;
 
-/// What is asked about again and again: every check asks for a session and its user, every token for its signer.
+/// Rows that are read very often: every check reads a session and its user, every token its signer.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) users: SoleWriterCache<UserId, User>,
     pub(super) sessions: SoleWriterCache<StreamId, Session>,
-    /// Of most keys that can have signed a token it is known that they are nobody's.
+    /// Most keys that can sign a token belong to no user, and the cache remembers that.
     pub(super) signers: SoleWriterCache<PublicKey, Option<PublicKey>>,
 }
 
-/// Something that a transaction has changed.
+/// A row that a transaction has changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Changed {
     User(UserId),
     Session(StreamId),
-    /// This key signed for that user; `None`: whose it is must be asked again.
+    /// This key signed for that user; `None`: read it again.
     Signer(PublicKey, Option<PublicKey>),
 }
 
 impl Changed {
-    /// What is left of it when the transaction is undone: nothing was learnt.
+    /// The report if the transaction is undone: nothing was learnt.
     pub(super) fn undone(self) -> Self {
         match self {
             Self::Signer(signer, _) => Self::Signer(signer, None),
@@ -52,7 +52,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// What these transactions changed is asked of the file again.
+    /// The changes of these transactions are read from the file again.
     pub(super) fn follow(&self, changes: Vec<Changed>) {
         for changed in changes {
             match changed {
@@ -64,7 +64,7 @@ impl Memory {
         }
     }
 
-    /// Nothing is known any more.
+    /// Empties the memory.
     pub(super) fn clear(&self) {
         self.users.clear();
         self.sessions.clear();

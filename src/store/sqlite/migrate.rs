@@ -1,4 +1,4 @@
-//! Brings a file to the schema that this program knows, or refuses it untouched.
+//! Migrates a file to the schema of this program, or rejects it and leaves it unchanged.
 
 use std::path::Path;
 
@@ -21,14 +21,14 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_replays.sql"),
 ];
 
-/// The schema version that this program writes.
+/// The schema version of this program.
 const KNOWN: u32 = STEPS.len() as u32;
 
-/// Fails unless the file is new, or ours and of a version we know. Writes nothing.
+/// Fails unless the file is new, or is a Portico database of a known version. Writes nothing.
 ///
 /// # Errors
-/// [`StoreError::Newer`] for a file of a later program; [`StoreError::Corrupt`], naming `path`, for one
-/// that is not SQLite or belongs to another program.
+/// [`StoreError::Newer`] for a file of a later version; [`StoreError::Corrupt`] with `path` for one that is
+/// not SQLite or belongs to another program.
 pub(super) fn inspect(db: &Connection, path: &Path) -> Result<()> {
     let application: i32 = db
         .pragma_query_value(None, "application_id", |row| row.get(0))
@@ -41,7 +41,7 @@ pub(super) fn inspect(db: &Connection, path: &Path) -> Result<()> {
     if found > KNOWN { Err(StoreError::Newer { found, known: KNOWN }) } else { Ok(()) }
 }
 
-/// Runs the steps that are missing, each in a transaction of its own with the version that it reaches.
+/// Runs the missing steps, each in its own transaction together with the version that it reaches.
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
     loop {
         // The version is read under the write lock: another process may be migrating the same file.
@@ -59,12 +59,12 @@ pub(super) fn migrate(db: &mut Connection) -> Result<()> {
     }
 }
 
-/// Writes what is there already, to see whether that can be done.
+/// Rewrites an existing value, to test whether the file can be written.
 pub(super) fn touch(db: &Connection) -> Result<()> {
     Ok(db.pragma_update(None, "user_version", version(db)?)?)
 }
 
-/// The schema version of a file; 0: it has none yet.
+/// The schema version of a file; 0: a new file.
 pub(super) fn version(db: &Connection) -> Result<u32> {
     Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

@@ -1,9 +1,9 @@
 //! The [`Store`](super::Store) in a single SQLite file.
 //!
-//! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all that
-//! wait at the same moment (`writer.rs`). Reads have connections of their own (`readers.rs`) and see the last
-//! commit. The file names its schema version and is brought up to date when it is opened (`migrate.rs`).
-//! Copies of it are made while it is written (`backup.rs`).
+//! One thread writes, many read. A write returns after the fsync of its commit, which it shares with all
+//! writes that wait at the same moment (`writer.rs`). Reads have their own connections (`readers.rs`) and see
+//! the last commit. The file states its schema version and is migrated when it is opened (`migrate.rs`).
+//! Backups are made while it is written (`backup.rs`).
 
 mod accounts;
 mod audit;
@@ -48,18 +48,18 @@ use self::writer::Writer;
 use super::{Result, StoreError};
 use crate::metrics::Metrics;
 
-/// How a [`SqliteStore`] works.
+/// Options of a [`SqliteStore`].
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// How many reads run at once; at least one does.
+    /// How many reads run at the same time; at least one.
     pub readers: u16,
-    /// How many writes wait for the writer before further callers have to; at least one does.
+    /// How many writes may wait for the writer before further callers wait; at least one.
     pub queue: u16,
-    /// How long to wait for a lock that another process holds, before [`StoreError::Unavailable`].
+    /// How long to wait for another process's lock before [`StoreError::Unavailable`].
     pub busy_timeout: Duration,
-    /// Whether each event that is appended owes a delivery ([`Deliveries`](super::Deliveries)).
+    /// Whether each appended event gets a delivery ([`Deliveries`](super::Deliveries)).
     pub owes_deliveries: bool,
-    /// Where transactions are counted.
+    /// Counts the transactions.
     pub metrics: Arc<Metrics>,
 }
 
@@ -85,13 +85,13 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`; makes it, readable by its owner only, if it is not there. Blocks while the
-    /// schema is brought up to date.
+    /// Opens the file at `path`; creates it, readable by its owner only, if it does not exist. Blocks while
+    /// the schema is migrated.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], naming the file, if it or its folder cannot be made or written,
+    /// [`StoreError::Unavailable`] with the file name if it or its folder cannot be created or written,
     /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::Corrupt`] if it is
-    /// damaged or something else altogether. The latter two leave it as it is.
+    /// damaged or not a Portico database. The latter two leave it unchanged.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
         // Absolute, so that readers find it whatever becomes of the working directory, and so that SQLite
         // never takes a relative `file:…` for a URI.
@@ -115,7 +115,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// What every call hears after [`Store::close`].
+/// The error of every call after [`Store::close`].
 fn closed() -> StoreError {
-    StoreError::Unavailable("it was closed".into())
+    StoreError::Unavailable("the store is closed".into())
 }

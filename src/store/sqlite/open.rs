@@ -12,17 +12,17 @@ use rusqlite::{Connection, OpenFlags};
 use super::migrate;
 use crate::store::{Result, StoreError};
 
-/// Every statement that a connection ever runs stays prepared.
+/// Every statement of a connection stays prepared.
 const STATEMENTS: usize = 128;
 
-/// So many pages (of 4 KiB) wait in the write-ahead log before they are moved into the file, if no reader holds
-/// them up: four times as many as SQLite's own measure, as most are changed again soon and then move once.
+/// How many pages (of 4 KiB) wait in the write-ahead log before they move into the file, unless readers delay
+/// that. Four times SQLite's default, because most pages change again soon and then move only once.
 const LOG_PAGES: i64 = 4_000;
 
-/// A write-ahead log that grew beyond this, in bytes, is cut back at the next checkpoint.
+/// A larger write-ahead log is cut at the next checkpoint, in bytes.
 const LOG_LIMIT: u64 = 64 << 20;
 
-/// Opens the connection that writes, after making the file if need be and migrating it.
+/// Opens the writing connection. Creates the file if needed, and migrates it.
 pub(super) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     create(path)?;
     let mut db = connect(path, busy_timeout)?;
@@ -32,7 +32,7 @@ pub(super) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(StoreError::Unavailable("SQLite cannot keep a write-ahead log there".into()));
+        return Err(StoreError::Unavailable("SQLite cannot use a write-ahead log in that folder".into()));
     }
     // FULL is an fsync for each commit: what was acknowledged survives a loss of power.
     db.pragma_update(None, "synchronous", "full")?;
@@ -49,7 +49,7 @@ pub(super) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection> 
     Ok(db)
 }
 
-/// Opens a connection to a file that is there.
+/// Opens a connection to an existing file.
 pub(super) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     // No CREATE: SQLite would make the file readable by everybody.
     let db = Connection::open_with_flags(
@@ -66,8 +66,8 @@ pub(super) fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection>
     Ok(db)
 }
 
-/// Makes an empty file that only its owner can read, in a folder alike, unless they are there already.
-/// SQLite gives its log files the same mode.
+/// Creates an empty file that only its owner can read, in a folder with the same restriction, unless they
+/// exist. SQLite gives its log files the same mode.
 fn create(path: &Path) -> Result<()> {
     let failed = |error: io::Error| StoreError::Unavailable(error.to_string());
     if let Some(folder) = path.parent() {

@@ -1,4 +1,4 @@
-//! Dropping history that is of no more use.
+//! Deletes old history.
 
 use rusqlite::params;
 
@@ -7,7 +7,7 @@ use super::{sessions, users};
 use crate::clock::Timestamp;
 use crate::store::{PurgeBefore, Result};
 
-/// The most rows of a table that go in one write, so that logins need not wait for a big purge.
+/// The largest number of rows of a table in one write, so that logins need not wait for a big purge.
 const CHUNK: u32 = 1_000;
 
 const REVOCATIONS: &str = "DELETE FROM revocations WHERE digest IN
@@ -28,8 +28,8 @@ const STRANGERS: &str = "DELETE FROM wallets WHERE key IN
 
 const AUDIT: &str = "DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at < ?1 LIMIT ?2)";
 
-/// The events of old streams go first, the oldest first, and their deliveries with them. So a stream with
-/// very many events goes in several writes; what is left of it can be read meanwhile.
+/// The events of old streams go first, the oldest first, together with their deliveries. So a stream with
+/// very many events goes in several writes; the rest of it can be read meanwhile.
 const EVENTS: &str = "DELETE FROM events WHERE (stream, idx) IN
     (SELECT events.stream, events.idx FROM streams JOIN events ON events.stream = streams.id
      WHERE ended_at < ?1
@@ -39,7 +39,7 @@ const EVENTS: &str = "DELETE FROM events WHERE (stream, idx) IN
          WHERE deliveries.stream = streams.id AND failed_at IS NULL AND since >= ?3)
      ORDER BY ended_at, streams.id, events.idx LIMIT ?2)";
 
-/// A stream ends with an event, so one that has ended and has none is being dropped.
+/// A stream ends with an event, so an ended stream without events is being deleted.
 const STREAMS: &str = "DELETE FROM streams WHERE id IN
     (SELECT id FROM streams WHERE ended_at < ?1
      AND NOT EXISTS (SELECT 1 FROM events WHERE stream = streams.id)
@@ -47,7 +47,7 @@ const STREAMS: &str = "DELETE FROM streams WHERE id IN
      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = streams.id)
      ORDER BY ended_at LIMIT ?2)";
 
-/// Drops a chunk of each kind; returns how many rows went. Zero: there is nothing left to drop.
+/// Deletes a chunk of each kind; returns the number of rows. Zero: there is nothing left to delete.
 pub(super) fn chunk(db: &Transaction<'_>, before: &PurgeBefore) -> Result<u64> {
     let drop = |sql: &str, before: Timestamp| -> Result<u64> {
         Ok(db.prepare_cached(sql)?.execute(params![before, CHUNK])? as u64)

@@ -11,7 +11,7 @@ use tokio::task;
 use super::{closed, open};
 use crate::store::{Result, StoreError};
 
-/// A pool of read connections, opened when first needed.
+/// A pool of reading connections, opened on first use.
 pub(super) struct Readers {
     slots: Arc<Semaphore>,
     size: u32,
@@ -35,7 +35,7 @@ impl Readers {
         }
     }
 
-    /// Runs `work` on one snapshot of the data, on a thread that may block.
+    /// Runs `work` on one snapshot of the data, in a thread that may block.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -50,7 +50,7 @@ impl Readers {
         reading.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the read was abandoned".into())))
     }
 
-    /// Waits for the reads that run, refuses those that come, releases the file.
+    /// Waits for running reads, rejects new ones, releases the file.
     pub(super) async fn close(&self) {
         if let Ok(all) = self.slots.acquire_many(self.size).await {
             self.slots.close();

@@ -7,7 +7,7 @@ use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::store::{OperatorRelays, RelayChange, Result};
 
-/// Remembers a change; the latest for a relay is the one that holds.
+/// Stores a change; the latest one of a relay is valid.
 pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO relay_changes (url, change, at) VALUES (?1, ?2, ?3)
@@ -17,13 +17,13 @@ pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timest
     Ok(())
 }
 
-/// Forgets the change of a relay.
+/// Deletes the change of a relay.
 pub(super) fn forget(db: &Connection, url: &str) -> Result<()> {
     db.prepare_cached("DELETE FROM relay_changes WHERE url = ?1")?.execute([url])?;
     Ok(())
 }
 
-/// The changes that hold, in the order in which they were made.
+/// The valid changes, in the order in which they were made.
 pub(super) fn changes(db: &Connection) -> Result<Vec<(String, RelayChange)>> {
     let mut query = db.prepare_cached("SELECT url, change FROM relay_changes ORDER BY at, url")?;
     let changes = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,4 +1,4 @@
-//! Signed requests that were shown.
+//! Signed requests that were used.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::SqliteStore;
 use crate::store::{Replay, Replays, Result};
 
-/// An older version kept them among the revocations.
+/// An older version stored them with the revocations.
 const USE_UP: &str = "INSERT INTO replays (digest, expires_at)
     SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE digest = ?1)
     ON CONFLICT (digest) DO NOTHING";

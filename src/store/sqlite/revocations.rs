@@ -1,4 +1,4 @@
-//! Tokens that were revoked.
+//! Revoked tokens.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -7,7 +7,7 @@ use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::store::{Result, Revocation, Revocations};
 
-/// Revokes a token; `false`: it was revoked before.
+/// Revokes a token. Returns `false` if it was revoked before.
 pub(super) fn add(db: &Connection, revocation: &Revocation, at: Timestamp) -> Result<bool> {
     let added = db
         .prepare_cached(
@@ -18,7 +18,8 @@ pub(super) fn add(db: &Connection, revocation: &Revocation, at: Timestamp) -> Re
     Ok(added > 0)
 }
 
-/// Those whose token has not expired at `now`: a token is valid only before its expiry (RFC 7519 §4.1.4).
+/// Revocations of tokens that have not expired at `now`: a token is valid only before its expiry (RFC 7519
+/// §4.1.4).
 pub(super) fn holding(db: &Connection, now: Timestamp) -> Result<Vec<Revocation>> {
     let mut query = db.prepare_cached(
         "SELECT digest, expires_at FROM revocations WHERE expires_at > ?1 ORDER BY expires_at, digest",

@@ -6,11 +6,11 @@ use super::transaction::Transaction;
 use super::{challenges, handshakes, streams, wallets};
 use crate::store::{Result, Scan, StoredEvent, StreamId};
 
-/// Records a scan on each of its streams whose handshake is open.
+/// Records a scan on each of its streams with an open handshake.
 ///
-/// A stream ends with a one-time scan unless the challenge goes on there; the challenge is opened if its
-/// stream is in the answer. A scan that finds nothing open leaves no trace, not even its event's id: it had
-/// no effect that a replay could repeat, and strangers cannot fill the table with ids of no use.
+/// A stream ends with a one-time scan unless the challenge continues there; the challenge is opened if its
+/// stream is in the result. A scan that finds nothing open is not stored, not even its event's id: it had no
+/// effect that a replay could repeat, and strangers cannot fill the table with useless ids.
 pub(super) fn record(db: &Transaction<'_>, scan: &Scan) -> Result<Option<Vec<(StreamId, StoredEvent)>>> {
     if is_known(db, &scan.event_id)? {
         return Ok(None);

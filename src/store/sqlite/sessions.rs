@@ -1,4 +1,4 @@
-//! Sessions. Each has a stream of its own, which ends when the session is ended.
+//! Sessions. Each has its own stream, which ends with the session.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -12,7 +12,7 @@ use crate::store::{Ended, EventDraft, Result, Session, SessionChoice, StoreError
 
 const SELECT: &str = "SELECT id, user, credential, created_at, expires_at, ended_at, ended_by FROM sessions";
 
-/// Adds a session, whose stream is there already.
+/// Adds a session; its stream exists already.
 pub(super) fn insert(db: &Connection, session: &Session) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO sessions (id, user, credential, created_at, expires_at, ended_at, ended_by)
@@ -30,7 +30,7 @@ pub(super) fn insert(db: &Connection, session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// Ends those of a user that go on at `now`, the oldest first, until no more than `keep` do.
+/// Ends the oldest sessions of a user that are active at `now`, until at most `keep` are left.
 pub(super) fn make_room(
     db: &Transaction<'_>,
     user: UserId,
@@ -48,7 +48,7 @@ pub(super) fn make_room(
     beyond.into_iter().map(|id| end_one(db, id, why)).collect()
 }
 
-/// Ends those of the choice that have not been ended, the oldest first.
+/// Ends the selected sessions that have not been ended, the oldest first.
 pub(super) fn end(
     db: &Transaction<'_>,
     which: SessionChoice,
@@ -73,11 +73,11 @@ fn end_one(db: &Transaction<'_>, id: StreamId, (reason, last): &(String, EventDr
         .execute(params![id, last.at, reason])?;
     db.note(Changed::Session(id));
     let event = streams::append(db, id, last, true)?
-        .ok_or_else(|| StoreError::Corrupt(format!("session {id} goes on, but its stream has ended")))?;
+        .ok_or_else(|| StoreError::Corrupt(format!("session {id} is active, but its stream has ended")))?;
     Ok(Ended { session: id, event })
 }
 
-/// Goes on with another credential, until then; `false`: it was ended.
+/// Renews a session with another credential, until this time. Returns `false` if it was ended.
 pub(super) fn carry_on(
     db: &Transaction<'_>,
     id: StreamId,
@@ -93,7 +93,7 @@ pub(super) fn carry_on(
     Ok(changed > 0)
 }
 
-/// Deletes those of a user, which have been ended before.
+/// Deletes the sessions of a user; they were ended before.
 pub(super) fn delete_of(db: &Transaction<'_>, user: UserId) -> Result<()> {
     let mut delete = db.prepare_cached("DELETE FROM sessions WHERE user = ?1 RETURNING id")?;
     for id in delete.query_map([user], |row| row.get(0))? {
@@ -102,8 +102,8 @@ pub(super) fn delete_of(db: &Transaction<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Drops at most `limit` that were ended, or ran out, before `before`. The stream of one that ran out has ended
-/// with it from then on.
+/// Deletes at most `limit` sessions that were ended, or expired, before `before`. The stream of an expired
+/// one counts as ended from its expiry.
 pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32) -> Result<u64> {
     let ended: Vec<StreamId> = db
         .prepare_cached(
@@ -135,7 +135,7 @@ pub(super) fn find(db: &Connection, id: StreamId) -> Result<Option<Session>> {
     Ok(query.query_row([id], read).optional()?)
 }
 
-/// The latest with this credential, one that has not been ended first.
+/// The latest session with this credential; one that has not been ended comes first.
 pub(super) fn of_credential(db: &Connection, credential: &[u8; 32]) -> Result<Option<Session>> {
     let mut query = db.prepare_cached(&format!(
         "{SELECT} WHERE credential = ?1 ORDER BY ended_at IS NOT NULL, id DESC LIMIT 1"
@@ -143,7 +143,7 @@ pub(super) fn of_credential(db: &Connection, credential: &[u8; 32]) -> Result<Op
     Ok(query.query_row([credential], read).optional()?)
 }
 
-/// At most `limit` of a user from before `before`, the latest first.
+/// At most `limit` sessions of a user before `before`, the latest first.
 pub(super) fn of_user(
     db: &Connection,
     user: UserId,
@@ -158,7 +158,7 @@ pub(super) fn of_user(
     Ok(db.prepare_cached(&sql)?.query_map(values.as_slice(), read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many go on at `now`.
+/// How many sessions are active at `now`.
 pub(super) fn count_active(db: &Connection, now: Timestamp) -> Result<u64> {
     let Count(active) = db
         .prepare_cached("SELECT count(*) FROM sessions WHERE ended_at IS NULL AND expires_at > ?1")?

@@ -1,4 +1,4 @@
-//! Texts that wait to be signed.
+//! Texts that wait for a signature.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
@@ -7,7 +7,7 @@ use super::SqliteStore;
 use crate::clock::Timestamp;
 use crate::store::{Result, SignIns, StoreError, TextDigest};
 
-/// More than are added, so that what has expired does not heap up.
+/// Deletes more than are added, so that expired texts do not pile up.
 const EXPIRED: &str = "DELETE FROM sign_ins WHERE digest IN
     (SELECT digest FROM sign_ins WHERE expires_at < ?1 ORDER BY expires_at LIMIT 100)";
 

@@ -9,15 +9,15 @@ use super::{SqliteStore, challenges, deliveries, handshakes};
 use crate::clock::Timestamp;
 use crate::store::{EventDraft, Page, Result, StoredEvent, StreamId, Streams};
 
-/// Begins a stream; [`StoreError::Conflict`](crate::store::StoreError) if there is one of that name.
+/// Creates a stream; [`StoreError::Conflict`](crate::store::StoreError) if one with that id exists.
 pub(super) fn begin(db: &Connection, stream: StreamId, at: Timestamp) -> Result<()> {
     db.prepare_cached("INSERT INTO streams (id, created_at) VALUES (?1, ?2)")?
         .execute(params![stream, at])?;
     Ok(())
 }
 
-/// Appends an event, which owes its delivery from then on, and, if it is the `last`, ends whatever is open on the stream. `None`: the stream had
-/// ended already, or never was.
+/// Appends an event and adds its delivery. If it is the `last` one, ends everything that is open on the
+/// stream. `None`: the stream had ended already, or does not exist.
 pub(super) fn append(
     db: &Transaction<'_>,
     stream: StreamId,
@@ -44,7 +44,7 @@ pub(super) fn append(
     Ok(Some(StoredEvent { index, at: draft.at, body: draft.body.clone() }))
 }
 
-/// At most `limit` events behind index `after`.
+/// At most `limit` events after index `after`.
 pub(super) fn page(db: &Connection, stream: StreamId, after: u64, limit: usize) -> Result<Option<Page>> {
     let state = db
         .prepare_cached("SELECT ended_at IS NOT NULL, next_index - 1 FROM streams WHERE id = ?1")?

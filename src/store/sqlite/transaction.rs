@@ -1,4 +1,5 @@
-//! What a write works on: the connection in the middle of a transaction, and what goes with it whatever the write does.
+//! The context of a write: the connection in the middle of a transaction, and the side effects of every
+//! write.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -7,8 +8,9 @@ use rusqlite::Connection;
 
 use super::memory::Changed;
 
-/// One transaction. Whoever appends an event in it owes the event's delivery; whoever changes what the store has in
-/// memory says so here, and it is forgotten before anybody hears that the change was made.
+/// One transaction. Code that appends an event here also adds the event's delivery. Code that changes rows
+/// that the store caches reports them here, and they are removed from the cache before the change is
+/// acknowledged.
 pub(super) struct Transaction<'a> {
     db: &'a Connection,
     owes_deliveries: bool,
@@ -16,32 +18,32 @@ pub(super) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// On this connection. `owes_deliveries`: whether each event that is appended owes a delivery.
+    /// A transaction on this connection. `owes_deliveries`: whether each appended event gets a delivery.
     pub(super) fn on(db: &'a Connection, owes_deliveries: bool) -> Self {
         Self { db, owes_deliveries, changed: RefCell::default() }
     }
 
-    /// Whether each event that is appended owes a delivery.
+    /// Whether each appended event gets a delivery.
     pub(super) fn owes_deliveries(&self) -> bool {
         self.owes_deliveries
     }
 
-    /// Something that may be in memory is not what it was.
+    /// Reports that a cached row has changed.
     pub(super) fn note(&self, changed: Changed) {
         self.changed.borrow_mut().push(changed);
     }
 
-    /// How much was noted so far.
+    /// The number of reports so far.
     pub(super) fn noted(&self) -> usize {
         self.changed.borrow().len()
     }
 
-    /// Everything since then was undone.
+    /// Everything since that number was undone.
     pub(super) fn undone_since(&self, noted: usize) {
         self.changed.borrow_mut().iter_mut().skip(noted).for_each(|changed| *changed = changed.undone());
     }
 
-    /// What was noted since this was asked last.
+    /// The reports since the last call.
     pub(super) fn take_changed(&self) -> Vec<Changed> {
         self.changed.take()
     }

@@ -1,4 +1,4 @@
-//! [`Upkeep`]: what a file needs to be kept and given back.
+//! [`Upkeep`]: maintenance of the file.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Users, as this service knows them. Each change asks for the revision that it was made from.
+//! Users of this service. Each change states the revision that it was made from.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -25,7 +25,7 @@ pub(super) fn of_wallet(db: &Connection, provider: &str, wallet_id: &str) -> Res
     Ok(query.query_row([wallet_id, provider], read).optional()?)
 }
 
-/// At most `limit` users behind `after`, in the order of their ids.
+/// At most `limit` users after `after`, ordered by id.
 pub(super) fn list(
     db: &Connection,
     filter: &UserFilter,
@@ -45,8 +45,8 @@ pub(super) fn list(
     Ok(query.query_map(values.as_slice(), read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Counts a login, and makes of the user what `user` says of the proof; adds them if they were not
-/// `known_as` anything. [`StoreError::Conflict`]: they are not (any more) what the caller knew.
+/// Counts a login, and takes the proof from `user`; adds the user if they were not `known_as` any revision.
+/// [`StoreError::Conflict`]: the user has changed since the caller read them.
 pub(super) fn log_in(
     db: &Transaction<'_>,
     user: &User,
@@ -74,7 +74,8 @@ pub(super) fn log_in(
     if changed > 0 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-/// Puts `user` in the place of the revision before it, but for what logins count; `false`: it is not there.
+/// Replaces the previous revision by `user`, except for the fields that logins change. Returns `false` if
+/// that revision does not exist.
 pub(super) fn change(db: &Transaction<'_>, user: &User) -> Result<bool> {
     let changed = db
         .prepare_cached(
@@ -99,22 +100,22 @@ pub(super) fn change(db: &Transaction<'_>, user: &User) -> Result<bool> {
     Ok(changed > 0)
 }
 
-/// Whether there is such a user, of that revision if it matters.
+/// Whether the user exists, with this revision if one is given.
 pub(super) fn exists(db: &Connection, id: UserId, revision: Option<Revision>) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND revision = ifnull(?2, revision)")?
         .exists(params![id, revision.map(Count)])?)
 }
 
-/// Deletes a user, whose sessions have gone before.
+/// Deletes a user; their sessions were deleted before.
 pub(super) fn delete(db: &Transaction<'_>, id: UserId) -> Result<()> {
     db.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;
     db.note(Changed::User(id));
     Ok(())
 }
 
-/// Deletes users who last logged in before `before`, of whom no session is left and about whom no operator has ever
-/// said anything: a first revision is as a login made it. The audit tells of each.
+/// Deletes users who last logged in before `before`, have no session left, and were never changed by an
+/// operator (they still have their first revision). Adds an audit record for each.
 pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32, at: Timestamp) -> Result<u64> {
     let gone: Vec<(UserId, String, String)> = db
         .prepare_cached(
@@ -146,7 +147,7 @@ pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32, at: Tim
     Ok(count)
 }
 
-/// Adds a user as they are. [`StoreError::Conflict`]: the wallet has a user already.
+/// Adds a user unchanged. [`StoreError::Conflict`]: the wallet has a user already.
 pub(super) fn insert(db: &Connection, user: &User) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO users (id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,

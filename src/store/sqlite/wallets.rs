@@ -1,4 +1,4 @@
-//! Wallets by their main keys, the keys that signed for them, and their subkeys.
+//! Wallets by their main keys, with the keys that signed for them, and their subkeys.
 
 use async_trait::async_trait;
 use nostr_sdk::PublicKey;
@@ -11,7 +11,7 @@ use super::transaction::Transaction;
 use crate::clock::Timestamp;
 use crate::store::{KnownSubkey, KnownWallets, Result, WalletLogin};
 
-/// Remembers that a user scanned, and the relays that the wallet named.
+/// Stores that a user scanned, and the relays that the wallet named.
 pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO wallets (key, preferred_relays, last_seen) VALUES (?1, ?2, ?3)
@@ -21,7 +21,7 @@ pub(super) fn scanned(db: &Connection, user: &PublicKey, relays: &[String], at: 
     Ok(())
 }
 
-/// Remembers that a user completed a login, and which key signed for it.
+/// Stores that a user completed a login, and the key that signed for it.
 pub(super) fn logged_in(db: &Transaction<'_>, login: &WalletLogin, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO wallets (key, last_seen, last_login) VALUES (?1, ?2, ?2)
@@ -36,7 +36,7 @@ pub(super) fn logged_in(db: &Transaction<'_>, login: &WalletLogin, at: Timestamp
     Ok(())
 }
 
-/// Whose key this is.
+/// The user of this key.
 pub(super) fn of_signer(db: &Connection, signer: &PublicKey) -> Result<Option<PublicKey>> {
     let user = db
         .prepare_cached("SELECT user FROM signers WHERE key = ?1")?
@@ -54,7 +54,7 @@ pub(super) fn preferred_relays(db: &Connection, user: &PublicKey) -> Result<Vec<
     Ok(relays.map(|Json(relays)| relays).unwrap_or_default())
 }
 
-/// Adds or refreshes a subkey, then drops all but the `keep` shown last.
+/// Adds or refreshes a subkey, then deletes all but the `keep` with the latest proofs.
 pub(super) fn remember_subkey(
     db: &Connection,
     user: &PublicKey,
@@ -78,7 +78,7 @@ pub(super) fn remember_subkey(
     Ok(())
 }
 
-/// The subkeys of a user, the latest first.
+/// The subkeys of a user, the latest proof first.
 pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubkey>> {
     let mut query = db.prepare_cached(
         "SELECT key, proof, seen_at FROM subkeys WHERE user = ?1 ORDER BY seen_at DESC, key",

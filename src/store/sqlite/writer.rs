@@ -1,10 +1,10 @@
 //! The one thread that writes, with group commit.
 //!
-//! An fsync costs the same for one write as for a hundred, so the thread takes whatever waits in its queue,
-//! runs it in one transaction and answers everybody after the commit. While that runs, the next batch
-//! gathers by itself: there is no timer. One that fails hurts no other: the batch is undone and run again, each
-//! write with a savepoint of its own. Not at once so, for that would have SQLite copy every page that every write
-//! touches, and hardly any fails.
+//! An fsync costs the same for one write as for a hundred. So the thread takes all writes that wait in its
+//! queue, runs them in one transaction and answers everybody after the commit. Meanwhile the next batch
+//! gathers by itself: there is no timer. A failing write does not affect the others: the batch is undone and
+//! run again, each write with its own savepoint. Savepoints are not used the first time, because SQLite would
+//! copy every page that every write touches, and writes rarely fail.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::{SqliteOptions, closed};
 use crate::metrics::Metrics;
 use crate::store::{Result, StoreError};
 
-/// The most writes in one transaction: bounds its memory, and how long the first of them waits.
+/// The largest number of writes in one transaction: bounds its memory, and how long the first write waits.
 const BATCH: usize = 512;
 
-/// The queue to the thread. When the last handle goes, the thread writes what is queued and ends.
+/// The queue to the thread. When the last handle is dropped, the thread writes what is queued and ends.
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     running: watch::Receiver<()>,
@@ -35,8 +35,8 @@ enum Message {
 }
 
 impl Writer {
-    /// Starts the thread; at most `options.queue` writes wait for it, then callers do. What they change is forgotten in
-    /// `memory` before they are answered.
+    /// Starts the thread; at most `options.queue` writes wait for it, then callers wait. Changed rows are
+    /// removed from `memory` before their callers get an answer.
     pub(super) fn start(db: Connection, options: &SqliteOptions, memory: Arc<Memory>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1).into());
         let (owes_deliveries, metrics) = (options.owes_deliveries, Arc::clone(&options.metrics));
@@ -49,12 +49,12 @@ impl Writer {
                 drop(db);
                 drop(alive);
             })
-            .map_err(|error| StoreError::Unavailable(format!("no thread to write with: {error}")))?;
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the writing thread: {error}")))?;
         Ok(Self { queue: sender, running })
     }
 
-    /// Runs `work` in a transaction and returns when that is on disk. If `work` fails, whatever it changed
-    /// is undone. It may be run, undone and run again.
+    /// Runs `work` in a transaction and returns when the transaction is on disk. If `work` fails, its changes
+    /// are undone. `work` may run, be undone, and run again.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Transaction<'_>) -> Result<T> + Send + 'static,
@@ -65,7 +65,7 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Lets the thread finish what is queued, refuses what comes later, and waits until the file is free.
+    /// Lets the thread finish the queue, rejects later writes, and waits until the file is released.
     pub(super) async fn close(&self) {
         // Refused: somebody else is closing already, and is waited for all the same.
         let _ = self.queue.send(Message::Close).await;
@@ -102,7 +102,7 @@ fn commit(db: &Transaction<'_>, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics,
         if !db.is_autocommit()
             && let Err(error) = run_sql(db, "ROLLBACK")
         {
-            tracing::warn!(%error, "nor could it be rolled back");
+            tracing::warn!(%error, "cannot roll back a batch of writes");
         }
     }
     memory.follow(db.take_changed());
@@ -128,7 +128,7 @@ fn transact(db: &Transaction<'_>, batch: &mut [Box<dyn Job>]) -> Result<()> {
     run_sql(db, "COMMIT")
 }
 
-/// Runs each write so that it can be undone by itself.
+/// Runs each write so that it can be undone on its own.
 fn run_apart(db: &Transaction<'_>, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
         run_sql(db, "SAVEPOINT job")?;
@@ -147,7 +147,7 @@ fn run_apart(db: &Transaction<'_>, batch: &mut [Box<dyn Job>]) -> Result<()> {
     Ok(())
 }
 
-/// A panic is a bug in one write; the others are not to pay for it.
+/// A panic is a bug in one write; it must not affect the others.
 fn went_well(job: &mut dyn Job, db: &Transaction<'_>) -> bool {
     panic::catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
 }
@@ -157,12 +157,12 @@ fn run_sql(db: &Connection, sql: &str) -> Result<()> {
     Ok(())
 }
 
-/// A write that waits for its turn, whatever it returns.
+/// A waiting write with any result.
 trait Job: Send {
-    /// Does the work; `false`: undo it.
+    /// Does the work. Returns `false` if it must be undone.
     fn run(&mut self, db: &Transaction<'_>) -> bool;
 
-    /// Tells the caller, once it is known whether the batch was committed.
+    /// Answers the caller, once it is known whether the batch was committed.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
 
@@ -222,7 +222,8 @@ mod tests {
         Ok(numbers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Occupies the writer until the returned guard is dropped, so that what is sent meanwhile is one batch.
+    /// Occupies the writer until the returned guard is dropped, so that everything sent meanwhile is one
+    /// batch.
     async fn hold(writer: &Writer) -> std::sync::mpsc::Sender<()> {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = oneshot::channel();
