@@ -1,8 +1,8 @@
 //! Following a stream live, without loss or repetition.
 //!
-//! A follower listens first and reads the store second, so nothing falls between the two; one that is abreast
-//! of a stream that was begun here need not read at all. What it then hears is used only where it continues
-//! what it has; after a gap (two writers, a slow follower) it reads the store again, which is the truth.
+//! A follower subscribes first and reads the store second, so it misses nothing in between. If it is up to
+//! date with a stream that was started here, it need not read at all. It uses a live event only if it
+//! continues what it has; after a gap (two writers, a slow follower) it reads the store again, which decides.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{Event, EventPage, Events, MAX_PAGE, StreamId};
 use crate::store::StoreError;
 
-/// Events that a follower may lie behind before it has to read the store again.
+/// How many events a follower may be behind before it has to read the store again.
 const LIVE_BUFFER: usize = 16;
 
 #[derive(Debug, Clone)]
@@ -23,11 +23,11 @@ struct Heard {
     ended: bool,
 }
 
-/// Who listens to which stream, and how far those go that were begun here: valid while this process is the only one that
-/// appends events. With several, it must also hear of what the others append.
+/// Who follows which stream, and the latest index of streams that were started here. Valid while this process
+/// is the only one that appends events; with several, it must also hear of the others' events.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
-    /// Streams without a listener take no room.
+    /// Streams without a follower take no memory.
     streams: DashMap<StreamId, broadcast::Sender<Heard>>,
     /// Index of the latest event of streams that have not ended, as far as this process knows.
     latest: DashMap<StreamId, u64>,
@@ -49,12 +49,12 @@ impl Hub {
         }
     }
 
-    /// A stream has begun, and has no events yet.
+    /// A stream was started, and has no events yet.
     pub(super) fn begin(&self, stream: StreamId) {
         self.latest.insert(stream, 0);
     }
 
-    /// What is known of a stream may not be what the store holds: ask the store from now on.
+    /// The cached state of a stream may be wrong: ask the store from now on.
     pub(super) fn doubt(&self, stream: StreamId) {
         self.latest.remove(&stream);
     }
@@ -63,7 +63,7 @@ impl Hub {
         self.latest.get(&stream).is_some_and(|latest| *latest <= cursor)
     }
 
-    /// Resolves when something was published since it resolved last.
+    /// Resolves when something was published since the last call.
     pub(super) async fn appended(&self) {
         self.appended.notified().await;
     }
@@ -77,18 +77,18 @@ impl Hub {
     }
 }
 
-/// A place in a stream that moves on as events come.
+/// A position in a stream that advances with its events.
 #[derive(Debug)]
 pub struct Follower {
     events: Events,
     stream: StreamId,
-    /// Index of the last event that was handed out.
+    /// Index of the last event that was returned.
     cursor: u64,
-    /// Read from the store and not handed out yet.
+    /// Events read from the store and not returned yet.
     pending: VecDeque<Event>,
-    /// Whether the stream has ended, as far as the store was read.
+    /// Whether the stream has ended, according to the last read.
     ended: bool,
-    /// Whether the store may hold events behind `pending`.
+    /// Whether the store may hold events after `pending`.
     behind: bool,
     live: Option<broadcast::Receiver<Heard>>,
 }
@@ -116,7 +116,7 @@ impl Follower {
         Ok(follower.catch_up().await?.then_some(follower))
     }
 
-    /// The next event; waits for it. `None`: the stream has ended. Cancel-safe.
+    /// Waits for the next event. `None`: the stream has ended. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Event>, StoreError> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -145,23 +145,23 @@ impl Follower {
         }
     }
 
-    /// What is there already, and whether that is all there will ever be. Waits for nothing.
+    /// The events that are there already, and whether the stream has ended. Does not wait.
     pub fn ready(&mut self) -> EventPage {
         let events: Vec<Event> = self.pending.drain(..).collect();
         self.cursor = events.last().map_or(self.cursor, |last| last.index);
         EventPage { events, ended: self.ended, latest: self.cursor }
     }
 
-    /// Whether there is nothing more to come, now or ever.
+    /// Whether no more events will come.
     pub fn is_over(&self) -> bool {
         self.ended && self.pending.is_empty()
     }
 
-    /// The next event once it is there, with those that are there by then. Cancel-safe.
+    /// Waits for the next event, and returns it with the others that are there by then. Cancel-safe.
     ///
     /// # Errors
     ///
-    /// What the store says, when it has to be read.
+    /// The error of the store, if it has to be read.
     pub async fn next_page(&mut self) -> Result<EventPage, StoreError> {
         let first = self.next().await?;
         let mut page = self.ready();
@@ -169,7 +169,7 @@ impl Follower {
         Ok(page)
     }
 
-    /// Reads on in the store; `false`: there is no such stream.
+    /// Reads on in the store. Returns `false` if there is no such stream.
     async fn catch_up(&mut self) -> Result<bool, StoreError> {
         let Some(page) = self.events.read(self.stream, self.cursor).await? else { return Ok(false) };
         self.behind = page.events.len() == MAX_PAGE;

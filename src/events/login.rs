@@ -1,4 +1,4 @@
-//! A login, as whoever asked for it is told: over the API, and at the end of its stream.
+//! The result of a login, for its caller: in the answer of the API, and at the end of its stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +6,27 @@ use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
 use crate::store::{Session, StreamId, User, UserId};
 
-/// A session that has begun or goes on, and the token that goes with it (RFC 6749 §5.1).
+/// A new or continued session, and its token (RFC 6749 §5.1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoggedIn {
     /// The access token, a JWT.
     pub access_token: AccessToken,
     /// `Bearer` (RFC 6750).
     pub token_type: String,
-    /// For how many seconds the token holds.
+    /// For how many seconds the token is valid.
     pub expires_in: u64,
     /// The session.
     pub session: OpenSession,
-    /// Whose it is.
+    /// The user of the session.
     pub user: Member,
 }
 
-/// A session that goes on.
+/// An active session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenSession {
-    /// Its id, and the id of the stream that tells of it.
+    /// Its id, which is also the id of its stream.
     pub id: StreamId,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -41,17 +41,17 @@ impl From<&Session> for OpenSession {
 pub struct Member {
     /// The internal id.
     pub id: UserId,
-    /// Who vouches for the wallet.
+    /// The provider of the wallet.
     pub provider: String,
     /// The wallet.
     pub wallet_id: String,
-    /// How the user proved to be its owner.
+    /// How the user proved to own the wallet.
     pub auth_method: String,
-    /// What the user is known by there.
+    /// The provider's name for the user.
     pub auth_identifier: String,
-    /// A name that the operator gave.
+    /// A name that the operator set.
     pub username: Option<String>,
-    /// An address that the operator gave.
+    /// An address that the operator set.
     pub email: Option<String>,
     /// Roles.
     pub roles: Vec<String>,

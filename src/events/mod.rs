@@ -1,6 +1,6 @@
-//! Streams of events: what happened to a request, kept before it is told.
+//! Streams of events: what happened to a request, stored before it is published.
 //!
-//! `auth` writes an event in the same transaction as the change it reports ([`Events::draft`]), then
+//! `portal` writes an event in the same transaction as the change that it reports ([`Events::draft`]), then
 //! publishes it. Readers page through the store ([`Events::read`]) or follow live ([`Events::follow`]).
 
 mod follow;
@@ -22,7 +22,7 @@ use crate::store::{EventDraft, StoreError, StoredEvent, Streams};
 use follow::Hub;
 use vault::Vault;
 
-/// How many events one read returns at most.
+/// The largest number of events in one read.
 pub const MAX_PAGE: usize = 1000;
 
 /// Reads, follows and publishes streams of events. Cheap to clone.
@@ -38,14 +38,14 @@ pub struct Events {
 pub struct EventPage {
     /// The events, in order; at most [`MAX_PAGE`].
     pub events: Vec<Event>,
-    /// Whether the stream has had its last event. It may lie beyond a page that is full.
+    /// Whether the stream has ended. Its last event may lie beyond a full page.
     pub ended: bool,
-    /// Index of the stream's latest event, as far as it was looked for; 0: there is none yet.
+    /// Index of the stream's latest event, as far as it was read; 0: it has none yet.
     pub latest: u64,
 }
 
 impl EventPage {
-    /// Why a handshake came to nothing, if that is all there is to tell.
+    /// The failure of a handshake, if it ended with one and nothing else.
     pub fn unscanned(&self) -> Option<(FailureCode, &str)> {
         match &self.events[..] {
             [Event { body: EventBody::Error { reason, code, request, .. }, .. }] if self.ended => {
@@ -62,12 +62,12 @@ impl Events {
         Self { store, vault: Vault::new(sealer), hub: Arc::new(Hub::default()) }
     }
 
-    /// An event that the store can take, its secrets sealed.
+    /// An event in the form of the store, with its secrets sealed.
     pub fn draft(&self, at: Timestamp, body: &EventBody) -> Result<EventDraft, StoreError> {
         Ok(EventDraft { at, body: self.vault.seal(body)? })
     }
 
-    /// One event. `None`: there is no such event.
+    /// One event. `None`: no such event.
     pub async fn one(&self, stream: StreamId, index: u64) -> Result<Option<Event>, StoreError> {
         let Some(before) = index.checked_sub(1) else { return Ok(None) };
         let Some(page) = self.store.events_after(stream, before, 1).await? else { return Ok(None) };
@@ -75,27 +75,27 @@ impl Events {
         found.map(|stored| self.opened(stored)).transpose()
     }
 
-    /// Resolves when an event was published, on any stream, since this resolved last. For one listener.
+    /// Resolves when an event of any stream was published since the last call. For one listener.
     pub async fn appended(&self) {
         self.hub.appended().await;
     }
 
-    /// A stream was begun in the store: whoever follows it from its start need not look there first.
+    /// A stream was started in the store: a follower from its start need not read it first.
     pub fn begin(&self, stream: StreamId) {
         self.hub.begin(stream);
     }
 
-    /// A stream was found to have moved on without [`Events::publish`]: its followers look into the store.
+    /// A stream advanced without [`Events::publish`]: its followers read the store.
     pub fn doubt(&self, stream: StreamId) {
         self.hub.doubt(stream);
     }
 
-    /// Tells followers of an event that the store has kept. `ended`: it was the stream's last.
+    /// Sends a stored event to its followers. `ended`: it is the last one of the stream.
     pub fn publish(&self, stream: StreamId, stored: &StoredEvent, body: EventBody, ended: bool) {
         self.hub.publish(stream, Event { index: stored.index, timestamp: stored.at, body }, ended);
     }
 
-    /// The events behind index `after`. `None`: there is no such stream.
+    /// The events after index `after`. `None`: no such stream.
     pub async fn read(&self, stream: StreamId, after: u64) -> Result<Option<EventPage>, StoreError> {
         let Some(page) = self.store.events_after(stream, after, MAX_PAGE).await? else { return Ok(None) };
         let events = page.events.into_iter().map(|stored| self.opened(stored));
@@ -106,13 +106,13 @@ impl Events {
         }))
     }
 
-    /// Every event behind index `after`, those to come included, none lost and none twice.
-    /// `None`: there is no such stream.
+    /// Every event after index `after`, including future ones, each exactly once.
+    /// `None`: no such stream.
     pub async fn follow(&self, stream: StreamId, after: u64) -> Result<Option<Follower>, StoreError> {
         Follower::start(self.clone(), stream, after).await
     }
 
-    /// A stored event as callers see it.
+    /// A stored event in the form for callers.
     fn opened(&self, stored: StoredEvent) -> Result<Event, StoreError> {
         let body = self.vault.open(&stored.body)?;
         Ok(Event { index: stored.index, timestamp: stored.at, body })

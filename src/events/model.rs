@@ -1,4 +1,4 @@
-//! What a stream tells, in the shape that callers see (the reference daemon's, plus our additions).
+//! The events of a stream, in the shape that callers see (the reference daemon's, plus our additions).
 
 use nostr_sdk::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::store::UserId;
 /// One event of a stream.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
-    /// Its place in the stream: 1, 2, 3 … without gaps.
+    /// Its index in the stream: 1, 2, 3 … without gaps.
     pub index: u64,
     /// When it happened; RFC 3339 in JSON.
     pub timestamp: Timestamp,
@@ -39,99 +39,99 @@ pub enum EventBody {
         recipient: PublicKey,
         /// The challenge that was answered.
         challenge: String,
-        /// Approved, with the session token, or declined.
+        /// Approved with the session token, or declined.
         status: AuthStatus,
         /// The verified claims of the session token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<WalletClaims>,
-        /// The session that the approval began, on a login URL where sessions are on.
+        /// The session that the approval started, on a login URL with sessions enabled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         login: Option<Box<LoggedIn>>,
     },
     /// A session began.
     SessionCreated {
-        /// Whose it is.
+        /// The user of the session.
         user_id: UserId,
-        /// Who vouches for the wallet.
+        /// The provider of the wallet.
         provider: String,
         /// The wallet.
         wallet_id: String,
-        /// When the session ends by itself.
+        /// When the session expires.
         expires_at: Timestamp,
     },
     /// A session was ended.
     SessionRevoked {
-        /// Whose it was.
+        /// The user of the session.
         user_id: UserId,
-        /// Why: `logout`, `logout_all`, `operator`, `user_disabled`, `user_deleted`, `superseded`, `oauth`,
-        /// `credential_revoked`.
+        /// The reason: `logout`, `logout_all`, `operator`, `user_disabled`, `user_deleted`, `superseded`,
+        /// `oauth`, `credential_revoked`.
         reason: String,
     },
-    /// The request came to nothing.
+    /// The request failed.
     Error {
         /// For people.
         reason: String,
         /// For programs.
         code: FailureCode,
-        /// The code of the token error, where `code` is `session_token_invalid`.
+        /// The code of the token error, if `code` is `session_token_invalid`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
-        /// On a static login URL, whose attempt it was: the URL itself stays open.
+        /// On a static login URL, the user of the attempt: the URL itself stays open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_key: Option<PublicKey>,
-        /// What was asked for, where that was a handshake and nothing more.
+        /// The kind of the request, if it was only a handshake.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestKind>,
     },
 }
 
-/// What a caller asks for.
+/// What a caller requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestKind {
-    /// To be told who scans a URL.
+    /// To learn who scans a URL.
     KeyHandshake,
 }
 
 /// The verified claims of a token. Times are in seconds since the Unix epoch (RFC 7519 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletClaims {
-    /// Who signed the token.
+    /// The signer of the token.
     pub issuer: PublicKey,
-    /// Whom it speaks for.
+    /// The user of the token.
     pub subject: PublicKey,
-    /// Whom it is for.
+    /// The audience of the token.
     pub audience: PublicKey,
     /// When it was issued.
     pub issued_at: Option<u64>,
-    /// From when on it holds.
+    /// The time from which it is valid.
     pub not_before: Option<u64>,
-    /// Up to when it holds.
+    /// The time until which it is valid.
     pub expires_at: u64,
 }
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// Nobody scanned, or the wallet did not answer in time.
+    /// No wallet scanned the URL or answered in time.
     TimedOut,
-    /// In all that time there was no relay.
+    /// No relay was ready during the request.
     NoRelay,
-    /// The wallet approved with a session token that does not verify.
+    /// The wallet approved with an invalid session token.
     SessionTokenInvalid,
-    /// The caller took it back.
+    /// The caller cancelled the request.
     Cancelled,
-    /// The wallet approved, but the operator keeps its user out.
+    /// The wallet approved, but the operator disabled the user.
     UserDisabled,
-    /// The wallet approved, but only listed users are let in, and it has none.
+    /// The wallet approved, but only listed users may log in, and this wallet has none.
     UserNotListed,
-    /// The user has been asked too often (on a login URL, where the daemon itself would ask).
+    /// The user has been asked too often (on a login URL, where the daemon itself sends the challenge).
     TooManyRequests,
 }
 
 impl FailureCode {
-    /// The word for programs, as it stands in JSON.
+    /// The code in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TimedOut => "timed_out",
@@ -144,16 +144,16 @@ impl FailureCode {
         }
     }
 
-    /// The sentence for people.
+    /// The text for people.
     pub fn reason(self) -> &'static str {
         match self {
             Self::TimedOut => "no answer in time",
-            Self::NoRelay => "no relay could be reached in all that time",
-            Self::SessionTokenInvalid => "the wallet approved with a session token that does not verify",
+            Self::NoRelay => "no relay was ready during the request",
+            Self::SessionTokenInvalid => "the wallet approved with an invalid session token",
             Self::Cancelled => "cancelled",
             Self::UserDisabled => "this user is disabled",
             Self::UserNotListed => "this wallet is not on the list of users",
-            Self::TooManyRequests => "this user has too many requests open, or was asked too often",
+            Self::TooManyRequests => "this user has too many open requests, or was asked too often",
         }
     }
 }

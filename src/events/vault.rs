@@ -1,7 +1,7 @@
-//! Session and access tokens at rest.
+//! Session and access tokens in the store.
 //!
-//! A token is a secret, yet a caller may ask for it again after a restart. So the store holds it only
-//! sealed under the service's own key (NIP-44 to itself): the database file alone reveals nothing.
+//! A token is a secret, but a caller may ask for it again after a restart. So the store holds it only sealed
+//! under the service's own key (NIP-44 to itself): the database file alone reveals nothing.
 
 use std::sync::Arc;
 
@@ -20,19 +20,19 @@ impl Vault {
         Self(sealer)
     }
 
-    /// The event as the store keeps it.
+    /// The event in the form of the store.
     pub(super) fn seal(&self, body: &EventBody) -> Result<String, StoreError> {
         let mut body = body.clone();
         change_tokens(&mut body, |token| {
             let sealed = self.0.seal_text(&mut thread_rng(), &self.0.public_key(), token);
-            sealed.map_err(|_| unusable("a token cannot be sealed"))
+            sealed.map_err(|_| unusable("cannot seal a token"))
         })?;
-        serde_json::to_string(&body).map_err(|_| unusable("an event cannot be written"))
+        serde_json::to_string(&body).map_err(|_| unusable("cannot serialize an event"))
     }
 
-    /// The event as callers see it.
+    /// The event in the form for callers.
     pub(super) fn open(&self, text: &str) -> Result<EventBody, StoreError> {
-        let mut body = serde_json::from_str(text).map_err(|_| unusable("an event cannot be read"))?;
+        let mut body = serde_json::from_str(text).map_err(|_| unusable("cannot parse a stored event"))?;
         change_tokens(&mut body, |token| {
             let opened = self.0.open_text(&self.0.public_key(), token);
             opened.map_err(|_| unusable("a token is sealed under another key"))
@@ -41,7 +41,7 @@ impl Vault {
     }
 }
 
-/// Puts something else in the place of each token: the wallet's, and ours.
+/// Replaces each token in the event: the wallet's, and ours.
 fn change_tokens(
     body: &mut EventBody,
     change: impl Fn(&str) -> Result<String, StoreError>,

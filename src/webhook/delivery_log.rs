@@ -1,20 +1,20 @@
-//! What the log says of a delivery.
+//! Logs the result of a delivery.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::receiver::{Answer, Failure};
 use crate::store::{Attempt, Delivery};
 
-/// From this failed attempt of an event on, each is logged as a warning.
+/// From this failed attempt of an event on, each failure is logged as a warning.
 const WORTH_A_WARNING: u32 = 5;
 
-/// The ways in which the receiver has failed since it last took an event.
+/// The kinds of failure of the receiver since it last accepted an event.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<Vec<Failure>>);
+pub(super) struct DeliveryLog(Mutex<Vec<Failure>>);
 
-impl Told {
-    /// Logs what a delivery came to. A failure that is new for the receiver is a warning.
-    pub(super) fn tell(&self, delivery: &Delivery, answer: Answer, attempt: &Attempt) {
+impl DeliveryLog {
+    /// Logs the result of a delivery. A kind of failure that is new for the receiver is a warning.
+    pub(super) fn record(&self, delivery: &Delivery, answer: Answer, attempt: &Attempt) {
         let Delivery { stream, index, .. } = delivery;
         // This one included.
         let attempts = delivery.attempts + 1;
@@ -29,12 +29,12 @@ impl Told {
                 tracing::info!(stream_id = %stream, index, attempts, error, reason, %next_at, "event not delivered yet");
             }
             Attempt::GivenUp { error } => {
-                tracing::error!(stream_id = %stream, index, attempts, error, reason, "event not delivered: given up (portico webhooks retry)");
+                tracing::error!(stream_id = %stream, index, attempts, error, reason, "event not delivered; Portico gave up (`portico webhooks retry` starts again)");
             }
         }
     }
 
-    /// Whether the receiver fails in a way in which it has not failed since it last took an event.
+    /// Whether this kind of failure is new since the receiver last accepted an event.
     fn is_new(&self, answer: Answer) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
@@ -59,7 +59,7 @@ fn reason(answer: Answer) -> Option<String> {
     match answer {
         Answer::Taken => None,
         Answer::Failed { failure, .. } => Some(failure.text()),
-        Answer::Unusable => Some("the stored event cannot be read".into()),
+        Answer::Unusable => Some("the event in the store is unreadable".into()),
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_failure_is_new_once_until_the_receiver_takes_an_event() {
         let failed = |failure| Answer::Failed { failure, retry_after: None };
-        let told = Told::default();
+        let log = DeliveryLog::default();
         for (answer, is_new) in [
             (failed(Failure::TimedOut), true),
             (failed(Failure::TimedOut), false),
@@ -85,7 +85,7 @@ mod tests {
             (Answer::Taken, false),
             (failed(Failure::TimedOut), true),
         ] {
-            assert_eq!(told.is_new(answer), is_new, "{answer:?}");
+            assert_eq!(log.is_new(answer), is_new, "{answer:?}");
         }
     }
 }

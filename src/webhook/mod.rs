@@ -1,14 +1,15 @@
-//! Webhooks: every event posted to the operator's own program, at least once and in the order of its stream.
+//! Webhooks: Portico posts every event to the operator's own program, at least once and in the order of its
+//! stream.
 //!
-//! The store owes a delivery from the transaction that appended the event ([`Deliveries`]), so none is lost.
+//! The transaction that appends an event also adds its delivery ([`Deliveries`]), so none is lost.
 //! `worker.rs` takes the heads that are due, a bounded number at a time, one of each stream; `receiver.rs`
-//! posts them; `schedule.rs` decides what follows from the answer. A delivery that was made but not recorded, because
-//! the daemon died in between, is made again under the same `X-Portico-Delivery`.
+//! posts them; `schedule.rs` decides what follows from the answer. If the daemon stops after a delivery and
+//! before it is recorded, the delivery is repeated with the same `X-Portico-Delivery`.
 
+mod delivery_log;
 mod receiver;
 mod schedule;
 mod signature;
-mod told;
 mod worker;
 
 use std::sync::Arc;
@@ -27,49 +28,49 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::{Metrics, Reading};
 use crate::store::{Deliveries, Result};
 use crate::tls::Tls;
+use delivery_log::DeliveryLog;
 use receiver::Receiver;
-use told::Told;
 use worker::{Job, Worker};
 
-/// Counting what waits takes a look at each of them.
+/// Counting the waiting deliveries reads each of them.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 
-/// What is undelivered, for whoever operates the daemon. Cheap to clone.
+/// The undelivered events, for operators. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     deliveries: Arc<dyn Deliveries>,
     clock: SharedClock,
-    /// Wakes the worker when an operator has changed what is due.
+    /// Wakes the worker when an operator has changed the deliveries.
     changed: Arc<Notify>,
     enabled: bool,
-    /// How many deliveries waited when they were counted last.
+    /// How many deliveries waited at the last count.
     waiting: Arc<AtomicU64>,
-    /// … and how many lay there given up.
+    /// … and how many had been given up.
     failed: Arc<AtomicU64>,
     max_waiting: u64,
 }
 
-/// What delivering takes.
+/// What the webhook needs.
 #[derive(Debug)]
 pub struct Parts {
     /// `[webhook]`.
     pub webhook: Webhook,
-    /// Sign every request.
+    /// Signs every request.
     pub keys: WebhookKeys,
-    /// Whom to trust.
+    /// The TLS trust settings.
     pub tls: Tls,
-    /// Where the events are read, and heard of.
+    /// Where to read the events, and to learn of new ones.
     pub events: Events,
-    /// Which time has certainly passed: what is given up, is given up by that.
+    /// Which time has certainly passed. Deliveries are given up by it.
     pub timekeeper: Arc<Timekeeper>,
     /// Runs the deliveries.
     pub lifecycle: Lifecycle,
-    /// Where attempts are counted.
+    /// Counts the attempts.
     pub metrics: Arc<Metrics>,
 }
 
 impl Webhooks {
-    /// Nothing is delivered; what is undelivered from before can be looked at and dropped.
+    /// Without a webhook: delivers nothing. Undelivered events from before can be listed and dropped.
     pub fn off(deliveries: Arc<dyn Deliveries>, clock: SharedClock) -> Self {
         Self {
             deliveries,
@@ -82,7 +83,7 @@ impl Webhooks {
         }
     }
 
-    /// Delivers what is owed until the daemon stops.
+    /// Delivers events until the daemon stops.
     pub fn start(deliveries: Arc<dyn Deliveries>, clock: SharedClock, parts: Parts) -> Self {
         let Parts { webhook, keys, tls, events, timekeeper, lifecycle, metrics } = parts;
         let max_waiting = webhook.rules.max_waiting;
@@ -96,12 +97,12 @@ impl Webhooks {
             receiver,
             events,
             metrics,
-            told: Told::default(),
+            log: DeliveryLog::default(),
         };
         let worker = Worker::new(job, Arc::clone(&webhooks.changed), lifecycle.clone());
         lifecycle.run("webhooks", worker.run());
         lifecycle.run("webhook backlog", webhooks.clone().count());
-        tracing::info!(url = %webhook.url, "events are posted");
+        tracing::info!(url = %webhook.url, "Portico posts events to the webhook");
         webhooks
     }
 
@@ -110,22 +111,23 @@ impl Webhooks {
         self.enabled
     }
 
-    /// Whether fewer deliveries wait than may; as of [`Webhooks::counted_every`] ago at most.
+    /// Whether fewer deliveries wait than `webhook.max_waiting`. The count is at most
+    /// [`Webhooks::counted_every`] old.
     pub fn has_room(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) < self.max_waiting
     }
 
-    /// How often what waits is counted.
+    /// How often the waiting deliveries are counted.
     pub fn counted_every(&self) -> Duration {
         COUNT_EVERY
     }
 
-    /// How much waits, and how much was given up.
+    /// Adds how many deliveries wait, and how many were given up.
     pub fn read_into(&self, reading: &mut Reading) {
         let waiting = self.waiting.load(Ordering::Relaxed);
-        reading.gauge("portico_webhook_waiting", "Deliveries that wait.", &[], waiting as f64);
+        reading.gauge("portico_webhook_waiting", "Deliveries to the webhook that wait.", &[], waiting as f64);
         let failed = self.failed.load(Ordering::Relaxed);
-        let help = "Deliveries that were given up, and not asked for again or dropped.";
+        let help = "Deliveries that Portico gave up, and that were neither retried nor dropped since.";
         reading.gauge("portico_webhook_failed", help, &[], failed as f64);
     }
 
@@ -141,19 +143,19 @@ impl Webhooks {
         }
     }
 
-    /// What is undelivered, of one stream or of all; at most `limit` of it one by one.
+    /// The undelivered events of one stream or of all; at most `limit` of them are listed.
     pub async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered> {
         self.deliveries.undelivered(stream, limit).await
     }
 
-    /// Begins deliveries anew and at once, of one stream or of all, those given up included. Returns how many.
+    /// Retries the deliveries of one stream or of all at once, including those given up. Returns how many.
     pub async fn retry(&self, stream: Option<StreamId>) -> Result<u64> {
         let begun = self.deliveries.retry_deliveries(stream, self.clock.now()).await?;
         self.changed.notify_one();
         Ok(begun)
     }
 
-    /// Forgets deliveries, of one stream or of all. Returns how many.
+    /// Drops the deliveries of one stream or of all. Returns how many.
     pub async fn drop_undelivered(&self, stream: Option<StreamId>) -> Result<u64> {
         let dropped = self.deliveries.drop_deliveries(stream).await?;
         self.changed.notify_one();

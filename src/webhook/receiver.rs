@@ -1,4 +1,4 @@
-//! One request to the receiver, and what its answer means.
+//! Sends one request to the receiver, and interprets its answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,63 +13,62 @@ use crate::outbound::{OutboundError, OutboundRequest, Reach, WebAnswer, WebClien
 use crate::store::Delivery;
 use crate::tls::{Tls, TlsFault};
 
-/// How much of an answer is read, in bytes, so that its connection can be used again; nobody looks at it.
+/// How much of an answer is read, in bytes, so that the connection can be used again. The content is ignored.
 const MAX_ANSWER: usize = 4 * 1024;
 
-/// What a delivery came to.
+/// The result of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The receiver has taken the event (2xx).
+    /// The receiver accepted the event (2xx).
     Taken,
-    /// It has not.
+    /// The receiver did not accept it.
     Failed {
-        /// Why.
         failure: Failure,
-        /// How long it wants to be left alone.
+        /// How long the receiver asks Portico to wait.
         retry_after: Option<Duration>,
     },
-    /// The event cannot be read here; no receiver can change that.
+    /// Portico cannot read the event from the store; no receiver can change that.
     Unusable,
 }
 
-/// Why a receiver has not taken an event.
+/// Why a receiver did not accept an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It answered with another status than 2xx.
+    /// The receiver answered with another status than 2xx.
     Status(u16),
-    /// It did not answer in time.
+    /// The receiver did not answer in time.
     TimedOut,
-    /// There was no secure connection.
+    /// TLS failed.
     Tls(TlsFault),
-    /// There was no connection.
+    /// The connection failed.
     Unreachable,
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, or the answer was not HTTP.
     Broken,
-    /// It was not asked: the event cannot be read from the store now.
+    /// Not sent: the event cannot be read from the store now.
     StoreUnavailable,
 }
 
 impl Failure {
-    /// Whether the receiver does not want such a request: it may be deployed wrongly, which takes a person
-    /// and time to mend. 408 and 429 (RFC 9110 §15.5.9, RFC 6585 §4) speak of the moment alone.
+    /// Whether the receiver rejects such a request altogether: it may be deployed wrongly, and fixing that
+    /// takes a person and time. 408 and 429 (RFC 9110 §15.5.9, RFC 6585 §4) are temporary.
     pub(super) fn is_refusal(self) -> bool {
         matches!(self, Self::Status(status) if status < 500 && !matches!(status, 408 | 429))
     }
 
-    /// What went wrong, for people.
+    /// The failure, for people.
     pub(super) fn text(self) -> String {
         match self {
             Self::Status(status) => format!("the receiver answered with status {status}"),
             Self::TimedOut => "the receiver did not answer within webhook.timeout".into(),
             Self::Tls(fault) => fault.to_string(),
-            Self::Unreachable => "no connection to the receiver".into(),
+            Self::Unreachable => "cannot connect to the receiver".into(),
             Self::Broken => "the connection broke, or the answer was not HTTP".into(),
-            Self::StoreUnavailable => "the event cannot be read from the store now".into(),
+            Self::StoreUnavailable => "cannot read the event from the store now".into(),
         }
     }
 }
 
-/// A code, for programs and the list of what is undelivered.
+/// The code, for programs and for the list of undelivered events.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,7 +82,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The operator's own program that is told of every event.
+/// The operator's program that receives every event.
 #[derive(Debug)]
 pub(super) struct Receiver {
     http: WebClient,
@@ -98,7 +97,7 @@ impl Receiver {
         Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(keys) }
     }
 
-    /// Posts the event of a delivery, whose JSON is `body`, at `now`.
+    /// Posts the event of a delivery at `now`; `body` is its JSON.
     pub(super) async fn post(&self, delivery: &Delivery, body: Vec<u8>, now: Timestamp) -> Answer {
         let id = format!("{}/{}", delivery.stream, delivery.index);
         let name = HeaderName::from_static;

@@ -1,4 +1,4 @@
-//! When to try again, and when to give up. Pure.
+//! When to retry, and when to give up. Pure.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use crate::clock::Timestamp;
 use crate::config::WebhookRules;
 use crate::store::{Attempt, Delivery};
 
-/// Whether a delivery is to be tried at `now`. No wait is longer than the longest: one that seems so was begun while
-/// the clock was ahead.
+/// Whether a delivery should be tried at `now`. A wait that seems longer than the longest one was scheduled
+/// while the clock was ahead, so the delivery is due.
 pub(super) fn is_due(next_at: Timestamp, now: Timestamp, rules: &WebhookRules) -> bool {
     next_at <= now || next_at.since(now) > rules.longest_retry.max(rules.first_retry)
 }
 
-/// What follows from an answer that came at `now`; `settled` has certainly passed, and is what it is given up by.
+/// The result of an attempt with this answer at `now`. `settled` is the time that has certainly passed;
+/// giving up is decided by it.
 pub(super) fn decide(
     delivery: &Delivery,
     answer: Answer,
@@ -40,12 +41,12 @@ pub(super) fn decide(
     }
 }
 
-/// The wait after so many failures before this one: the first, twice that, four times, … up to the longest.
+/// The wait after this many earlier failures: the first wait, twice that, four times, … up to the longest.
 fn backoff(failures: u32, rules: &WebhookRules) -> Duration {
     rules.first_retry.saturating_mul(2_u32.saturating_pow(failures)).min(rules.longest_retry)
 }
 
-/// Up to a quarter less, so that what failed together does not come back together.
+/// Up to a quarter less, so that deliveries that failed together do not come back together.
 fn jitter(wait: Duration, rng: &mut impl Rng) -> Duration {
     wait.mul_f64(rng.gen_range(0.75..=1.0))
 }

@@ -1,4 +1,4 @@
-//! What tells the receiver that a request comes from here. Pure.
+//! Signs requests to the receiver, so that it can verify that Portico sent them. Pure.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::clock::Timestamp;
 use crate::config::WebhookKeys;
 
-/// Signs bodies under the secret that the receiver shares.
+/// Signs bodies with the secret that the receiver shares.
 #[derive(Clone)]
 pub(super) struct Signer {
     portal: Hmac<Sha256>,
@@ -19,7 +19,7 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// A signer under these keys.
+    /// A signer with these keys.
     pub(super) fn new(keys: &WebhookKeys) -> Self {
         let mac = |key: &[u8]| Hmac::new_from_slice(key).expect("HMAC takes any key (RFC 2104 §2)");
         let (text, standard) = (keys.text.expose_secret(), keys.standard.expose_secret());
@@ -31,8 +31,8 @@ impl Signer {
         hex::encode(self.portal.clone().chain_update(body).finalize().into_bytes())
     }
 
-    /// `webhook-signature` (Standard Webhooks): a MAC of id, time and body, so that what was heard once cannot be
-    /// sent again later.
+    /// `webhook-signature` (Standard Webhooks): a MAC of id, time and body, so that an attacker cannot replay
+    /// a recorded request later.
     pub(super) fn sign_at(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let head = format!("{id}.{}.", at.secs());
         let mac = self.standard.clone().chain_update(head).chain_update(body);

@@ -1,4 +1,4 @@
-//! Delivers what is due, and sleeps until something is.
+//! Delivers events that are due, and sleeps until the next one is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use rand::rngs::OsRng;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 
+use super::delivery_log::DeliveryLog;
 use super::receiver::{Answer, Failure, Receiver};
 use super::schedule;
-use super::told::Told;
 use crate::clock::{SharedClock, Timekeeper};
 use crate::config::WebhookRules;
 use crate::events::{Event, Events};
@@ -18,27 +18,27 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StoreError, StreamId};
 
-/// The wall clock may be set while we sleep, so no sleep is longer than this.
+/// The wall clock may be changed during a sleep, so no sleep is longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// A store that fails is asked again after this long.
+/// The wait before a failing store is tried again.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long the receiver may still take to answer once the daemon stops.
+/// How long the receiver may still take to answer after the daemon began to stop.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
 
-/// Takes what is due and has it delivered, at most one of each stream at a time.
+/// Starts the deliveries that are due, at most one of each stream at a time.
 pub(super) struct Worker {
     job: Arc<Job>,
     changed: Arc<Notify>,
     lifecycle: Lifecycle,
-    /// Streams of which a delivery is under way. Only in memory: after a crash it is made again.
+    /// Streams with a running delivery. Only in memory: after a crash the delivery is repeated.
     busy: HashSet<StreamId>,
     finished: mpsc::UnboundedReceiver<StreamId>,
     finish: mpsc::UnboundedSender<StreamId>,
 }
 
-/// What one delivery takes.
+/// What one delivery needs.
 pub(super) struct Job {
     pub(super) deliveries: Arc<dyn Deliveries>,
     pub(super) clock: SharedClock,
@@ -47,11 +47,11 @@ pub(super) struct Job {
     pub(super) receiver: Receiver,
     pub(super) events: Events,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) told: Told,
+    pub(super) log: DeliveryLog,
 }
 
 impl Worker {
-    /// Does this, and looks again when something `changed`.
+    /// Runs this, and checks again when something `changed`.
     pub(super) fn new(job: Job, changed: Arc<Notify>, lifecycle: Lifecycle) -> Self {
         let (finish, finished) = mpsc::unbounded_channel();
         Self { job: Arc::new(job), changed, lifecycle, busy: HashSet::new(), finished, finish }
@@ -60,7 +60,7 @@ impl Worker {
     pub(super) async fn run(mut self) {
         loop {
             let sleep = self.start_due().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot read what is to be delivered");
+                tracing::warn!(%error, "cannot read the deliveries from the store");
                 STORE_AGAIN
             });
             tokio::select! {
@@ -79,7 +79,7 @@ impl Worker {
         self.busy.len() < self.job.rules.max_concurrent
     }
 
-    /// Starts what is due, as far as there is room; how long until the next is.
+    /// Starts due deliveries, as far as there is room. Returns how long to wait for the next one.
     async fn start_due(&mut self) -> Result<Duration> {
         if !self.has_room() {
             return Ok(LONGEST_SLEEP);
@@ -105,7 +105,7 @@ impl Worker {
         Ok(sleep)
     }
 
-    /// Delivers in a task of its own, which a stop of the daemon waits for.
+    /// Delivers in a task of its own; a stopping daemon waits for it.
     fn start(&mut self, delivery: Delivery) {
         self.busy.insert(delivery.stream);
         let finish = Finish { stream: delivery.stream, finish: self.finish.clone() };
@@ -121,13 +121,13 @@ impl Worker {
     }
 }
 
-/// Resolves when the daemon stops and cannot wait for the receiver any longer.
+/// Resolves when the daemon stops and no longer waits for the receiver.
 async fn too_late(lifecycle: &Lifecycle) {
     lifecycle.stopping().await;
     tokio::time::sleep(LAST_CHANCE).await;
 }
 
-/// Says that a delivery is over, however it ended.
+/// Reports that a delivery has ended, for any reason.
 struct Finish {
     stream: StreamId,
     finish: mpsc::UnboundedSender<StreamId>,
@@ -153,24 +153,24 @@ impl Job {
         let attempt =
             schedule::decide(delivery, answer, now, self.timekeeper.settled(), &self.rules, &mut OsRng);
         self.metrics.webhook.attempted(result(&attempt));
-        self.told.tell(delivery, answer, &attempt);
+        self.log.record(delivery, answer, &attempt);
         // Until it is recorded it would be due again at once, so its stream stays busy.
         while let Err(error) = self.deliveries.record_attempt(delivery, now, &attempt).await {
-            tracing::warn!(stream_id = %delivery.stream, %error, "a delivery cannot be recorded yet");
+            tracing::warn!(stream_id = %delivery.stream, %error, "cannot store the result of a delivery now; Portico tries again");
             tokio::time::sleep(STORE_AGAIN).await;
         }
     }
 
-    /// The event as it is posted.
+    /// The event as the JSON to post.
     async fn body(&self, delivery: &Delivery) -> Result<Vec<u8>> {
         let event = self.events.one(delivery.stream, delivery.index).await?;
-        let event = event.ok_or_else(|| StoreError::Corrupt("a delivery without an event".into()))?;
+        let event = event.ok_or_else(|| StoreError::Corrupt("a delivery has no event".into()))?;
         let posted = Posted { stream_id: delivery.stream.to_string(), event };
-        serde_json::to_vec(&posted).map_err(|_| StoreError::Corrupt("an event cannot be written".into()))
+        serde_json::to_vec(&posted).map_err(|_| StoreError::Corrupt("cannot serialize an event".into()))
     }
 }
 
-/// An event on its own, away from its stream.
+/// An event with the name of its stream.
 #[derive(Serialize)]
 struct Posted {
     stream_id: String,

@@ -22,7 +22,7 @@ async fn what_was_given_up_is_listed_and_delivered_once_the_operator_says_so() {
     let config = receiver.config() + "give_up_after = \"0s\"\n";
     let daemon = Daemon::on(&[&relay]).with_config(&config).start().await;
     let stream = something_happens(&daemon).await;
-    daemon.until_logged("given up").await;
+    daemon.until_logged("gave up").await;
     let other = something_happens(&daemon).await;
     receiver.until_came(&other, 1).await;
 
