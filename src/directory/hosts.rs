@@ -1,4 +1,4 @@
-//! NIP-05 names: asked of their host, read leniently, with a reason where there is no answer.
+//! Asks hosts for NIP-05 names, reads their documents leniently, and reports why a look-up failed.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use crate::outbound::{Outbound, OutboundError};
 use crate::portal_token::is_curve_point;
 use crate::tls::Tls;
 
-/// Look-ups at the same time; more wait.
+/// How many look-ups run at the same time; more wait.
 const MAX_LOOKUPS: usize = 64;
 
-/// The most relays of a document that are told; the first ones count.
+/// How many relays of a document are returned; the first ones count.
 const MAX_RELAYS: usize = 16;
 
-/// Why it is not known to whom a name points.
+/// Why the key of a name is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Nip05Error {
-    /// It does not look like a name.
+    /// It does not have the form of a name.
     #[error("{0} is not a NIP-05 name like user@example.com")]
     NotAName(String),
-    /// The host says that it does not know the name.
-    #[error("the host has no such name")]
+    /// The host does not list the name.
+    #[error("the host does not list this name")]
     Unknown,
-    /// The host cannot be asked, or fails.
-    #[error("the host gives no answer: {0}")]
+    /// The host cannot be reached, or fails.
+    #[error("the host cannot be reached: {0}")]
     Unreachable(String),
     /// The host did not answer in time.
     #[error("the host did not answer within lookup.timeout")]
     TimedOut,
-    /// The host's document is larger than what is read.
+    /// The host's document is too large.
     #[error("the host's nostr.json is larger than {MAX_DOCUMENT} bytes")]
     TooLarge,
-    /// What the host answers is no such document, or has no key for the name.
+    /// The host's answer is not a NIP-05 document, or has no key for the name.
     #[error("the host's nostr.json is malformed: {0}")]
     Malformed(&'static str),
 }
@@ -53,7 +53,7 @@ impl From<OutboundError> for Nip05Error {
     }
 }
 
-/// Whom a name points to.
+/// The key of a name, and its relays.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) public_key: PublicKey,
@@ -75,7 +75,7 @@ impl Hosts {
         Self { timeout: rules.timeout, http, places }
     }
 
-    /// Whom a name points to.
+    /// Looks up the key of a name.
     pub(super) async fn find(&self, name: &Name) -> Result<Found, Nip05Error> {
         let asked = tokio::time::timeout(self.timeout, self.document(name)).await;
         read(&asked.map_err(|_| Nip05Error::TimedOut)??, &name.local)
@@ -87,12 +87,12 @@ impl Hosts {
         match answer.status {
             status if status.is_success() => Ok(answer.body),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Nip05Error::Unknown),
-            status => Err(Nip05Error::Unreachable(format!("it answers {}", status.as_u16()))),
+            status => Err(Nip05Error::Unreachable(format!("it answers with {}", status.as_u16()))),
         }
     }
 }
 
-/// What a document says about a name. Mistakes in what it says about others, or about relays, do no harm.
+/// The entry of a name in a document. Mistakes in other entries, or in relays, do not matter.
 fn read(document: &[u8], local: &str) -> Result<Found, Nip05Error> {
     let malformed = Nip05Error::Malformed;
     let document: Value = serde_json::from_slice(document).map_err(|_| malformed("it is not JSON"))?;
@@ -115,13 +115,13 @@ fn read(document: &[u8], local: &str) -> Result<Found, Nip05Error> {
     Ok(Found { public_key, relays })
 }
 
-/// An entry whose name is spelt in any case; one that is spelt as it should be goes first.
+/// The entry with this name in any case; one with the exact spelling takes precedence.
 fn entry<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let spelt_differently = || object.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     object.get(name).or_else(|| spelt_differently().map(|(_, value)| value))
 }
 
-/// A relay that wallets can use. What else stands in the list is somebody's slip.
+/// A relay that wallets can use. Other entries of the list are ignored.
 fn relay(url: &str) -> Option<RelayUrl> {
     let is_plain = Url::parse(url).is_ok_and(|url| url.username().is_empty() && url.password().is_none());
     RelayUrl::parse(url).ok().filter(|_| is_plain)

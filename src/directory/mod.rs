@@ -1,4 +1,4 @@
-//! Who is that? Profiles (NIP-01 kind 0) and NIP-05 names, which are shown only when they verify.
+//! Profiles (NIP-01 kind 0) and NIP-05 names of users. Names are shown only if they are verified.
 
 mod hosts;
 
@@ -22,21 +22,21 @@ use hosts::Hosts;
 /// The longest text of a profile that is shown, in bytes.
 const MAX_TEXT: usize = 2048;
 
-/// A user's public profile, as far as it says something.
+/// A user's public profile; empty fields are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
     /// Short name.
     pub name: Option<String>,
-    /// Name to show.
+    /// Display name.
     pub display_name: Option<String>,
     /// URL of a picture.
     pub picture: Option<String>,
-    /// A NIP-05 name that points back to the same key; never one that does not.
+    /// A NIP-05 name that points to the same key; never an unverified one.
     pub nip05: Option<String>,
 }
 
-/// Whom a NIP-05 name points to.
+/// The key of a NIP-05 name.
 #[derive(Debug, Clone, Serialize)]
 pub struct Nip05Profile {
     /// The key.
@@ -48,11 +48,11 @@ pub struct Nip05Profile {
     pub profile: Profile,
 }
 
-/// Looks users up, and knows the names of the service itself.
+/// Looks users up, and serves the names of the service itself.
 #[derive(Debug)]
 pub struct Directory {
     main_key: PublicKey,
-    /// Names under which the service is listed (NIP-05).
+    /// Names of the service (NIP-05).
     own_names: Vec<String>,
     timeout: Duration,
     hosts: Hosts,
@@ -61,7 +61,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// By these rules. `own`: the key that the service is known by, and the names under which it is listed.
+    /// A directory with these rules. `own`: the service's key and its NIP-05 names.
     pub fn new(
         own: (PublicKey, Vec<String>),
         rules: &LookupRules,
@@ -73,7 +73,7 @@ impl Directory {
         Self { main_key, own_names, timeout, hosts: Hosts::new(rules, tls), relays, metrics }
     }
 
-    /// The newest profile that the relays have of a key.
+    /// The newest profile of a key at the relays.
     pub async fn profile(&self, key: &PublicKey) -> Option<Profile> {
         let event = self.relays.fetch_metadata(key, self.timeout).await?;
         let mut profile = read_profile(&event)?;
@@ -83,10 +83,10 @@ impl Directory {
         Some(profile)
     }
 
-    /// Whom a NIP-05 name points to, with that key's profile.
+    /// The key of a NIP-05 name, with its profile.
     ///
     /// # Errors
-    /// [`Nip05Error`]: why that is not known.
+    /// [`Nip05Error`]: why the key is not known.
     pub async fn nip05(&self, name: &str) -> Result<Nip05Profile, Nip05Error> {
         let parsed = Name::parse(name).ok_or_else(|| Nip05Error::NotAName(quoted(name)))?;
         let found = self.hosts.find(&parsed).await?;
@@ -99,7 +99,7 @@ impl Directory {
         })
     }
 
-    /// The service's own NIP-05 document, for one name or for all of them.
+    /// The service's own NIP-05 document, for one name or for all.
     pub fn nip05_document(&self, name: Option<&str>) -> Value {
         let key = self.main_key.to_hex();
         let names: Map<String, Value> = self
@@ -128,7 +128,7 @@ impl Directory {
     }
 }
 
-/// What a kind-0 event says, where it says it as text.
+/// The text fields of a kind-0 event.
 fn read_profile(event: &Event) -> Option<Profile> {
     if event.kind != Kind::Metadata {
         return None;

@@ -1,4 +1,4 @@
-//! Which profile is to be at the relays. Pure.
+//! Decides which profile should be at the relays. Pure.
 
 use nostr_sdk::Event;
 
@@ -6,26 +6,26 @@ use super::content::read;
 use crate::config::ProfileRules;
 use crate::relay::supersedes;
 
-/// What is to be done.
+/// The decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nobody says anything: leave the relays as they are.
+    /// No profile is wanted: leave the relays as they are.
     Nothing,
-    /// What was published last is to be everywhere.
+    /// The profile that was published last should be at every relay.
     Keep,
-    /// What was found says what is wanted: it is ours from now on.
+    /// The profile found at the relays equals the wanted one: keep it from now on.
     Adopt,
-    /// What is wanted is not published yet: sign it.
+    /// The wanted profile is not published yet: sign it.
     Make,
-    /// Something newer was published elsewhere, with the service's key: it stays.
+    /// A newer profile was published elsewhere with the service's key: it stays.
     Leave,
 }
 
-/// `wanted` is what the operator said last and may not be published yet, `kept` what was published last from
-/// here, `found` the newest that the relays have. All of them are the service's own: the key has signed them.
+/// `wanted` is the operator's latest profile, which may not be published yet; `kept` is the one that this
+/// daemon published last; `found` is the newest at the relays. The service's key has signed the latter two.
 ///
-/// A word of the operator's that was not published yet is the latest there is, whatever the relays have. Without
-/// one, the newest event counts, and what was published elsewhere is not overwritten.
+/// An unpublished change of the operator takes precedence over what the relays have. Without one, the newest
+/// event counts, and a profile that was published elsewhere is not overwritten.
 pub(super) fn decide(wanted: Option<&ProfileRules>, kept: Option<&Event>, found: Option<&Event>) -> Decision {
     let says = |event: &Event, profile: &ProfileRules| read(event).as_ref() == Some(profile);
     let newer = found.filter(|found| kept.is_none_or(|kept| supersedes(found, kept)));

@@ -1,4 +1,5 @@
-//! Keeps the profile at the relays: published when it is new, when a relay has lost it, and looked after now and then.
+//! Keeps the profile at the relays: publishes a new one, or one that a relay has lost, and checks it now and
+//! then.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +24,16 @@ use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays, stated, sup
 use crate::shown;
 use crate::tls::Tls;
 
-/// How often it is looked whether a relay has become ready.
+/// How often Portico looks for relays that have become ready.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What the profile is kept with.
+/// What the keeper needs.
 pub struct Parts {
     /// Signs as the service.
     pub sealer: Arc<Sealer>,
     /// The key that the service signs with.
     pub key: PublicKey,
-    /// The key that wallets know it by.
+    /// The key by which wallets know the service.
     pub main_key: PublicKey,
     /// `[profile]`.
     pub profile: ProfileRules,
@@ -44,26 +45,26 @@ pub struct Parts {
     pub relays: Relays,
     /// What time it is.
     pub clock: SharedClock,
-    /// Runs what goes on in the background.
+    /// Runs the background task.
     pub lifecycle: Lifecycle,
-    /// Where it is kept what was published last.
+    /// The file with the profile that was published last.
     pub record: PathBuf,
 }
 
 /// Why a profile was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    /// Only the main key can.
+    /// Only the main key can publish it.
     #[error(
-        "this service runs on a subkey, and wallets read the profile of its main key: publish it with \
-         `portico identity publish --key-file`, where the main key lies"
+        "this service runs on a subkey, but wallets read the profile of its main key: publish it with \
+         `portico identity publish --key-file`, on the machine with the main key"
     )]
     OnSubkey,
-    /// It is too large to be kept.
+    /// The profile is too large.
     #[error("the profile is too large")]
     TooLarge,
-    /// It could not be signed: a defect of ours.
-    #[error("the profile could not be signed")]
+    /// Signing failed: a bug in Portico.
+    #[error("cannot sign the profile")]
     Seal,
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
@@ -82,7 +83,7 @@ pub struct OwnProfile {
     lifecycle: Lifecycle,
     record: Record,
     state: Mutex<State>,
-    /// Held while relays are asked and told: a look and a new profile do not overtake each other.
+    /// Held while relays are asked and published to, so that a check and a new profile do not overlap.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -116,8 +117,9 @@ impl OwnProfile {
         own
     }
 
-    /// Publishes this profile in the place of the one before. It holds until `[profile]` says something else, at
-    /// the next start or when it is changed. `false`: no relay took it yet; it is published to those that come.
+    /// Publishes this profile in place of the one before. It is valid until `[profile]` changes, at the next
+    /// start or at a reload. Returns `false` if no relay has accepted it yet; it is published to relays that
+    /// become ready.
     ///
     /// # Errors
     /// [`SetError`].
@@ -134,7 +136,7 @@ impl OwnProfile {
                 let mut state = own.state();
                 if !state.section.is_empty() && state.section != profile {
                     tracing::warn!(
-                        "a program has set a profile: it holds until the next start, when [profile] is published again"
+                        "the API has set a profile: it is valid until the next start, when Portico publishes [profile] again"
                     );
                 }
                 (state.wanted, state.kept) = (None, Some(event.clone()));
@@ -148,7 +150,7 @@ impl OwnProfile {
         self.lifecycle.to_the_end(set).await.unwrap_or(Err(SetError::Stopping))
     }
 
-    /// Takes over `[profile]` as it reads now. One that has not changed says nothing new.
+    /// Applies the current `[profile]`. An unchanged one has no effect.
     pub fn reload(&self, section: ProfileRules) {
         let mut state = self.state();
         if state.section == section {
@@ -164,7 +166,7 @@ impl OwnProfile {
         tracing::info!("[profile] has changed");
     }
 
-    /// What a wallet shows; `None`: no relay was asked yet.
+    /// What a wallet shows; `None`: no relay has been asked yet.
     pub fn standing(&self) -> Option<Standing> {
         self.state().standing.clone()
     }
@@ -180,7 +182,7 @@ impl OwnProfile {
         }
     }
 
-    /// Asks the relays whose turn it is, and publishes where that is needed.
+    /// Asks the relays that are due, and publishes where that is needed.
     async fn look(&self) {
         let _turn = self.turn.lock().await;
         let ready = self.ready();
@@ -206,7 +208,9 @@ impl OwnProfile {
             Decision::Nothing | Decision::Leave => {}
             Decision::Keep => self.publish_where_missing(kept, ready).await,
             Decision::Adopt => {
-                tracing::info!("the relays have a profile that says the same: it is kept from now on");
+                tracing::info!(
+                    "the relays have the wanted profile already: Portico keeps it there from now on"
+                );
                 self.take(newest.clone()).await;
                 self.publish_where_missing(newest, ready).await;
             }
@@ -223,24 +227,24 @@ impl OwnProfile {
             true => self.relays.metadata_at(&relay.url, &self.main_key, self.lookup.timeout).await,
             false => Ok(None),
         };
-        let trouble = answer.is_err().then(|| "it did not answer in time".to_owned());
+        let trouble = answer.is_err().then(|| "the relay did not answer in time".to_owned());
         let has = answer.ok().flatten();
         let (ready_since, when) = (relay.ready_since, Instant::now());
         self.state().at.insert(relay.url.clone(), Seen { ready_since, when, has, trouble });
     }
 
-    /// The profile that is wanted, signed so that relays keep it in the place of `newest`.
+    /// The wanted profile, signed so that relays replace `newest` by it.
     fn make(&self, newest: Option<&Event>) -> Option<Event> {
         let (wanted, kept) = {
             let state = self.state();
             (state.wanted.clone()?, state.kept.as_ref().map(|kept| kept.id))
         };
         if let Some(ours) = newest.filter(|newest| kept == Some(newest.id)) {
-            tracing::info!(event_id = %ours.id, "[profile] has changed and replaces what was published before");
+            tracing::info!(event_id = %ours.id, "[profile] has changed and replaces the profile that was published before");
         } else if let Some(replaced) = newest {
             tracing::warn!(
                 event_id = %replaced.id, published_at = replaced.created_at.as_secs(),
-                "[profile] replaces another profile that the relays have of this key"
+                "[profile] replaces another profile of this key at the relays"
             );
         }
         let signed = self.sign(&wanted, newest);
@@ -253,7 +257,7 @@ impl OwnProfile {
         if event.as_json().len() > MAX_EVENT { Err(SetError::TooLarge) } else { Ok(event) }
     }
 
-    /// This is what was published last.
+    /// Stores the event that was published last.
     async fn take(&self, event: Option<Event>) {
         let Some(event) = event else { return };
         self.state().kept = Some(event.clone());
@@ -276,9 +280,9 @@ impl OwnProfile {
             let outcome = self.relays.publish_at(&relay.url, event, self.lookup.timeout).await;
             let trouble = match outcome {
                 Outcome::Accepted => None,
-                Outcome::Refused(reason) => Some(format!("it refused the profile: {}", stated(&reason))),
-                Outcome::NoAnswer => Some("it did not say whether it took the profile".into()),
-                Outcome::NotConnected => Some("it is not connected".into()),
+                Outcome::Refused(reason) => Some(format!("the relay refused the profile: {}", stated(&reason))),
+                Outcome::NoAnswer => Some("the relay did not answer whether it accepts the profile".into()),
+                Outcome::NotConnected => Some("the relay is not connected".into()),
             };
             match &trouble {
                 None => tracing::info!(relay = shown::relay(&relay.url), event_id = %event.id, "profile published"),
@@ -291,7 +295,7 @@ impl OwnProfile {
         .await;
     }
 
-    /// Asks the domain of the profile's name, when that is due.
+    /// Asks the domain of the profile's name, if that is due.
     async fn check_name(&self) {
         let due = {
             let state = self.state();
@@ -306,7 +310,7 @@ impl OwnProfile {
         self.state().name = Some(CheckedName { name, when: Instant::now(), verdict });
     }
 
-    /// Works out what wallets show now; what has changed is told in the log.
+    /// Determines what wallets show now, and logs a change.
     fn tell_standing(&self) {
         let mut state = self.state();
         let standing = state.work_out(self.is_on_subkey());
@@ -318,7 +322,7 @@ impl OwnProfile {
         let Some(standing) = standing else { return };
         if standing.elsewhere {
             tracing::warn!(
-                "a newer profile was published elsewhere with this service's key: it stays until [profile] is changed"
+                "a newer profile was published elsewhere with this service's key: it stays until [profile] changes"
             );
         }
         match standing.name {
@@ -327,7 +331,7 @@ impl OwnProfile {
         }
     }
 
-    /// The operator's relays that can be told something now.
+    /// The operator's relays that can be asked now.
     fn ready(&self) -> Vec<RelayHealth> {
         let is_ready = |relay: &RelayHealth| {
             relay.origin == Origin::Operator && relay.write && relay.state == RelayState::Ready

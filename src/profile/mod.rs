@@ -1,10 +1,10 @@
-//! The service's own profile: what wallets show to the user who decides.
+//! The service's own profile: what wallets show to the user who approves a login.
 //!
-//! `[profile]` and `SetProfile` say what it is (`content`). `keeper` publishes it as kind 0 (NIP-01) at every relay of
-//! the operator's and keeps it there: `state` holds what is known of the relays, `decide` the rules, and both are pure.
-//! What was published last is in a file of the data folder (`record`), so that a restart does not publish it again.
-//! Whether a wallet shows a name depends on the domain, too (`nip05`); the log and `/ready` tell the result
-//! (`standing`).
+//! `[profile]` and `SetProfile` set it (`content`). `keeper` publishes it as kind 0 (NIP-01) at every relay
+//! of the operator, and keeps it there: `state` holds what is known of the relays, `decide` has the rules,
+//! and both are pure. The profile that was published last is in a file of the data folder (`record`), so that
+//! a restart does not publish it again. Whether a wallet shows a name also depends on the domain (`nip05`);
+//! the log and `/ready` report the result (`standing`).
 
 mod content;
 mod decide;

@@ -1,5 +1,5 @@
-//! Whether a NIP-05 name leads back to a key, and if not, why: the operator's own domain is asked, so the reason is
-//! told in full.
+//! Whether a NIP-05 name points to a key, and if not, why. The operator's own domain is asked, so the reason
+//! is given in full.
 
 use hyper::StatusCode;
 use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, LOCATION};
@@ -11,33 +11,33 @@ use crate::nip05;
 use crate::outbound::{Answer, Outbound};
 use crate::quoted::one_line;
 
-/// How much is repeated of what a host sent, in characters.
+/// How much of a host's answer is repeated, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// The name leads back to the key.
+/// The name points to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Wallets that are web pages can read the document, too (CORS).
+    /// Whether wallets that are web pages can read the document, too (CORS).
     pub for_web_pages: bool,
 }
 
-/// Why a name does not lead back to the key.
+/// Why a name does not point to a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Nip05Problem {
-    /// It is no name at a host.
+    /// It does not have the form of a name at a host.
     #[error("it is not a name like shop@app.example")]
     Malformed,
-    /// The host could not be asked.
-    #[error("the host gives no answer: {0}")]
+    /// The host cannot be reached.
+    #[error("the host cannot be reached: {0}")]
     Unreachable(String),
-    /// The host sends elsewhere, which NIP-05 forbids to follow.
+    /// The host answers with a redirect, which NIP-05 does not allow to follow.
     #[error("the host answers with a redirect to {0}, which NIP-05 forbids to follow")]
     Redirect(String),
-    /// The host says no.
-    #[error("the host answers {0}")]
+    /// The host answers with an error.
+    #[error("the host answers with {0}")]
     Status(StatusCode),
-    /// The answer is no NIP-05 document.
-    #[error("the host's answer is no JSON object with \"names\"")]
+    /// The answer is not a NIP-05 document.
+    #[error("the host's answer is not a JSON object with \"names\"")]
     NoDocument,
     /// The document does not list the name.
     #[error("the host's document does not list {0:?}")]

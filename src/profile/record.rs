@@ -1,5 +1,5 @@
-//! What was published last, in a file of the data folder: without it a restart would publish everything anew, and
-//! could not tell what was published elsewhere since.
+//! A file in the data folder with the profile event that was published last. Without it, a restart would
+//! publish the profile again, and Portico could not detect that somebody else published one since.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use crate::config::files::{self, Owners};
 
-/// The longest event that is kept, in bytes: [`files::read_text`] reads no more.
+/// The longest event that is stored, in bytes: [`files::read_text`] reads no more.
 pub(super) const MAX_EVENT: usize = 15 * 1024;
 
 /// The file.
@@ -18,23 +18,23 @@ pub(super) const MAX_EVENT: usize = 15 * 1024;
 pub(super) struct Record(pub(super) PathBuf);
 
 impl Record {
-    /// The event that was published last. One that is not of this key, or damaged, is none.
+    /// The event that was published last. A damaged event, or one of another key, counts as missing.
     pub(super) fn read(&self, author: &PublicKey) -> Option<Event> {
         let text = files::read_text(&self.0, Owners::ours()).unwrap_or_else(|error| {
-            tracing::warn!(file = %self.0.display(), %error, "cannot read which profile was published last");
+            tracing::warn!(file = %self.0.display(), %error, "cannot read the last published profile");
             None
         })?;
         let event = Event::from_json(text).ok()?;
         (event.pubkey == *author && event.verify().is_ok()).then_some(event)
     }
 
-    /// Puts this event in the place of the one before.
+    /// Replaces the stored event by this one.
     pub(super) async fn write(&self, event: &Event) {
         let (path, text) = (self.0.clone(), event.as_json());
         let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
         if let Err(error) = written.unwrap_or_else(|error| Err(io::Error::other(error))) {
             let file = self.0.display();
-            tracing::warn!(%file, %error, "cannot keep which profile was published last: a restart publishes it anew");
+            tracing::warn!(%file, %error, "cannot store the last published profile: Portico publishes it again after a restart");
         }
     }
 }

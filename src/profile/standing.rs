@@ -1,4 +1,4 @@
-//! What a wallet shows of the service, and why it shows nothing.
+//! What a wallet shows of the service, and why it may show nothing.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::nip05::Nip05Problem;
 
-/// What Portal's wallet shows in place of a name.
+/// The text that Portal's wallet shows in place of a name.
 pub const UNKNOWN_SERVICE: &str = "Unknown Service";
 
 /// Why a wallet shows no name.
@@ -15,26 +15,26 @@ pub enum NoName {
     /// There is no profile.
     #[error("there is no profile: set [profile] in portico.toml")]
     NoProfile,
-    /// There is none of the main key, and only that one could publish it.
+    /// The main key has no profile, and only the main key could publish one.
     #[error(
-        "the main key has no profile, and a subkey cannot publish one: portico identity publish --key-file"
+        "the main key has no profile, and a subkey cannot publish one: use `portico identity publish --key-file`"
     )]
     NoProfileOfMainKey,
     /// No relay has it.
     #[error("no relay has the profile: {0}")]
     NotStored(String),
-    /// It is no profile that wallets can read.
+    /// The profile has a form that wallets cannot read.
     #[error("the profile cannot be read: its fields must be text")]
     Unreadable,
-    /// It has no NIP-05 name.
-    #[error("the profile has no nip05 name, and Portal's wallet shows no other: set profile.nip05")]
+    /// The profile has no NIP-05 name.
+    #[error("the profile has no nip05 name, and Portal's wallet shows only that name: set profile.nip05")]
     NoNip05,
-    /// Its NIP-05 name does not lead back to the service.
-    #[error("{name} does not lead back to the service: {problem}")]
+    /// The NIP-05 name does not point to the service.
+    #[error("{name} does not point to this service: {problem}")]
     Nip05 {
         /// The name.
         name: String,
-        /// What is wrong.
+        /// Why.
         problem: Nip05Problem,
     },
 }
@@ -42,9 +42,9 @@ pub enum NoName {
 /// What a wallet shows of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The name, or why there is none.
+    /// The name, or why the wallet shows no name.
     pub name: Result<String, NoName>,
-    /// A newer profile than ours, published elsewhere, is at the relays.
+    /// Whether the relays have a newer profile than ours, published elsewhere.
     pub elsewhere: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What is known of the profile at the relays, and what follows for wallets. Pure: time is an argument.
+//! The known state of the profile at the relays, and what wallets show because of it. Pure: time is an
+//! argument.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,38 +15,39 @@ use crate::config::ProfileRules;
 use crate::relay::supersedes;
 use crate::shown;
 
-/// How often a relay that has the profile is asked whether it still has, and the domain whether the name holds.
+/// How often Portico asks a relay with the profile whether it still has it, and the domain whether the name
+/// is still valid.
 const CHECK: Duration = Duration::from_secs(3600);
 
-/// … where the last answer was not as it should be.
+/// … after a failed check.
 const RETRY: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// `[profile]` as it was read last.
+    /// `[profile]` as read last.
     pub(super) section: ProfileRules,
-    /// What the operator said last, until something else was said at run time.
+    /// The operator's latest profile, until another is set at run time.
     pub(super) wanted: Option<ProfileRules>,
-    /// What was published last from here.
+    /// The event that this daemon published last.
     pub(super) kept: Option<Event>,
     pub(super) at: HashMap<RelayUrl, Seen>,
     pub(super) name: Option<CheckedName>,
     pub(super) standing: Option<Standing>,
 }
 
-/// A relay, as it was seen last.
+/// A relay, as checked last.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The connection on which it was asked.
+    /// The connection of that check.
     pub(super) ready_since: Option<Timestamp>,
     pub(super) when: Instant,
-    /// The profile that it has.
+    /// The profile that the relay has.
     pub(super) has: Option<Event>,
-    /// Why it does not have it, or may not.
+    /// Why it does not have the profile, or may not have it.
     pub(super) trouble: Option<String>,
 }
 
-/// A NIP-05 name and what its host said of it.
+/// A NIP-05 name, and the result of asking its host.
 #[derive(Debug)]
 pub(super) struct CheckedName {
     pub(super) name: String,
@@ -54,13 +56,13 @@ pub(super) struct CheckedName {
 }
 
 impl State {
-    /// The newest profile that a relay has.
+    /// The newest profile at any relay.
     pub(super) fn newest(&self) -> Option<&Event> {
         let found = self.at.values().filter_map(|seen| seen.has.as_ref());
         found.reduce(|one, other| if supersedes(other, one) { other } else { one })
     }
 
-    /// What a wallet shows; `None`: that is not known yet.
+    /// What a wallet shows; `None`: not known yet.
     pub(super) fn work_out(&self, on_subkey: bool) -> Option<Standing> {
         if self.at.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! Why the operator's relays could not be used or changed.
+//! Errors of the operator's relays.
 
 use nostr_sdk::RelayUrl;
 
@@ -9,17 +9,17 @@ use crate::store::StoreError;
 /// Why the operator's relays could not be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
-    /// What was asked makes no sense as it stands.
+    /// The call is invalid.
     #[error("{0}")]
     BadRequest(String),
-    /// There are `relays.max_relays` already.
-    #[error("there are too many relays already: remove one first")]
+    /// There are `relays.max_relays` relays already.
+    #[error("relays.max_relays is reached: remove a relay first")]
     TooMany,
-    /// A relay that is to be removed is none of the operator's.
-    #[error("no such relay: {} is neither in relays.toml nor was it added", shown::relay(.0))]
+    /// The relay to remove is not one of the operator's.
+    #[error("unknown relay: {} is not in relays.toml and was not added at run time", shown::relay(.0))]
     NoSuchRelay(RelayUrl),
     /// No relay is subscribed.
-    #[error("no relay is subscribed: nobody can log in now")]
+    #[error("no relay is subscribed: logins are impossible now")]
     NoRelay,
     /// A change to the set of relays was refused.
     #[error("{0}")]
@@ -27,10 +27,10 @@ pub enum RosterError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The daemon is stopping and takes on nothing new.
+    /// The daemon is stopping and accepts no new calls.
     #[error("the daemon is stopping")]
     Stopping,
 }
 
-/// What the roster answers with.
+/// The result of a call of the roster.
 pub type Result<T, E = RosterError> = std::result::Result<T, E>;

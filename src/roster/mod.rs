@@ -1,7 +1,8 @@
-//! The operator's relays: those of `relays.toml`, and what was changed at run time, which is kept and goes before it.
+//! The operator's relays: those of `relays.toml`, and changes at run time, which are stored and take
+//! precedence.
 //!
-//! A change is kept only as long as it differs from the file: what both say is the file's alone, so that the
-//! file can take it back.
+//! A change is stored only while it differs from the file: once the file says the same, the file decides
+//! again.
 
 mod error;
 mod probe;
@@ -25,30 +26,30 @@ use crate::shown;
 use crate::store::{OperatorRelays, RelayChange, Store, StoreError};
 use probe::Probe;
 
-/// What the operator's relays are kept with.
+/// What the roster needs.
 #[derive(Debug)]
 pub struct Parts {
     /// The relays of `relays.toml`.
     pub listed: Vec<RelayEntry>,
-    /// Relays of the operator's own, at most.
+    /// The largest number of the operator's relays.
     pub max_relays: usize,
-    /// Keeps what is changed at run time.
+    /// Stores the changes at run time.
     pub store: Arc<dyn Store>,
-    /// Their connections.
+    /// The connections to the relays.
     pub relays: Relays,
     /// What time it is.
     pub clock: SharedClock,
     /// Runs changes to their end.
     pub lifecycle: Lifecycle,
-    /// Where reached bounds are counted.
+    /// Counts reached bounds.
     pub metrics: Arc<Metrics>,
 }
 
 /// The operator's relays.
 #[derive(Debug)]
 pub struct Roster {
-    /// The relays of `relays.toml`. Held while the set of relays changes: what is stored and what is connected
-    /// are to stay the same.
+    /// The relays of `relays.toml`. Held while the set of relays changes, so that the stored and the
+    /// connected relays stay the same.
     listed: Mutex<Vec<RelayEntry>>,
     max_relays: usize,
     store: Arc<dyn Store>,
@@ -60,7 +61,7 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// The relays that are in use already. Warns if nobody can log in over them.
+    /// The roster of the relays that are in use already. Warns if no relay is both read and written.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { listed, max_relays, store, relays, clock, lifecycle, metrics } = parts;
         let (listed, probe) = (Mutex::new(listed), Probe::default());
@@ -69,8 +70,7 @@ impl Roster {
         Arc::new(roster)
     }
 
-    /// How many relays are ready, if a login could go through now: it takes one of them, and a store that
-    /// can be written.
+    /// How many relays are ready, if a login is possible now: it needs a ready relay and a writable store.
     pub async fn readiness(&self) -> Result<usize> {
         self.probe.check(self.store.clone()).await?;
         match self.ready() {
@@ -81,12 +81,12 @@ impl Roster {
         }
     }
 
-    /// How many of the operator's relays are ready.
+    /// How many relays of the operator are ready.
     pub fn ready(&self) -> usize {
         self.own_relays().filter(|relay| relay.state == RelayState::Ready).count()
     }
 
-    /// All relays and how they are; those that are listed but removed come last.
+    /// All relays and their state; relays that are listed but removed come last.
     pub async fn reports(&self) -> Vec<RelayReport> {
         let listed = self.listed.lock().await;
         let is_listed = |url: &RelayUrl| find(&listed, url).is_some();
@@ -99,8 +99,8 @@ impl Roster {
         there.chain(removed.map(|entry| RelayReport::removed(&entry.url))).collect()
     }
 
-    /// Takes over the operator's list of relays, as far as nothing else was said at run time. What is open goes
-    /// on; a relay that is listed as before is left alone.
+    /// Applies the operator's list of relays, except where a change at run time takes precedence. Open logins
+    /// continue; a relay with the same entry as before stays connected.
     pub async fn reload(&self, list: Vec<RelayEntry>) -> Result<RelayChanges> {
         let mut listed = self.listed.lock().await;
         let changes = self.relays.configure(operator_relays(&list, &*self.store).await?).await?;
@@ -109,23 +109,23 @@ impl Roster {
         Ok(changes)
     }
 
-    /// Adds a relay, now and after every restart; one of `relays.toml` that was removed is back. Returns its URL
-    /// as it is known from now on.
+    /// Adds a relay, now and after every restart, also one of `relays.toml` that was removed. Returns the
+    /// form of its URL that Portico uses from now on.
     pub async fn add(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
         let roster = Arc::clone(self);
         self.to_the_end(async move { roster.add_now(url).await }).await
     }
 
-    /// Removes a relay, now and after every restart, wherever it came from but a wallet. It may be named as it is
-    /// shown.
+    /// Removes a relay, now and after every restart, unless a wallet named it. `url` may be the shown form of
+    /// its URL.
     pub async fn remove(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
         let url = parse(url)?;
         let roster = Arc::clone(self);
         self.to_the_end(async move { roster.remove_now(url).await }).await
     }
 
-    /// Runs a change to its end, whatever becomes of its caller.
+    /// Runs a change to its end, even if the caller goes away.
     async fn to_the_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
@@ -174,18 +174,18 @@ impl Roster {
 
     fn warn_if_nobody_can_log_in(&self) {
         if self.relays.urls_for_handshake().is_empty() {
-            tracing::warn!("no relay is both read and written: nobody can log in");
+            tracing::warn!("no relay is both read and written: logins are impossible");
         }
     }
 
-    /// The relays of the operator's that are in force.
+    /// The operator's relays that are in use.
     fn own_relays(&self) -> impl Iterator<Item = RelayHealth> {
         self.relays.list().into_iter().filter(|relay| relay.origin == Origin::Operator)
     }
 }
 
-/// The relays of the operator's list, with what was changed at run time: that goes before the list. Changes that
-/// the list has caught up with are forgotten.
+/// The operator's list of relays with the changes at run time, which take precedence over the list. Changes
+/// that the list already contains are deleted.
 ///
 /// # Errors
 /// The store could not be read.
@@ -196,26 +196,26 @@ pub async fn operator_relays(
     let mut relays: Vec<RelaySpec> = listed.iter().map(spec).collect();
     for (name, change) in store.relay_changes().await? {
         let Some(url) = RelayUrl::parse(&name).ok().filter(is_plain) else {
-            tracing::warn!(relay = %shown::refused(&name), "not in use: relay URLs must hold no user and no password");
+            tracing::warn!(relay = %shown::refused(&name), "relay not used: a relay URL must not contain a user or a password");
             continue;
         };
         match (change, find(listed, &url)) {
             (RelayChange::Added, None) => {
-                tracing::info!(relay = %shown::relay(&url), "in use beside those of relays.toml: it was added at run time");
+                tracing::info!(relay = %shown::relay(&url), "relay used in addition to relays.toml: it was added at run time");
                 relays.push(RelaySpec::read_write(url));
             }
             (RelayChange::Removed, Some(_)) => {
                 tracing::warn!(
                     relay = %shown::relay(&url),
-                    "not in use though relays.toml lists it: it was removed at run time \
-                     (`portico relays add` with its URL brings it back)"
+                    "relay not used, although relays.toml lists it: it was removed at run time \
+                     (`portico relays add` with its URL adds it again)"
                 );
                 relays.retain(|relay| relay.url != url);
             }
             // It does no harm if the store cannot be written: the next start or reload tries again.
             (RelayChange::Added, Some(_)) | (RelayChange::Removed, None) => {
                 if let Err(error) = store.forget_relay_change(&name).await {
-                    tracing::warn!(relay = %shown::relay(&url), %error, "a change at run time cannot be forgotten yet");
+                    tracing::warn!(relay = %shown::relay(&url), %error, "cannot delete an outdated change of a relay now");
                 }
             }
         }
@@ -241,7 +241,7 @@ fn parse(text: &str) -> Result<RelayUrl> {
     }
     let url = config::relay_url(text).map_err(|error| refused(error.to_string()))?;
     if !is_plain(&url) {
-        return Err(refused(format!("{:?}: a relay URL must hold no fragment", shown::refused(text))));
+        return Err(refused(format!("{:?}: a relay URL must not contain a fragment", shown::refused(text))));
     }
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.

@@ -1,4 +1,4 @@
-//! Whether the store can be written, for `/ready`: it is asked at most once a second, however often callers ask.
+//! Whether the store can be written, for `/ready`: checked at most once a second, however often callers ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::store::{Result, StoreError, Upkeep};
 
-/// How old an answer of the store's may be. Each is a write to the disk.
+/// How old an answer of the store may be. Each answer costs a write to the disk.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// … and how old if it failed: nothing was written, and callers wait to hear that it is over.
+/// … and how old a failure may be: it cost no write, and callers wait for the end of the failure.
 const FRESH_FAILURE: Duration = Duration::from_millis(100);
 
 /// The store's last answer.
@@ -25,7 +25,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    /// Whether it is new enough for somebody who came at this time.
+    /// Whether it is new enough for a caller that came at this time.
     fn serves(&self, came_at: Instant) -> bool {
         let fresh = if self.trouble.is_some() { FRESH_FAILURE } else { FRESH };
         came_at.saturating_duration_since(self.asked_at) < fresh
@@ -33,7 +33,7 @@ impl Verdict {
 }
 
 impl Probe {
-    /// The last answer if it is fresh, else a new one. All who wait share it.
+    /// The last answer if it is fresh, else a new one. All waiting callers share it.
     pub(super) async fn check(&self, store: Arc<dyn Upkeep>) -> Result<()> {
         let came_at = Instant::now();
         let mut last = Arc::clone(&self.0).lock_owned().await;
@@ -48,7 +48,9 @@ impl Probe {
                     *last = Some(verdict.clone());
                     verdict
                 });
-                asking.await.map_err(|_| StoreError::Unavailable("it was not asked to the end".into()))?
+                asking
+                    .await
+                    .map_err(|_| StoreError::Unavailable("the check of the store was abandoned".into()))?
             }
         };
         verdict.trouble.map_or(Ok(()), Err)

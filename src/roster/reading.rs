@@ -1,4 +1,4 @@
-//! What relays are doing, in numbers.
+//! Metrics of the relays.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -9,11 +9,11 @@ use crate::metrics::{Limit, Reading};
 use crate::relay::{Counters, Origin, RelayHealth, RelayState};
 use crate::shown;
 
-/// What all relays that wallets name are called together: a stranger's URL is no label.
+/// The label for all relays that wallets name: a stranger's URL is no label.
 const PREFERRED: &str = "preferred";
 
 impl Roster {
-    /// How relays are doing: each of the operator's, and those that wallets name together.
+    /// Adds metrics for each relay of the operator, and for those that wallets name together.
     pub fn read_into(&self, reading: &mut Reading) {
         let (mut all, displaced) = self.relays.preferred_in_all();
         counters(reading, PREFERRED, &all);
@@ -36,7 +36,8 @@ impl Roster {
             counters(reading, relay, counted);
             gauges.read_into(reading, relay);
             if let Some(latency) = latency {
-                let (labels, help) = ([("relay", relay.as_str())], "How long its last ping took.");
+                let (labels, help) =
+                    ([("relay", relay.as_str())], "Round trip time of the last ping, in seconds.");
                 reading.gauge("portico_relay_latency_seconds", help, &labels, latency.as_secs_f64());
             }
         }
@@ -47,7 +48,7 @@ impl Roster {
     }
 }
 
-/// What goes up and down, at one relay or at several.
+/// The gauges of one relay or of several.
 #[derive(Default)]
 struct Gauges {
     ready: usize,
@@ -66,15 +67,15 @@ impl Gauges {
         let mut gauge = |name, help, value| reading.gauge(name, help, &[("relay", relay)], value as f64);
         gauge(
             "portico_relay_ready",
-            "Relays that are connected and subscribed: 1 or 0, or how many of those that wallets prefer.",
+            "Whether the relay is connected and subscribed (1 or 0); for preferred relays, how many are.",
             ready,
         );
         gauge(
             "portico_relay_paused",
-            "Relays that are left alone for a while because they kept sending forged events: 1 or 0, or how many.",
+            "Whether the relay is paused for sending forged events (1 or 0); for preferred relays, how many are.",
             paused,
         );
-        gauge("portico_relay_queued_frames", "Frames that wait to be looked at.", queued);
+        gauge("portico_relay_queued_frames", "Event frames that wait to be verified.", queued);
     }
 }
 
@@ -91,16 +92,31 @@ fn counters(reading: &mut Reading, relay: &str, counters: &Counters) {
         let labels: Vec<_> = [("relay", relay)].into_iter().chain(label).collect();
         reading.counter(name, help, &labels, value as f64);
     };
-    add("portico_relay_connections_total", "Connections made.", None, counters.connected);
-    add("portico_relay_sent_events_total", "Events sent, repetitions included.", None, counters.sent);
+    add(
+        "portico_relay_connections_total",
+        "Connections that Portico made to the relay.",
+        None,
+        counters.connected,
+    );
+    add(
+        "portico_relay_sent_events_total",
+        "Events sent to the relay, including repetitions.",
+        None,
+        counters.sent,
+    );
     for (answer, value) in [("accepted", counters.accepted), ("refused", counters.refused)] {
-        let help = "What a relay said to the events that it was sent.";
+        let help = "Answers of the relay to events that Portico sent.";
         add("portico_relay_answers_total", help, Some(("answer", answer)), value);
     }
-    let help = "How often a relay closed the subscription, did not confirm it, or may have ended it.";
+    let help = "How often the relay closed the subscription, did not confirm it, or may have ended it.";
     add("portico_relay_closed_subscriptions_total", help, None, counters.closed);
-    add("portico_relay_notices_total", "Notices that a relay sent.", None, counters.notices);
-    add("portico_relay_received_events_total", "Events of our subscription.", None, counters.received);
+    add("portico_relay_notices_total", "Notices that the relay sent.", None, counters.notices);
+    add(
+        "portico_relay_received_events_total",
+        "Events of Portico's subscription that the relay sent.",
+        None,
+        counters.received,
+    );
     for (reason, value) in [
         ("unwanted", counters.unwanted),
         ("duplicate", counters.duplicates),
@@ -108,7 +124,7 @@ fn counters(reading: &mut Reading, relay: &str, counters: &Counters) {
         ("garbage", counters.garbage),
         ("queue_full", counters.dropped),
     ] {
-        let help = "Frames that were dropped, unwanted ones before their signature was looked at.";
+        let help = "Frames that Portico dropped. It drops unwanted ones without verifying their signature.";
         add("portico_relay_dropped_frames_total", help, Some(("reason", reason)), value);
     }
 }

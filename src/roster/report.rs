@@ -1,4 +1,4 @@
-//! How a relay is doing, in the words of the API.
+//! The state of a relay, in the words of the API.
 
 use nostr_sdk::RelayUrl;
 use serde::Serialize;
@@ -6,44 +6,44 @@ use serde::Serialize;
 use crate::relay::{Counters, LinkError, Origin, RelayHealth, RelayState};
 use crate::shown;
 
-/// How a relay is doing, for operators.
+/// The state of a relay, for operators.
 #[derive(Debug, Clone, Serialize)]
 pub struct RelayReport {
-    /// Where it is, without what may be secret in its URL.
+    /// The URL without its secret parts.
     pub relay: String,
     /// `configured`, `added` at run time, or `preferred` by a wallet.
     pub origin: &'static str,
-    /// `connecting`, `subscribing`, `ready`, `paused` for its hostility, or `removed` at run time
-    /// though `relays.toml` lists it.
+    /// `connecting`, `subscribing`, `ready`, `paused` for being hostile, or `removed` at run time although
+    /// `relays.toml` lists it.
     pub state: &'static str,
-    /// What went wrong last, until it is ready again.
+    /// The last error, until the relay is ready again.
     pub last_error: Option<String>,
-    /// The same, as a code for programs.
+    /// The same as a code, for programs.
     pub last_error_code: Option<&'static str>,
-    /// What it last had to say for people (`NOTICE`), shortened.
+    /// Its last `NOTICE`, shortened.
     pub last_notice: Option<String>,
-    /// Why it last refused an event, shortened; empty if it gave no reason.
+    /// The reason of the last refused event, shortened; empty if the relay gave none.
     pub last_refusal: Option<String>,
-    /// How long the last ping took to be answered, in milliseconds.
+    /// The round trip time of the last ping, in milliseconds.
     pub latency_ms: Option<f64>,
     /// How often it closed our subscription, did not confirm it, or may have ended it.
     pub closed: u64,
-    /// Its notices.
+    /// The number of its notices.
     pub notices: u64,
-    /// Events sent, repetitions included.
+    /// Events sent, including repetitions.
     pub sent: u64,
-    /// Events that it said it took.
+    /// Events that it accepted.
     pub accepted: u64,
     /// Events that it refused.
     pub refused: u64,
-    /// Events that came from it.
+    /// Events that it sent.
     pub received: u64,
-    /// … and had a wrong id or signature.
+    /// … with a wrong id or signature.
     pub forged: u64,
 }
 
 impl RelayReport {
-    /// A relay that there is; `listed`: in `relays.toml`.
+    /// A relay in use; `listed`: `relays.toml` lists it.
     pub(super) fn of(health: RelayHealth, listed: bool) -> Self {
         let origin = match health.origin {
             Origin::Operator if listed => "configured",

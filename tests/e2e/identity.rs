@@ -72,9 +72,9 @@ async fn each_reason_for_an_unknown_service_is_told() {
     for (nip05, word) in [
         (None, "no nip05 name".to_owned()),
         (Some(document(&other).await), other.public_key().to_hex()),
-        (Some("shop@127.0.0.1:9".into()), "gives no answer".into()),
+        (Some("shop@127.0.0.1:9".into()), "cannot be reached".into()),
         (Some(format!("shop@{}", domain("302 Found", moved, String::new()).await)), "redirect".into()),
-        (Some(format!("shop@{}", domain("200 OK", &[], "<html>".into()).await)), "no JSON object".into()),
+        (Some(format!("shop@{}", domain("200 OK", &[], "<html>".into()).await)), "not a JSON object".into()),
     ] {
         relay.state().stored.clear();
         relay.publish(&profile(&keys, nip05.as_deref()));
@@ -162,7 +162,7 @@ async fn what_was_published_by_hand_is_the_daemons_from_then_on() {
     assert_eq!(published.code, 0, "{published:?}");
     let newest = relay.state().stored.last().unwrap().id;
     relay.close_all();
-    daemon.until_logged("it is kept from now on").await;
+    daemon.until_logged("keeps it there from now on").await;
     // The relay loses everything; what comes back is what was published last.
     relay.state().stored.clear();
     relay.close_all();

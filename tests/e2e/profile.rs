@@ -138,7 +138,7 @@ async fn what_a_program_sets_holds_until_the_next_start() {
     let set = json!({ "profile": { "name": "set" } });
     assert_eq!(daemon.websocket().await.data("SetProfile", set).await["type"], "auth_success");
     assert_eq!(said(&published(&relay, 2).await), json!({ "name": "set" }));
-    daemon.until_logged("it holds until the next start").await;
+    daemon.until_logged("it is valid until the next start").await;
     // A reload that changes nothing in the section leaves it.
     reload(&daemon, SHOP).await;
     daemon.until_logged("\"reloaded\"").await;
@@ -193,7 +193,7 @@ async fn the_log_and_ready_say_what_a_wallet_shows_and_why_it_shows_nothing() {
             "redirect to https://www.a.example/".into(),
         ),
         (format!("store@{}", domain("200 OK", &[], document(&keys)).await), "does not list \"store\"".into()),
-        ("shop@127.0.0.1:9".into(), "gives no answer".into()),
+        ("shop@127.0.0.1:9".into(), "cannot be reached".into()),
     ] {
         relay.state().stored.clear();
         let (shown, daemon) = with_key(&nip05).await;

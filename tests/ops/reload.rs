@@ -143,7 +143,7 @@ async fn a_listed_relay_that_was_removed_is_told_until_it_is_added_again() {
     assert_eq!(said(&daemon, &removed).await, "configured removed");
     daemon.kill_9().await;
     let daemon = daemon.restart().await;
-    let told = "`portico relays add` with its URL brings it back";
+    let told = "`portico relays add` with its URL adds it again";
     daemon.until_logged(told).await;
     assert_eq!(said(&daemon, &removed).await, "configured removed");
     reload(&daemon, &[(&stays, ""), (&removed, "read = false")]).await;

@@ -99,9 +99,9 @@ impl Findings {
     fn shown(&self, event: &Event) -> Result<String, String> {
         let profile = read(event).ok_or("the profile cannot be read: its fields must be text")?;
         let name =
-            profile.nip05.ok_or("the profile has no nip05 name, and Portal's wallet shows no other")?;
+            profile.nip05.ok_or("the profile has no nip05 name, and Portal's wallet shows only that name")?;
         match self.names.get(&name) {
-            Some(Err(problem)) => Err(format!("{name} does not lead back to the service: {problem}")),
+            Some(Err(problem)) => Err(format!("{name} does not point to this service: {problem}")),
             _ => Ok(name),
         }
     }
