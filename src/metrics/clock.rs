@@ -1,4 +1,4 @@
-//! What is counted of the wall clock.
+//! Metrics of the wall clock.
 
 use prometheus::IntCounterVec;
 
@@ -12,7 +12,7 @@ pub struct ClockCounts {
 
 impl ClockCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
-        let help = "Jumps of the wall clock, and starts after a long time off; direction is ahead or back.";
+        let help = "Jumps of the wall clock, and starts after a long stop; direction is ahead or back.";
         let jumps = families.counters("portico_clock_jumps_total", help, &["direction"]);
         for direction in ["ahead", "back"] {
             jumps.with_label_values(&[direction]).inc_by(0);
@@ -20,7 +20,7 @@ impl ClockCounts {
         Self { jumps }
     }
 
-    /// The clock moved otherwise than the time passed.
+    /// The clock changed by a different amount than the time that passed.
     pub fn jumped(&self, direction: &str) {
         self.jumps.with_label_values(&[direction]).inc();
     }

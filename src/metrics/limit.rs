@@ -1,4 +1,4 @@
-//! The bounds, each with the name under which it is counted.
+//! The bounds, and the labels under which they are counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,15 +6,15 @@ use super::reading::Reading;
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $variant:ident = $label:literal),+ $(,)?) => {
-        /// Something there can only be so much of. `docs/limits.md` tells what happens when it is reached.
+        /// A bound of Portico. `docs/limits.md` says what happens when it is reached.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Limit { $($(#[$doc])* $variant),+ }
 
         impl Limit {
-            /// Every one.
+            /// All bounds.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// As the label `limit` says it.
+            /// The value of the label `limit`.
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
@@ -35,7 +35,7 @@ limits! {
     BodySize = "body_size",
     /// The size of a WebSocket message.
     MessageSize = "message_size",
-    /// Tokens in one question.
+    /// Tokens in one batch.
     BatchSize = "batch_size",
     /// `local.max_followers`.
     Followers = "followers",
@@ -77,7 +77,7 @@ limits! {
     OpenPayloads = "open_payloads",
     /// Keys of access tokens.
     SigningKeys = "signing_keys",
-    /// Refusals that the audit tells of.
+    /// Refusals that the audit records.
     AuditedRefusals = "audited_refusals",
 }
 
@@ -86,12 +86,12 @@ limits! {
 pub struct Limits([AtomicU64; Limit::ALL.len()]);
 
 impl Limits {
-    /// A bound was reached, once more.
+    /// A bound was reached once more.
     pub fn reached(&self, limit: Limit) {
         self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A bound was reached so often, as its own place has counted.
+    /// Sets how often a bound was reached, as its owner counted.
     pub fn reached_in_all(&self, limit: Limit, times: u64) {
         self.0[limit as usize].fetch_max(times, Ordering::Relaxed);
     }

@@ -1,9 +1,9 @@
-//! What is counted, for Prometheus: every name, unit and help text in one place.
+//! Metrics for Prometheus: every name, unit and help text in one place.
 //!
 //! A [`Metrics`] belongs to one daemon; nothing is global. The parts of the daemon count into it where
-//! something happens. What they know anyway (how many requests are open, how relays are doing) is not counted a second
-//! time but asked for when somebody looks ([`Reading`]). No label ever holds what a stranger chose: no key,
-//! no token, no stream, no path.
+//! something happens. Values that they know anyway (how many requests are open, the state of the relays) are
+//! not counted a second time, but read on request ([`Reading`]). No label ever contains a value that a
+//! stranger chose: no key, no token, no stream, no path.
 
 mod clock;
 mod limit;
@@ -27,7 +27,7 @@ pub use sessions::SessionCounts;
 /// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// All that one daemon counts.
+/// All counters of one daemon.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -39,7 +39,7 @@ pub struct Metrics {
     pub sessions: SessionCounts,
     /// The database.
     pub store: StoreCounts,
-    /// Deliveries to the operator's program.
+    /// Deliveries to the webhook.
     pub webhook: WebhookCounts,
     /// The wall clock.
     pub clock: ClockCounts,
@@ -67,7 +67,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything as Prometheus reads it, with what was just asked for.
+    /// Everything in the format of Prometheus, including the values read on request.
     pub fn exposition(&self, mut reading: Reading) -> String {
         self.limits.read_into(&mut reading);
         self.process.read_into(&mut reading);
@@ -79,8 +79,8 @@ impl Metrics {
     }
 }
 
-/// Makes families of metrics and lists them. Names and labels are literals of this module, so none is malformed
-/// or there twice: the tests make them all.
+/// Creates families of metrics and lists them. Names and labels are literals of this module, so none is
+/// malformed or a duplicate: the tests create them all.
 struct Families<'a>(&'a Registry);
 
 impl Families<'_> {

@@ -1,4 +1,4 @@
-//! What each part of the daemon counts.
+//! Metrics of each part of the daemon.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use prometheus::{Counter, Histogram, HistogramVec, IntCounterVec, IntGauge, IntG
 
 use super::{Families, seconds};
 
-/// Upper bounds in seconds, for what takes a moment.
+/// Upper bounds in seconds, for short operations.
 const MOMENTS: &[f64] = &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
-/// Upper bounds in seconds, for what a person takes.
+/// Upper bounds in seconds, for actions of people.
 const PATIENCE: &[f64] = &[0.1, 0.3, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 /// Upper bounds for how many writes share a commit.
@@ -23,13 +23,13 @@ pub struct ApiCounts {
     durations: HistogramVec,
     commands: IntCounterVec,
     tokens: IntCounterVec,
-    /// Tokens that this service has signed.
+    /// Tokens that this service signed.
     pub tokens_issued: prometheus::IntCounter,
     connections: IntGaugeVec,
     websockets: IntGauge,
 }
 
-/// One of those that a gauge counts, for as long as this lives.
+/// Counts one in a gauge while this value lives.
 #[derive(Debug)]
 pub struct Present(IntGauge);
 
@@ -51,31 +51,31 @@ impl ApiCounts {
         Self {
             requests: families.counters(
                 "portico_http_requests_total",
-                "HTTP requests that were answered, by the route that they matched.",
+                "Answered HTTP requests, by matched route.",
                 &["route", "method", "status"],
             ),
             durations: families.histograms(
                 "portico_http_request_duration_seconds",
-                "From the head of a request to the head of its answer.",
+                "Time from the head of a request to the head of its answer, in seconds.",
                 &["route"],
                 MOMENTS,
             ),
             commands: families.counters(
                 "portico_websocket_commands_total",
-                "WebSocket commands that were answered; result is ok or the code of the error.",
+                "Answered WebSocket commands; result is ok or an error code.",
                 &["command", "result"],
             ),
             tokens: families.counters(
                 "portico_tokens_verified_total",
-                "Tokens that callers asked about; result is ok or the code of the error.",
+                "Tokens that callers asked Portico to verify; result is ok or an error code.",
                 &["result"],
             ),
             tokens_issued: families
-                .counters("portico_tokens_issued_total", "Tokens that this service has signed.", &[])
+                .counters("portico_tokens_issued_total", "Tokens that this service signed.", &[])
                 .with_label_values::<&str>(&[]),
-            connections: families.gauges("portico_connections", "Open connections.", &["socket"]),
+            connections: families.gauges("portico_connections", "Open connections of callers.", &["socket"]),
             websockets: families
-                .gauges("portico_websocket_clients", "Clients on a WebSocket.", &[])
+                .gauges("portico_websocket_clients", "Clients connected by WebSocket.", &[])
                 .with_label_values::<&str>(&[]),
         }
     }
@@ -96,18 +96,18 @@ impl ApiCounts {
         self.tokens.with_label_values(&[result]).inc();
     }
 
-    /// A connection has come, over this kind of socket.
+    /// A connection was opened on this kind of socket.
     pub fn connected(&self, socket: &str) -> Present {
         Present::among(self.connections.with_label_values(&[socket]))
     }
 
-    /// A client has opened a WebSocket.
+    /// A client opened a WebSocket.
     pub fn on_websocket(&self) -> Present {
         Present::among(self.websockets.clone())
     }
 }
 
-/// Shows these values of the only label before anything has happened: a rate needs a beginning.
+/// Exports these values of the only label from the start, because a rate needs a first sample.
 fn from_zero(counters: &IntCounterVec, values: &[&str]) {
     for value in values {
         counters.with_label_values(&[value]);
@@ -129,27 +129,27 @@ impl LoginCounts {
         let made = Self {
             opened: families.counters(
                 "portico_requests_opened_total",
-                "Requests that were opened: a handshake or login URL, or an authentication (a user asked).",
+                "Opened requests: handshake URLs, login URLs, and authentications (a challenge to a known user).",
                 &["kind"],
             ),
             scanned: families.counters(
                 "portico_scans_total",
-                "Scans of handshake URLs by wallets; result is what came of them.",
+                "Scans of handshake URLs by wallets, by result.",
                 &["result"],
             ),
             ended: families.counters(
                 "portico_handshakes_ended_total",
-                "Handshake and login URLs that have ended without their user being asked.",
+                "Handshake and login URLs that ended without a challenge to the user.",
                 &["outcome"],
             ),
             challenges_ended: families.counters(
                 "portico_challenges_ended_total",
-                "Challenges that have ended; reason is what was wrong with the session token, if that is the outcome.",
+                "Ended challenges; reason is the code of the token error, if the session token was invalid.",
                 &["outcome", "reason"],
             ),
             durations: families.histograms(
                 "portico_challenge_duration_seconds",
-                "From the request or scan to the outcome of its challenge.",
+                "Time from the request or scan to the outcome of its challenge, in seconds.",
                 &["outcome"],
                 PATIENCE,
             ),
@@ -160,7 +160,7 @@ impl LoginCounts {
         made
     }
 
-    /// Something was opened: `handshake`, `login` or `authentication`.
+    /// A request was opened: `handshake`, `login` or `authentication`.
     pub fn opened(&self, kind: &str) {
         self.opened.with_label_values(&[kind]).inc();
     }
@@ -175,7 +175,7 @@ impl LoginCounts {
         self.ended.with_label_values(&[outcome]).inc();
     }
 
-    /// A challenge has ended, so long after it was asked for.
+    /// A challenge ended, this long after it was requested.
     pub fn challenge_ended(&self, outcome: &str, reason: &str, took: Duration) {
         self.challenges_ended.with_label_values(&[outcome, reason]).inc();
         self.durations.with_label_values(&[outcome]).observe(seconds(took));
@@ -196,13 +196,13 @@ impl StoreCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let unavailable = Counter::new(
             "portico_store_unavailable_seconds_total",
-            "Time between a transaction that failed and the next one, in seconds.",
+            "Time between a failed transaction and the next one, in seconds.",
         );
         Self {
             commits: families
                 .histograms(
                     "portico_store_transaction_duration_seconds",
-                    "Transactions, to the end of their commit.",
+                    "Duration of a transaction including its commit, in seconds.",
                     &[],
                     MOMENTS,
                 )
@@ -210,20 +210,20 @@ impl StoreCounts {
             batches: families
                 .histograms(
                     "portico_store_transaction_writes",
-                    "Writes that share a transaction.",
+                    "Number of writes in a transaction.",
                     &[],
                     BATCHES,
                 )
                 .with_label_values::<&str>(&[]),
             failures: families
-                .counters("portico_store_failures_total", "Transactions that could not be committed.", &[])
+                .counters("portico_store_failures_total", "Transactions that failed to commit.", &[])
                 .with_label_values::<&str>(&[]),
             unavailable: families.listed(unavailable),
             failing_since: Mutex::default(),
         }
     }
 
-    /// A transaction of so many writes was tried.
+    /// A transaction with this many writes was tried.
     pub fn transacted(&self, writes: usize, took: Duration, committed: bool) {
         self.batches.observe(writes as f64);
         self.commits.observe(seconds(took));
@@ -238,7 +238,7 @@ impl StoreCounts {
     }
 }
 
-/// Deliveries to the operator's program.
+/// Deliveries to the webhook.
 #[derive(Debug)]
 pub struct WebhookCounts {
     attempts: IntCounterVec,
@@ -247,7 +247,7 @@ pub struct WebhookCounts {
 impl WebhookCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
         let help =
-            "Attempts to post an event; result is delivered, or of those that failed retried or given_up.";
+            "Attempts to post an event; result is delivered, or retried or given_up if the attempt failed.";
         let attempts = families.counters("portico_webhook_attempts_total", help, &["result"]);
         from_zero(&attempts, &["delivered", "retried", "given_up"]);
         Self { attempts }

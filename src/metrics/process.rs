@@ -1,4 +1,4 @@
-//! The process, under the names that all Prometheus clients use. When it started, `auth` knows.
+//! Metrics of the process, under the names that all Prometheus clients use. `portal` adds the start time.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,8 +11,8 @@ use nix::sys::stat::Mode;
 
 use super::reading::Reading;
 
-/// Where the kernel tells of this process. Opened once, so that it can be read when no file can be opened
-/// any more: then it matters most.
+/// The kernel's files about this process. Opened once, so that they can be read when no more files can be
+/// opened: then they matter most.
 #[derive(Debug)]
 pub(super) struct Process {
     descriptors: Option<Mutex<Dir>>,
@@ -30,7 +30,7 @@ impl Default for Process {
 }
 
 impl Process {
-    /// What the kernel says of this process; what it does not say is left out.
+    /// Adds the values that the kernel reports; missing ones are left out.
     pub(super) fn read_into(&self, reading: &mut Reading) {
         if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
             let (user, system) = (usage.user_time(), usage.system_time());
@@ -39,11 +39,11 @@ impl Process {
             reading.counter("process_cpu_seconds_total", help, &[], micros as f64 / 1e6);
         }
         if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) {
-            let help = "The most file descriptors that may be open.";
+            let help = "Largest allowed number of open file descriptors.";
             reading.gauge("process_max_fds", help, &[], soft as f64);
         }
         if let Some(open) = self.open_descriptors() {
-            reading.gauge("process_open_fds", "File descriptors that are open.", &[], open as f64);
+            reading.gauge("process_open_fds", "Number of open file descriptors.", &[], open as f64);
         }
         let status = self.status().unwrap_or_default();
         for (field, unit, name, help) in [
@@ -69,7 +69,7 @@ impl Process {
     }
 
     fn status(&self) -> Option<String> {
-        /// More than the kernel ever writes there.
+        /// More than the kernel ever writes into one of these files.
         const LONGEST: usize = 16 * 1024;
 
         let mut text = vec![0; LONGEST];

@@ -1,4 +1,4 @@
-//! What is asked for when somebody looks, rather than counted when it happens.
+//! Metrics that are read on request, rather than counted when something happens.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 pub struct Reading(BTreeMap<&'static str, MetricFamily>);
 
 impl Reading {
-    /// Something that goes up and down.
+    /// Adds a sample of a gauge.
     pub fn gauge(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
         let mut gauge = Gauge::default();
         gauge.set_value(value);
@@ -18,7 +18,7 @@ impl Reading {
         self.add(name, help, MetricType::GAUGE, sample);
     }
 
-    /// Something that only goes up.
+    /// Adds a sample of a counter.
     pub fn counter(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
         let mut counter = Counter::default();
         counter.set_value(value);

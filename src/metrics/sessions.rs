@@ -1,4 +1,4 @@
-//! What the second layer counts.
+//! Metrics of users and sessions.
 
 use prometheus::IntCounterVec;
 
@@ -17,34 +17,34 @@ impl SessionCounts {
         Self {
             logins: families.counters(
                 "portico_session_logins_total",
-                "SessionCounts that were begun, by who vouches for the wallet.",
+                "Started sessions, by wallet provider.",
                 &["provider"],
             ),
             checks: families.counters(
                 "portico_session_checks_total",
-                "Questions about sessions, by what was asked and whose wallet was meant; result is ok or the code of the \
+                "Checks of sessions, by kind of check (at) and wallet provider; result is ok or the code of the \
                  refusal.",
                 &["at", "provider", "result"],
             ),
             ended: families.counters(
                 "portico_sessions_revoked_total",
-                "SessionCounts that were ended before they ran out.",
+                "Sessions that were ended before they expired.",
                 &["reason"],
             ),
         }
     }
 
-    /// Somebody has logged in.
+    /// A user logged in.
     pub fn logged_in(&self, provider: &str) {
         self.logins.with_label_values(&[provider]).inc();
     }
 
-    /// Somebody was let in: `verify`, `forward`, `refresh`, `introspect`.
+    /// A check succeeded: `verify`, `forward`, `refresh`, `introspect`.
     pub fn passed(&self, at: &str, provider: &str) {
         self.checks.with_label_values(&[at, provider, "ok"]).inc();
     }
 
-    /// Somebody was not, there or at `login`.
+    /// Such a check, or a `login`, was refused.
     pub fn refused(&self, at: &str, provider: &str, code: &str) {
         self.checks.with_label_values(&[at, provider, code]).inc();
     }
