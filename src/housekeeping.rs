@@ -1,4 +1,4 @@
-//! Drops what is of no more use, everywhere in the store, and watches the clock that says so.
+//! Deletes old history from the store, and watches the clock that decides what is old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::metrics::Metrics;
 use crate::store::{PurgeBefore, Upkeep};
 use crate::tokens::RevokedTokens;
 
-/// How often history that is of no more use is dropped.
+/// How often old history is deleted.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a user who scanned and never logged in is remembered.
+/// How long a user who scanned and never logged in is kept.
 const STRANGERS_STAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Keeps the store from growing.
@@ -24,20 +24,20 @@ pub struct Housekeeping {
     pub limits: AuthLimits,
     /// `[history]`.
     pub history: HistoryRules,
-    /// How long a delivery to the webhook may wait, and keep its stream from being dropped.
+    /// How long a delivery to the webhook may wait and keep its stream from being deleted.
     pub delivery_patience: Duration,
-    /// What is kept tidy.
+    /// The store to clean up.
     pub store: Arc<dyn Upkeep>,
-    /// The same in memory.
+    /// State in memory to clean up.
     pub revoked: Arc<RevokedTokens>,
     /// Which time has certainly passed.
     pub timekeeper: Arc<Timekeeper>,
-    /// Where jumps of the clock are counted.
+    /// Counts the jumps of the clock.
     pub metrics: Arc<Metrics>,
 }
 
 impl Housekeeping {
-    /// Runs for as long as the daemon does.
+    /// Runs as long as the daemon does.
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(TIDY_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,16 +60,16 @@ impl Housekeeping {
         };
         match self.store.purge(&before).await {
             Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "dropped old history"),
-            Err(error) => tracing::warn!(%error, "cannot drop old history now"),
+            Ok(rows) => tracing::debug!(rows, "deleted old history"),
+            Err(error) => tracing::warn!(%error, "cannot delete old history now"),
         }
         // After the purge: whoever sees the time there knows what it led to.
         if let Err(error) = self.store.see_clock(&self.timekeeper.seen()).await {
-            tracing::warn!(%error, "cannot remember the time now");
+            tracing::warn!(%error, "cannot store the current time now");
         }
     }
 
-    /// Tells of a jump of the clock. Its time being over drops nothing for a while.
+    /// Reports a jump of the clock. Nothing is deleted because of it for a while.
     pub fn clock_jumped(&self, jump: Jump) {
         let by = humantime::format_duration(Duration::from_secs(jump.distance().as_secs()));
         let settles = humantime::format_duration(SETTLES_AFTER);
@@ -77,12 +77,12 @@ impl Housekeeping {
         tracing::warn!(
             direction = jump.direction(),
             %by,
-            "the clock jumped, or the daemon was off for that long: nothing is purged until it has run for {settles} without another jump"
+            "the clock jumped, or the daemon was stopped for that long: Portico deletes nothing until it has run for {settles} without another jump"
         );
     }
 }
 
-/// What nobody can have a use for at `now`.
+/// What is no longer needed at `now`.
 fn of_no_more_use(limits: &AuthLimits, history: &HistoryRules, now: Timestamp) -> PurgeBefore {
     // Nothing has happened before the epoch.
     let kept_since = |keep: Duration| if keep.is_zero() { Timestamp::default() } else { now.minus(keep) };

@@ -1,7 +1,7 @@
 //! Portico logs people in with the wallet on their phone: no passwords, no identity provider, no cloud.
 //!
 //! A business runs it next to its web app. It speaks the protocol of the Portal wallet over Nostr relays,
-//! verifies the tokens that wallets issue, and tells the results to programs on the same machine.
+//! verifies the tokens that wallets issue, and reports the results to programs on the same machine.
 //!
 //! # The modules
 //!
@@ -9,33 +9,33 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`portal_token`] | pure: ES256K tokens and what it takes to believe one |
+//! | [`portal_token`] | pure: ES256K tokens and their verification |
 //! | [`protocol`] | pure: messages, handshake URLs, subkeys, sealed events |
 //! | `curve` | pure: keys and signatures on the curves of JOSE |
 //! | [`access_token`] | pure: access tokens that any JOSE library verifies, and their keys |
-//! | [`ethereum`] | pure: addresses, and what their keys have signed |
-//! | [`actor`] | who asked for something, as the audit names them |
-//! | [`address`] | which addresses a stranger may make us connect to |
+//! | [`ethereum`] | pure: addresses, and signatures of their keys |
+//! | [`actor`] | the actor of a change, as the audit names it |
+//! | [`address`] | which addresses Portico may connect to for a stranger |
 //! | [`clock`] | time as an argument |
 //! | [`lifecycle`] | tracked tasks, and how they end |
-//! | [`metrics`] | what is counted, and the names of all bounds |
+//! | [`metrics`] | what Portico counts, and the names of all bounds |
 //! | [`rights`] | what callers may do |
-//! | `quoted` | what strangers wrote, as errors and logs may repeat it |
-//! | [`shown`] | a URL without what may be secret in it |
-//! | [`tls`] | whom we trust when we connect |
-//! | [`outbound`] | the one way out to web servers that others name |
+//! | `quoted` | texts of strangers, made safe for errors and logs |
+//! | [`shown`] | a URL without its secret parts |
+//! | [`tls`] | which certificates Portico trusts when it connects |
+//! | [`outbound`] | the one HTTP client for web servers that others name |
 //! | `nip05` | NIP-05 names, and their document from its host |
-//! | [`housekeeping`] | drops what is of no more use, and watches the clock that says so |
+//! | [`housekeeping`] | deletes old history, and watches the clock that decides what is old |
 //! | [`identity`] | who the service is: its key, main key and proof |
 //! | [`config`] | flags, environment and files, checked |
-//! | [`store`] | what outlives the process |
+//! | [`store`] | the state that outlives the process |
 //! | [`wallet`] | what a wallet provider is, and the providers |
 //! | [`relay`] | connections to relays, verified events in, publications out |
 //! | [`events`] | streams of events, kept and followed |
 //! | [`directory`] | profiles and NIP-05 names of users, and the names of the service |
 //! | [`roster`] | the operator's relays: listed, changed at run time, ready or not |
 //! | [`session`] | users and sessions on top of wallet logins |
-//! | [`profile`] | what wallets are told of the service: published, kept, checked |
+//! | [`profile`] | what wallets show of the service: published, kept, checked |
 //! | [`tokens`] | tokens of every kind: inspected, issued, revoked; the keys that sign them |
 //! | [`webhook`] | events posted to the operator's own program |
 //! | [`portal`] | the conversation with Portal's wallets |
@@ -60,9 +60,9 @@
 //!    relays (`relay/outbox.rs`).
 //! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way and is matched with the
 //!    challenge (`portal/answers.rs`).
-//! 5. Its session token is judged, once (`tokens/portal.rs`, [`portal_token`]); the outcome is stored and then told
+//! 5. Its session token is checked, once (`tokens/portal.rs`, [`portal_token`]); the outcome is stored, then published
 //!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
-//! 6. Where sessions are on, the session that it begins is stored with it (`portal/outcome.rs`, `session/book.rs`).
+//! 6. If sessions are enabled, the new session is stored with it (`portal/outcome.rs`, `session/book.rs`).
 
 // `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
 #![deny(clippy::disallowed_macros)]

@@ -1,4 +1,4 @@
-//! Sealing messages into events and opening them again.
+//! Seals messages into events, and opens them.
 //!
 //! The content of an event is encrypted between its author and one recipient (NIP-44 version 2).
 
@@ -29,8 +29,8 @@ pub enum SealError {
     /// NIP-44 encrypts 1 to about 65,000 bytes.
     #[error("the text is empty or too long to encrypt")]
     Length,
-    /// The message has no form in JSON.
-    #[error("the message has no form in JSON")]
+    /// The message cannot be expressed in JSON.
+    #[error("the message cannot be expressed in JSON")]
     NotJson,
     /// The event cannot be signed.
     #[error("the event cannot be signed")]
@@ -40,46 +40,45 @@ pub enum SealError {
 /// Why an event is not a message to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// The event has none of the protocol's kinds.
+    /// The event is not of a kind of the protocol.
     #[error("not an event of this protocol")]
     UnknownKind,
-    /// The content is not a NIP-44 version 2 payload at all: plain JSON, say. It is not parsed,
-    /// whatever it says.
+    /// The content is not a NIP-44 version 2 payload, for example plain JSON. Portico does not parse it.
     #[error("the content is not encrypted")]
     NotEncrypted,
     /// The content is encrypted, but not between its author and us.
-    #[error("the content is encrypted to somebody else")]
+    #[error("the content is encrypted to another key")]
     Foreign,
-    /// The content was encrypted to us by the author and is not such a message.
+    /// The author encrypted the content to us, but it is malformed.
     #[error("the content is malformed")]
     Malformed(Defect),
 }
 
-/// What is wrong with a content that we could decrypt.
+/// What is wrong with the decrypted content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// The padding or the length inside the ciphertext.
+    /// Wrong padding or length inside the ciphertext.
     Padding,
     /// Not UTF-8.
     NotUtf8,
     /// Not JSON.
     NotJson,
-    /// JSON without the fields or the values that the kind of the event asks for.
+    /// JSON without the fields or values that the kind of the event requires.
     NotThisMessage,
 }
 
-/// An event that was opened.
+/// An opened event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Who wrote it; true as far as the event's signature was verified.
+    /// The author; authentic if the event's signature was verified.
     pub author: PublicKey,
     /// The id of the event.
     pub id: EventId,
-    /// What it says.
+    /// The message.
     pub message: Message,
 }
 
-/// Seals and opens with one identity's secret key.
+/// Seals and opens with one secret key.
 pub struct Sealer {
     keys: Keys,
     /// Deriving a key costs ten times as much as encrypting with it.
@@ -87,7 +86,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// A sealer that remembers the conversation keys of about `cache_capacity` peers.
+    /// A sealer with a cache of the conversation keys of about `cache_capacity` peers.
     pub fn new(keys: Keys, cache_capacity: usize) -> Self {
         Self { keys, conversations: Cache::new(cache_capacity.max(1)) }
     }
@@ -97,7 +96,7 @@ impl Sealer {
         self.keys.public_key()
     }
 
-    /// Makes a signed event of a message that only `to` can read.
+    /// Makes a signed event with a message that only `to` can read.
     ///
     /// It gets a `p` tag for each of the `concerned`, and an `e` tag for the event it `answers`.
     /// `created_at` is in seconds since the Unix epoch.
@@ -134,8 +133,8 @@ impl Sealer {
         event.sign_with_keys(&self.keys).map_err(|_| SealError::Signature)
     }
 
-    /// Reads an event that was sealed to us. The event's signature is not looked at: that is done
-    /// where events come in.
+    /// Opens an event that was sealed to us. Does not check the event's signature: that is done when events
+    /// arrive.
     ///
     /// # Errors
     ///
@@ -158,7 +157,7 @@ impl Sealer {
         Ok(Opened { author: event.pubkey, id: event.id, message })
     }
 
-    /// Encrypts a text that only `to` and we can read; `to` may be ourselves.
+    /// Encrypts a text that only `to` and we can read; `to` may be our own key.
     ///
     /// # Errors
     ///
@@ -180,7 +179,7 @@ impl Sealer {
     ///
     /// # Errors
     ///
-    /// All of [`OpenError`] but [`OpenError::UnknownKind`].
+    /// All of [`OpenError`] except [`OpenError::UnknownKind`].
     pub fn open_text(&self, from: &PublicKey, payload: &str) -> Result<String, OpenError> {
         let payload = decode(payload).ok_or(OpenError::NotEncrypted)?;
         let key = self.conversation(from).map_err(|_| OpenError::Foreign)?;
@@ -204,7 +203,7 @@ impl Sealer {
 
 #[cfg(test)]
 impl Sealer {
-    /// Of how many peers the conversation key is remembered.
+    /// The number of peers with a cached conversation key.
     pub(super) fn remembered(&self) -> usize {
         self.conversations.len()
     }
@@ -219,8 +218,7 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// The bytes of a version 2 payload. The version is the first of them, and decrypting does not
-/// look at it.
+/// The bytes of a version 2 payload. The version is the first byte, and decrypting ignores it.
 fn decode(payload: &str) -> Option<Vec<u8>> {
     if payload.len() > MAX_PAYLOAD_CHARS {
         return None;
@@ -228,7 +226,7 @@ fn decode(payload: &str) -> Option<Vec<u8>> {
     STANDARD.decode(payload).ok().filter(|bytes| bytes.first() == Some(&nip44::Version::V2.as_u8()))
 }
 
-/// A message is a JSON object; serde would take the values in their order in an array, too.
+/// A message is a JSON object; serde would also accept an array with the values in order.
 fn parse<M: DeserializeOwned>(json: &str) -> Result<M, OpenError> {
     if json.trim_ascii_start().starts_with('[') {
         return Err(OpenError::Malformed(Defect::NotThisMessage));
@@ -238,7 +236,7 @@ fn parse<M: DeserializeOwned>(json: &str) -> Result<M, OpenError> {
     })
 }
 
-/// The event that an event answers: its first `e` tag that names one.
+/// The event that this event answers: the first valid `e` tag.
 fn answered(event: &Event) -> Option<EventId> {
     let tags = event.tags.iter().filter(|tag| tag.kind() == TagKind::e());
     tags.filter_map(|tag| EventId::from_hex(tag.content()?).ok()).next()

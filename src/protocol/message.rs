@@ -1,7 +1,6 @@
-//! What the events say once they are opened.
+//! The messages in opened events.
 //!
-//! Unknown fields are ignored. NIP-44 keeps a message under 64 KiB; how much of a single field is
-//! taken stands at the field.
+//! Unknown fields are ignored. NIP-44 keeps a message under 64 KiB; each field states its own bound.
 
 use std::fmt;
 
@@ -10,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{SubkeyProof, kind, wire};
 
-/// What can be the content of an event; it knows the kind of that event.
+/// A message that can be the content of an event, and knows its kind.
 pub trait Content: Serialize {
     /// The kind of events with this content.
     const KIND: Kind;
 }
 
-/// A wallet has scanned a handshake URL.
+/// A wallet scanned a handshake URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyHandshake {
     /// The token of the URL; at most 1024 bytes.
@@ -25,13 +24,13 @@ pub struct KeyHandshake {
     /// The wallet app.
     #[serde(default)]
     pub client_info: Option<ClientInfo>,
-    /// Where the wallet would like to be talked to. Hints of a stranger, not checked in any way;
-    /// the first 32 of up to 512 bytes are kept.
+    /// Relays where the wallet would like to be reached. Unchecked hints of a stranger; the first 32 of up to
+    /// 512 bytes are kept.
     #[serde(default, deserialize_with = "wire::relay_hints")]
     pub preferred_relays: Vec<String>,
 }
 
-/// The name of a wallet app, as it gives it.
+/// The name of a wallet app, as the app gives it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientInfo {
@@ -49,13 +48,13 @@ pub struct AuthChallenge {
     /// Random; the answer repeats it. At most 256 bytes.
     #[serde(deserialize_with = "wire::text_up_to::<256, _>")]
     pub challenge: String,
-    /// When the answer is due, in seconds since the Unix epoch.
+    /// The deadline for the answer, in seconds since the Unix epoch.
     #[serde(with = "wire::seconds")]
     pub expires_at: u64,
-    /// What the service would like to be allowed; at most 64 of up to 128 bytes.
+    /// The permissions that the service asks for; at most 64 of up to 128 bytes.
     #[serde(default, deserialize_with = "wire::permissions")]
     pub required_permissions: Vec<String>,
-    /// For whom the sender speaks, if it is a subkey.
+    /// The proof that the sender acts for a main key, if it is a subkey.
     #[serde(default)]
     pub subkey_proof: Option<SubkeyProof>,
 }
@@ -66,35 +65,35 @@ pub struct AuthResponse {
     /// The challenge that is answered; at most 256 bytes.
     #[serde(deserialize_with = "wire::text_up_to::<256, _>")]
     pub challenge: String,
-    /// For whom the sender speaks, if it is a subkey.
+    /// The proof that the sender acts for a main key, if it is a subkey.
     #[serde(default)]
     pub subkey_proof: Option<SubkeyProof>,
-    /// Yes or no.
+    /// Approved or declined.
     pub status: AuthStatus,
 }
 
-/// Yes or no.
+/// Approved or declined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum AuthStatus {
-    /// The user has agreed.
+    /// The user approved.
     Approved {
-        /// What the service is allowed; the first 64 texts of up to 128 bytes, as a wallet may know other kinds
-        /// of permissions than we do.
+        /// The granted permissions; the first 64 texts of up to 128 bytes, because a wallet may know other
+        /// kinds of permissions than Portico.
         #[serde(default, deserialize_with = "wire::granted_permissions")]
         granted_permissions: Vec<String>,
         /// The login token that the wallet issued.
         session_token: SessionToken,
     },
-    /// The user has refused.
+    /// The user declined.
     Declined {
-        /// Why, for people; cut after 1024 bytes, absent if it is no text.
+        /// The reason, for people; cut after 1024 bytes, absent if it is no text.
         #[serde(default, deserialize_with = "wire::remark_cut_at::<1024, _>")]
         reason: Option<String>,
     },
 }
 
-/// The token of a wallet that nobody has verified yet. Whoever has it is logged in, so it does not print.
+/// A wallet's token that is not verified yet. It is a secret, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionToken(String);
@@ -133,20 +132,20 @@ impl Content for SubkeyProof {
     const KIND: Kind = kind::SUBKEY_PROOF;
 }
 
-/// The message of an event that was opened.
+/// The message of an opened event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A wallet has scanned a URL.
     KeyHandshake(KeyHandshake),
-    /// A service asks.
+    /// A service asks a user to log in.
     AuthChallenge(AuthChallenge),
-    /// A user answers.
+    /// A user answers a challenge.
     AuthResponse(AuthResponse),
-    /// A key that could not read a message says for whom it speaks.
+    /// A key that could not read a message proves its main key.
     SubkeyProof {
-        /// What it brings as evidence; not verified.
+        /// The proof; not verified.
         proof: SubkeyProof,
-        /// The message it could not read, from the `e` tag.
+        /// The message that it could not read, from the `e` tag.
         about: Option<EventId>,
     },
 }

@@ -1,11 +1,11 @@
-//! The Portal messages, as they go over the wire.
+//! The messages of the Portal protocol.
 //!
 //! Pure: no IO, no clock; randomness is an argument.
 //!
-//! A wallet scans a [`HandshakeUrl`], and from then on both sides send each other events whose
-//! content only one recipient can read. [`Sealer::seal`] makes such an event, [`Sealer::open`] turns
-//! one back into a [`Message`]; what comes out of the latter was encrypted to us by its author,
-//! and whatever was not is an [`OpenError`] and never looked into.
+//! A wallet scans a [`HandshakeUrl`]. From then on both sides send each other events with content that only
+//! one recipient can read. [`Sealer::seal`] makes such an event, and [`Sealer::open`] turns it back into a
+//! [`Message`]. An opened message was encrypted to us by its author; anything else is an [`OpenError`], and
+//! its content is never used.
 
 mod envelope;
 pub mod kind;

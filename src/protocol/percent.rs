@@ -1,4 +1,4 @@
-//! Percent-encoding (RFC 3986 §2.1) of whatever is not unreserved (§2.3), as wallets decode it.
+//! Percent-encoding (RFC 3986 §2.1) of all characters that are not unreserved (§2.3), as wallets decode it.
 
 use std::fmt;
 

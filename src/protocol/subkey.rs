@@ -1,8 +1,8 @@
 //! Subkeys: keys that a main key has derived to act in its place.
 //!
-//! The derivation is public given the metadata: `child = main + t·G`, where `t` is a tagged hash
-//! (BIP-340) of the metadata and `main` the point with even y. So whoever sees a proof can check it,
-//! and only the holder of the main secret knows the child's.
+//! Everyone can repeat the derivation from the metadata: `child = main + t·G`, with `t` a tagged hash
+//! (BIP-340) of the metadata and `main` the point with even y. So anyone with a proof can check it, and only
+//! the holder of the main secret knows the child's secret.
 
 use std::fmt;
 
@@ -14,25 +14,25 @@ use thiserror::Error;
 
 use super::wire;
 
-/// The only version of the metadata there is.
+/// The only version of the metadata.
 const VERSION: u8 = 1;
 
 /// Why a subkey is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SubkeyError {
-    /// The proof is about another main key than the one that counts here.
+    /// The proof names another main key than expected.
     #[error("the proof names another main key")]
     ForeignMainKey,
-    /// The metadata has a version that is not known here.
+    /// The metadata has an unknown version.
     #[error("the proof has an unknown version")]
     UnsupportedVersion,
     /// The subkey is not valid yet.
     #[error("the subkey is not valid yet")]
     NotYetValid,
-    /// The subkey is valid no more.
+    /// The subkey has expired.
     #[error("the subkey has expired")]
     Expired,
-    /// The subkey was not made for logging in.
+    /// The subkey has no permission to log in.
     #[error("the subkey may not log in")]
     NoAuthPermission,
     /// The subkey does not follow from the main key and the metadata.
@@ -43,7 +43,7 @@ pub enum SubkeyError {
     InvalidKey,
 }
 
-/// What a subkey may do.
+/// A permission of a subkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
@@ -55,7 +55,7 @@ pub enum Permission {
 
 /// The name of a subkey: at most 1024 bytes.
 ///
-/// Its length enters the derivation as 16 bits; the bound keeps two names from looking alike there.
+/// Its length enters the derivation as 16 bits; the bound prevents two names from looking alike there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SubkeyName(String);
@@ -65,30 +65,30 @@ pub struct SubkeyName(String);
 #[error("the name of the subkey is too long")]
 pub struct InvalidName;
 
-/// What a subkey was derived with.
+/// The metadata of a derived subkey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubkeyMetadata {
     /// A name for people.
     pub name: SubkeyName,
-    /// Makes the subkey one of its own.
+    /// Makes the subkey unique.
     #[serde(with = "wire::nonce")]
     pub nonce: [u8; 32],
     /// The first second at which it is valid, since the Unix epoch.
     #[serde(with = "wire::seconds")]
     pub valid_from: u64,
-    /// The first second at which it is valid no more, since the Unix epoch.
+    /// The first second at which it is expired, since the Unix epoch.
     #[serde(with = "wire::seconds")]
     pub expires_at: u64,
-    /// What it may do; the order has no meaning. A permission that is not known here makes the
-    /// whole proof malformed, since the derivation could not be checked.
+    /// Its permissions, in any order. An unknown permission makes the whole proof malformed, because Portico
+    /// could not check the derivation.
     pub permissions: Vec<Permission>,
     /// The version of this structure.
     pub version: u8,
 }
 
 impl SubkeyMetadata {
-    /// The bytes that the derivation hashes: version, length of the name (u16), name, nonce, the two
-    /// times (u64) and the permissions or-ed (u8), integers little-endian.
+    /// The bytes that the derivation hashes: version, length of the name (u16), name, nonce, the two times
+    /// (u64) and the permissions combined by or (u8); integers little-endian.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let name = self.name.0.as_bytes();
         let permissions = self.permissions.iter().fold(0, |mask, permission| mask | *permission as u8);
@@ -114,7 +114,7 @@ impl SubkeyMetadata {
 ///
 /// # Errors
 ///
-/// [`SubkeyError::InvalidKey`], with a probability that does not matter.
+/// [`SubkeyError::InvalidKey`], with negligible probability.
 pub fn derive_secret(main: &SecretKey, metadata: &SubkeyMetadata) -> Result<SecretKey, SubkeyError> {
     let lifted = match main.x_only_public_key(SECP256K1).1 {
         Parity::Even => **main,
@@ -134,13 +134,13 @@ pub fn derive_public(main: &PublicKey, metadata: &SubkeyMetadata) -> Result<Publ
     Ok(child.x_only_public_key().0.into())
 }
 
-/// The evidence that a key speaks for a main key.
+/// The proof that a key acts for a main key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubkeyProof {
-    /// For whom it speaks.
+    /// The main key.
     #[serde(deserialize_with = "wire::hex_key")]
     pub main_key: PublicKey,
-    /// What it was derived with.
+    /// The metadata of the derivation.
     pub metadata: SubkeyMetadata,
 }
 

@@ -1,4 +1,4 @@
-//! What holds for whole events, whoever made them.
+//! Tests of whole events, from any author.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

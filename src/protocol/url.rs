@@ -1,4 +1,4 @@
-//! The handshake URL: what the QR code says.
+//! The handshake URL: the content of the QR code.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,18 +11,18 @@ use super::url_token::{decode_token, token_in_url};
 
 const SCHEME: &str = "portal://";
 
-/// Where a wallet finds a service, and what it shows to be recognised there.
+/// How a wallet reaches a service, and the token that it sends back.
 ///
 /// `portal://<npub>?relays=<url>,<url>&token=<token>[&subkey=<npub>][&no_request=true]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeUrl {
-    /// The service.
+    /// The public key of the service.
     pub main_key: PublicKey,
-    /// The subkey that the service runs on, if it does; the wallet sends its handshake there.
+    /// The subkey that the service uses, if any; the wallet sends its handshake to it.
     pub subkey: Option<PublicKey>,
-    /// The URLs of relays the service listens on, as they are. Empty ones do not survive parsing.
+    /// The URLs of the service's relays, unchanged. Empty ones are lost when a URL is parsed.
     pub relays: Vec<String>,
-    /// What the wallet sends back, as it is or as it stands in the URL: see [`token_in_url`].
+    /// What the wallet sends back, decoded or as it stands in the URL: see [`token_in_url`].
     pub token: String,
     /// Tells the wallet that no challenge will follow.
     pub no_request: bool,
@@ -43,7 +43,7 @@ pub enum UrlError {
     /// A parameter occurs twice.
     #[error("a parameter occurs twice")]
     Duplicate,
-    /// `relays` or `token` is not there.
+    /// `relays` or `token` is missing.
     #[error("a parameter is missing")]
     Missing,
     /// `no_request` is neither `true` nor `false`.
@@ -72,7 +72,7 @@ impl fmt::Display for HandshakeUrl {
 impl FromStr for HandshakeUrl {
     type Err = UrlError;
 
-    /// Parses; parameters may come in any order, and unknown ones are ignored.
+    /// Parses a URL; parameters may come in any order, and unknown ones are ignored.
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let rest = text.strip_prefix(SCHEME).ok_or(UrlError::Scheme)?;
         let (main_key, query) = rest.split_once('?').ok_or(UrlError::Missing)?;
@@ -102,7 +102,7 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), UrlError> {
     if place.replace(value).is_some() { Err(UrlError::Duplicate) } else { Ok(()) }
 }
 
-/// Each URL is encoded on its own, so the commas between them are plain.
+/// Each URL is encoded separately, so the commas between them are plain.
 fn relay_list(value: &str) -> Result<Vec<String>, UrlError> {
     value.split(',').filter(|relay| !relay.is_empty()).map(decode).collect()
 }

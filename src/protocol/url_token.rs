@@ -1,13 +1,13 @@
-//! The token in a handshake URL: how it is written there, and how it reads back.
+//! The token in a handshake URL: how Portico writes it, and how wallets read it.
 //!
-//! Portal's wallets take the token as it stands in the URL, other wallets percent-decode it (RFC 3986 §2.1). So it is
-//! written as it is wherever both can read it: only what would end the parameter or the URL is encoded, and a `%` that
-//! decoding would take for the beginning of an escape.
+//! Portal's wallets use the token as it stands in the URL, other wallets percent-decode it (RFC 3986 §2.1).
+//! So Portico writes it unchanged wherever both read the same. It encodes only characters that would end the
+//! parameter or the URL, and a `%` that would be read as the beginning of an escape.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A token as handshake URLs hold it. [`decode_token`] gives it back, so no two tokens are written alike.
+/// The form of a token in handshake URLs. [`decode_token`] reverses it, so no two tokens have the same form.
 pub fn token_in_url(token: &str) -> Cow<'_, str> {
     if !token.char_indices().any(|(at, c)| must_be_encoded(c, &token[at..])) {
         return Cow::Borrowed(token);
@@ -25,8 +25,8 @@ pub fn token_in_url(token: &str) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
-/// A token as a wallet reads it that decodes. What is no escape stays as it is, and so does the whole if it would not
-/// be UTF-8.
+/// The token as a decoding wallet reads it. Invalid escapes stay unchanged, and so does the whole text if the
+/// result would not be UTF-8.
 pub fn decode_token(text: &str) -> Cow<'_, str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -45,9 +45,9 @@ pub fn decode_token(text: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What all spellings of a token have in common: percent-escapes decoded for as long as there are any, and `+` read as
-/// a blank, as wallets do that take the URL's parameters for a form. Two tokens for which this is the same cannot be
-/// told apart by what wallets send.
+/// The common form of all spellings of a token: percent-escapes decoded until there are none, and `+` read as
+/// a blank, as wallets do that parse the URL's parameters as form data. Two tokens with the same common form
+/// cannot be distinguished by what wallets send.
 pub fn common_spelling(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for byte in text.bytes() {
@@ -63,7 +63,7 @@ pub fn common_spelling(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// `from` begins with `c`.
+/// Whether `from` begins with `c`.
 fn must_be_encoded(c: char, from: &str) -> bool {
     match c {
         '&' => true,
@@ -72,7 +72,7 @@ fn must_be_encoded(c: char, from: &str) -> bool {
     }
 }
 
-/// The byte that an escape at the beginning stands for.
+/// The byte of an escape at the beginning.
 fn escaped(text: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = text else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

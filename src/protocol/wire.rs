@@ -1,4 +1,4 @@
-//! How the protocol's JSON writes numbers, keys and lists, and how much of them is taken.
+//! The JSON form of numbers, keys and lists in the protocol, and their bounds.
 
 use nostr_sdk::PublicKey;
 use serde::de::Error;
@@ -38,37 +38,37 @@ pub(super) mod nonce {
     }
 }
 
-/// A key as 64 hex digits. (Its own `Deserialize` would take `npub1…` and `nostr:` too.)
+/// A key as 64 hex digits. (The type's own `Deserialize` would also accept `npub1…` and `nostr:`.)
 pub(super) fn hex_key<'de, D: Deserializer<'de>>(from: D) -> Result<PublicKey, D::Error> {
     PublicKey::from_hex(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
-/// A string that is refused if it has more than `MAX` bytes.
+/// A string that is rejected if it has more than `MAX` bytes.
 pub(super) fn text_up_to<'de, const MAX: usize, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     if text.len() > MAX { Err(D::Error::custom("string too long")) } else { Ok(text) }
 }
 
-/// A string that is cut after at most `MAX` bytes, for what people read.
+/// A string that is cut after at most `MAX` bytes, for texts that people read.
 pub(super) fn text_cut_at<'de, const MAX: usize, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(cut(String::deserialize(from)?, MAX))
 }
 
-/// Like [`text_cut_at`], for what nothing depends on: anything but a text counts as absent.
+/// Like [`text_cut_at`], for unimportant fields: any other type than a string counts as absent.
 pub(super) fn remark_cut_at<'de, const MAX: usize, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<String>, D::Error> {
     Ok(text_of(Value::deserialize(from)?).map(|text| cut(text, MAX)))
 }
 
-/// Permissions in one message.
+/// The largest number of permissions in one message.
 const MAX_PERMISSIONS: usize = 64;
 
-/// Bytes of one permission.
+/// The largest size of one permission, in bytes.
 const MAX_PERMISSION: usize = 128;
 
-/// A list, empty if it is null, that is refused if it has more than 64 entries or one of more than
-/// 128 bytes: leaving a permission out would change what was asked.
+/// A list, empty if it is null. It is rejected if it has more than 64 entries, or one of more than 128 bytes:
+/// leaving out a permission would change the question.
 pub(super) fn permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let list = Option::<Vec<String>>::deserialize(from)?.unwrap_or_default();
     if list.len() > MAX_PERMISSIONS || list.iter().any(|permission| permission.len() > MAX_PERMISSION) {
@@ -77,8 +77,8 @@ pub(super) fn permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Stri
     Ok(list)
 }
 
-/// Those permissions that can be read: the first 64 texts of up to 128 bytes. Leaving out a permission that nobody
-/// here knows grants nothing, and it is no reason to lose the user's yes.
+/// The readable permissions: the first 64 texts of up to 128 bytes. Leaving out an unknown permission grants
+/// nothing, and it is no reason to reject the user's approval.
 pub(super) fn granted_permissions<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let Value::Array(list) = Value::deserialize(from)? else { return Ok(Vec::new()) };
     let known = list.into_iter().filter_map(text_of).filter(|one| one.len() <= MAX_PERMISSION);
@@ -89,8 +89,8 @@ fn text_of(value: Value) -> Option<String> {
     if let Value::String(text) = value { Some(text) } else { None }
 }
 
-/// A list, empty if it is null, of which the first 32 entries of up to 512 bytes are kept: they are
-/// hints, and a hint too many is no reason to refuse a login.
+/// A list, empty if it is null; the first 32 entries of up to 512 bytes are kept: they are hints, and one
+/// hint too many is no reason to reject a login.
 pub(super) fn relay_hints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let mut list = Option::<Vec<String>>::deserialize(from)?.unwrap_or_default();
     list.retain(|relay| relay.len() <= 512);
