@@ -24,6 +24,7 @@
 //! | [`shown`] | a URL without its secret parts |
 //! | [`tls`] | which certificates Portico trusts when it connects |
 //! | [`outbound`] | the one HTTP client for web servers that others name |
+//! | [`api_tokens`] | API tokens with names: made, recognized, revoked |
 //! | `nip05` | NIP-05 names, and their document from its host |
 //! | [`housekeeping`] | deletes old history, and watches the clock that decides what is old |
 //! | [`identity`] | who the service is: its key, main key and proof |
@@ -71,6 +72,7 @@ pub mod access_token;
 pub mod actor;
 pub mod address;
 pub mod api;
+pub mod api_tokens;
 pub mod app;
 pub mod cli;
 pub mod client;

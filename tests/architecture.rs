@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("actor", &["clock", "store"]),
     ("address", &[]),
+    ("api_tokens", &["actor", "clock", "lifecycle", "rights", "store"]),
     ("clock", &[]),
     ("portal_token", &[]),
     ("protocol", &[]),
@@ -63,7 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),
     ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
-    ("store", &["clock", "metrics"]),
+    ("store", &["clock", "metrics", "rights"]),
     ("events", &["access_token", "clock", "protocol", "store"]),
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),
     ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),
@@ -113,6 +114,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "api",
         &[
+            "api_tokens",
             "clock",
             "config",
             "http",

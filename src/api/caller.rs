@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 
+use crate::api_tokens::{HeldToken, Maker};
 use crate::config::{Account, Local};
 use crate::http::envelope::ApiError;
 use crate::http::peer::Peer;
@@ -48,22 +49,70 @@ fn groups_of(uid: u32, gid: u32) -> Vec<u32> {
 pub(super) struct Caller {
     pub(super) peer: Peer,
     pub(super) rights: Rights,
+    /// The API token with a name that the caller has shown, if it has.
+    token: Option<Arc<HeldToken>>,
 }
 
 impl Caller {
-    /// Refuses what the caller has no right to.
+    /// A caller whom the kernel or the configuration gives these rights.
+    pub(super) fn new(peer: Peer, rights: Rights) -> Self {
+        Self { peer, rights, token: None }
+    }
+
+    /// A caller who has shown this token.
+    pub(super) fn with_token(peer: Peer, token: Arc<HeldToken>) -> Self {
+        Self { peer, rights: token.rights(), token: Some(token) }
+    }
+
+    /// Refuses what the caller has no right to, and everything once its token is over.
     ///
     /// # Errors
-    /// 403 `missing_right`.
+    /// 401, or 403 `missing_right`.
     pub(super) fn require(&self, right: Right) -> Result<(), ApiError> {
+        if let Some(token) = &self.token {
+            if token.is_over() {
+                return Err(ApiError::token_over());
+            }
+            token.note_use();
+        }
         self.rights.missing(right.into()).map_or(Ok(()), |right| Err(ApiError::missing_right(right)))
+    }
+
+    /// Waits until the caller's token is revoked or expires. A caller without such a token goes on for ever.
+    pub(super) async fn over(&self) {
+        match &self.token {
+            Some(token) => token.over().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The name of its token, as the audit and the log have it.
+    pub(super) fn label(&self) -> Option<Arc<str>> {
+        self.token.as_ref().map(|token| token.label())
+    }
+
+    /// As one who makes API tokens.
+    pub(super) fn maker(&self) -> Maker {
+        let expires_at = self.token.as_ref().and_then(|token| token.expires_at());
+        Maker { actor: Actor::peer(self), rights: self.rights, expires_at }
     }
 }
 
 /// As the audit and the log name them.
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.peer.fmt(f)
+        match self.label() {
+            Some(label) => f.write_str(&label),
+            None => self.peer.fmt(f),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::internal)
     }
 }
 
@@ -73,9 +122,9 @@ pub(super) struct Asker(pub(super) Actor);
 impl<S: Sync> FromRequestParts<S> for Asker {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or_else(ApiError::internal)?;
-        Ok(Self(Actor::peer(caller)))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(Actor::peer(&caller)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::api_tokens::NamedTokenError;
 use crate::directory::Nip05Error;
 use crate::http::envelope::ApiError;
 use crate::metrics::Limit;
@@ -33,6 +34,11 @@ impl ApiError {
     /// This is not the API token.
     pub(super) fn wrong_token(offered: &str) -> Self {
         Self::unauthorized("the API token is wrong").wrapped_as(offered)
+    }
+
+    /// The API token was good, and is no more.
+    pub(super) fn token_over() -> Self {
+        Self::unauthorized("the API token has expired or was revoked")
     }
 
     fn wrapped_as(self, token: &str) -> Self {
@@ -166,6 +172,21 @@ impl From<TokensError> for ApiError {
             TokensError::Store(error) => error.into(),
             TokensError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", text),
             TokensError::Signing | TokensError::Defect(_) => Self::internal().caused_by(text),
+        }
+    }
+}
+
+impl From<NamedTokenError> for ApiError {
+    fn from(error: NamedTokenError) -> Self {
+        let message = error.to_string();
+        match error {
+            NamedTokenError::BadRequest(message) => Self::bad_request(message),
+            NamedTokenError::NameTaken(_) => Self::new(StatusCode::CONFLICT, "token_exists", message),
+            NamedTokenError::NoSuchToken => Self::new(StatusCode::NOT_FOUND, "no_such_token", message),
+            NamedTokenError::MissingRight(_) => Self::new(StatusCode::FORBIDDEN, "missing_right", message),
+            NamedTokenError::LimitReached => Self::limit_reached(Limit::ApiTokens, message, None),
+            NamedTokenError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message),
+            NamedTokenError::Store(error) => error.into(),
         }
     }
 }

@@ -13,9 +13,11 @@ use subtle::ConstantTimeEq;
 use super::caller::Caller;
 use super::needs::{Asked, Needs, Table};
 use super::openapi;
+use crate::api_tokens::{NamedTokens, NotAdmitted};
 use crate::config::Local;
 use crate::http::body::{complete, read_off};
 use crate::http::envelope::ApiError;
+use crate::http::observe::by_holder_of;
 use crate::http::peer::Peer;
 use crate::http::places::Place;
 use crate::http::query::Parameters;
@@ -27,6 +29,7 @@ use crate::rights::Rights;
 #[derive(Debug)]
 pub(super) struct Guard {
     token: Option<SecretString>,
+    named_tokens: Arc<NamedTokens>,
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     unlisted: Unlisted,
@@ -39,12 +42,13 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(
         local: &Local,
-        token: Option<SecretString>,
+        (token, named_tokens): (Option<SecretString>, Arc<NamedTokens>),
         table: Table,
         off: Vec<&'static str>,
     ) -> Self {
         Self {
             token,
+            named_tokens,
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
             unlisted: Unlisted::default(),
@@ -57,13 +61,17 @@ impl Guard {
     /// Who shows this token. Compares in constant time, so that it cannot be guessed byte by byte.
     ///
     /// # Errors
-    /// 401: it is no token of this daemon.
+    /// 401: it is no token of this daemon, or one that has expired.
     pub(super) fn identify(&self, peer: Peer, offered: &str) -> Result<Caller, ApiError> {
         let is_it = |token: &SecretString| token.expose_secret().as_bytes().ct_eq(offered.as_bytes()).into();
         if self.token.as_ref().is_some_and(is_it) {
-            return Ok(Caller { peer, rights: Rights::ALL });
+            return Ok(Caller::new(peer, Rights::ALL));
         }
-        Err(ApiError::wrong_token(offered))
+        match self.named_tokens.admit(offered) {
+            Ok(token) => Ok(Caller::with_token(peer, token)),
+            Err(NotAdmitted::Expired) => Err(ApiError::token_over()),
+            Err(NotAdmitted::Unknown) => Err(ApiError::wrong_token(offered)),
+        }
     }
 
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
@@ -114,7 +122,7 @@ impl Guard {
         let offered = offers.next();
         // A browser cannot set headers on a WebSocket, so its first command carries the token instead.
         if asked == Asked::Row(Needs::Commands) && offered.is_none() {
-            return Ok(Caller { peer, rights: Rights::NONE });
+            return Ok(Caller::new(peer, Rights::NONE));
         }
         let bearer = offered.and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
@@ -126,7 +134,7 @@ impl Guard {
             Some(_) => Err(ApiError::wrong_token(token)),
         });
         match caller {
-            Err(_) if asked.is_public() => Ok(Caller { peer, rights: Rights::NONE }),
+            Err(_) if asked.is_public() => Ok(Caller::new(peer, Rights::NONE)),
             caller => caller,
         }
     }
@@ -159,7 +167,7 @@ async fn guard_peer(guard: &Guard, request: Request, next: Next, asked: Asked) -
             Ok(()) if asked.is_document() && public::is_preflight(request.method(), request.headers()) => {
                 public::preflight()
             }
-            Ok(()) => let_in(guard, request, next, (Caller { peer, rights }, asked)).await,
+            Ok(()) => let_in(guard, request, next, (Caller::new(peer, rights), asked)).await,
             Err(error) => refuse(request, error).await,
         },
     }
@@ -182,7 +190,8 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (
                         if !caller.rights.are_none() {
                             vouch(&request);
                         }
-                        let_in(guard, request, next, (caller, asked)).await
+                        let label = caller.label();
+                        by_holder_of(label, let_in(guard, request, next, (caller, asked)).await)
                     }
                     Err(error) => refuse(request, error).await,
                 }
@@ -261,11 +270,18 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::lifecycle::Lifecycle;
     use crate::rights::Right;
+    use crate::store::sqlite::{SqliteOptions, SqliteStore};
 
-    fn guard() -> Guard {
+    async fn guard() -> Guard {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("db"), SqliteOptions::default()).unwrap();
+        let (clock, lifecycle) = (Arc::new(SystemClock), Lifecycle::default());
         Guard {
             token: Some("right".into()),
+            named_tokens: NamedTokens::start(Arc::new(store), clock, lifecycle).await.unwrap(),
             allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
             allowed_origins: vec!["https://app.example".into()],
             unlisted: Unlisted::default(),
@@ -280,8 +296,9 @@ mod tests {
         headers.iter().fold(builder, |builder, (k, v)| builder.header(*k, *v)).body(Body::empty()).unwrap()
     }
 
-    #[test]
-    fn a_web_page_whose_name_resolves_to_this_machine_is_refused() {
+    #[tokio::test]
+    async fn a_web_page_whose_name_resolves_to_this_machine_is_refused() {
+        let guard = guard().await;
         for host in [
             "evil.example",
             "evil.example:3000",
@@ -293,7 +310,7 @@ mod tests {
             "127.0.0.1:x",
             "localhost:99999",
         ] {
-            assert!(guard().check_host(&request("/", &[("host", host)])).is_err(), "{host}");
+            assert!(guard.check_host(&request("/", &[("host", host)])).is_err(), "{host}");
         }
         for host in [
             "localhost",
@@ -306,34 +323,37 @@ mod tests {
             "portico.internal:80",
             "gate:8443",
         ] {
-            assert!(guard().check_host(&request("/", &[("host", host)])).is_ok(), "{host}");
+            assert!(guard.check_host(&request("/", &[("host", host)])).is_ok(), "{host}");
         }
     }
 
-    #[test]
-    fn the_refusal_names_the_host_that_is_wrong() {
+    #[tokio::test]
+    async fn the_refusal_names_the_host_that_is_wrong() {
+        let guard = guard().await;
         for (target, host) in [("http://evil.example/info", "127.0.0.1"), ("/info", "evil.example")] {
-            let error = guard().check_host(&request(target, &[("host", host)])).unwrap_err();
+            let error = guard.check_host(&request(target, &[("host", host)])).unwrap_err();
             assert!(error.message.starts_with("Host \"evil.example\" is not allowed"), "{}", error.message);
         }
     }
 
-    #[test]
-    fn a_hostile_web_page_is_refused_by_its_origin() {
-        let origin = |origin| guard().check_origin(request("/", &[("origin", origin)]).headers());
+    #[tokio::test]
+    async fn a_hostile_web_page_is_refused_by_its_origin() {
+        let guard = guard().await;
+        let origin = |origin| guard.check_origin(request("/", &[("origin", origin)]).headers());
         for hostile in ["https://evil.example", "null", "http://app.example", "https://app.example.evil"] {
             assert!(origin(hostile).is_err(), "{hostile}");
         }
         assert!(origin("https://app.example").unwrap().is_some());
         let two = [("origin", "https://app.example"), ("origin", "https://evil.example")];
-        assert!(guard().check_origin(request("/", &two).headers()).is_err());
+        assert!(guard.check_origin(request("/", &two).headers()).is_err());
     }
 
-    #[test]
-    fn a_token_makes_a_caller_and_only_what_is_public_needs_none() {
+    #[tokio::test]
+    async fn a_token_makes_a_caller_and_only_what_is_public_needs_none() {
+        let guard = guard().await;
         let peer = Peer::Tcp(IpAddr::from([127, 0, 0, 1]));
         let check = |needs, headers: &[(&str, &str)]| {
-            let caller = guard().check_token(&request("/", headers), peer, Asked::Row(needs));
+            let caller = guard.check_token(&request("/", headers), peer, Asked::Row(needs));
             caller.ok().map(|caller| caller.rights)
         };
         let right = [("authorization", "Bearer right")];

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+use crate::api_tokens::NamedTokens;
 use crate::config::{ForwardRules, Local};
 use crate::directory::Directory;
 use crate::events::Events;
@@ -73,6 +74,8 @@ pub struct Services {
     pub tokens: Arc<Tokens>,
     /// The keys of access tokens.
     pub rotation: Arc<Rotation>,
+    /// API tokens with names.
+    pub api_tokens: Arc<NamedTokens>,
     /// Where everything is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -89,6 +92,7 @@ struct Parts {
     thirdweb: Option<Arc<SignIn>>,
     tokens: Arc<Tokens>,
     rotation: Arc<Rotation>,
+    api_tokens: Arc<NamedTokens>,
     forward: ForwardRules,
     guard: Guard,
     room: Arc<Room>,
@@ -136,6 +140,7 @@ pub fn serve(
         thirdweb,
         tokens,
         rotation,
+        api_tokens,
         metrics,
     } = services;
     let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
@@ -150,8 +155,9 @@ pub fn serve(
         thirdweb,
         tokens,
         rotation,
+        guard: Guard::new(local, (token, Arc::clone(&api_tokens)), router::table(), off),
+        api_tokens,
         forward: forward.clone(),
-        guard: Guard::new(local, token, router::table(), off),
         room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),
         websocket_queue: local.websocket_queue.min(Semaphore::MAX_PERMITS),
         lifecycle: lifecycle.clone(),

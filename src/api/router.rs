@@ -13,7 +13,8 @@ use axum::routing::{MethodFilter, on};
 use super::guard::guard;
 use super::needs::{Needs, Table};
 use super::routes::{
-    audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb, users, webhooks,
+    api_tokens, audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb,
+    users, webhooks,
 };
 use super::{Api, openapi, ws};
 use crate::http::body::read_off;
@@ -58,6 +59,9 @@ fn quick() -> Routes {
         .post("/keys/rotate", OPERATE, keys::rotate)
         .post("/oauth/introspect", CHECK, oauth::introspect)
         .post("/oauth/revoke", OPERATE, oauth::revoke)
+        .get("/tokens", OPERATE, api_tokens::list)
+        .post("/tokens", OPERATE, api_tokens::make)
+        .delete("/tokens/{name}", OPERATE, api_tokens::revoke)
         .get("/webhooks", OPERATE, webhooks::list)
         .post("/webhooks/retry", OPERATE, webhooks::retry)
         .post("/webhooks/drop", OPERATE, webhooks::drop)

@@ -10,6 +10,7 @@ use super::error::StartError;
 use super::folder::DataFolder;
 use super::{identity, wallets};
 use crate::access_token;
+use crate::api_tokens::NamedTokens;
 use crate::clock::{Jump, SharedClock, Timekeeper};
 use crate::config::Config;
 use crate::directory::Directory;
@@ -124,6 +125,10 @@ impl<'a> Ground<'a> {
         let rotation = Rotation::new(Arc::clone(mint), self.store.clone(), self.clock());
         self.lifecycle.run("key rotation", Arc::clone(&rotation).on_schedule());
         rotation
+    }
+
+    pub(super) async fn api_tokens(&self) -> Result<Arc<NamedTokens>, StartError> {
+        Ok(NamedTokens::start(self.store.clone(), self.clock(), self.lifecycle.clone()).await?)
     }
 
     /// `None`: sessions are off.

@@ -54,8 +54,7 @@ pub struct Daemon {
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
     config.tls.load_ahead();
     limits::raise_file_limit();
-    let listens = handed.has_tcp() || config.local.listen.is_some();
-    check_files(config, Acting::AsDaemon, listens, &*clock)?;
+    check_files(config, Acting::AsDaemon, handed.has_tcp() || config.local.listen.is_some(), &*clock)?;
     // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
     let sockets = http::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
@@ -75,12 +74,12 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let rotation = ground.rotation(&mint);
     let book = ground.book(&mint);
     let profile = ground.profile(&relays, folder.profile());
-    let roster = ground.roster(&relays);
-    let directory = Arc::new(ground.directory(&relays));
+    let (roster, directory) = (ground.roster(&relays), Arc::new(ground.directory(&relays)));
     let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening, signals);
     ground.keep_house(&revoked, jump);
     let thirdweb = wallets::thirdweb(&ground, &revoked)?;
     let sessions = ground.sessions(book, &portal_tokens, thirdweb.as_ref())?;
+    let api_tokens = ground.api_tokens().await?;
     let tokens = ground.tokens(portal_tokens, mint, thirdweb.as_ref(), sessions.as_ref());
 
     let (lifecycle, store, public_key) = (ground.lifecycle, ground.store, ground.identity.main_key());
@@ -95,10 +94,10 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         thirdweb,
         tokens,
         rotation,
+        api_tokens,
         metrics: ground.metrics,
     };
-    let rules = (&config.local, &config.forward);
-    api::serve(services, rules, token, (sockets, capacity), &lifecycle);
+    api::serve(services, (&config.local, &config.forward), token, (sockets, capacity), &lifecycle);
     watch::start(&lifecycle, &relays, &portal);
     tracing::info!(
         version = api::VERSION,

@@ -30,6 +30,7 @@ mod stop;
 mod table;
 mod terminal;
 mod token;
+mod tokens;
 mod users;
 mod verify;
 mod watch;
@@ -142,6 +143,9 @@ enum Command {
     Sessions(sessions::Command),
     /// Show who did what
     Audit(audit::Args),
+    /// Manage API tokens: who may call over TCP, and what they may do
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     /// See to the keys that sign access tokens
     #[command(subcommand)]
     Keys(keys::Command),
@@ -218,6 +222,7 @@ fn run(command: Command) -> CommandResult {
             Command::Users(command) => users::run(command).await,
             Command::Sessions(command) => sessions::run(command).await,
             Command::Audit(args) => audit::run(args).await,
+            Command::Tokens(command) => tokens::run(command).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Backup(args) => backup::backup(&args),
             Command::Restore(args) => backup::restore(&args),

@@ -36,6 +36,11 @@ pub fn parse(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
 
+/// The same, but no months, which people write as `M` for minutes.
+pub fn parse_without_months(text: &str) -> Option<Duration> {
+    parse(text).filter(|_| !has_months(text))
+}
+
 pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&show(*duration))
 }

@@ -122,7 +122,9 @@ impl ApiError {
 
     /// The caller is known, and may not do this.
     pub(crate) fn missing_right(right: Right) -> Self {
-        let message = format!("this needs the right {right}, which the caller does not have (local.allow)");
+        let message = format!(
+            "this needs the right {right}, which the caller does not have (local.allow, or its API token)"
+        );
         Self::new(StatusCode::FORBIDDEN, "missing_right", message)
     }
 

@@ -1,6 +1,7 @@
 //! Every request gets an id, is counted, and leaves one line in the log.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
@@ -60,6 +61,18 @@ fn random() -> HeaderValue {
     HeaderValue::from_maybe_shared(id.into_bytes()).unwrap_or(HeaderValue::from_static("-"))
 }
 
+/// The token that the caller has shown, on its way to the log.
+#[derive(Debug, Clone)]
+struct Holding(Arc<str>);
+
+/// Notes that the answer is for the holder of a token with a name.
+pub(crate) fn by_holder_of(label: Option<Arc<str>>, mut response: Response) -> Response {
+    if let Some(label) = label {
+        response.extensions_mut().insert(Holding(label));
+    }
+    response
+}
+
 /// A request under way.
 pub(crate) struct Observed {
     id: RequestId,
@@ -94,16 +107,18 @@ impl Observed {
         metrics.api.answered(route, method, status.as_str(), took);
         let reason = response.extensions_mut().remove::<Reason>();
         let code = reason.as_ref().map(|reason| reason.code);
+        let holding = response.extensions_mut().remove::<Holding>();
+        let caller = holding.as_ref().map(|Holding(label)| &**label);
         if let Some(limit) = reason.as_ref().and_then(|reason| reason.limit) {
             metrics.limits.reached(limit);
         }
         let (status, took_us) = (status.as_u16(), took.as_micros() as u64);
         match reason.and_then(|reason| reason.cause) {
             Some(cause) => {
-                tracing::error!(request_id = %id, peer, method, route, status, code, cause, took_us, "request failed")
+                tracing::error!(request_id = %id, peer, caller, method, route, status, code, cause, took_us, "request failed")
             }
             None => {
-                tracing::debug!(request_id = %id, peer, method, route, status, code, took_us, "request answered")
+                tracing::debug!(request_id = %id, peer, caller, method, route, status, code, took_us, "request answered")
             }
         }
         response.headers_mut().insert(REQUEST_ID, id.0);

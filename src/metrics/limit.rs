@@ -75,6 +75,8 @@ limits! {
     RefreshesPerWallet = "refreshes_per_wallet",
     /// `wallets.thirdweb.max_open_payloads`.
     OpenPayloads = "open_payloads",
+    /// API tokens with names.
+    ApiTokens = "api_tokens",
     /// Keys of access tokens.
     SigningKeys = "signing_keys",
     /// Refusals that the audit records.

@@ -167,6 +167,10 @@ audit_kinds! {
     UserDeleted = "user_deleted",
     /// A new key signs access tokens.
     KeysRotated = "keys_rotated",
+    /// An API token was made.
+    ApiTokenMade = "api_token_made",
+    /// An API token was revoked.
+    ApiTokenRevoked = "api_token_revoked",
 }
 
 impl fmt::Display for AuditKind {

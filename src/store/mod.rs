@@ -7,6 +7,7 @@
 //! power.
 
 mod accounts;
+mod api_tokens;
 mod deliveries;
 mod id;
 mod logins;
@@ -23,6 +24,7 @@ pub use accounts::{
     Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, NewSession, Revision, Session,
     SessionChoice, User, UserFilter,
 };
+pub use api_tokens::{ApiTokenId, ApiTokens, StoredApiToken};
 pub use deliveries::{Attempt, Deliveries, Delivery, DeliveryState, Undelivered};
 pub use id::{StreamId, UserId};
 pub use logins::{Approval, Challenge, Envelope, Handshake, HandshakeKind, Logins, Recovered, Scan};
@@ -72,6 +74,7 @@ pub trait Store:
     + Revocations
     + Replays
     + Accounts
+    + ApiTokens
     + Deliveries
     + SignIns
     + Upkeep
@@ -86,6 +89,7 @@ impl<S> Store for S where
         + Revocations
         + Replays
         + Accounts
+        + ApiTokens
         + Deliveries
         + SignIns
         + Upkeep

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recurring;
 use crate::api::Api;
+use crate::api::caller::Caller;
 use crate::events::{Event, EventPage, Follower};
 use crate::http::accept;
 use crate::http::body::{PathParam, QueryParam, unless_empty};
@@ -46,6 +47,7 @@ struct Told<'a> {
 
 pub(in crate::api) async fn read(
     State(api): State<Api>,
+    caller: Caller,
     PathParam(stream): PathParam<String>,
     QueryParam(Position { after, wait }): QueryParam<Position>,
     headers: HeaderMap,
@@ -63,7 +65,7 @@ pub(in crate::api) async fn read(
             // Which tells it not to do so again (WHATWG HTML, Server-sent events).
             return Ok((StatusCode::NO_CONTENT, BY_ACCEPT).into_response());
         }
-        return Ok(follow(follower, room, api.lifecycle.clone()));
+        return Ok(follow(follower, room, (api.lifecycle.clone(), caller)));
     }
     let is_bare = after.is_none() && wait.is_none();
     let after = after.unwrap_or(0);
@@ -71,7 +73,7 @@ pub(in crate::api) async fn read(
     let page = if wait.is_zero() {
         api.events.read(stream, after).await?.ok_or_else(ApiError::no_such_stream)?
     } else {
-        wait_for_page(&api, stream, after, wait).await?
+        wait_for_page(&api, &caller, (stream, after), wait).await?
     };
     match page.unscanned() {
         // The SDKs of the reference daemon ask like this until there is an event, and take the first one for a scan
@@ -95,8 +97,8 @@ async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, A
 /// What is there or else comes in time. The store is read once: what comes is heard.
 async fn wait_for_page(
     api: &Api,
-    stream: StreamId,
-    after: u64,
+    caller: &Caller,
+    (stream, after): (StreamId, u64),
     wait: Duration,
 ) -> Result<EventPage, ApiError> {
     let _room = api.room.follow(None)?;
@@ -109,19 +111,23 @@ async fn wait_for_page(
         next = follower.next_page() => Ok(next?),
         () = tokio::time::sleep(wait) => Ok(page),
         () = api.lifecycle.stopping() => Ok(page),
+        () = caller.over() => Err(ApiError::token_over()),
     }
 }
 
-/// Every event as it comes, its index as its id, until the stream ends, the client leaves or the daemon stops.
-fn follow(follower: Follower, room: Following, lifecycle: Lifecycle) -> Response {
-    let following = (follower, room, lifecycle);
-    let events = futures_util::stream::unfold(following, |(mut follower, room, lifecycle)| async {
+/// Every event as it comes, its index as its id, until the stream ends, the client leaves, its token is over or the
+/// daemon stops.
+fn follow(follower: Follower, room: Following, ends: (Lifecycle, Caller)) -> Response {
+    let following = (follower, room, ends);
+    let events = futures_util::stream::unfold(following, |(mut follower, room, (lifecycle, caller))| async {
         let event = tokio::select! {
+            biased;
+            () = caller.over() => return None,
             event = follower.next() => event.ok().flatten()?,
             () = lifecycle.stopping() => return None,
         };
         let message = sse::Event::default().id(event.index.to_string()).json_data(&event).ok()?;
-        Some((Ok::<_, Infallible>(message), (follower, room, lifecycle)))
+        Some((Ok::<_, Infallible>(message), (follower, room, (lifecycle, caller))))
     });
     // nginx would hold events back until a buffer is full.
     let unbuffered = [("x-accel-buffering", "no"), ("cache-control", "no-store")];

@@ -1,5 +1,6 @@
 //! The handlers, by theme. Each reads what was sent, asks the service, and wraps the answer.
 
+pub(super) mod api_tokens;
 pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod events;

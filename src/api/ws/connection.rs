@@ -4,7 +4,7 @@
 //! through one bounded queue. A client that does not read fills it and is disconnected; it can resume with
 //! `Subscribe … after`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -12,7 +12,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -60,7 +60,7 @@ pub(super) struct Connection {
     id: RequestId,
     peer: Peer,
     /// Who the client is, once that is known.
-    caller: Arc<OnceLock<Caller>>,
+    caller: Arc<SetOnce<Caller>>,
     /// Whether the client needs no token: the kernel or the guard has vouched for it.
     trusted: bool,
     /// Streams that the client subscribed to.
@@ -106,7 +106,7 @@ impl Connection {
             id,
             peer: caller.peer,
             trusted: !caller.rights.are_none(),
-            caller: Arc::new(if caller.rights.are_none() { OnceLock::new() } else { caller.into() }),
+            caller: Arc::new(SetOnce::new_with((!caller.rights.are_none()).then_some(caller))),
             subscriptions: Arc::default(),
             followed,
             place,
@@ -124,16 +124,22 @@ impl Connection {
     pub(super) fn authenticate(&self, token: &str) -> Result<(), ApiError> {
         if !self.trusted {
             let caller = self.api.guard.identify(self.peer, token)?;
-            self.caller.get_or_init(|| caller);
+            // Whoever has shown one before stays who they are.
+            let _ = self.caller.set(caller);
             self.place.vouch();
         }
         Ok(())
     }
 
+    /// Waits until the token that the client has shown is revoked or expires.
+    async fn token_over(&self) {
+        self.caller.wait().await.over().await;
+    }
+
     /// Refuses a command that the client has no right to.
     ///
     /// # Errors
-    /// 403 `missing_right`.
+    /// 401, or 403 `missing_right`.
     pub(super) fn require(&self, right: Option<Right>) -> Result<(), ApiError> {
         match (right, self.caller.get()) {
             (Some(right), Some(caller)) => caller.require(right),
@@ -149,9 +155,13 @@ impl Connection {
             self.api.metrics.limits.reached(limit);
         }
         let code = error.map(|error| error.code);
+        let caller = self.caller.get().and_then(Caller::label);
+        let caller = caller.as_deref();
         match error.and_then(|error| error.cause.as_deref()) {
-            Some(cause) => tracing::error!(request_id = %self.id, command, code, cause, "command failed"),
-            None => tracing::debug!(command, code, "command answered"),
+            Some(cause) => {
+                tracing::error!(request_id = %self.id, caller, command, code, cause, "command failed")
+            }
+            None => tracing::debug!(caller, command, code, "command answered"),
         }
     }
 
@@ -178,6 +188,9 @@ impl Connection {
                 End::Close(CloseCode::Policy, "you do not read what you are sent")
             }
             () = self.place.outstayed() => End::Close(CloseCode::Policy, "send Auth first"),
+            () = self.token_over() => {
+                End::Close(CloseCode::Policy, "the API token has expired or was revoked")
+            }
             () = stopping.stopping() => End::Close(CloseCode::Away, "the daemon is stopping"),
             _ = &mut writer => return,
         };

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0006_users_forgotten.sql"),
     include_str!("../../../migrations/sqlite/0007_clock.sql"),
     include_str!("../../../migrations/sqlite/0008_replays.sql"),
+    include_str!("../../../migrations/sqlite/0009_api_tokens.sql"),
 ];
 
 /// The schema version of this program.

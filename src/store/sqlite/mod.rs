@@ -6,6 +6,7 @@
 //! Backups are made while it is written (`backup.rs`).
 
 mod accounts;
+mod api_tokens;
 mod audit;
 pub mod backup;
 mod cache;

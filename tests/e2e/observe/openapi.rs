@@ -177,6 +177,7 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
         api.send(&rest, Method::POST, path, path, Some(whose)).await.data();
     }
     api.send(&rest, Method::GET, "/ws", "/ws", None).await;
+    api.api_tokens(&rest).await;
     api.refusals(&daemon).await;
 
     let paths = api.document["paths"].as_object().unwrap().iter();
@@ -187,6 +188,20 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
 }
 
 impl Contract {
+    async fn api_tokens(&mut self, rest: &Rest) {
+        let new = json!({ "name": "shop", "may": ["login", "check"], "expires_in": 60 });
+        for status in [201, 409] {
+            let made = self.send(rest, Method::POST, "/tokens", "/tokens", Some(new.clone())).await;
+            assert_eq!(made.status, status, "{made:?}");
+        }
+        let listed = self.send(rest, Method::GET, "/tokens", "/tokens", None).await.data();
+        assert_eq!(listed["tokens"][0]["may"], json!(["check", "login"]));
+        for status in [200, 404] {
+            let revoked = self.send(rest, Method::DELETE, "/tokens/{name}", "/tokens/shop", None).await;
+            assert_eq!(revoked.status, status, "{revoked:?}");
+        }
+    }
+
     /// Asks everything wrongly, and without a token over TCP: no answer is of a kind that is not documented.
     async fn refusals(&mut self, daemon: &Daemon) {
         let (rest, stranger) = (daemon.rest(), daemon.rest_over_tcp().without("authorization"));

@@ -2,6 +2,7 @@
 //! `make` makes: an async function that returns an empty store and a guard that keeps it alive.
 
 pub(crate) mod accounts;
+pub(crate) mod api_tokens;
 pub(crate) mod challenges;
 pub(crate) mod concurrency;
 pub(crate) mod deliveries;
@@ -65,6 +66,13 @@ macro_rules! conformance {
                 users_are_found_by_every_part_of_a_filter_in_pages,
                 the_audit_is_found_by_every_part_of_a_filter_in_pages,
                 a_purge_takes_old_audit_records_and_no_number_is_given_twice,
+            }
+            api_tokens {
+                a_token_comes_back_as_it_was_made_in_the_order_of_names,
+                no_two_tokens_have_one_name_or_one_id,
+                of_a_hundred_who_make_a_token_as_many_do_as_there_may_be,
+                a_token_is_revoked_once_and_its_name_is_free_then,
+                a_use_is_kept_and_brings_no_revoked_token_back,
             }
             logins {
                 a_first_login_adds_the_user_begins_a_session_and_is_in_the_audit,

@@ -706,6 +706,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The API tokens for callers over TCP, without their secrets. */
+        get: operations["api_tokens"];
+        put?: never;
+        /** Makes an API token for callers over TCP. No later answer has its text. */
+        post: operations["make_api_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes an API token, and ends what its holder has open. */
+        delete: operations["revoke_api_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks": {
         parameters: {
             query?: never;
@@ -1298,7 +1333,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @enum {unknown} */
-        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated";
+        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked";
         /** @description Holds no token. */
         AuditRecord: {
             number: number;
@@ -1313,11 +1348,12 @@ export interface components {
             wallet_id: string | null;
             /** @description A code. */
             reason: string | null;
-            /** @description What was changed, before and after; the name of a new key. */
+            /** @description What was changed, before and after; the name of a new key; the name of an API token, and its rights. */
             detail: Record<string, never> | null;
             /**
              * @description Who asked for it.
              * @example unix uid 33
+             * @example token:shop
              * @example tcp 127.0.0.1
              * @example wallet
              * @example daemon
@@ -1352,6 +1388,52 @@ export interface components {
         };
         RotatedKey: {
             key: components["schemas"]["SigningKey"];
+        };
+        ApiTokenName: string;
+        /** @enum {unknown} */
+        Right: "check" | "login" | "issue" | "operate";
+        NewApiToken: {
+            name: components["schemas"]["ApiTokenName"];
+            /** @description Only rights that the caller has. */
+            may: ("check" | "login" | "issue" | "operate" | "all")[];
+            /** @description Seconds. `null`: until it is revoked, or until the caller's own token expires. */
+            expires_in?: number | null;
+        };
+        /** @description An API token without its secret. */
+        ApiToken: {
+            name: components["schemas"]["ApiTokenName"];
+            may: components["schemas"]["Right"][];
+            /**
+             * @description The caller who made it.
+             * @example unix uid 0
+             * @example token:ops
+             */
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description `null`: it does not expire.
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description `null`: nobody has used it.
+             */
+            last_used_at: string | null;
+            expired: boolean;
+        };
+        ApiTokens: {
+            tokens: components["schemas"]["ApiToken"][];
+        };
+        MadeApiToken: {
+            /** @description For `Authorization: Bearer`. Portico keeps only a hash of it. */
+            token: string;
+            api_token: components["schemas"]["ApiToken"];
+        };
+        RevokedApiToken: {
+            /** @constant */
+            revoked: true;
         };
         Jwk: {
             /** @enum {unknown} */
@@ -1500,7 +1582,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `forbidden`: this peer, host or origin may not speak here. */
+        /** @description `forbidden`: this peer, host or origin may not speak here. `missing_right`: the caller has no right to this. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1528,7 +1610,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `user_disabled`. `user_not_listed`: `sessions.sign_up` is `listed`, and the wallet has no user. `forbidden`: this peer, host or origin may not speak here. */
+        /** @description `user_disabled`. `user_not_listed`: `sessions.sign_up` is `listed`, and the wallet has no user. `forbidden`: this peer, host or origin may not speak here. `missing_right`: the caller has no right to this. */
         KeptOut: {
             headers: {
                 [name: string]: unknown;
@@ -1552,7 +1634,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `role_missing` or `permission_missing`, in headers, without a body. `forbidden`, in the envelope: this peer, host or origin may not speak here, or over TCP the user's token would stand in `Authorization`. */
+        /** @description `role_missing` or `permission_missing`, in headers, without a body. `missing_right` or `forbidden`, in the envelope: the caller has no right to this, this peer, host or origin may not speak here, or over TCP the user's token would stand in `Authorization`. */
         NotAllowed: {
             headers: {
                 "WWW-Authenticate"?: "Bearer error=\"insufficient_scope\"";
@@ -1719,6 +1801,24 @@ export interface components {
         };
         /** @description `user_exists`: the wallet has a user already; nothing was changed. */
         UserExists: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        /** @description `token_exists`: another API token has this name. `limit_reached`: there are 256 API tokens. */
+        TokenExists: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        /** @description `no_such_token`: no API token has this name. */
+        NoSuchToken: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3594,6 +3694,119 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["SessionsOff"];
+            405: components["responses"]["WrongMethod"];
+            408: components["responses"]["Timeout"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["LimitReached"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Defect"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    api_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["ApiTokens"];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["WrongMethod"];
+            408: components["responses"]["Timeout"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["LimitReached"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Defect"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    make_api_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiToken"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["MadeApiToken"];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["WrongMethod"];
+            408: components["responses"]["Timeout"];
+            409: components["responses"]["TokenExists"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["LimitReached"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Defect"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revoke_api_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: components["schemas"]["ApiTokenName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["RevokedApiToken"];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NoSuchToken"];
             405: components["responses"]["WrongMethod"];
             408: components["responses"]["Timeout"];
             413: components["responses"]["TooLarge"];

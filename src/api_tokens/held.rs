@@ -1,0 +1,123 @@
+//! A token that callers may hold, as it is in memory.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::written;
+use crate::clock::{SharedClock, Timestamp};
+use crate::rights::Rights;
+use crate::store::{ApiTokenId, StoredApiToken};
+
+/// The longest sleep until a token expires, because the clock can be set in the meantime.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// A token, for everything that its holder does with it.
+pub struct HeldToken {
+    id: ApiTokenId,
+    label: Arc<str>,
+    secret_hash: [u8; 32],
+    rights: Rights,
+    expires_at: Option<Timestamp>,
+    /// In milliseconds; 0: not since the daemon started.
+    used_at: AtomicU64,
+    /// The `used_at` that is in the store.
+    written_at: AtomicU64,
+    revoked: CancellationToken,
+    clock: SharedClock,
+}
+
+/// Without the hash: logs are no place for it.
+impl fmt::Debug for HeldToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("HeldToken");
+        shown.field("label", &self.label).field("rights", &self.rights).finish_non_exhaustive()
+    }
+}
+
+impl HeldToken {
+    pub(super) fn new(token: &StoredApiToken, clock: &SharedClock) -> Arc<Self> {
+        Arc::new(Self {
+            id: token.id,
+            label: format!("token:{}", token.name).into(),
+            secret_hash: token.secret_hash,
+            rights: token.rights,
+            expires_at: token.expires_at,
+            used_at: AtomicU64::new(0),
+            written_at: AtomicU64::new(0),
+            revoked: CancellationToken::new(),
+            clock: Arc::clone(clock),
+        })
+    }
+
+    /// `token:` and its name, as the audit and the log name its holder.
+    pub fn label(&self) -> Arc<str> {
+        Arc::clone(&self.label)
+    }
+
+    /// What its holder may do.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// When it expires.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// Whether it was revoked or has expired.
+    pub fn is_over(&self) -> bool {
+        self.revoked.is_cancelled() || self.expires_at.is_some_and(|at| self.clock.now() >= at)
+    }
+
+    /// Waits until it is revoked or has expired.
+    pub async fn over(&self) {
+        while !self.is_over() {
+            let left = self.expires_at.map(|at| at.since(self.clock.now()).min(LONGEST_SLEEP));
+            tokio::select! {
+                () = self.revoked.cancelled() => {}
+                () = async {
+                    match left {
+                        Some(left) => tokio::time::sleep(left).await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
+            }
+        }
+    }
+
+    /// Its holder does something with it now.
+    pub fn note_use(&self) {
+        self.used_at.store(self.clock.now().millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn id(&self) -> ApiTokenId {
+        self.id
+    }
+
+    pub(super) fn has_secret(&self, secret: &str) -> bool {
+        written::is_secret(secret, &self.secret_hash)
+    }
+
+    pub(super) fn revoke(&self) {
+        self.revoked.cancel();
+    }
+
+    /// When it was last used, if that was since the daemon started.
+    pub(super) fn used_at(&self) -> Option<Timestamp> {
+        let millis = self.used_at.load(Ordering::Relaxed);
+        (millis > 0).then(|| Timestamp::from_millis(millis))
+    }
+
+    /// When it was last used, if the store does not have that.
+    pub(super) fn unwritten_use(&self) -> Option<Timestamp> {
+        self.used_at().filter(|at| at.millis() != self.written_at.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn use_is_written(&self, at: Timestamp) {
+        self.written_at.store(at.millis(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,270 @@
+//! API tokens with names: who calls over TCP, and what they may do. Made and revoked while the daemon runs.
+//!
+//! All tokens are in memory, so a request needs no read of the store. A change goes to the store, then to memory, and
+//! then Portico acknowledges it. So no restart brings a revoked token back. Memory is right as long as this process is
+//! the only one that changes the tokens; with several, each would have to hear of what the others change.
+
+mod held;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod written;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::time::MissedTickBehavior;
+
+use crate::actor::Actor;
+use crate::clock::{SharedClock, Timestamp};
+use crate::lifecycle::Lifecycle;
+use crate::rights::{Right, Rights};
+use crate::store::{ApiTokenId, ApiTokens, AuditKind, StoreError};
+
+pub use crate::store::StoredApiToken;
+pub use held::HeldToken;
+pub use rules::{LONGEST_LIFETIME, MAX_NAME, MAX_TOKENS, check_name};
+
+/// How often Portico writes when tokens were last used.
+const USE_WRITTEN_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a change of the tokens was refused. Then nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedTokenError {
+    /// The name or the lifetime is wrong.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Another token has this name.
+    #[error("an API token {0:?} exists already: revoke it first, or use another name")]
+    NameTaken(String),
+    /// No token has this name.
+    #[error("there is no API token of this name")]
+    NoSuchToken,
+    /// The maker does not have this right.
+    #[error("a caller can give a token only its own rights, and does not have the right {0}")]
+    MissingRight(Right),
+    /// There are too many.
+    #[error("there are {MAX_TOKENS} API tokens: revoke one first")]
+    LimitReached,
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a text lets nobody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// No token has this text. It may be one that was revoked.
+    Unknown,
+    /// It is a token that has expired.
+    Expired,
+}
+
+/// What a new token is to be.
+#[derive(Debug)]
+pub struct NewApiToken {
+    /// Its name.
+    pub name: String,
+    /// Its rights.
+    pub may: Rights,
+    /// How long it is valid. `None`: until it is revoked.
+    pub lifetime: Option<Duration>,
+}
+
+/// Who makes a token.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    /// As the audit names them.
+    pub actor: Actor,
+    /// What they may do.
+    pub rights: Rights,
+    /// When their own token expires.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// All tokens.
+#[derive(Debug)]
+pub struct NamedTokens {
+    store: Arc<dyn ApiTokens>,
+    clock: SharedClock,
+    lifecycle: Lifecycle,
+    held: RwLock<HashMap<ApiTokenId, Arc<HeldToken>>>,
+    /// One change at a time, so that memory ends as the store does.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl NamedTokens {
+    /// Reads all tokens of the store, and writes from now on when they are used.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn start(
+        store: Arc<dyn ApiTokens>,
+        clock: SharedClock,
+        lifecycle: Lifecycle,
+    ) -> Result<Arc<Self>, StoreError> {
+        let stored = store.api_tokens().await?;
+        let held = stored.iter().map(|token| (token.id, HeldToken::new(token, &clock))).collect();
+        let tokens = Arc::new(Self {
+            store,
+            clock,
+            lifecycle: lifecycle.clone(),
+            held: RwLock::new(held),
+            changing: tokio::sync::Mutex::default(),
+        });
+        lifecycle.run("use of API tokens", Arc::clone(&tokens).write_use_on_schedule());
+        let at_the_end = Arc::clone(&tokens);
+        lifecycle.spawn(async move {
+            at_the_end.lifecycle.stopping().await;
+            at_the_end.write_use().await;
+        });
+        Ok(tokens)
+    }
+
+    /// Makes a token. This answer is the only place where its text exists.
+    ///
+    /// # Errors
+    /// [`NamedTokenError`].
+    pub async fn make(
+        self: &Arc<Self>,
+        new: NewApiToken,
+        by: Maker,
+    ) -> Result<(StoredApiToken, SecretString), NamedTokenError> {
+        let this = Arc::clone(self);
+        let change = async move { this.make_now(new, by).await };
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(NamedTokenError::Stopping))
+    }
+
+    async fn make_now(
+        &self,
+        new: NewApiToken,
+        by: Maker,
+    ) -> Result<(StoredApiToken, SecretString), NamedTokenError> {
+        rules::check_name(&new.name)?;
+        if let Some(right) = by.rights.missing(new.may) {
+            return Err(NamedTokenError::MissingRight(right));
+        }
+        let now = self.clock.now();
+        let expires_at = rules::expiry(new.lifetime, by.expires_at, now)?;
+        let fresh = written::fresh();
+        let mut record = by.actor.did(AuditKind::ApiTokenMade, now);
+        let detail = json!({ "name": new.name, "may": new.may.words(), "expires_at": expires_at });
+        record.detail = Some(detail.to_string());
+        let token = StoredApiToken {
+            id: fresh.id,
+            name: new.name,
+            secret_hash: fresh.secret_hash,
+            rights: new.may,
+            made_by: record.actor.clone(),
+            made_at: now,
+            expires_at,
+            used_at: None,
+        };
+        let _one = self.changing.lock().await;
+        match self.store.add_api_token(&token, MAX_TOKENS, &record).await {
+            Ok(true) => {}
+            Ok(false) => return Err(NamedTokenError::LimitReached),
+            Err(StoreError::Conflict) => return Err(NamedTokenError::NameTaken(token.name)),
+            Err(error) => return Err(error.into()),
+        }
+        let held = HeldToken::new(&token, &self.clock);
+        self.held.write().unwrap_or_else(PoisonError::into_inner).insert(token.id, held);
+        Ok((token, fresh.text))
+    }
+
+    /// Revokes the token of this name. From then on its holder is rejected, and what it has open ends.
+    ///
+    /// # Errors
+    /// [`NamedTokenError`].
+    pub async fn revoke(self: &Arc<Self>, name: String, by: Actor) -> Result<(), NamedTokenError> {
+        let this = Arc::clone(self);
+        let change = async move { this.revoke_now(&name, &by).await };
+        self.lifecycle.to_the_end(change).await.unwrap_or(Err(NamedTokenError::Stopping))
+    }
+
+    async fn revoke_now(&self, name: &str, by: &Actor) -> Result<(), NamedTokenError> {
+        let mut record = by.did(AuditKind::ApiTokenRevoked, self.clock.now());
+        record.detail = Some(json!({ "name": name }).to_string());
+        let _one = self.changing.lock().await;
+        let revoked = self.store.revoke_api_token(name, &record).await?;
+        let id = revoked.ok_or(NamedTokenError::NoSuchToken)?;
+        let gone = self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(gone) = gone {
+            gone.revoke();
+        }
+        Ok(())
+    }
+
+    /// All tokens by name, with when each was last used.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self) -> Result<Vec<StoredApiToken>, StoreError> {
+        let mut listed = self.store.api_tokens().await?;
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        for token in &mut listed {
+            token.used_at = held.get(&token.id).and_then(|held| held.used_at()).or(token.used_at);
+        }
+        Ok(listed)
+    }
+
+    /// The time by which tokens expire.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The token with this text, and notes that it was used.
+    ///
+    /// The public part finds the token. Then the hash of the secret part decides, compared in constant time: neither a
+    /// secret nor a hash is ever the key of a look-up.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`].
+    pub fn admit(&self, text: &str) -> Result<Arc<HeldToken>, NotAdmitted> {
+        let (id, secret) = written::parts(text).ok_or(NotAdmitted::Unknown)?;
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let held = held.filter(|held| held.has_secret(secret)).ok_or(NotAdmitted::Unknown)?;
+        if held.is_over() {
+            return Err(NotAdmitted::Expired);
+        }
+        held.note_use();
+        Ok(held)
+    }
+
+    async fn write_use_on_schedule(self: Arc<Self>) {
+        let mut due = tokio::time::interval(USE_WRITTEN_EVERY);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        due.reset();
+        loop {
+            due.tick().await;
+            self.write_use().await;
+        }
+    }
+
+    /// Writes when tokens were last used, those alone that were used since the last time.
+    async fn write_use(&self) {
+        let held: Vec<_> =
+            self.held.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        let used: Vec<_> =
+            held.iter().filter_map(|held| held.unwritten_use().map(|at| (held.id(), at))).collect();
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.api_tokens_used(&used).await {
+            tracing::warn!(%error, "cannot write when API tokens were last used");
+            return;
+        }
+        let written: HashMap<_, _> = used.into_iter().collect();
+        for held in held {
+            if let Some(at) = written.get(&held.id()) {
+                held.use_is_written(*at);
+            }
+        }
+    }
+}
