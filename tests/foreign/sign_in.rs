@@ -40,6 +40,7 @@ async fn a_browser_whose_token_has_run_out_is_back_where_it_was_without_the_phon
         assert_eq!(sent_to(&renewed), there);
         let cookie = renewed.header("set-cookie").unwrap();
         assert!(cookie.contains("HttpOnly; Secure; SameSite=Lax"), "{cookie}");
+        assert!(cookie.contains("; Expires="), "it outlives the access token: {cookie}");
         let token = cookie.split_once('=').unwrap().1.split(';').next().unwrap();
         let back = site.browser(&[(ACCESS, token), (WALLET, &member.credential)]).get(there).await;
         assert_eq!(told_of_user(&back), named(&member, ""));
