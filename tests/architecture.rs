@@ -1,4 +1,4 @@
-//! Imports point one way (ARCHITECTURE.md, "The house"): a layer that reaches around another fails here.
+//! Imports point one way (ARCHITECTURE.md, "Where the code lives"): a layer that reaches around another fails here.
 
 #[path = "architecture/sizes.rs"]
 mod sizes;
