@@ -1,4 +1,4 @@
-//! The other end of the Unix socket: asks a running daemon and follows its streams, for the command line
+//! A client for the Unix socket: calls a running daemon and follows its streams, for the command line
 //! and the demo.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// The daemon could not be asked.
+/// The reason why a call to the daemon failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The socket.
@@ -22,7 +22,7 @@ pub enum CallError {
     /// The HTTP exchange.
     #[error(transparent)]
     Http(#[from] hyper::Error),
-    /// The request has no form in HTTP.
+    /// The request cannot be written in HTTP.
     #[error(transparent)]
     Request(#[from] axum::http::Error),
     /// The WebSocket.
@@ -31,10 +31,10 @@ pub enum CallError {
     /// The answer is not JSON.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// The daemon does not let the stream be followed. Its reason.
+    /// The daemon refused to let the client follow the stream; its reason.
     #[error("{0}")]
     Refused(String),
-    /// Another user than the daemon's listens on the socket (`SO_PEERCRED`, unix(7)).
+    /// A user that is not trusted listens on the socket (`SO_PEERCRED`, unix(7)).
     #[error("uid {uid} listens there")]
     Stranger {
         /// Who.
@@ -51,44 +51,44 @@ impl From<tungstenite::Error> for CallError {
     }
 }
 
-/// Asks a daemon over its Unix socket.
+/// Calls a daemon over its Unix socket.
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
-    /// The users whose daemon is believed.
+    /// The users that may run the daemon.
     servers: Vec<u32>,
 }
 
-/// What it answered.
+/// An answer of the daemon.
 #[derive(Debug)]
 pub struct ClientAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The revision of what is told (`ETag`, RFC 9110 §8.8.3), where it has one.
+    /// The revision of the data (`ETag`, RFC 9110 §8.8.3), if it has one.
     pub etag: Option<String>,
     /// The envelope: `success`, with `data` or with `error` and `code`.
     pub body: Value,
 }
 
 impl Client {
-    /// A client of the daemon at this socket, which one of these users (by uid) must run: in a folder where others
-    /// may put a socket, any of them could pose as it, and be told what was meant for it.
+    /// A client of the daemon at this socket. One of these users (by uid) must run the daemon: in a folder where others
+    /// may put a socket, any of them could pretend to be the daemon, and receive its requests.
     pub fn new(socket: &Path, servers: Vec<u32>) -> Self {
         Self { socket: socket.to_owned(), servers }
     }
 
-    /// Connects, and looks at who listens before a word is said.
+    /// Connects, and checks who listens before it sends anything.
     async fn connect(&self) -> Result<UnixStream, CallError> {
         let stream = UnixStream::connect(&self.socket).await?;
         let uid = stream.peer_cred()?.uid();
         if self.servers.contains(&uid) { Ok(stream) } else { Err(CallError::Stranger { uid }) }
     }
 
-    /// Asks for something.
+    /// Sends GET.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; an answer that says no is none.
+    /// [`CallError`]; a refusal by the daemon is an answer, not an error.
     pub async fn get(&self, path: &str) -> Result<ClientAnswer, CallError> {
         self.send(Request::get(path), Bytes::new()).await
     }
@@ -97,17 +97,17 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`CallError`]; an answer that says no is none.
+    /// [`CallError`]; a refusal by the daemon is an answer, not an error.
     pub async fn post(&self, path: &str, body: &Value) -> Result<ClientAnswer, CallError> {
         self.send(Request::post(path), Bytes::from(body.to_string())).await
     }
 
-    /// Changes something; with `if_match` (RFC 9110 §13.1.1) only what is still of that revision, or else the
+    /// Changes something. With `if_match` (RFC 9110 §13.1.1) only if the revision is still the same; otherwise the
     /// answer is 412.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; an answer that says no is none.
+    /// [`CallError`]; a refusal by the daemon is an answer, not an error.
     pub async fn patch(
         &self,
         path: &str,
@@ -121,11 +121,11 @@ impl Client {
         self.send(request, Bytes::from(body.to_string())).await
     }
 
-    /// Takes something away.
+    /// Deletes something.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; an answer that says no is none.
+    /// [`CallError`]; a refusal by the daemon is an answer, not an error.
     pub async fn delete(&self, path: &str, body: &Value) -> Result<ClientAnswer, CallError> {
         self.send(Request::delete(path), Bytes::from(body.to_string())).await
     }
@@ -145,7 +145,7 @@ impl Client {
         Ok(ClientAnswer { status, etag, body: serde_json::from_slice(&bytes)? })
     }
 
-    /// Follows a stream behind index `after`.
+    /// Follows a stream from the event after index `after`.
     ///
     /// # Errors
     ///

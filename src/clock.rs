@@ -1,7 +1,7 @@
 //! Wall-clock time, as an argument.
 //!
-//! Everything that needs to know what time it is takes a [`Clock`]; only this file asks the system.
-//! A clippy lint (`clippy.toml`) keeps it so.
+//! Code that needs the time takes a [`Clock`]; only this file reads the system's clock.
+//! A clippy lint (`clippy.toml`) enforces this.
 
 mod keeper;
 
@@ -39,12 +39,12 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// The time from `earlier` to this; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// `duration` before this moment, stopping at the epoch.
+    /// `duration` before this time, at the earliest the epoch.
     pub const fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration.as_millis() as u64))
     }
@@ -58,7 +58,7 @@ impl Timestamp {
 /// RFC 3339 with milliseconds, in UTC.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // humantime knows years up to 9999; beyond, a clock is broken and any date will do.
+        // humantime supports years up to 9999. A later time means a broken clock, and any date will do.
         const LAST: u64 = 253_402_300_799_999;
         let time = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST));
         humantime::format_rfc3339_millis(time).fmt(f)
@@ -92,11 +92,11 @@ impl FromStr for Timestamp {
 
 /// A source of wall-clock time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// What time it is.
+    /// The present time.
     fn now(&self) -> Timestamp;
 }
 
-/// How parts of the daemon hold their clock.
+/// A shared clock, as the parts of the daemon use it.
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The computer's own clock.
@@ -111,8 +111,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that starts at a given moment and moves with tokio's time: where a test pauses and
-/// advances that, this follows.
+/// A clock that starts at a given time and follows tokio's time, also when a test pauses or
+/// advances it.
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
     epoch: Timestamp,

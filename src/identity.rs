@@ -1,4 +1,4 @@
-//! Who the service is: its key, and its main key and proof when that is a subkey.
+//! The service's identity: its key, and its main key and proof if the key is a subkey.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::clock::Timestamp;
 use crate::portal_token::{SigningKey, VerifyingKey};
 use crate::protocol::{Sealer, SubkeyError, SubkeyProof};
 
-/// NIP-44 conversation keys that are remembered: one for each wallet lately spoken with.
+/// The number of cached NIP-44 conversation keys: one for each recent wallet.
 const CONVERSATIONS: usize = 20_000;
 
-/// The service's identity. Its `Debug` shows public keys alone.
+/// The service's identity. Its `Debug` shows only public keys.
 #[derive(Debug)]
 pub struct Identity {
     pub(crate) sealer: Arc<Sealer>,
@@ -28,10 +28,10 @@ impl Identity {
         Self::new(keys, key, None)
     }
 
-    /// A service that runs on a subkey; the proof says of which main key.
+    /// A service that runs on a subkey; the proof names its main key.
     ///
     /// # Errors
-    /// The proof does not hold for this key, now.
+    /// The proof is not valid for this key now.
     pub fn subkey(keys: Keys, proof: SubkeyProof, now: Timestamp) -> Result<Self, SubkeyError> {
         let main_key = proof.main_key;
         proof.verify(&keys.public_key(), &main_key, now.secs())?;
@@ -44,12 +44,12 @@ impl Identity {
         Self { sealer: Arc::new(Sealer::new(keys, CONVERSATIONS)), signing, proof, key, main_key }
     }
 
-    /// The key that we sign and decrypt with.
+    /// The key that the service signs and decrypts with.
     pub fn key(&self) -> PublicKey {
         self.key
     }
 
-    /// The key that we are known by.
+    /// The key that the service is known by.
     pub fn main_key(&self) -> PublicKey {
         self.main_key
     }
@@ -59,12 +59,12 @@ impl Identity {
         Arc::clone(&self.sealer)
     }
 
-    /// Whether a key means this service.
+    /// Whether a key is one of this service's keys.
     pub(crate) fn is(&self, key: &PublicKey) -> bool {
         *key == self.key || *key == self.main_key
     }
 
-    /// The key that our tokens verify under.
+    /// The key that verifies tokens of this service.
     pub fn verifying_key(&self) -> VerifyingKey {
         self.signing.verifying_key()
     }

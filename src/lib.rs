@@ -21,7 +21,7 @@
 //! | [`metrics`] | what Portico counts, and the names of all bounds |
 //! | [`rights`] | what callers may do |
 //! | `quoted` | texts of strangers, made safe for errors and logs |
-//! | [`shown`] | a URL without its secret parts |
+//! | [`shown`] | URLs without their secret parts, and paths |
 //! | [`tls`] | which certificates Portico trusts when it connects |
 //! | [`outbound`] | the one HTTP client for web servers that others name |
 //! | [`api_tokens`] | API tokens with names: made, recognized, revoked |

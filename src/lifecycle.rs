@@ -1,4 +1,4 @@
-//! How the daemon stops: first it drains, then it aborts; a worker that dies stops it with a failure.
+//! How the daemon stops: it drains first, then aborts. If a worker dies, the daemon stops with a failure.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// How long what was begun may take to end once the daemon stops.
+/// How long started tasks may take to finish when the daemon stops.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// Tracks the daemon's tasks and tells them when to stop. Cheap to clone.
@@ -25,7 +25,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Runs a task that has an end of its own; a stop waits for it.
+    /// Runs a task that ends by itself; a stop waits for it.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let aborting = self.aborting.clone();
         self.tasks.spawn(async move {
@@ -36,7 +36,7 @@ impl Lifecycle {
         });
     }
 
-    /// Runs a change to its end, even when its caller stops waiting half-way: store and memory must stay the same.
+    /// Runs a change to its end, even if its caller stops waiting: store and memory must stay the same.
     /// `None`: the daemon is stopping, and the change was not begun.
     ///
     /// The caller's own task runs the change. Only if the caller stops waiting does a new task take it over.
@@ -51,8 +51,8 @@ impl Lifecycle {
         Some(Change { running: Some(change), lifecycle: self.clone() }.await)
     }
 
-    /// Runs a worker that lives as long as the daemon. Should it end before, by a panic or otherwise, the
-    /// daemon stops with a failure rather than go on without it.
+    /// Runs a worker that lives as long as the daemon. If it ends earlier, by a panic or otherwise, the
+    /// daemon stops with a failure.
     pub fn run(&self, name: &'static str, worker: impl Future<Output = ()> + Send + 'static) {
         let guard = Guard { name, lifecycle: self.clone() };
         let stopping = self.stopping.clone();
@@ -65,7 +65,7 @@ impl Lifecycle {
         });
     }
 
-    /// Begins to stop. Workers end; what was begun goes on for up to [`GRACE`].
+    /// Begins to stop. Workers end; started tasks continue for up to [`GRACE`].
     pub fn stop(&self) {
         self.stopping.cancel();
     }
@@ -80,19 +80,19 @@ impl Lifecycle {
         self.stopping.is_cancelled()
     }
 
-    /// Waits until everything has ended; aborts what has not when `impatient` resolves or the grace time
-    /// is over. Returns whether all went well.
+    /// Waits until all tasks have ended; aborts the rest when `impatient` resolves or the grace time
+    /// is over. Returns whether the stop was clean.
     pub async fn drained(&self, impatient: impl Future<Output = ()>) -> bool {
         self.tasks.close();
         let clean = tokio::select! {
             biased;
-            // What has ended has, whoever is impatient.
+            // Tasks that have ended count as ended, even if `impatient` has resolved.
             () = self.tasks.wait() => true,
             () = impatient => false,
             () = tokio::time::sleep(GRACE) => false,
         };
         if !clean {
-            tracing::warn!(tasks = self.tasks.len(), "aborting what has not ended");
+            tracing::warn!(tasks = self.tasks.len(), "aborting unfinished tasks");
             self.aborting.cancel();
             self.tasks.wait().await;
         }
@@ -140,7 +140,7 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.lifecycle.is_stopping() {
-            tracing::error!(worker = self.name, "a worker has died: stopping");
+            tracing::error!(worker = self.name, "a worker has died: the daemon stops");
             self.lifecycle.failed.store(true, Ordering::Relaxed);
             self.lifecycle.stop();
         }

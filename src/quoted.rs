@@ -1,9 +1,10 @@
-//! What strangers wrote, as an error or the log may repeat it: bounded, and unable to steer what is around it.
+//! Makes strangers' text safe to repeat in errors and the log: bounded, and without characters that change the text
+//! around it.
 
-/// The longest part of it that is shown, in characters.
+/// The longest part of a text that is shown, in characters.
 const MAX_SHOWN: usize = 32;
 
-/// The longest part of what may be a secret: enough to find it again, too little to use it.
+/// The longest part of a possible secret that is shown: enough to find it again, too little to use it.
 const MAX_SHOWN_OF_SECRET: usize = 8;
 
 /// From this length on, in bytes, letters mixed with digits may be a secret.
@@ -18,7 +19,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// Whether there is a JWT in it, or one word of letters and digits that is too long for a name.
+/// Whether the text contains a JWT, or a word of letters and digits that is too long for a name.
 fn may_be_secret(text: &str) -> bool {
     let in_word = |c: char| c.is_ascii_alphanumeric() || "_-+=".contains(c);
     let mixed = |word: &str| {
@@ -28,7 +29,7 @@ fn may_be_secret(text: &str) -> bool {
         || text.split(|c| !in_word(c)).any(|word| word.len() >= SHORTEST_SECRET && mixed(word))
 }
 
-/// The text on one line, cut after `max` characters, without those that steer.
+/// The text on one line, cut after `max` characters, without characters that change the text around them.
 pub(crate) fn one_line(text: &str, max: usize) -> String {
     text.chars().filter(|c| !steers(*c)).take(max).collect()
 }
@@ -40,9 +41,9 @@ pub(crate) fn steers(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Whether a character makes one name look like another where all of a name is to be seen: one that steers, one
-/// without a width, or a filler that looks like a blank. Among them are the joiners of emoji and of some scripts,
-/// so this is no rule for running text.
+/// Whether a character can make one name look like another: a character that changes others, one
+/// without a width, or a filler that looks like a space. These include the joiners of emoji and of some scripts,
+/// so this rule does not fit running text.
 pub(crate) fn misleads(c: char) -> bool {
     steers(c)
         || matches!(

@@ -1,25 +1,29 @@
-//! The one place that makes a URL fit to be shown in logs, metrics, answers and error texts: a user, a password, a
-//! query or a fragment may be a secret.
+//! The one place that makes URLs and paths safe to show in logs, metrics, answers and error texts: the user, password,
+//! query or fragment of a URL may be a secret.
 //!
-//! A URL that is in use is shown by its parts, as the parser sees them. Of a text that was refused, nothing is certain:
-//! a password with a `/` in it looks like a path, and one with a `:` like a port. So only the scheme and the host of
-//! such a text are shown, and these only if the parser is sure about them.
+//! For a URL in use, the parser knows which part is which. For a rejected text nothing is certain: a password with a
+//! `/` looks like a path, and a password with a `:` like a port. So only the scheme and the host of a rejected text are
+//! shown, and only if they are certain.
+
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nostr_sdk::RelayUrl;
 use sha2::{Digest, Sha256};
 use url::{ParseError, Position, Url};
 
 const REDACTED: &str = "[redacted]";
-/// How much of the hash of a query is shown, in hexadecimal digits.
+/// The length of the tag for a query, in hexadecimal digits of its hash.
 const TAG: usize = 8;
 
-/// The schemes of the URLs that Portico uses. In these, parsers agree on what is a host.
+/// The schemes of the URLs that Portico uses. For these, all parsers find the same host.
 const SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
 
-/// What a reader, or a program other than ours, may take for the `@` after a user and a password.
+/// Texts that a reader or another program may read as the `@` after a user and a password.
 const LIKE_AN_AT: [&str; 6] = ["@", "%40", "\u{ff20}", "\u{fe6b}", "%EF%BC%A0", "%EF%B9%AB"];
 
-/// A relay's URL, fit to be shown. A tag stands for the query, so that relays that differ in it alone can be told
+/// A relay's URL, safe to show. A tag replaces the query, so that relays that differ only in it can be told
 /// apart.
 pub fn relay(relay: &RelayUrl) -> String {
     let mut shown = url(relay.into());
@@ -35,7 +39,7 @@ pub fn relay(relay: &RelayUrl) -> String {
     }
 }
 
-/// A URL that is in use, fit to be shown.
+/// A URL in use, safe to show.
 pub fn url(url: &Url) -> String {
     let tail = match (url.query(), url.fragment()) {
         (Some(_), _) => "?[redacted]",
@@ -45,7 +49,7 @@ pub fn url(url: &Url) -> String {
     format!("{}{}{tail}", origin(url), &url[Position::BeforePath..Position::AfterPath])
 }
 
-/// A text that was refused where a URL was expected, fit to be shown: scheme and host if they are certain, else the
+/// A text that was rejected as a URL, safe to show: scheme and host if they are certain, else the
 /// scheme, else nothing of it.
 pub fn refused(text: &str) -> String {
     match Url::parse(text).ok().filter(is_certain) {
@@ -55,38 +59,53 @@ pub fn refused(text: &str) -> String {
     }
 }
 
-/// Why a text is no URL, without anything of it.
+/// The reason why a text is not a URL, without any part of the text.
 pub fn fault(error: ParseError) -> &'static str {
     match error {
         ParseError::RelativeUrlWithoutBase => "it has no scheme",
-        ParseError::EmptyHost => "it names no host",
+        ParseError::EmptyHost => "it has no host",
         ParseError::InvalidPort => "the port is not a number up to 65535",
         ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => "the IP address is malformed",
         _ => "the host is malformed",
     }
 }
 
-/// Up to the path.
+/// The URL up to the path.
 fn origin(url: &Url) -> String {
     let is_bare = url.username().is_empty() && url.password().is_none();
     let user = if is_bare { "" } else { "[redacted]@" };
     format!("{}://{user}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort])
 }
 
-/// Can nobody mean another part of it by the host?
+/// Whether the host is certain: no other part of the text could be meant as the host.
 fn is_certain(url: &Url) -> bool {
     let after = &url[Position::BeforeHost..];
     SCHEMES.contains(&url.scheme()) && !LIKE_AN_AT.iter().any(|at| after.contains(at))
 }
 
-/// The scheme of a text that may be no URL.
+/// The scheme of a text that may not be a URL.
 fn scheme(text: &str) -> Option<&'static str> {
     let (front, _) = text.trim_start().split_once(':')?;
     SCHEMES.into_iter().find(|scheme| front.eq_ignore_ascii_case(scheme))
 }
 
+/// A path as text for people and programs. Bytes that are not UTF-8 are escaped as `\xff`.
+pub fn path(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a `String` does not fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -97,6 +116,12 @@ mod tests {
 
     fn shown_relay(text: &str) -> String {
         relay(&RelayUrl::parse(text).unwrap())
+    }
+
+    #[test]
+    fn bytes_of_a_path_that_are_not_utf_8_are_escaped_and_the_rest_stays() {
+        let named = Path::new(OsStr::from_bytes(b"/tmp/\xff\xfe/Zo\xc3\xab"));
+        assert_eq!(path(named), r"/tmp/\xff\xfe/Zoë");
     }
 
     #[test]

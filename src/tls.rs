@@ -1,7 +1,7 @@
-//! Whom we trust when we connect: the one place that sets up TLS for every outgoing connection.
+//! TLS and the trusted CAs for every outgoing connection.
 //!
-//! A server's certificate has to chain to a root that is built in (Mozilla's), to one of the operating system's, or
-//! to one of the operator's own (`tls.ca_file`).
+//! A server's certificate must chain to a built-in root (Mozilla's), to a root of the operating system, or
+//! to one of the operator's own CAs (`tls.ca_file`).
 
 use std::error::Error;
 use std::fmt;
@@ -15,6 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use rustls::{AlertDescription, CertificateError, ClientConfig, OtherError, PeerIncompatible, RootCertStore};
 
+use crate::shown;
+
 /// TLS for outgoing connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
@@ -27,70 +29,70 @@ type Load = Box<dyn FnOnce() -> Loaded + Send>;
 
 struct Loaded {
     client: Arc<ClientConfig>,
-    /// What of the operating system's roots cannot be used.
+    /// The operating system's roots that cannot be used, and why.
     troubles: Vec<String>,
 }
 
-/// Why a file of certificates cannot be used.
+/// The reason why a file of certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CaFileError {
-    /// There is no certificate in it.
-    #[error("{} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)", .0.display())]
+    /// It contains no certificate.
+    #[error("{} contains no certificate in PEM (-----BEGIN CERTIFICATE-----)", shown::path(.0))]
     Empty(PathBuf),
     /// One of its certificates cannot be read.
-    #[error("certificate {number} in {} is malformed: {reason}", path.display())]
+    #[error("certificate {number} in {} is malformed: {reason}", shown::path(path))]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Which one, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Why there is no secure connection to a server.
+/// The reason why TLS with a server failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
-    /// The certificate was valid once.
+    /// The certificate has expired.
     #[error("the server's certificate has expired")]
     Expired,
-    /// The certificate will be valid later.
+    /// The certificate is not valid yet.
     #[error("the server's certificate is not valid yet")]
     NotYetValid,
     /// The certificate is for another host.
     #[error("the server's certificate is for another name")]
     WrongName,
-    /// The certificate does not chain to any root that is trusted here.
+    /// The certificate does not chain to any trusted root.
     #[error(
-        "the server's certificate is self-signed or was issued by an unknown CA (tls.ca_file can name it)"
+        "the server's certificate is self-signed or was issued by an unknown CA (set tls.ca_file to trust it)"
     )]
     UnknownIssuer,
-    /// The certificate is a CA's (RFC 5280 §4.2.1.9), and no server's. Self-signed ones often are.
+    /// The certificate is a CA's own (RFC 5280 §4.2.1.9), not a server's. Self-signed certificates often are.
     #[error(
-        "the server's certificate is a CA's own certificate, as self-signed ones often are: give the server one of \
-         its own, issued by that CA (tls.ca_file can name the CA)"
+        "the server uses a CA's own certificate, as with many self-signed ones: give the server a certificate \
+         issued by that CA (set tls.ca_file to trust the CA)"
     )]
     CaCertificate,
     /// The certificate is of X.509 version 1 or 2.
-    #[error("the server's certificate is of an old version of X.509; it has to be of version 3")]
+    #[error("the server's certificate has an old version of X.509; it must have version 3")]
     OldCertificate,
-    /// The certificate is bad in another way.
-    #[error("the server's certificate is not acceptable")]
+    /// The certificate is invalid for another reason.
+    #[error("the server's certificate is invalid")]
     BadCertificate,
     /// The server knows TLS 1.1 at most.
     #[error("the server supports neither TLS 1.2 nor TLS 1.3")]
     OldVersion,
-    /// What the server sent is not TLS.
+    /// The server's answer is not TLS.
     #[error("the server does not speak TLS")]
     NotTls,
-    /// The server hung up in the handshake, without a word.
+    /// The server closed the connection during the handshake, without an alert.
     #[error("the server ended the connection during the TLS handshake; does it speak TLS?")]
     Ended,
-    /// The server said no.
+    /// The server sent an alert.
     #[error("the server refused the TLS connection with the alert {}", alert_name(*.0))]
     Alert(AlertDescription),
-    /// Client and server did not agree.
+    /// The handshake failed for another reason.
     #[error("the TLS handshake failed")]
     Failed,
 }
@@ -112,12 +114,12 @@ impl TlsFault {
         }
     }
 
-    /// What was wrong with TLS, if that is what an error is about.
+    /// The TLS fault in an error, if there is one.
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         causes(error).find_map(|error| error.downcast_ref().map(Self::of_rustls))
     }
 
-    /// The same of an error of the handshake, in which the end of the connection is such a fault.
+    /// The same for an error of the handshake, in which a closed connection counts as such a fault.
     pub fn of_handshake(error: &(dyn Error + 'static)) -> Option<Self> {
         let has_ended = |error: &io::Error| {
             use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -134,7 +136,7 @@ impl TlsFault {
                 Certificate::Expired | Certificate::ExpiredContext { .. } => Self::Expired,
                 Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => Self::NotYetValid,
                 Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => Self::WrongName,
-                // A CA of the same name that did not sign it is another one.
+                // A CA with the same name that did not sign the certificate is another CA.
                 Certificate::UnknownIssuer | Certificate::BadSignature => Self::UnknownIssuer,
                 Certificate::Other(OtherError(error)) => match error.downcast_ref() {
                     Some(webpki::Error::CaUsedAsEndEntity) => Self::CaCertificate,
@@ -156,17 +158,17 @@ impl TlsFault {
     }
 }
 
-/// An error, and all that it wraps.
+/// An error, and all errors that it wraps.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;
-        // The source of an error of the operating system's is that of what it wraps, which is left out.
+        // The source of an `io::Error` skips the error that it wraps, so this takes the wrapped error itself.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
     })
 }
 
-/// As the RFCs write it.
+/// The name of an alert, as in the RFCs.
 fn alert_name(alert: AlertDescription) -> String {
     let name = format!("{alert:?}");
     let begins = |at: usize| name[..at].ends_with(|before: char| before.is_ascii_lowercase());
@@ -178,7 +180,7 @@ fn alert_name(alert: AlertDescription) -> String {
 }
 
 impl Tls {
-    /// Trusts the roots of this file, too, whose content is `pem`: one certificate in PEM, or several.
+    /// Also trusts the roots in this file with the content `pem`: one or several certificates in PEM.
     ///
     /// # Errors
     /// [`CaFileError`].
@@ -195,30 +197,30 @@ impl Tls {
         let _ = thread::Builder::new().name("tls-roots".into()).spawn(move || tls.log_troubles());
     }
 
-    /// The file with the operator's own roots, if there is one.
+    /// The file with the operator's own CAs, if there is one.
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
     }
 
     fn log_troubles(&self) {
-        // Where the operator names them they are meant to be there.
+        // If the operator names them, they must be usable.
         let are_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
         for error in &self.loaded.troubles {
             if are_named {
-                tracing::warn!(error, "roots that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used");
+                tracing::warn!(error, "cannot use roots that SSL_CERT_FILE or SSL_CERT_DIR names");
             } else {
-                tracing::debug!(error, "some roots of the operating system cannot be used");
+                tracing::debug!(error, "cannot use some roots of the operating system");
             }
         }
     }
 
-    /// For connections that are made by hand.
+    /// The configuration for connections without the HTTP client.
     pub fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.loaded.client)
     }
 }
 
-/// The roots that are built in, and the operating system's.
+/// The built-in roots, and those of the operating system.
 impl Default for Tls {
     fn default() -> Self {
         static COMMON: LazyLock<Tls> = LazyLock::new(|| {
@@ -235,10 +237,10 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The roots that are built in, the operating system's, and these.
+/// The built-in roots, those of the operating system, and these.
 fn load(own: Vec<TrustAnchor<'static>>) -> Loaded {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // What is missing or malformed there leaves the others: containers often have none at all.
+    // Missing or malformed roots do not affect the others: containers often have none.
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     roots.extend(own);
@@ -290,9 +292,9 @@ mod tests {
         let second = format!("{}{nonsense}", ca("a"));
         let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
         for (text, word) in [
-            (&b""[..], "holds no certificate"),
-            (b"\x30\x82\x01\x0a", "holds no certificate"),
-            (key.as_bytes(), "holds no certificate"),
+            (&b""[..], "contains no certificate"),
+            (b"\x30\x82\x01\x0a", "contains no certificate"),
+            (key.as_bytes(), "contains no certificate"),
             (cut.as_bytes(), "certificate 1 in"),
             (nonsense.as_bytes(), "certificate 1 in"),
             (second.as_bytes(), "certificate 2 in"),

@@ -266,7 +266,7 @@ async fn somebody_who_plays_for_a_while_is_not_stopped_by_the_limit_on_prompts()
 async fn a_word_that_is_unknown_and_a_url_that_leads_nowhere_are_answered_with_what_helps() {
     let mut typed = Typed::start().await;
     for (line, helps) in [
-        ("maybe portal://x", "\"maybe\" is not a portal:// URL, and no word"),
+        ("maybe portal://x", "\"maybe\" is neither a portal:// URL nor a known word"),
         ("no", "URL is missing"),
         ("as portal://x", "as bob URL"),
         ("https://example.org", "not a portal:// URL"),

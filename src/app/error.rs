@@ -1,4 +1,4 @@
-//! Why the daemon does not start.
+//! Errors that stop the daemon from starting.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use crate::http::ListenError;
 use crate::store::StoreError;
 use crate::tokens::KeyFileError;
 
-/// Why the daemon did not start. Each names the file or address that is wrong.
+/// The reason why the daemon did not start. Each names the file or address that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The service's key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The proof that goes with a subkey.
-    #[error("the subkey proof in {} cannot be used: {reason}", show_path(path))]
+    /// The proof of a subkey.
+    #[error("cannot use the subkey proof in {}: {reason}", show_path(path))]
     Proof {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The API token.
@@ -41,17 +41,17 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The data folder is another service's, or the key file is not the one it was.
+    /// The data folder belongs to another service, or the key file was replaced.
     #[error(
-        "the data in {} are those of the service {known}, and {} does not hold its key: \
-         give the right key file, or another data folder",
+        "the data in {} belongs to service {known}, but {} does not contain its key: \
+         set the right key file, or another data folder",
         show_path(folder),
         show_path(key_file)
     )]
     OtherService {
         /// The data folder.
         folder: PathBuf,
-        /// The public key that it was made with.
+        /// The public key that the data belongs to.
         known: String,
         /// The key file.
         key_file: PathBuf,
@@ -67,23 +67,23 @@ pub enum StartError {
     Listen(#[from] ListenError),
 }
 
-/// Why the data folder cannot be used.
+/// The reason why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Somebody else can change what lies in it.
+    /// Another user can change its files.
     #[error("cannot use {} in the data folder: {reason}", show_path(path))]
     Unsafe {
         /// The folder, or a file in it.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: FileError,
     },
-    /// The operating system said no.
+    /// An error of the operating system.
     #[error("cannot use {} in the data folder: {error}", show_path(path))]
     Io {
         /// The folder, or a file in it.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: io::Error,
     },
     /// Another daemon uses it.

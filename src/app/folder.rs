@@ -1,4 +1,4 @@
-//! The data folder: what lies where in it, and that it is ours alone.
+//! The data folder: its files, its lock, and the check that nobody else can change it.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -17,15 +17,15 @@ const ACCESS_KEYS: &str = "access-keys.json";
 const PROFILE: &str = "profile.json";
 const LOCK: &str = "portico.lock";
 
-/// What SQLite keeps beside a database, by what is appended to its name.
+/// Suffixes of the files that SQLite keeps beside a database, and of the database itself.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", ""];
 
-/// What decides besides, and would be read into the database if somebody else could put it there.
+/// All files in the folder that Portico trusts, including those that SQLite would read into the database.
 const DECIDING: [&str; 6] =
     [DATABASE, "portico.db-wal", "portico.db-shm", "portico.db-journal", SERVICE, ACCESS_KEYS];
 
-/// A restored database that has not taken its place yet, by what its name begins with. The rest of it is
-/// part of the name under which the one before is kept.
+/// The prefix of a restored database that is not in its place yet. The rest of its name also names the
+/// database that it replaces.
 const RESTORED: &str = "portico.db.restored-";
 const REPLACED: &str = "portico.db.replaced-";
 
@@ -34,26 +34,26 @@ const REPLACED: &str = "portico.db.replaced-";
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Whose files count here.
+    /// The owners whose files are trusted here.
     owners: Owners,
-    /// What taking it has made: the lock, and folders with the innermost first.
+    /// The lock file and folders that locking made, the innermost folder first.
     made_lock: bool,
     made: Vec<PathBuf>,
-    /// The kernel lets go of it when the process dies.
+    /// The kernel releases the lock when the process dies.
     _lock: File,
 }
 
-/// Who works on a data folder.
+/// The program that uses a data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acting {
-    /// The daemon: the folder is its own, or root's.
+    /// The daemon: the folder belongs to its user, or to root.
     AsDaemon,
-    /// A command. Run by root, it acts for the user that the daemon runs as: whom root gave the folder.
+    /// A command. If root runs it, it acts for the daemon's user, to whom root gave the folder.
     AsOwner,
 }
 
 impl Acting {
-    /// Whose files count in a folder that is there.
+    /// The owners whose files are trusted in an existing folder.
     fn owners(self, folder: &Path) -> Result<Owners, FileError> {
         match self {
             Self::AsOwner if nix::unistd::geteuid().is_root() => files::owners_of(folder),
@@ -62,15 +62,15 @@ impl Acting {
     }
 }
 
-/// A database that is being restored, and may not come to it.
+/// The prefix of an unfinished restore, which may have been interrupted.
 const UNFINISHED: &str = ".portico-restore-";
 
-/// Where the database of a data folder lies.
+/// The path of the database in a data folder.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
 }
 
-/// Whose files count in a data folder, and in what belongs to it.
+/// The owners whose files are trusted in a data folder, and in files that belong to it.
 ///
 /// # Errors
 /// [`FolderError::Unsafe`].
@@ -96,7 +96,7 @@ pub(crate) fn check_access_keys(folder: &Path, acting: Acting) -> Result<(), Key
     }
 }
 
-/// Checks a data folder, or the place where it is to be made.
+/// Checks a data folder, or the place where it will be made.
 ///
 /// # Errors
 /// [`FolderError::Unsafe`].
@@ -117,7 +117,7 @@ pub fn check_folder(folder: &Path, acting: Acting) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// The public key, in hex, of the service whose data these are. `None`: nobody's yet.
+/// The public key, in hex, of the service that owns the data. `None`: no service yet.
 pub(crate) fn service_of(folder: &Path, acting: Acting) -> Result<Option<String>, FolderError> {
     let path = folder.join(SERVICE);
     if !path.exists() {
@@ -129,8 +129,8 @@ pub(crate) fn service_of(folder: &Path, acting: Acting) -> Result<Option<String>
 }
 
 impl DataFolder {
-    /// Makes the folder if need be, and takes it: two daemons on one database would both believe that they
-    /// know what is open. Ends what a restore that was interrupted has begun.
+    /// Makes the folder if it is missing, and locks it: two daemons on one database would each assume to know
+    /// all open requests. Also finishes an interrupted restore.
     pub(crate) fn take(path: &Path, acting: Acting) -> Result<Self, FolderError> {
         check_folder(path, acting)?;
         let made = files::create_private_dir(path).map_err(at(path))?;
@@ -139,7 +139,7 @@ impl DataFolder {
         let file = path.join(LOCK);
         let (lock, made_lock) = open_lock(&file, owners).map_err(at(&file))?;
         match lock.try_lock() {
-            // Whoever gave the folder back has removed the lock that we opened: another one counts by now.
+            // Another process released the folder and removed the lock file that we opened: a new lock file counts now.
             Ok(()) if !is_at(&lock, &file) => return Err(FolderError::InUse(path.to_owned())),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
@@ -151,7 +151,7 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Removes what taking the folder has made, as far as nothing else lies there: it came to nothing.
+    /// Removes the lock and the folders that locking made, if they are otherwise empty: the start failed.
     pub(crate) fn give_back(self) {
         if self.made_lock {
             let _ = fs::remove_file(self.path.join(LOCK));
@@ -161,7 +161,7 @@ impl DataFolder {
         }
     }
 
-    /// Where it is kept which profile was published last.
+    /// The file with the profile that was published last.
     pub(crate) fn profile(&self) -> PathBuf {
         self.path.join(PROFILE)
     }
@@ -178,7 +178,7 @@ impl DataFolder {
         self.path.join(ACCESS_KEYS)
     }
 
-    /// Takes the database away from the eyes of others.
+    /// Makes the database private.
     pub(super) fn make_private(&self) -> Result<(), FolderError> {
         for companion in COMPANIONS {
             let file = self.path.join(format!("{DATABASE}{companion}"));
@@ -187,13 +187,13 @@ impl DataFolder {
         Ok(())
     }
 
-    /// The public key, in hex, of the service whose data these are. `None`: nobody's yet.
+    /// The public key, in hex, of the service that owns the data. `None`: no service yet.
     pub(crate) fn service(&self) -> Result<Option<String>, FolderError> {
         let path = self.path.join(SERVICE);
         files::read_text(&path, self.owners).map_err(at(&path))
     }
 
-    /// Remembers whose data these are, if that is not known.
+    /// Records the service that owns the data, if none is recorded.
     pub(crate) fn remember_service(&self, public_key: &str) -> Result<(), FolderError> {
         let path = self.path.join(SERVICE);
         if self.service()?.is_some() {
@@ -203,17 +203,17 @@ impl DataFolder {
         self.own(&path)
     }
 
-    /// An empty file, readable by its owner alone, for a database to be restored. It goes unless it is renamed,
-    /// at the latest when the folder is taken again.
+    /// An empty private file for a database to restore. It is deleted unless it is renamed, at the latest when
+    /// the folder is locked again.
     pub(crate) fn new_file(&self) -> Result<NamedTempFile, FolderError> {
         tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path).map_err(at(&self.path))
     }
 
-    /// Puts a finished database in the place of the one that is there, which is kept. `stamp` tells it
-    /// apart from earlier ones. Returns where the old one lies, if there was one.
+    /// Replaces the database with a restored one, and keeps the old one. `stamp` makes its name unique.
+    /// Returns the path of the old one, if there was one.
     ///
-    /// `database` lies in this folder and is on the disk. From its first renaming on the restore counts as
-    /// done: a crash behind that is made good by whoever takes the folder next.
+    /// `database` is in this folder and synced to the disk. The restore counts as done after the first rename:
+    /// after a crash, the next process that locks the folder finishes it.
     pub(crate) fn replace_database(
         &self,
         database: &Path,
@@ -227,7 +227,7 @@ impl DataFolder {
         Ok(Some(self.path.join(format!("{REPLACED}{stamp}"))).filter(|path| path.exists()))
     }
 
-    /// Every step may have been taken already.
+    /// Each step may already be done.
     fn finish_restore(&self) -> Result<(), FolderError> {
         for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
             let restored = entry.map_err(at(&self.path))?.path();
@@ -236,7 +236,7 @@ impl DataFolder {
                 fs::remove_file(&restored).map_err(at(&restored))?;
             }
             let Some(stamp) = name.strip_prefix(RESTORED) else { continue };
-            // The log first: beside another database than its own, it would be read into that.
+            // The log first: SQLite would read it into a database that it does not belong to.
             for companion in COMPANIONS {
                 let old = self.path.join(format!("{DATABASE}{companion}"));
                 let kept = self.path.join(format!("{REPLACED}{stamp}{companion}"));
@@ -244,25 +244,25 @@ impl DataFolder {
             }
             fs::rename(&restored, self.database()).map_err(at(&restored))?;
             self.sync()?;
-            tracing::info!(database = %files::show_path(&self.database()), "a restored database took its place");
+            tracing::info!(database = %files::show_path(&self.database()), "a restored database is in place");
         }
         Ok(())
     }
 
-    /// What root makes here in the daemon's stead is to be the daemon's.
+    /// Gives files that root makes here to the daemon's user.
     fn own(&self, path: &Path) -> Result<(), FolderError> {
         let given = files::open_own(path, File::options().read(true), self.owners)
             .and_then(|file| files::give_to_owner_of(&self.path, &file));
         given.map_err(at(path))
     }
 
-    /// Sees names to the disk.
+    /// Syncs the names of files to the disk.
     fn sync(&self) -> Result<(), FolderError> {
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(at(&self.path))
     }
 }
 
-/// Opens the lock, and says whether it was made.
+/// Opens the lock file, and returns whether it was made.
 fn open_lock(file: &Path, owners: Owners) -> io::Result<(File, bool)> {
     let open =
         |new: bool| files::open_own(file, File::options().append(true).create_new(new).mode(0o600), owners);
@@ -275,7 +275,7 @@ fn open_lock(file: &Path, owners: Owners) -> io::Result<(File, bool)> {
     }
 }
 
-/// Whether this is the file that lies there.
+/// Whether this open file is the one at the path.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(opened), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
     (opened.dev(), opened.ino()) == (there.dev(), there.ino())
@@ -292,7 +292,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     |error| match error.downcast::<Refused>() {
         Ok(refused) => FolderError::Unsafe { path, reason: refused.into() },
-        // Not the system, but the rule for our own files: a link, or a second name.
+        // Not an error of the system, but of the rule for our own files: a link, or a hard link.
         Err(error) if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() => {
             FolderError::Unsafe { path, reason: error.into() }
         }

@@ -1,4 +1,4 @@
-//! What the parts stand on, and how each of them is made from it.
+//! The shared basis of all parts, and how each part is made from it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// Opens the store, then the keys: no new key for data that cannot be read. Tells of a jump of the clock since the
-    /// daemon last ran.
+    /// Opens the store, then the keys: it makes no new key for data that it cannot read. Logs a jump of the clock
+    /// since the daemon last ran.
     pub(super) async fn lay(
         config: &'a Config,
         folder: &DataFolder,
@@ -76,7 +76,7 @@ impl<'a> Ground<'a> {
         PortalTokens::new(rules, identity, Arc::clone(revoked), self.store.clone(), self.clock())
     }
 
-    /// The operator's relays, with what was changed at run time.
+    /// The operator's relays, with the changes made at run time.
     pub(super) async fn relay_options(&self, keys: Keys) -> Result<RelayOptions, StartError> {
         let rules = &self.config.relay_rules;
         let kinds = vec![kind::AUTH_RESPONSE, kind::KEY_HANDSHAKE, kind::SUBKEY_PROOF];
@@ -92,7 +92,7 @@ impl<'a> Ground<'a> {
         })
     }
 
-    /// Delivers events from now on, if anybody is to be told.
+    /// Delivers events from now on, if a webhook is configured.
     pub(super) fn webhooks(&self) -> Result<Webhooks, StartError> {
         let (deliveries, clock) = (self.store.clone(), self.clock());
         let Some(webhook) = &self.config.webhook else { return Ok(Webhooks::off(deliveries, clock)) };
@@ -194,7 +194,7 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// Drops what is of no more use from now on. `jump`: of the clock, before this start.
+    /// Deletes expired data from now on. `jump`: of the clock, before this start.
     pub(super) fn keep_house(&self, revoked: &Arc<RevokedTokens>, jump: Option<Jump>) {
         let webhook = self.config.webhook.as_ref();
         let housekeeping = Housekeeping {
@@ -212,7 +212,7 @@ impl<'a> Ground<'a> {
         self.lifecycle.run("tidy", housekeeping.run());
     }
 
-    /// `None`: sessions are off, and no wallet but Portal's is let in.
+    /// `None`: sessions are off, and only Portal's wallets are accepted.
     pub(super) fn sessions(
         &self,
         book: Option<Arc<Book>>,
@@ -222,7 +222,7 @@ impl<'a> Ground<'a> {
         let wallets = &self.config.wallets;
         let Some(book) = book else {
             if wallets.names().len() > 1 {
-                tracing::warn!(wallets = ?wallets.names(), "sessions are off (sessions.enabled): no wallet but Portal's is let in");
+                tracing::warn!(wallets = ?wallets.names(), "sessions are off (sessions.enabled): only Portal's wallets are accepted");
             }
             return Ok(None);
         };
@@ -244,7 +244,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Opening may bring the file up to date, which blocks.
+/// Opening may migrate the file, which blocks.
 async fn open_store(
     folder: &DataFolder,
     owes_deliveries: bool,

@@ -1,4 +1,4 @@
-//! Who the service is: its key, and that the data folder is that key's.
+//! The service's identity: its key, and the check that the data folder belongs to that key.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use crate::config::{SUBKEY_PROOF, Service, files};
 use crate::identity::Identity;
 use crate::protocol::{SubkeyError, SubkeyProof};
 
-/// The service's keys, made at the first start, and what it is known by. [`keys_of`] and [`check_first_start`] went
-/// before.
+/// The service's keys, made at the first start, and the key that it is known by. The caller has called [`keys_of`] and
+/// [`check_first_start`].
 pub(super) fn load(
     service: &Service,
     folder: &DataFolder,
@@ -25,7 +25,7 @@ pub(super) fn load(
     Ok((keys, identity))
 }
 
-/// Checks what a service that runs on a subkey shows for itself. Returns the key that it is known by.
+/// Checks the proof of a service that runs on a subkey. Returns the key that the service is known by.
 ///
 /// # Errors
 /// [`StartError::Proof`].
@@ -33,7 +33,7 @@ pub fn check_identity(service: &Service, keys: &Keys, clock: &dyn Clock) -> Resu
     identity(service, keys.clone(), clock).map(|identity| identity.main_key())
 }
 
-/// The service's keys, if there are any yet.
+/// The service's keys, if they exist.
 ///
 /// # Errors
 /// [`KeyError`].
@@ -41,7 +41,7 @@ pub fn load_keys(service: &Service) -> Result<Option<Keys>, KeyError> {
     load_keys_of(service, Owners::ours())
 }
 
-/// The same where the key file belongs to one of these.
+/// The same for a key file of one of these owners.
 ///
 /// # Errors
 /// [`KeyError`].
@@ -52,7 +52,7 @@ pub fn load_keys_of(service: &Service, owners: Owners) -> Result<Option<Keys>, K
     }
 }
 
-/// The service's keys, if there are any yet, for a data folder that is of the service `known`.
+/// The service's keys, if they exist, for a data folder of the service `known`.
 pub(super) fn keys_of(
     service: &Service,
     owners: Owners,
@@ -60,7 +60,7 @@ pub(super) fn keys_of(
     known: Option<&str>,
 ) -> Result<Option<Keys>, StartError> {
     let loaded = load_keys_of(service, owners)?;
-    // A key file that is not the one it was, or is not there: not to be taken for a new service in silence.
+    // The key file was replaced, or is missing: do not silently start a new service.
     let is_other = |known: &&str| loaded.as_ref().is_none_or(|keys| keys.public_key().to_hex() != **known);
     let Some(known) = known.filter(is_other) else { return Ok(loaded) };
     let given = service.given_key.as_ref().map(|_| PathBuf::from(PRIVATE_KEY));
@@ -71,13 +71,13 @@ pub(super) fn keys_of(
     })
 }
 
-/// Checks a service that has no key yet: whether one can be made.
+/// For a service without a key: checks that a key can be made.
 pub(super) fn check_first_start(service: &Service) -> Result<(), StartError> {
     let path = &service.key_file;
     if let Some((text, place)) = proof_of(service)? {
         parse(&text, &place)?;
         let reason = format!(
-            "it is the proof of a key, and there is no key in {}: put that key there",
+            "it is the proof of a key, but {} has no key: put that key there",
             files::show_path(path)
         );
         return Err(StartError::Proof { path: place, reason });
@@ -94,7 +94,7 @@ fn keys(service: &Service, folder: &DataFolder) -> Result<Keys, StartError> {
         Some(keys) => keys,
         None => {
             let keys = key::create(path)?;
-            tracing::warn!(file = %files::show_path(path), public_key = %keys.public_key(), "no key file was found, so this is a new service: made a new key; keep a copy of it");
+            tracing::warn!(file = %files::show_path(path), public_key = %keys.public_key(), "no key file exists, so this is a new service: made a new key; keep a copy of it");
             keys
         }
     };
@@ -109,13 +109,13 @@ fn identity(service: &Service, keys: Keys, clock: &dyn Clock) -> Result<Identity
         .map_err(|error: SubkeyError| StartError::Proof { path: place, reason: error.to_string() })
 }
 
-/// The text of the proof that the service's key is a subkey, and where it stands; `None`: it is none.
+/// The text of the proof that the service's key is a subkey, and its file; `None`: the key is not a subkey.
 fn proof_of(service: &Service) -> Result<Option<(String, PathBuf)>, StartError> {
     match (&service.subkey_proof_file, &service.given_proof) {
         (Some(path), _) => {
             let failed = |reason: String| StartError::Proof { path: path.clone(), reason };
             let read = files::read_config(path).map_err(|error| failed(error.to_string()))?;
-            let read = read.ok_or_else(|| failed("there is no such file".into()))?;
+            let read = read.ok_or_else(|| failed("the file does not exist".into()))?;
             Ok(Some((read.text, path.clone())))
         }
         (None, Some(text)) => Ok(Some((text.clone(), PathBuf::from(SUBKEY_PROOF)))),
@@ -125,7 +125,7 @@ fn proof_of(service: &Service) -> Result<Option<(String, PathBuf)>, StartError> 
 
 fn parse(text: &str, place: &Path) -> Result<SubkeyProof, StartError> {
     serde_json::from_str(text).map_err(|_| {
-        let reason = "it is no proof as `portico keygen --subkey-of` writes it".into();
+        let reason = "it is not a proof that `portico keygen --subkey-of` wrote".into();
         StartError::Proof { path: place.to_owned(), reason }
     })
 }

@@ -1,29 +1,29 @@
-//! What the operating system allows the process.
+//! Limits of the operating system for the process.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::http::Capacity;
 
-/// For the database, its readers, the log, the sockets, and look-ups of profiles on the web.
+/// Files for the database, its readers, the log, the sockets, and look-ups of profiles on the web.
 const OWN_FILES: usize = 128;
 
-/// The most connections that are refused at the same time; for each is a file, too.
+/// The most connections that are being refused at the same time; each also needs a file.
 const MAX_REFUSALS: usize = 256;
 
-/// … and the fewest, where files are not short.
+/// The fewest, if there are enough files.
 const MIN_REFUSALS: usize = 16;
 
-/// So many places for each that is refused.
+/// One connection may be in refusal for so many places.
 const PLACES_PER_REFUSAL: usize = 8;
 
-/// With fewer places nobody could be served, whatever the limit is.
+/// The fewest places: with fewer, nobody could be served.
 const FEWEST_PLACES: usize = 16;
 
-/// Sees to it that the process may open as many files as the system lets it. Many start a process with room for 1024.
+/// Raises the limit of open files to the system's maximum. Many systems start a process with a limit of 1024.
 pub(super) fn raise_file_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        // A sandbox may forbid what would change nothing.
+        // A sandbox may forbid even a call that changes nothing.
         if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
     });
     if let Err(error) = raised {
@@ -31,8 +31,8 @@ pub(super) fn raise_file_limit() {
     }
 }
 
-/// How many connections the sockets may take, so that callers on TCP leave files for the Unix socket, and all of
-/// them for the database and the relays. Tells if that is fewer than the configuration says.
+/// The connections that the sockets may accept, so that TCP callers leave files for the Unix socket, and all callers
+/// leave files for the database and the relays. Logs if the number is lower than configured.
 pub(super) fn capacity(config: &Config, on_tcp: bool) -> Capacity {
     let max_connections = config.local.max_connections;
     let wanted = wanted(max_connections, if on_tcp { max_connections } else { 0 });
@@ -49,20 +49,20 @@ pub(super) fn capacity(config: &Config, on_tcp: bool) -> Capacity {
         max_connections,
         unix_connections = capacity.unix,
         tcp_connections = capacity.tcp,
-        "fewer files may be open than local.max_connections and the relays can take, so fewer connections are \
+        "the limit of open files is too low for local.max_connections and the relays, so fewer connections are \
          accepted: raise the limit (ulimit -n, LimitNOFILE=) or lower local.max_connections"
     );
     capacity
 }
 
-/// Each connection is a file: to a relay, to the webhook's receiver.
+/// Each connection needs a file: to a relay, to the webhook's receiver.
 fn files_kept(config: &Config) -> usize {
     let relays = config.relay_rules.max_relays.max(config.relays.len()) + config.relay_rules.max_preferred;
     let deliveries = config.webhook.as_ref().map_or(0, |webhook| webhook.rules.max_concurrent);
     [relays, deliveries, OWN_FILES].into_iter().fold(0, usize::saturating_add)
 }
 
-/// … and of a caller.
+/// Each connection of a caller needs one, too.
 fn files_of(Capacity { unix, tcp, refusals }: Capacity) -> usize {
     unix.saturating_add(tcp).saturating_add(refusals)
 }
@@ -72,7 +72,7 @@ fn wanted(unix: usize, tcp: usize) -> Capacity {
     Capacity { unix, tcp, refusals }
 }
 
-/// What fits into so many files. Of the places, TCP gets half, and what the Unix socket cannot use.
+/// The places that fit into so many files. TCP gets half of them, and those that the Unix socket cannot use.
 fn within(files: usize, Capacity { unix, tcp, .. }: Capacity) -> Capacity {
     let refusals = files.div_ceil(PLACES_PER_REFUSAL + 1).min(MAX_REFUSALS);
     let places = (files - refusals).max(FEWEST_PLACES);

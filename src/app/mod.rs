@@ -1,6 +1,6 @@
 //! The composition root: the one place that names the concrete parts and puts them together.
 //!
-//! [`start`] tells the story; how each part is made from what all stand on is in `ground.rs`.
+//! [`start`] shows the order; `ground.rs` shows how each part is made from the shared basis.
 
 mod error;
 pub(crate) mod folder;
@@ -36,7 +36,7 @@ use ground::Ground;
 pub use identity::{check_identity, load_keys, load_keys_of};
 pub use preflight::check_files;
 
-/// A daemon that runs.
+/// A running daemon.
 #[derive(Debug)]
 pub struct Daemon {
     lifecycle: Lifecycle,
@@ -50,12 +50,12 @@ pub struct Daemon {
     _folder: DataFolder,
 }
 
-/// Starts the daemon: reads its secrets, opens its store and sockets, takes up what was open, connects.
+/// Starts the daemon: reads its secrets, opens its store and sockets, recovers open requests, connects to relays.
 pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> Result<Daemon, StartError> {
     config.tls.load_ahead();
     limits::raise_file_limit();
     check_files(config, Acting::AsDaemon, handed.has_tcp() || config.local.listen.is_some(), &*clock)?;
-    // The sockets come first: a second daemon, started by mistake, ends here and has made nothing.
+    // The sockets come first, so that a second daemon, started by mistake, fails here before it makes any file.
     let sockets = http::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
     let capacity = limits::capacity(config, listen.is_some());
@@ -114,7 +114,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
 }
 
 impl Daemon {
-    /// The key that the service is known by.
+    /// The public key that the service is known by.
     pub fn public_key(&self) -> PublicKey {
         self.public_key
     }
@@ -124,25 +124,25 @@ impl Daemon {
         self.listen
     }
 
-    /// Resolves when a relay is subscribed.
+    /// Resolves when a relay has accepted the subscription.
     pub async fn ready(&self) {
         self.relays.ready().await;
     }
 
-    /// Resolves when the daemon begins to stop by itself, because a part of it has failed.
+    /// Resolves when the daemon begins to stop because a part of it failed.
     pub async fn failed(&self) {
         self.lifecycle.stopping().await;
     }
 
-    /// Takes over `[profile]`, if it could be read. If not, the old one stays in force.
+    /// Applies a new `[profile]`, if it could be read. Otherwise the old one stays in force.
     pub fn reload_profile<E: std::fmt::Display>(&self, section: Result<ProfileRules, E>) {
         match section {
             Ok(section) => self.profile.reload(section),
-            Err(error) => tracing::error!(%error, "cannot reload: the profile stays as it was"),
+            Err(error) => tracing::error!(%error, "cannot reload the profile: the old one stays in force"),
         }
     }
 
-    /// Takes over a new list of relays, if it could be read. If not, the old one stays in force.
+    /// Applies a new list of relays, if it could be read. Otherwise the old one stays in force.
     pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
         manager::reloading();
         let reloaded = match listed {
@@ -151,14 +151,14 @@ impl Daemon {
         };
         match reloaded {
             Ok(changes) => log(&changes),
-            Err(error) => tracing::error!(%error, "cannot reload: the relays stay as they were"),
+            Err(error) => tracing::error!(%error, "cannot reload the relays: the old list stays in force"),
         }
         manager::ready(&watch::status(&self.relays, &self.portal));
     }
 
-    /// Stops: takes on nothing new, ends what was begun, then lets go of relays and store. Whatever is
-    /// open stays open in the store. When `impatient` resolves, what has not ended is aborted. Returns
-    /// whether all went well.
+    /// Stops: accepts nothing new, finishes what it began, then closes relays and store. Open requests
+    /// stay open in the store. When `impatient` resolves, unfinished tasks are aborted. Returns
+    /// whether the stop was clean.
     pub async fn stop(self, impatient: impl Future<Output = ()>) -> bool {
         manager::stopping();
         self.lifecycle.stop();

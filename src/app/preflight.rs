@@ -1,7 +1,7 @@
-//! What is checked before anything is made or connected: every file that the configuration names.
+//! Checks every file that the configuration names, before the daemon makes a file or connects.
 //!
-//! Each is read once more where it is used, as that is what counts. Here nothing is made, so a daemon that is refused
-//! leaves no trace.
+//! Each file is read again where it is used, and that read counts. The check makes nothing, so a daemon that cannot
+//! start leaves no trace.
 
 use nostr_sdk::{Keys, PublicKey};
 
@@ -11,8 +11,8 @@ use super::identity;
 use crate::clock::Clock;
 use crate::config::Config;
 
-/// Checks the data folder and all files of secrets. Returns the service's keys and the key that it is known by;
-/// `None`: they are made at the first start.
+/// Checks the data folder and all files of secrets. Returns the service's keys and the key that it is known by.
+/// `None`: the first start makes them.
 ///
 /// `listens` says whether there is a TCP socket, which needs the API token.
 ///

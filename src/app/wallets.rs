@@ -1,4 +1,4 @@
-//! The wallet providers that the configuration turns on.
+//! The wallet providers that the configuration enables.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::wallet::para_session::{CAPSULE, PARA, ParaSessions};
 use crate::wallet::portal::PortalWallets;
 use crate::wallet::thirdweb::{SignIn, Thirdweb};
 
-/// Portal's own, and those with a section of their own.
+/// Portal's own provider, and those with a section in the configuration.
 pub(super) fn providers(
     ground: &Ground<'_>,
     portal: &Arc<PortalTokens>,
@@ -46,7 +46,7 @@ pub(super) fn providers(
     Ok(providers)
 }
 
-/// thirdweb's tokens, which are also issued, with sessions or without.
+/// thirdweb's tokens. Portico also issues them, with or without sessions.
 pub(super) fn thirdweb(
     ground: &Ground<'_>,
     revoked: &Arc<RevokedTokens>,

@@ -1,4 +1,4 @@
-//! Tells whoever runs the daemon how it is doing: its log, and the service manager.
+//! Reports the daemon's state to its operator: in the log, and to the service manager.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::portal::Portal;
 use crate::relay::{Origin, RelayHealth, RelayState, Relays};
 use crate::shown;
 
-/// Begins to tell.
+/// Starts the reports.
 pub(super) fn start(lifecycle: &Lifecycle, relays: &Relays, portal: &Arc<Portal>) {
     lifecycle.run("relay alarm", alarm(relays.clone()));
     lifecycle.run("status", show(relays.clone(), Arc::clone(portal)));
     lifecycle.run("watchdog", beat(relays.clone(), Arc::clone(portal)));
 }
 
-/// Tells the operator when no relay can be reached, and when one can again.
+/// Logs when no relay can be reached, and when one can be reached again.
 async fn alarm(relays: Relays) {
     const EVERY: Duration = Duration::from_secs(10);
 
@@ -28,7 +28,7 @@ async fn alarm(relays: Relays) {
         let list = relays.list();
         let ready = list.iter().filter(|relay| relay.state == RelayState::Ready).count();
         if ready > 0 && alarmed {
-            tracing::info!(ready, relays = list.len(), "logins can go through again");
+            tracing::info!(ready, relays = list.len(), "logins are possible again");
         } else if ready == 0 && !alarmed {
             let error = |relay: &RelayHealth| relay.last_error.as_ref().map(ToString::to_string);
             let trouble: Vec<_> = list
@@ -41,13 +41,13 @@ async fn alarm(relays: Relays) {
                     )
                 })
                 .collect();
-            tracing::warn!(relays = list.len(), ?trouble, "no relay can be reached: nobody can log in now");
+            tracing::warn!(relays = list.len(), ?trouble, "no relay is reachable: nobody can log in now");
         }
         alarmed = ready == 0;
     }
 }
 
-/// Tells the service manager how it looks, whenever that has changed.
+/// Sends the status to the service manager when it has changed.
 async fn show(relays: Relays, portal: Arc<Portal>) {
     const EVERY: Duration = Duration::from_secs(1);
 
@@ -73,12 +73,12 @@ pub(super) fn status(relays: &Relays, portal: &Portal) -> String {
     format!("{ready} of {} relays ready, {} requests open", own().count(), portal.open_requests())
 }
 
-/// Shows the service manager that the daemon lives, where it wants to know (`WATCHDOG_USEC`), twice in the time
+/// Pings the service manager's watchdog (`WATCHDOG_USEC`), if it is on, twice in the time
 /// that it allows.
 ///
-/// Each sign of life is a task that some thread of the runtime took up, and that could look at what is open
-/// and at every relay: a runtime that hangs, or a lock that is never given back, ends the signs. A store or
-/// relays that fail do not: a restart would not mend them, and would interrupt what still works.
+/// Each ping is a task that a runtime thread has run, and that could read the open requests and the state of
+/// every relay. So a runtime that hangs, or a lock that is never released, stops the pings. A store or
+/// relays that fail do not: a restart would not fix them, and would interrupt what still works.
 async fn beat(relays: Relays, portal: Arc<Portal>) {
     let Some(patience) = manager::watchdog() else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(patience / 2);

@@ -16,22 +16,22 @@ use crate::session::AuditKind;
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Only about this user: as elsewhere, or the internal id of one who was deleted
+    /// Only records about this user; for a deleted user, give the internal id
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only about this session
+    /// Only records about this session
     #[arg(long, value_name = "SESSION")]
     session: Option<Uuid>,
-    /// Only of this kind
+    /// Only records of this kind
     #[arg(long, value_name = "KIND", value_parser = kinds())]
     kind: Option<String>,
-    /// Only from then on: a moment like 2026-11-20T18:31:52Z, or how long ago, like 24h
+    /// Only records from this time on: a time like 2026-11-20T18:31:52Z, or an age like 24h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Only from before then: as for --since
+    /// Only records before this time, written as for --since
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
-    /// How many records at the most, the latest first
+    /// Maximum number of records, the latest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]

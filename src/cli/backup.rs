@@ -16,7 +16,7 @@ use crate::config::{self, Config, Overrides, Service, files};
 use crate::store::StoreError;
 use crate::store::sqlite::backup::{self, Label};
 
-/// Which service.
+/// The service that a command works on.
 #[derive(Debug, clap::Args)]
 struct Target {
     /// Configuration file [default: as for `portico serve`]
@@ -32,12 +32,12 @@ struct Target {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The file holds the database and the public key of the service. It does not hold the \
-                        service's secret key, nor the configuration: keep copies of those too, apart from it. \
-                        Session tokens lie in it sealed under that key."
+    after_help = "The file contains the database and the public key of the service. It does not contain the \
+                        service's secret key or the configuration: keep separate copies of those. \
+                        Session tokens in the file are encrypted with the service's key."
 )]
 pub(super) struct Backup {
-    /// Where it goes; an existing file is never overwritten
+    /// File to write; an existing file is never overwritten
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -45,8 +45,10 @@ pub(super) struct Backup {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The database that was there is kept beside it. What happened since the backup is \
-                        forgotten, revocations of tokens too: revoke those again.")]
+#[command(
+    after_help = "The replaced database is kept in the same folder. Everything after the backup is lost, \
+                        including token revocations, logouts and disabled users: repeat those."
+)]
 pub(super) struct Restore {
     /// A file that `portico backup` made
     #[arg(value_name = "FILE")]
@@ -60,13 +62,13 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     let data = &config.data_dir;
     let label = Label { service: known_service(&config)?, made_at: SystemClock.now() };
     if args.file.exists() {
-        return Err(Failure::usage(format!("{} is there already", show_path(&args.file))));
+        return Err(Failure::usage(format!("{} already exists", show_path(&args.file))));
     }
     let failed = |error| unwritable(&args.file, error);
     let path = std::path::absolute(&args.file).map_err(failed)?;
     let beside = path.parent().unwrap_or(Path::new("/"));
     if let Err(reason @ (FileError::Refused(_) | FileError::NotAFile)) = files::check_place(beside) {
-        return Err(Failure::usage(format!("cannot put a backup into {}: {reason}", show_path(beside))));
+        return Err(Failure::usage(format!("cannot write a backup in {}: {reason}", show_path(beside))));
     }
     app::check_folder(data, Acting::AsOwner).map_err(Failure::usage)?;
     // Under another name until it is whole, in a folder where nobody else can put anything. A file of this kind is
@@ -80,7 +82,7 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     File::open(beside).and_then(|beside| beside.sync_all()).map_err(failed)?;
     say!("{:<12} {}", "file", show_path(&path));
     say!("{:<12} {}", "bytes", written.metadata().map_err(failed)?.len());
-    say!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(not known)"));
+    say!("{:<12} {}", "service", label.service.as_deref().unwrap_or("(unknown)"));
     Ok(Exit::Success)
 }
 
@@ -107,7 +109,7 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     let label = backup::adopt(copy.path(), &args.file).map_err(|error| match error {
         StoreError::Corrupt(reason) => Failure::new(
             Exit::No,
-            format!("{} is no backup, or a damaged one: {reason}", show_path(&args.file)),
+            format!("{} is not a backup, or is damaged: {reason}", show_path(&args.file)),
         ),
         error => refused(error),
     })?;
@@ -116,7 +118,10 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     if let (Some(service), Some(known)) = (&service, &known)
         && service != known
     {
-        let why = format!("{} is of the service {service}, this is {known}", show_path(&args.file));
+        let why = format!(
+            "{} is a backup of service {service}, but this data belongs to service {known}",
+            show_path(&args.file)
+        );
         return Err(Failure::new(Exit::No, why));
     }
     let unusable = |error| Failure::new(Exit::Unavailable, error);
@@ -132,10 +137,10 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     if let Some(replaced) = replaced {
         say!("{:<12} {}", "replaced", show_path(&replaced));
     }
-    say!("Tokens that were revoked since then are not revoked any more.");
+    say!("Tokens that were revoked after the backup are valid again.");
     needed_to_start(config, folder.service().map_err(unusable)?.as_deref())
         .iter()
-        .for_each(|needed| note!("Before the daemon can start: {needed}"));
+        .for_each(|needed| note!("Before you start the daemon: {needed}"));
     Ok(Exit::Success)
 }
 
@@ -148,7 +153,7 @@ impl Target {
     }
 }
 
-/// Whose data they are: the data folder knows, else there may be a key already.
+/// The service that owns the data: the data folder records it; otherwise the key file may name it.
 fn known_service(config: &Config) -> Result<Option<String>, Failure> {
     let known = folder::service_of(&config.data_dir, Acting::AsOwner);
     if let Some(known) = known.map_err(Failure::usage)? {
@@ -159,7 +164,7 @@ fn known_service(config: &Config) -> Result<Option<String>, Failure> {
     Ok(keys.map(|keys| keys.public_key().to_hex()))
 }
 
-/// What is not in a backup, and is not there either.
+/// What the daemon needs, a backup does not contain, and this machine does not have yet.
 fn needed_to_start(config: &Config, service: Option<&str>) -> Vec<String> {
     let Service { key_file, subkey_proof_file, .. } = &config.service;
     let mut needed = Vec::new();
@@ -195,12 +200,12 @@ fn open_backup(file: &Path) -> Result<File, Failure> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-        let why = "it is a database in use, and not all of it lies in this file";
+        let why = "it is a database in use, and part of its data is still in the -wal file";
         return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
     let from = files::open_deciding(file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", show_path(file))))?;
-    from.ok_or_else(|| Failure::usage(format!("cannot read {}: there is no such file", show_path(file))))
+    from.ok_or_else(|| Failure::usage(format!("cannot read {}: the file does not exist", show_path(file))))
 }
 
 /// A moment as a part of a file's name.

@@ -1,4 +1,4 @@
-//! The running daemon, as commands meet it: where it is, and which exit code its answers mean.
+//! Commands that call the running daemon: where it is, and the exit code for each of its answers.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::client::{CallError, Client, ClientAnswer, EventStream};
 use crate::config::files::{self, FileError, Owners};
 use crate::config::{self, Overrides};
 
-/// How often a daemon that broke off is looked for again, and how long to wait each time.
+/// How often a command tries to reach a daemon that closed the connection, and how long to wait each time.
 const RETRIES: usize = 60;
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -24,7 +24,7 @@ pub(super) struct Target {
     /// The daemon's Unix socket [default: where `portico serve` puts it]
     #[arg(long, value_name = "PATH", env = "PORTICO_SOCKET")]
     socket: Option<PathBuf>,
-    /// User that the daemon runs as, by name or uid [default: root, you, or the owner of the socket's folder where
+    /// User that the daemon runs as, by name or uid [default: root, you, or the owner of the socket's folder if
     /// only root could give them that place]
     #[arg(long, value_name = "USER", env = "PORTICO_SOCKET_OWNER")]
     socket_owner: Option<String>,
@@ -34,17 +34,17 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Asks for something; returns `data`, or the daemon's error.
+    /// Sends GET; returns `data`, or the daemon's error.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         data(self.answer(async |client| client.get(path).await).await?)
     }
 
-    /// Asks for something; returns the whole answer, whether it says yes or no.
+    /// Sends GET; returns the whole answer, success or error.
     pub(super) async fn ask(&self, path: &str) -> Result<Value, Failure> {
         Ok(self.answer(async |client| client.get(path).await).await?.body)
     }
 
-    /// Asks for something that has revisions: `data`, and the revision.
+    /// Sends GET for something that has revisions; returns `data` and the revision.
     pub(super) async fn get_revision(&self, path: &str) -> Result<(Value, Option<String>), Failure> {
         let mut answer = self.answer(async |client| client.get(path).await).await?;
         let revision = answer.etag.take();
@@ -56,8 +56,8 @@ impl Target {
         data(self.answer(async |client| client.post(path, body).await).await?)
     }
 
-    /// Changes something, or only this revision of it; returns `data`, or the daemon's error. `None`: it is not
-    /// of that revision any more.
+    /// Changes something, or only this revision of it; returns `data`, or the daemon's error. `None`: somebody
+    /// changed it meanwhile.
     pub(super) async fn patch(
         &self,
         path: &str,
@@ -68,7 +68,7 @@ impl Target {
         if answer.status == StatusCode::PRECONDITION_FAILED { Ok(None) } else { data(answer).map(Some) }
     }
 
-    /// Takes something away; returns `data`, or the daemon's error.
+    /// Deletes something; returns `data`, or the daemon's error.
     pub(super) async fn delete(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         data(self.answer(async |client| client.delete(path, body).await).await?)
     }
@@ -82,7 +82,7 @@ impl Target {
         ask(client).await.map_err(|error| broken(&socket, &error))
     }
 
-    /// Follows a stream behind index `after`.
+    /// Follows a stream from the event after index `after`.
     pub(super) async fn follow(&self, stream: &str, after: u64) -> Result<Stream, Failure> {
         let socket = self.path()?;
         let client = Client::new(&socket, self.servers(&socket)?);
@@ -90,22 +90,23 @@ impl Target {
         Ok(Stream { client, socket, id: stream.to_owned(), cursor: after, events })
     }
 
-    /// The users whose daemon is believed at this socket.
+    /// The users that may run the daemon at this socket.
     fn servers(&self, socket: &Path) -> Result<Vec<u32>, Failure> {
         let us = Owners::ours();
         let Some(named) = &self.socket_owner else {
-            // Where others could have changed the way there, only root and we are believed.
+            // If others could have changed the path to it, we trust only root and ourselves.
             return Ok(files::owners_of(socket).unwrap_or(us).uids());
         };
         let by_name = || User::from_name(named).ok().flatten().map(|user| user.uid.as_raw());
         let uid = named.parse().ok().or_else(by_name);
-        let uid = uid.ok_or_else(|| Failure::usage(format!("--socket-owner: there is no user {named:?}")))?;
+        let uid = uid.ok_or_else(|| Failure::usage(format!("--socket-owner: unknown user {named:?}")))?;
         Ok(us.uids().into_iter().chain([uid]).collect())
     }
 
     /// Where its socket is.
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.socket {
+            config::check_path("--socket or PORTICO_SOCKET", path).map_err(Failure::usage)?;
             return Ok(path.clone());
         }
         let overrides = Overrides { config: self.config.clone(), ..Overrides::default() };
@@ -117,13 +118,16 @@ impl Target {
     }
 }
 
-/// Whether what answers where nobody named a socket can be this user's own daemon, or root's: below `/tmp`, others
-/// could have come first.
+/// Refuses the default socket if its folder could be another user's: below `/tmp`, anybody could have made the
+/// folder first.
 fn check_default(socket: &Path) -> Result<(), Failure> {
     match socket.parent().map(files::check_place) {
-        Some(Err(FileError::Io(_))) | None => Ok(()), // Connecting tells what is wrong.
+        Some(Err(FileError::Io(_))) | None => Ok(()), // Connecting will report what is wrong.
         Some(checked) => checked.map_err(|error| {
-            Failure::usage(format!("{} is not to be trusted: its folder: {error}", files::show_path(socket)))
+            Failure::usage(format!(
+                "cannot trust the socket {}: its folder: {error}",
+                files::show_path(socket)
+            ))
         }),
     }
 }
@@ -154,9 +158,9 @@ impl Stream {
         }
     }
 
-    /// The stream outlives the daemon: waits for that to come back, and goes on where it was.
+    /// The stream outlives the daemon: waits until the daemon is back, and continues at the same event.
     async fn resume(&mut self, mut error: CallError) -> Result<(), Failure> {
-        note!("The daemon broke off ({error}). Waiting for it …");
+        note!("Lost the connection to the daemon ({error}). Waiting for it …");
         for _ in 0..RETRIES {
             tokio::time::sleep(RETRY).await;
             match self.client.follow(&self.id, self.cursor).await {
@@ -170,12 +174,12 @@ impl Stream {
         let Failure { exit, message } = broken(&self.socket, &error);
         Err(Failure::new(
             exit,
-            format!("{message}; go on with: portico watch {} --after {}", self.id, self.cursor),
+            format!("{message}; continue with: portico watch {} --after {}", self.id, self.cursor),
         ))
     }
 }
 
-/// What an answer that went well holds.
+/// The `data` of a successful answer.
 fn data(mut answer: ClientAnswer) -> Result<Value, Failure> {
     match answer.body["success"].as_bool() {
         Some(true) => Ok(answer.body["data"].take()),
@@ -183,10 +187,13 @@ fn data(mut answer: ClientAnswer) -> Result<Value, Failure> {
     }
 }
 
-/// The daemon said no: `No` where that is the answer to the question, else `Unavailable`.
+/// The exit code for an error of the daemon: `No` if the error answers the question, else `Unavailable` or `Usage`.
 fn refusal(answer: &Value) -> Failure {
     let code = answer["code"].as_str().unwrap_or_default();
-    let message = format!("{} ({code})", answer["error"].as_str().unwrap_or("the daemon sent nonsense"));
+    let message = format!(
+        "{} ({code})",
+        answer["error"].as_str().unwrap_or("the daemon sent an answer without an error text")
+    );
     let exit = match code {
         "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" | "timed_out" => {
             Exit::Unavailable
@@ -201,7 +208,7 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
     match error {
         CallError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
             let hint = format!(
-                "this user may not speak to the daemon at {} (local.socket_mode)",
+                "this user may not connect to the daemon at {} (local.socket_mode)",
                 files::show_path(socket)
             );
             Failure::new(Exit::Unavailable, hint)
@@ -210,7 +217,7 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
             let name = User::from_uid(Uid::from_raw(*uid)).ok().flatten();
             let name = name.map_or_else(String::new, |user| format!(" ({})", user.name));
             let hint = format!(
-                "{} is not to be trusted: uid {uid}{name} listens there, not you and not root. Nothing was sent. If \
+                "cannot trust the socket {}: uid {uid}{name} listens there, not you and not root. Nothing was sent. If \
                  your daemon runs as that user: --socket-owner {uid}, or PORTICO_SOCKET_OWNER={uid}",
                 files::show_path(socket)
             );
@@ -224,6 +231,6 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
             Failure::new(Exit::Unavailable, hint)
         }
         CallError::Refused(reason) => Failure::new(Exit::No, reason),
-        error => Failure::new(Exit::Unavailable, format!("the daemon broke off: {error}")),
+        error => Failure::new(Exit::Unavailable, format!("lost the connection to the daemon: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! `portico config`: what the daemon would run with.
+//! `portico config`: the configuration that the daemon would use.
 
 use nostr_sdk::{PublicKey, ToBech32};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Read and check the configuration, the relays and the secret files, and show what is in force
+    /// Check the configuration, the relays and the secret files, and show the values in force
     Check(Check),
 }
 
@@ -63,7 +63,7 @@ fn key_source(service: &Service) -> String {
     }
 }
 
-/// Who makes access tokens: by the service's key, which there may not be yet, unless the configuration says so.
+/// The issuer of access tokens: the configured one, else the service's key, which may not exist yet.
 fn access_issuer(config: &Config, service: Option<PublicKey>) -> String {
     let npub = service.map(|key| key.to_bech32().unwrap_or_else(|never| match never {}));
     let default = || format!("nostr:{}", npub.as_deref().unwrap_or("npub1…"));
@@ -77,7 +77,7 @@ fn shown_row(row: &Allowed) -> serde_json::Value {
     }
 }
 
-/// What is in force, without secrets.
+/// The values in force, without secrets.
 fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
     let relays: Vec<String> = config.relays.iter().map(|relay| shown::relay(&relay.url)).collect();
     json!({

@@ -1,4 +1,4 @@
-//! `portico info`: who the service is.
+//! `portico info`: the service's key, version and socket.
 
 use nostr_sdk::{PublicKey, ToBech32};
 use serde_json::json;
@@ -6,12 +6,13 @@ use serde_json::json;
 use super::client::Target;
 use super::terminal::{fields, say};
 use super::{CommandResult, Exit, Failure};
+use crate::config::files::show_path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Print the path of the daemon's socket and nothing else, for `curl --unix-socket`
+    /// Print only the path of the daemon's socket, for `curl --unix-socket`
     #[arg(long, conflicts_with = "json")]
     socket_path: bool,
     /// Print JSON
@@ -21,13 +22,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> CommandResult {
     if args.socket_path {
-        say!("{}", args.target.path()?.display());
+        say!("{}", show_path(&args.target.path()?));
         return Ok(Exit::Success);
     }
     let info = args.target.get("/info").await?;
     let names = args.target.get("/well-known/nostr.json").await?;
     let key = info["public_key"].as_str().and_then(|key| PublicKey::from_hex(key).ok());
-    let key = key.ok_or_else(|| Failure::new(Exit::Unavailable, "the daemon sent nonsense"))?;
+    let key = key.ok_or_else(|| Failure::new(Exit::Unavailable, "the daemon sent no valid public key"))?;
     let Ok(npub) = key.to_bech32();
     let names: Vec<&String> = names["names"].as_object().into_iter().flat_map(|names| names.keys()).collect();
     let told = json!({
@@ -36,7 +37,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         "nip05_names": names,
         "version": info["version"],
         "git_commit": info["git_commit"],
-        "socket": crate::config::files::show_path(&args.target.path()?),
+        "socket": show_path(&args.target.path()?),
     });
     if args.json {
         say!("{told:#}");

@@ -1,4 +1,4 @@
-//! `portico issue`: a token that is signed by the service.
+//! `portico issue`: issues a token that the service signs.
 
 use serde_json::{Value, json};
 
@@ -6,26 +6,26 @@ use super::client::Target;
 use super::terminal::{say, text};
 use super::{CommandResult, Exit, Failure};
 
-/// How long a token holds unless its kind has a default of its own.
+/// The default lifetime of a token, in hours, for formats without a default of their own.
 const DEFAULT_HOURS: i64 = 24;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// For whom: hex or npub; with `--format thirdweb` an Ethereum address
+    /// The holder's key, hex or npub; with `--format thirdweb` an Ethereum address
     #[arg(value_name = "KEY")]
     target_key: String,
-    /// How long it holds [default: 24; with `--format thirdweb` wallets.thirdweb.token_lifetime]
+    /// Lifetime in hours [default: 24; with `--format thirdweb` wallets.thirdweb.token_lifetime]
     #[arg(long, value_name = "HOURS")]
     hours: Option<i64>,
-    /// What kind of token
+    /// Format of the token
     #[arg(long, value_name = "FORMAT", default_value = "portal")]
     format: Format,
-    /// Who is to accept it (`aud`) [default: access.audience]; only with `--format jwt`
+    /// The audience (`aud`): the service that accepts the token [default: access.audience]; only with `--format jwt`
     #[arg(long, value_name = "NAME")]
     audience: Option<String>,
-    /// What it allows (`scope`), names with single blanks between; only with `--format jwt`
+    /// The scope (`scope`): names separated by single spaces; only with `--format jwt`
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
     /// Print JSON
@@ -35,16 +35,16 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// As wallets make them: ES256K under the service's own key
+    /// As wallets issue them: ES256K with the service's own key
     Portal,
-    /// A standard JWT, which any JOSE library verifies by /.well-known/jwks.json
+    /// A standard JWT, which any JOSE library verifies with /.well-known/jwks.json
     Jwt,
-    /// As thirdweb's server makes them
+    /// As thirdweb's server issues them
     Thirdweb,
 }
 
 impl Args {
-    /// What the daemon is asked for. It judges what goes together.
+    /// The request body. The daemon checks which fields go together.
     fn body(&self) -> Value {
         let (format, whose) = match self.format {
             Format::Portal => ("portal", "target_key"),
@@ -66,7 +66,7 @@ impl Args {
     }
 }
 
-/// The daemon names fields of its API; here they are options.
+/// The daemon's errors name fields of its API; this names the options instead.
 fn as_typed(failure: Failure) -> Failure {
     let names = [
         ("target_key: ", "KEY: "),

@@ -11,32 +11,34 @@ use crate::config::{files, key};
 use crate::protocol::{Permission, SubkeyMetadata, SubkeyProof, derive_secret};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A subkey lets a service run without its main key on the machine: make it where the \
-                        main key lies, copy the subkey and its proof to the service, and name the proof as \
-                        service.subkey_proof_file in portico.toml.")]
+#[command(
+    after_help = "A subkey lets a service run without its main key on the machine. Make it on the machine with the \
+                        main key, copy the subkey and its proof to the service, and set \
+                        service.subkey_proof_file in portico.toml to the proof."
+)]
 pub(super) struct Args {
-    /// Where the new key goes; an existing file is never overwritten
+    /// File for the new key; an existing file is never overwritten
     #[arg(value_name = "FILE")]
     out: PathBuf,
-    /// Derive a subkey of the main key in this file, instead of a key of its own
+    /// Derive a subkey of the main key in this file, instead of making an independent key
     #[arg(long, value_name = "FILE", requires = "proof")]
     subkey_of: Option<PathBuf>,
-    /// Where the subkey's proof goes
+    /// File for the subkey's proof
     #[arg(long, value_name = "FILE", requires = "subkey_of")]
     proof: Option<PathBuf>,
     /// Name of the subkey, which wallets may show
     #[arg(long, value_name = "NAME", default_value = "portico")]
     name: String,
-    /// How long the subkey holds
+    /// Lifetime of the subkey, in days
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
 }
 
 pub(super) fn run(args: &Args) -> CommandResult {
-    // Looked at before anything is made: a proof without its subkey would be of no use. That nothing is
-    // overwritten does not hang on it.
+    // Checked before any file is made: a proof without its subkey would be useless. The write itself also refuses
+    // to overwrite.
     if args.out.exists() {
-        return Err(Failure::usage(format!("{} is there already", files::show_path(&args.out))));
+        return Err(Failure::usage(format!("{} already exists", files::show_path(&args.out))));
     }
     let keys = match (&args.subkey_of, &args.proof) {
         (Some(main), Some(proof)) => subkey(args, main, proof)?,
@@ -53,7 +55,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
 fn subkey(args: &Args, main: &std::path::Path, proof_file: &std::path::Path) -> Result<Keys, Failure> {
     let main = key::load(main)
         .map_err(Failure::usage)?
-        .ok_or_else(|| Failure::usage(format!("there is no {}", files::show_path(main))))?;
+        .ok_or_else(|| Failure::usage(format!("{} does not exist", files::show_path(main))))?;
     let now = SystemClock.now().secs();
     let metadata = SubkeyMetadata {
         name: args.name.clone().try_into().map_err(Failure::usage)?,

@@ -9,9 +9,9 @@ use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the keys: the one that signs, the next, and those before
+    /// List the keys: the current signing key, the next key and retired keys
     List(Listing),
-    /// Have the next key sign from now on; those before verify until their last token has expired
+    /// Sign with the next key from now on; retired keys still verify tokens until their last token has expired
     Rotate(Args),
 }
 

@@ -1,4 +1,4 @@
-//! Lists that the daemon gives page by page.
+//! Lists that the daemon returns page by page.
 
 use serde_json::Value;
 use url::form_urlencoded;
@@ -7,24 +7,24 @@ use super::Failure;
 use super::client::Target;
 use super::terminal::reader_left;
 
-/// Entries that are asked for at a time.
+/// Entries to a page.
 const PAGE: usize = 100;
 
-/// A list of the daemon's.
+/// A list in the daemon's API.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct List<'a> {
     /// The daemon.
     pub(super) target: &'a Target,
-    /// Where the list is.
+    /// The path of the list.
     pub(super) path: &'a str,
-    /// What an answer calls its entries.
+    /// The field of an answer that contains the entries.
     pub(super) entries: &'a str,
-    /// Which entries; `None` does not matter.
+    /// Filters as query parameters; `None` filters nothing.
     pub(super) filter: &'a [(&'a str, Option<&'a str>)],
 }
 
 impl List<'_> {
-    /// Hands over each entry as it comes, `most` at the most.
+    /// Calls the closure with each entry as it arrives, with at most `most` entries.
     pub(super) async fn each(&self, most: usize, mut show: impl FnMut(&Value)) -> Result<(), Failure> {
         let mut left = most;
         let mut cursor = None;

@@ -1,4 +1,4 @@
-//! The fields of a line in the log as text: `name=value`, so that no value can be taken for more than itself.
+//! The fields of a log line as text: `name=value`, so that a value cannot look like several fields.
 
 use std::fmt::{self, Debug};
 
@@ -6,7 +6,7 @@ use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{self, Writer};
 
-/// Writes fields; values that could be read as several (relays and wallets choose some of them) in quotes.
+/// Writes fields, with quotes around each value that could look like several (relays and wallets choose some values).
 pub(super) fn quoted() -> impl for<'w> format::FormatFields<'w> + 'static {
     format::debug_fn(write).delimited(" ")
 }
@@ -21,7 +21,7 @@ fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Resu
 }
 
 fn is_one_word(text: &str) -> bool {
-    // What would be escaped within quotes: white space, control characters, marks that turn a line around.
+    // Refuses what quotes would escape: white space, control characters, marks that reverse the text direction.
     text.chars().all(|c| c != ' ' && c != '"' && c.escape_debug().len() == 1)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
     let filter = log.filter().map_err(Failure::usage)?;
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
-        // It would say so on standard error, which is what cannot be written, and panic.
+        // The library would report a failed write on standard error, which is what failed, and panic.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
@@ -34,8 +34,8 @@ pub(super) fn start(log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a library may speak. Below `info` they log what passes through them, secrets included; one logs
-/// whatever a relay sends, whole, as an error. So whatever the operator's filter says, that is not heard.
+/// Whether the log includes messages of this library. Below `info`, libraries log the data they handle, including
+/// secrets, and one logs each relay message in full as an error. The operator's filter cannot enable those.
 fn is_discreet(target: &str, level: tracing::Level) -> bool {
     match target.split("::").next() {
         Some("portico") => true,

@@ -10,10 +10,10 @@ use super::{CommandResult, Exit, Failure, qr};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// A token of your own: the same URL then serves any number of users, until it is deleted
+    /// A token that you choose: the same URL then works for any number of users, until it is deleted
     #[arg(long, value_name = "TOKEN")]
     static_token: Option<String>,
-    /// Print the tokens too, not only what they say
+    /// Print the tokens too, not only their claims
     #[arg(long)]
     with_token: bool,
     /// Print JSON: the URL on standard error, the outcome on standard output
@@ -25,7 +25,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let opened = args.target.post("/login", &json!({ "static_token": args.static_token })).await?;
     let (url, stream) = match (opened["url"].as_str(), opened["stream_id"].as_str()) {
         (Some(url), Some(stream)) => (url, stream),
-        _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent nonsense")),
+        _ => return Err(Failure::new(Exit::Unavailable, "the daemon sent no URL and stream")),
     };
     let fills = if args.json {
         note!("{url}\nstream {stream}");
@@ -56,10 +56,10 @@ pub(super) async fn run(args: Args) -> CommandResult {
             _ => {}
         }
     }
-    Err(Failure::new(Exit::No, "the login ended without an answer"))
+    Err(Failure::new(Exit::No, "the login ended without an outcome"))
 }
 
-/// The relays at which a wallet is heard now.
+/// The relays that are ready now.
 async fn ready_relays(target: &Target) -> Vec<String> {
     let known = target.get("/relays").await.unwrap_or_default();
     let relays = known["relays"].as_array().cloned().unwrap_or_default();
@@ -67,8 +67,8 @@ async fn ready_relays(target: &Target) -> Vec<String> {
     ready.filter_map(|relay| Some(relay["relay"].as_str()?.to_owned())).collect()
 }
 
-/// Shows the URL and its code, the code last: that is what must be on the screen as a whole. Returns whether it takes
-/// all of the screen, so that the cursor stays in its last line.
+/// Shows the URL and its code, the code last because it must be on the screen as a whole. Returns whether the code
+/// fills the screen, so that the cursor must stay in the last line.
 fn show(url: &str, stream: &str, ready: &[String]) -> bool {
     let room = qr::Room::of(std::io::stderr());
     let picture = qr::picture(url, room, |relay| ready.iter().any(|known| known == relay));

@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Results go to standard output, the log and everything for people's eyes to standard error. Exit codes are
-//! those of [`Exit`].
+//! Results go to standard output; the log and messages for people go to standard error. [`Exit`] lists the exit
+//! codes.
 
 mod audit;
 mod backup;
@@ -46,24 +46,24 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::variable_not_utf8;
 
-/// How a command ended, as other programs see it.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It did what it was asked to.
+    /// Success.
     Success = 0,
     /// The answer is no: a token that does not verify, a login that was declined or timed out, a daemon that is not
     /// ready.
     No = 1,
     /// The command line or the configuration is wrong (EX_USAGE).
     Usage = 64,
-    /// The daemon, or something that it needs, is not to be had (EX_UNAVAILABLE).
+    /// The daemon, or something that it needs, is not available (EX_UNAVAILABLE).
     Unavailable = 69,
-    /// A defect, or a part of the daemon that failed (EX_SOFTWARE).
+    /// A defect, or a part of the daemon failed (EX_SOFTWARE).
     Failed = 70,
 }
 
-/// Why a command did not end well: the exit code, and a sentence for people.
+/// The reason why a command failed: the exit code, and a sentence for people.
 #[derive(Debug)]
 struct Failure {
     exit: Exit,
@@ -93,13 +93,13 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the answer is no: a token that does not verify, a login declined or timed out, a daemon not ready
+  1   the answer is no: an invalid token, a login declined or timed out, a daemon not ready
   64  the command line or the configuration is wrong
-  69  the daemon, or something that it needs, is not to be had
-  70  a defect, or a part of the daemon that failed";
+  69  the daemon, or something that it needs, is not available
+  70  a defect, or a part of the daemon failed";
 
 fn after_help() -> String {
-    let demo = "\n\nTry `portico demo` first: it needs nothing and shows one whole login.";
+    let demo = "\n\nTry `portico demo` first: it needs no configuration and shows one complete login.";
     format!("{EXIT_CODES}{}", if cfg!(feature = "demo") { demo } else { "" })
 }
 
@@ -107,55 +107,55 @@ fn after_help() -> String {
 enum Command {
     /// Run the daemon
     Serve(serve::Args),
-    /// Show one whole login on embedded defaults: nothing to install or configure
+    /// Show one complete login with an embedded relay and a simulated wallet; needs no configuration
     #[cfg(feature = "demo")]
     Demo(demo::Args),
     /// Log a user in at the running daemon: show a QR code, wait, print the verified claims
     Login(login::Args),
-    /// Have the running daemon issue a token
+    /// Issue a token at the running daemon
     Issue(issue::Args),
     /// Verify a token, at the running daemon or offline
     Verify(verify::Args),
     /// Revoke a token at the running daemon, whatever its format
     Revoke(revoke::Args),
-    /// Show whether the daemon is up and ready, and how its parts are
+    /// Show whether the daemon runs and is ready, and the state of its parts
     Status(status::Args),
-    /// Show who the service is: its key, version and socket
+    /// Show the service's key, version and socket
     Info(info::Args),
     /// Make a service key, or a subkey with its proof
     Keygen(keygen::Args),
     /// Follow a stream of events at the running daemon
     Watch(watch::Args),
-    /// See to the relays, or try whether one is fit for logins
+    /// List, add, remove or check relays
     #[command(subcommand)]
     Relays(relays::Command),
-    /// See what wallets show of the service, or publish its profile
+    /// Check the name that wallets show for the service, or publish its profile
     #[command(subcommand)]
     Identity(identity::Command),
-    /// See to events that the webhook's receiver has not taken
+    /// List, retry or drop webhook deliveries that the receiver has not accepted
     #[command(subcommand)]
     Webhooks(webhooks::Command),
-    /// See to the users: who they are, what they may do
+    /// Manage users, their roles and permissions
     #[command(subcommand)]
     Users(users::Command),
-    /// See to the sessions of a user
+    /// List or end the sessions of a user
     #[command(subcommand)]
     Sessions(sessions::Command),
-    /// Show who did what
+    /// Show the audit: who did what, and when
     Audit(audit::Args),
     /// Manage API tokens: who may call over TCP, and what they may do
     #[command(subcommand)]
     Tokens(tokens::Command),
-    /// See to the keys that sign access tokens
+    /// List or rotate the keys that sign access tokens
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Write everything that the service knows to a new file, while the daemon runs
+    /// Write a backup of the database to a new file, while the daemon runs
     Backup(backup::Backup),
-    /// Go back to a backup; the daemon must be stopped
+    /// Restore a backup; the daemon must be stopped
     Restore(backup::Restore),
-    /// Write the configuration of Portal's daemon as Portico's
+    /// Convert the configuration of Portal's daemon to Portico's
     MigrateFromPortal(migrate::Args),
-    /// Look at the configuration
+    /// Check the configuration
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -188,7 +188,7 @@ fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))
 }
 
-/// A variable that is empty counts as not set: that is how compose files pass on what is not set (`${X:-}`).
+/// An empty variable counts as not set: compose files pass unset variables on as empty ones (`${X:-}`).
 fn without_empty_variables(mut command: clap::Command) -> clap::Command {
     let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     for name in below {
@@ -230,7 +230,7 @@ fn run(command: Command) -> CommandResult {
             Command::Config(command) => config::run(command),
         }
     });
-    // A look-up of a name may still be blocking a thread; nothing waits for it.
+    // A name look-up may still block a thread; nothing waits for it.
     runtime.shutdown_background();
     exit
 }

@@ -1,8 +1,8 @@
-//! What is told of the variables of Portal's own daemon: names, never values.
+//! Reports on the variables of Portal's daemon: their names, never their values.
 
 use crate::config::{Config, Fate, PortalVariable};
 
-/// Tells the log which of Portal's variables are in force, and which are not.
+/// Logs which of Portal's variables are in force, and which are not.
 pub(super) fn tell(config: &Config) {
     for PortalVariable { name, fate } in &config.portal_variables {
         match fate {
@@ -14,7 +14,7 @@ pub(super) fn tell(config: &Config) {
     }
 }
 
-/// The same for people.
+/// The same, as lines for people.
 pub(super) fn lines(config: &Config) -> Vec<String> {
     let line = |PortalVariable { name, fate }: &PortalVariable| match fate {
         Fate::Used(key) => format!("{name} ({key}): {USED}"),
@@ -28,6 +28,6 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
 const USED: &str = "taken from the variables of Portal's daemon";
 const OVERRULED: &str =
     "this variable of Portal's daemon is not used: the key is set in Portico's own configuration";
-const LEFT_OUT: &str = "this variable of Portal's daemon is left out: Portico cannot use its value";
+const LEFT_OUT: &str = "this variable of Portal's daemon is ignored: Portico cannot use its value";
 const UNKNOWN: &str =
     "this variable of Portal's daemon has no counterpart in Portico (docs/moving-from-portal.md)";

@@ -1,4 +1,4 @@
-//! QR codes for terminals, in half-block characters: a row of text is two rows of the code.
+//! QR codes for terminals, in half-block characters: one row of text shows two rows of the code.
 
 use std::os::fd::AsFd;
 
@@ -6,10 +6,10 @@ use qrcode::{Color, EcLevel, QrCode};
 
 use crate::protocol::HandshakeUrl;
 
-/// The margin that ISO/IEC 18004 asks for, in modules. Phones make do with less, but not with none.
+/// The margin that ISO/IEC 18004 requires, in modules. Phones accept less, but not zero.
 const MARGIN: usize = 4;
 
-/// The room that a picture has, in characters.
+/// The space for a picture, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
     pub(super) columns: usize,
@@ -17,7 +17,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The size of the terminal; of what is none, the size that every terminal has had since the VT100.
+    /// The size of the terminal; if standard error is not a terminal, the size of a VT100.
     pub(super) fn of(output: impl AsFd) -> Self {
         let size = terminal_size::terminal_size_of(output);
         let size = size.map(|(columns, rows)| (usize::from(columns.0), usize::from(rows.0)));
@@ -35,16 +35,16 @@ impl Room {
 /// A URL as a terminal shows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Picture {
-    /// The code, light on dark, its lines without the last line feed; empty if it would be torn.
+    /// The code, light on dark, without the last line feed; empty if its lines would wrap.
     pub(super) code: String,
-    /// What to tell the user, if not all of it can be seen at once.
+    /// The hint for the user, if the code does not fit on the screen.
     pub(super) hint: Option<String>,
-    /// Whether it takes the whole terminal: another line below it would push the first one out.
+    /// Whether the code fills the terminal: one more line below would scroll the first line away.
     pub(super) fills: bool,
 }
 
-/// A handshake URL as a code that fits the terminal. One relay is enough for a wallet to be heard, so relays are
-/// left out until the code fits: first those that are not ready, and then from the end.
+/// A handshake URL as a code that fits the terminal. One relay is enough for a wallet, so relays are left out until
+/// the code fits: first those that are not ready, then from the end.
 pub(super) fn picture(url: &str, room: Room, is_ready: impl Fn(&str) -> bool) -> Picture {
     let mut shown = draw(url, room);
     let Some(relays) = Relays::of(url, is_ready) else { return shown };
@@ -60,7 +60,7 @@ pub(super) fn picture(url: &str, room: Room, is_ready: impl Fn(&str) -> bool) ->
 /// The relays in a URL, the rest of which stays as it is written.
 struct Relays<'a> {
     before: &'a str,
-    /// As they are written, the best first.
+    /// As written in the URL, the best first.
     all: Vec<&'a str>,
     behind: &'a str,
 }
@@ -106,7 +106,7 @@ fn draw(text: &str, room: Room) -> Picture {
             room.columns, room.rows
         )
     });
-    // A line that is broken in two cannot be scanned; one that has scrolled away can be scrolled back.
+    // Nobody can scan a code with wrapped lines; a user can scroll back to a code that is too high.
     let code = if columns <= room.columns { lines(&code, margin) } else { String::new() };
     Picture { code, hint, fills: fitting.is_some() && rows == room.rows }
 }

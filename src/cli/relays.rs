@@ -1,4 +1,4 @@
-//! `portico relays`: how the daemon's relays are, which they are, and whether a relay is fit for logins.
+//! `portico relays`: lists, adds and removes the daemon's relays, and checks whether a relay is fit for logins.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the running daemon's relays and how they are
+    /// List the running daemon's relays and their state
     List(List),
-    /// Add a relay to the running daemon, for good
+    /// Add a relay to the running daemon, permanently
     Add(Change),
-    /// Remove a relay from the running daemon, for good
+    /// Remove a relay from the running daemon, permanently
     Remove(Change),
-    /// Try whether relays are fit for logins; needs no daemon
+    /// Check whether relays are fit for logins; needs no daemon
     Check(Check),
 }
 
@@ -48,11 +48,9 @@ pub(super) struct Change {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Each relay is connected to twice, with keys made for the purpose: one side subscribes as \
-                        a wallet does, the other publishes an ephemeral event, and that has to arrive. What \
-                        the relay tells of itself (NIP-11) is shown. Exits with 1 if a relay is not fit."
-)]
+#[command(after_help = "Connects to each relay twice, with new keys: one connection subscribes as \
+                        a wallet does, the other publishes an ephemeral event, which must arrive. Shows the \
+                        limits that the relay publishes (NIP-11). Exits with 1 if a relay is not fit.")]
 pub(super) struct Check {
     /// The relays [default: those of `portico serve`]
     #[arg(value_name = "URL")]
@@ -63,7 +61,7 @@ pub(super) struct Check {
     /// File that lists the relays [default: as for `portico serve`]
     #[arg(long = "relays", value_name = "FILE", env = "PORTICO_RELAYS")]
     file: Option<PathBuf>,
-    /// How long each step may take
+    /// Time limit for each step
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     timeout: Duration,
     /// Print JSON
@@ -143,7 +141,7 @@ async fn check(args: Check) -> CommandResult {
         let config = config::load(&overrides).map_err(Failure::usage)?;
         (configured(&config), config.tls)
     } else {
-        // Not by the parser of arguments, which would repeat a URL with a password in it.
+        // Not in the argument parser, which would print a URL that contains a password.
         let relays = args.relays.iter().map(|url| config::relay_url(url)).collect::<Result<_, _>>();
         (relays.map_err(Failure::usage)?, config::load_tls(&overrides).map_err(Failure::usage)?)
     };
@@ -157,7 +155,7 @@ async fn check(args: Check) -> CommandResult {
     Ok(if all_fit { Exit::Success } else { Exit::No })
 }
 
-/// The relays that `portico serve` would start with.
+/// The relays that `portico serve` would use.
 fn configured(config: &Config) -> Vec<RelayUrl> {
     let none = if config.relays.is_empty() { ", which lists none" } else { "" };
     note!("Relays: {}{none}", config.relay_source);
@@ -176,11 +174,11 @@ fn show(checkup: &Checkup) {
     timed("subscribed", checkup.subscribed_in);
     timed("forwarded", checkup.forwarded_in);
     if checkup.asked_for_login {
-        line("login", "asked for (NIP-42), and given".into());
+        line("login", "required (NIP-42), and done".into());
     }
     match &checkup.information {
         Ok(information) => line("says", describe(information)),
-        // The verdict tells why.
+        // The verdict gives the reason.
         Err(InformationError::NotReached) => {}
         Err(error) => line("says", format!("nothing: {error}")),
     }
@@ -199,7 +197,7 @@ fn describe(information: &Information) -> String {
         }
     };
     if let Some(max) = information.max_subscriptions {
-        add(true, format!("{max} subscriptions a connection"));
+        add(true, format!("{max} subscriptions per connection"));
     }
     if let Some(max) = information.max_message_length {
         add(true, format!("messages up to {max} bytes"));
@@ -207,12 +205,12 @@ fn describe(information: &Information) -> String {
     if let Some(secs) = information.created_at_lower_limit {
         add(true, format!("events up to {secs} s old"));
     }
-    add(information.auth_required, "wants a login".into());
-    add(information.payment_required, "wants to be paid by those who publish".into());
+    add(information.auth_required, "requires a login".into());
+    add(information.payment_required, "requires payment to publish".into());
     if let Some(bits) = information.min_pow_difficulty {
-        add(true, format!("wants {bits} bits of work, which nobody does here"));
+        add(true, format!("requires {bits} bits of proof of work, which Portico does not do"));
     }
-    if parts.is_empty() { "nothing of interest".into() } else { parts.join(" · ") }
+    if parts.is_empty() { "no limits".into() } else { parts.join(" · ") }
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {

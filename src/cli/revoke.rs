@@ -1,4 +1,4 @@
-//! `portico revoke`: a token that is not to be believed any more.
+//! `portico revoke`: revokes a token.
 
 use serde_json::json;
 
@@ -8,9 +8,9 @@ use super::{CommandResult, Exit, token};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Takes every token that `portico issue` makes, the tokens of wallets, and access tokens, \
-                        with which their session ends. A service that verifies JWTs by the published keys alone \
-                        does not learn of it."
+    after_help = "Accepts every token that `portico issue` makes, wallets' tokens, and access tokens. To revoke \
+                        an access token ends its session. A service that verifies JWTs only with the published keys \
+                        does not see the revocation."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     if args.json {
         say!("{revoked:#}");
     } else if revoked["already_revoked"] == true {
-        say!("it was revoked before");
+        say!("it was already revoked");
     } else {
         say!("revoked");
     }

@@ -15,13 +15,14 @@ use crate::http::{HandedOver, ListenError};
 use crate::tokens::KeyFileError;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Every flag can also be given as PORTICO_… in the environment and in portico.toml; \
-                        the flag goes first, then the environment, then the file. Keys without a flag are \
-                        read from the environment as PORTICO_SECTION__KEY.\n\nSIGTERM and SIGINT drain: \
-                        what was begun is ended, what is open stays open. A second one, half a second later, aborts. SIGHUP reads \
-                        the list of relays and [profile] again.\n\nUnder systemd, or what speaks like it: readiness, \
-                        status, reloads and signs of life are told (NOTIFY_SOCKET, WATCHDOG_USEC), and a \
-                        Unix and a TCP socket may be handed over (LISTEN_FDS).")]
+#[command(after_help = "Every flag can also be set as PORTICO_… in the environment or in portico.toml. \
+                        Precedence: flag, environment variable, portico.toml, default. Keys without a flag \
+                        have the environment variable PORTICO_SECTION__KEY.\n\nSIGTERM and SIGINT stop the daemon: \
+                        it finishes what it began; open requests stay open in the database. \
+                        A second signal, at least half a second later, aborts. SIGHUP reads \
+                        relays.toml and [profile] again.\n\nUnder systemd or a compatible service manager, the daemon \
+                        reports readiness, status, reloads and watchdog pings (NOTIFY_SOCKET, WATCHDOG_USEC), and \
+                        accepts a Unix and a TCP socket (LISTEN_FDS).")]
 pub(super) struct Args {
     #[command(flatten)]
     overrides: Overrides,
@@ -73,23 +74,23 @@ pub(super) async fn run(args: Args) -> CommandResult {
     Ok(if clean { Exit::Success } else { Exit::Failed })
 }
 
-/// Names what was changed in the file, and is not taken over by a reload.
+/// Logs the keys that changed in the file and that a reload does not apply.
 fn warn_of_changes(keys: &[&str]) {
     if !keys.is_empty() {
-        tracing::warn!(keys = keys.join(" "), "these keys were changed; a restart puts them in force");
+        tracing::warn!(keys = keys.join(" "), "these keys were changed; they take effect at the next start");
     }
 }
 
-/// Names the files in use. One that merely lay in the working folder may not be what the operator meant.
+/// Logs the files in use, and warns of those that were found in the working folder: the operator may not mean them.
 fn tell_where_from(config: &Config) {
     match &config.file {
         Some(file) => tracing::info!(file = show_path(&absolute(file)), "configuration"),
-        None => tracing::info!("no configuration file: defaults, flags and environment"),
+        None => tracing::info!("no configuration file: using defaults, flags and environment variables"),
     }
     for file in &config.found_here {
         tracing::warn!(
             file = show_path(&absolute(file)),
-            "this file was found in the working folder, and is used"
+            "using this file, which was found in the working folder"
         );
     }
 }
@@ -98,8 +99,8 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Files that are not as the configuration says are a fault of the configuration: no restart mends it. A new kind of
-/// error has to be put on one of the two sides.
+/// Whether an error is a fault of the configuration, which a restart does not fix (exit code 64). Every new kind of
+/// error must be put on one of the two sides.
 fn exit_of(error: &StartError) -> Exit {
     match error {
         StartError::Key(_)
@@ -123,14 +124,14 @@ fn exit_of(error: &StartError) -> Exit {
     }
 }
 
-/// A file that reaches a limit of its size (`ulimit -f`, `LimitFSIZE=`) is as good as a full disk: a write that
-/// fails, which passes, and not the signal that would end the process.
+/// A file that reaches its size limit (`ulimit -f`, `LimitFSIZE=`) is treated like a full disk: the write fails, which
+/// the daemon survives. The default action of the signal would end the process.
 fn survive_file_size_limit() -> Result<(), Failure> {
-    // Handled, if by nobody: that is enough, and stays so.
+    // A handler is installed, though nothing waits for it: that is enough, and it stays installed.
     listen_for(SignalKind::from_raw(nix::libc::SIGXFSZ)).map(drop)
 }
 
-/// A signal, from now on handled and not deadly.
+/// Handles a signal from now on, so that it does not end the process.
 pub(super) fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::new(Exit::Failed, error))
 }

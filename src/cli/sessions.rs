@@ -1,4 +1,4 @@
-//! `portico sessions`: the sessions of a user, and their end.
+//! `portico sessions`: lists and ends the sessions of a user.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

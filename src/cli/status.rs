@@ -1,4 +1,4 @@
-//! `portico status`: whether the daemon is up and ready, and how its parts are.
+//! `portico status`: whether the daemon runs and is ready, and the state of its parts.
 
 use serde_json::{Map, Value, json};
 
@@ -7,10 +7,8 @@ use super::terminal::{say, text};
 use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 the daemon is ready: logins go through; 1 it is up but not ready; 69 it is not \
-                        there."
-)]
+#[command(after_help = "Exit codes: 0 the daemon is ready; 1 it runs but is not ready; 69 it does not \
+                        answer.")]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -46,11 +44,11 @@ pub(super) async fn run(args: Args) -> CommandResult {
     Ok(if is_ready { Exit::Success } else { Exit::No })
 }
 
-/// How one part of the daemon is.
+/// The state of one part of the daemon.
 enum Part {
-    /// It says so itself.
+    /// It works; this is its `data`.
     Well(Value),
-    /// It is off, or not to be had now: the code, and a sentence for people.
+    /// It is off or unavailable: the code, and a sentence for people.
     Not(String, String),
 }
 
@@ -64,7 +62,7 @@ impl Part {
         Self::Not(code, error)
     }
 
-    /// How the store is, by what the daemon says of its readiness: it looks at the store first.
+    /// The state of the store, concluded from `/ready`: the daemon checks the store first.
     fn store(&self) -> &'static str {
         match self {
             Self::Not(code, _) if code == "store_unavailable" => "unavailable",

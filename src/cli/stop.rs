@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use super::Failure;
 use super::serve::listen_for;
 
-/// Signals that come together are one: `timeout` of the coreutils signals its child and then the child's process
-/// group, and a wrapper passes on what the terminal has sent to both. A second one says that somebody does not want
-/// to wait, and aborts.
+/// Signals within this time count as one: `timeout` of the coreutils signals its child and then the child's process
+/// group, and a wrapper passes on a signal that the terminal sent to both. A later second signal means that somebody
+/// does not want to wait: it aborts.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// SIGTERM, SIGINT, and SIGHUP where a closed terminal is to end the program.
+/// SIGTERM, SIGINT, and SIGHUP if a closed terminal must end the program.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -60,12 +60,12 @@ impl StopSignals {
     }
 }
 
-/// When a signal was heeded last.
+/// The time of the last signal that counted.
 #[derive(Debug, Default)]
 struct Told(Option<Instant>);
 
 impl Told {
-    /// Whether a signal that comes now is another one.
+    /// Whether a signal that comes now counts as another one.
     fn anew(&mut self, now: Instant) -> bool {
         let anew = self.0.is_none_or(|last| now.duration_since(last) >= TOGETHER);
         if anew {

@@ -1,20 +1,20 @@
-//! Lists in columns: with a header and aligned for people, and else one line an entry, as programs know it.
+//! Lists: aligned columns with a header for people, and otherwise one line for each entry, for programs.
 
 use std::io::{self, IsTerminal};
 
 use super::terminal::say;
 
-/// Whether a list begins with the names of its columns. For people it does; what programs read stays as it is.
+/// Whether a list begins with column names. On a terminal it does; the form for programs stays as it is.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Header {
-    /// Begin with the names of the columns, as on a terminal
+    /// Print column names first, as on a terminal
     #[arg(long, conflicts_with = "json")]
     header: bool,
 }
 
 impl Header {
-    /// Begins a list; it prints the names if they are wanted. Each column has a name, and how many characters an
-    /// entry most likely has.
+    /// Begins a list, and prints the column names if they are wanted. Each column has a name and the usual number of
+    /// characters of an entry.
     pub(super) fn begin<const N: usize>(self, columns: [(&str, usize); N]) -> Table<N> {
         let widths = columns.map(|(name, width)| width.max(name.len()));
         let has_header = self.header || io::stdout().is_terminal();
@@ -29,7 +29,7 @@ impl Header {
 pub(super) struct Table<const N: usize>(Option<[usize; N]>);
 
 impl<const N: usize> Table<N> {
-    /// Prints an entry. Without a header its cells are explained by `line`.
+    /// Prints an entry. Without a header, `line` formats its cells.
     pub(super) fn row(&self, cells: [String; N], line: impl FnOnce([String; N]) -> String) {
         match &self.0 {
             Some(widths) => say!("{}", aligned(&cells, widths)),
@@ -38,7 +38,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Whole cells, so that none is cut off; the last ends the line.
+/// Pads cells and never cuts them; no space after the last.
 fn aligned<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
     let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()

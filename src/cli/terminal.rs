@@ -1,5 +1,5 @@
-//! What commands print. Much of it was chosen by strangers: nothing of that moves the cursor, colours or turns
-//! the text around, or poses as a line of ours.
+//! The output of commands. Strangers choose much of it, so it is escaped: it cannot move the cursor, colour or reverse
+//! text, or imitate a line of ours.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,17 +17,17 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// Prints a line for people on standard error. The macros of the standard library panic where that cannot be
-/// written, and the exit code would be that of the panic.
+/// Prints a line for people on standard error. The macros of the standard library panic if they cannot write, and the
+/// exit code would be that of the panic.
 macro_rules! note {
     ($($arg:tt)*) => { $crate::cli::terminal::print_note(format_args!($($arg)*)) };
 }
 pub(super) use note;
 
-/// Whether the reader of standard output has gone.
+/// Whether the reader of standard output has closed it.
 static READER_LEFT: AtomicBool = AtomicBool::new(false);
 
-/// A reader who has seen enough (`portico … | head`) does not change the exit code: the command goes on unheard.
+/// A reader that closes the pipe early (`portico … | head`) does not change the exit code: the command continues.
 pub(super) fn print(line: fmt::Arguments<'_>) {
     if reader_left() {
         return;
@@ -43,22 +43,22 @@ pub(super) fn print(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Whether the reader of standard output has gone. A command that would print for ever ends then.
+/// Whether the reader of standard output has closed it. A command without an end of its own then exits.
 pub(super) fn reader_left() -> bool {
     READER_LEFT.load(Ordering::Relaxed)
 }
 
-/// A note that cannot be written is lost, and changes nothing.
+/// A note that cannot be written is dropped.
 pub(super) fn print_note(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{}", lines(&line.to_string()));
 }
 
-/// The same without an end of the line: the cursor stays where it is.
+/// The same without a line feed: the cursor stays where it is.
 pub(super) fn print_unended_note(text: &str) {
     let _ = write!(io::stderr().lock(), "{}", lines(text));
 }
 
-/// A value for people: a text without quotes, on one line; a dash for nothing.
+/// A value for people: text without quotes, on one line; a dash for null and for an empty list.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => plain(text),
@@ -69,14 +69,14 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// The fields of an object, one a line.
+/// Prints the fields of an object, one per line.
 pub(super) fn fields(object: &Value) {
     for (name, value) in object.as_object().into_iter().flatten() {
         say!("{name:<16} {}", text(&readable(name, value)));
     }
 }
 
-/// The value of this name, for people: the times of a token, which are in seconds, as ISO 8601.
+/// A value for people: the times of a token, which are in seconds, become ISO 8601.
 pub(super) fn readable(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("issued_at" | "not_before" | "expires_at", Value::Number(secs)) => {
@@ -89,7 +89,7 @@ pub(super) fn readable(name: &str, value: &Value) -> Value {
     }
 }
 
-/// Takes the tokens out of what a stream tells: a terminal is no place for a secret.
+/// Removes the tokens from an event: a terminal must not show secrets.
 pub(super) fn without_tokens(event: &mut Value) {
     for (part, token) in [("status", "session_token"), ("login", "access_token")] {
         if let Some(part) = event.get_mut(part).and_then(Value::as_object_mut) {
@@ -98,17 +98,17 @@ pub(super) fn without_tokens(event: &mut Value) {
     }
 }
 
-/// A text that may have several lines of its own.
+/// Text with line feeds of its own, which stay.
 pub(super) fn lines(text: &str) -> String {
     escaped(text, |c| c != '\n' && misleads(c))
 }
 
-/// A text on one line.
+/// Text on one line.
 pub(super) fn plain(text: &str) -> String {
     escaped(text, misleads)
 }
 
-/// Escapes as JSON does, so that JSON stays JSON.
+/// Escapes as JSON does, so that JSON stays valid.
 fn escaped(text: &str, must_be: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! `portico verify`: whether a token holds, and what it says.
+//! `portico verify`: verifies a token, and prints its claims.
 
 use nostr_sdk::PublicKey;
 use serde_json::{Value, json};
@@ -11,9 +11,10 @@ use crate::portal_token::{Policy, TokenError, VerifyingKey, standard_jwt, verify
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The key decides the question. A wallet's key: did that wallet sign it, and for whom? \
-                        This service's key: is it ours, or made for us by a wallet that logged in here? \
-                        Offline, only the former can be answered, and nothing is known of revocations."
+    after_help = "--key decides the check. A wallet's key: did that wallet sign the token, and for whom? \
+                        This service's key: did this service issue the token, or did a wallet that logged in here \
+                        issue it for this service? \
+                        Offline, only the first check is possible, and revocations are unknown."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -21,13 +22,13 @@ pub(super) struct Args {
     /// The token, or `-` to read it from standard input, where other users do not see it
     #[arg(value_name = "TOKEN", default_value = "-")]
     token: String,
-    /// About whom it is asked: hex or npub
+    /// The key to check against: a wallet's or this service's; hex or npub
     #[arg(long, value_name = "KEY")]
     key: String,
-    /// Verify here, without a daemon
+    /// Verify without a daemon
     #[arg(long)]
     offline: bool,
-    /// Offline: the longest life that is accepted, from `iat` to `exp`
+    /// Offline: the longest accepted lifetime, from `iat` to `exp`
     #[arg(long, value_name = "DAYS", default_value_t = 366, requires = "offline")]
     max_days: u64,
     /// Print JSON
@@ -62,7 +63,7 @@ fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
             TokenError::MalformedToken => wrapped(token),
             TokenError::UnsupportedAlgorithm => standard_jwt(token).map(Into::into),
             TokenError::InvalidSignature => {
-                let hint = "offline only the key that signed it can be asked about: for a wallet's token, the wallet's";
+                let hint = "offline, --key must be the key that signed the token: for a wallet's token, the wallet's key";
                 Some(hint.into())
             }
             _ => None,

@@ -1,4 +1,4 @@
-//! `portico watch`: a stream of events, as they come.
+//! `portico watch`: follows a stream of events.
 
 use super::client::Target;
 use super::terminal::{readable, reader_left, say, without_tokens};
@@ -8,10 +8,10 @@ use super::{CommandResult, Exit};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// The stream, as `stream_id` of a handshake, login or authentication
+    /// The stream: the `stream_id` of a handshake, login or authentication
     #[arg(value_name = "STREAM")]
     stream: String,
-    /// Only events behind this index
+    /// Only events after this index
     #[arg(long, value_name = "N", default_value_t = 0)]
     after: u64,
     /// Print JSON, one event a line

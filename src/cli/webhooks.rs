@@ -1,4 +1,4 @@
-//! `portico webhooks`: what the webhook's receiver has not taken yet.
+//! `portico webhooks`: deliveries that the webhook's receiver has not accepted yet.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use super::{CommandResult, Exit, Failure};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List what is undelivered
+    /// List undelivered events
     List(Listing),
-    /// Begin deliveries anew and at once, those given up included
+    /// Retry deliveries now, including those that Portico gave up
     Retry(Args),
-    /// Forget deliveries; the events stay
+    /// Drop deliveries; the events stay
     Drop(Drop),
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Listing {
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Only of this stream [default: of all]
+    /// Only deliveries of this stream [default: all streams]
     #[arg(value_name = "STREAM")]
     stream: Option<String>,
     /// Print JSON
@@ -42,10 +42,10 @@ pub(super) struct Args {
 pub(super) struct Drop {
     #[command(flatten)]
     target: Target,
-    /// Only of this stream
+    /// Only deliveries of this stream
     #[arg(value_name = "STREAM", group = "which")]
     stream: Option<String>,
-    /// Of all streams
+    /// Deliveries of all streams
     #[arg(long, group = "which")]
     all: bool,
     /// Print JSON
@@ -69,7 +69,7 @@ pub(super) async fn run(command: Command) -> CommandResult {
 
 async fn list(args: &Args, header: Header) -> CommandResult {
     let path = match &args.stream {
-        // A UUID has nothing to escape, and whatever has is none.
+        // A UUID contains nothing to escape.
         Some(stream) if !is_id(stream) => return Err(Failure::usage(format!("{stream:?} is not a stream"))),
         Some(stream) => format!("/webhooks?stream_id={stream}"),
         None => "/webhooks".into(),
@@ -90,7 +90,7 @@ async fn list(args: &Args, header: Header) -> CommandResult {
             format!("{}/{}", text(&delivery["stream_id"]), delivery["index"]),
             text(&delivery["state"]),
             delivery["attempts"].to_string(),
-            plain(next.unwrap_or("behind another")),
+            plain(next.unwrap_or("waits for another")),
             plain(delivery["last_error"].as_str().unwrap_or_default()),
         ];
         table.row(cells, |[event, state, attempts, next, error]| {

@@ -1,4 +1,4 @@
-//! Which user is meant.
+//! Finds the user that an argument names.
 
 use nostr_sdk::{FromBech32, PublicKey};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use super::list::List;
 use super::terminal::text;
 use super::{Exit, Failure};
 
-/// A user, as people name them.
+/// A user, as named on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Who {
     #[command(flatten)]
@@ -19,25 +19,25 @@ pub(super) struct Who {
 }
 
 impl Who {
-    /// Where the API has this user.
+    /// The API path of this user.
     pub(super) async fn path(&self) -> Result<String, Failure> {
         Ok(format!("/users/{}", find(&self.target, &self.user).await?))
     }
 }
 
-/// The internal id of the user that is named.
+/// The internal id of the named user.
 pub(super) async fn find(target: &Target, name: &str) -> Result<Uuid, Failure> {
     if let Ok(id) = Uuid::try_parse(name) {
         return Ok(id);
     }
-    // Names of wallets may have colons of their own.
+    // A wallet id may contain colons.
     let split = name.split_once(':').map(|(provider, wallet)| (Some(provider), wallet));
     for (provider, wallet) in split.into_iter().chain([(None, name)]) {
         if let Some(id) = of_wallet(target, provider, &wallet_id(wallet)).await? {
             return Ok(id);
         }
     }
-    Err(Failure::new(Exit::No, format!("there is no such user: {name:?}")))
+    Err(Failure::new(Exit::No, format!("unknown user: {name:?}")))
 }
 
 async fn of_wallet(target: &Target, provider: Option<&str>, wallet: &str) -> Result<Option<Uuid>, Failure> {
@@ -52,7 +52,8 @@ async fn of_wallet(target: &Target, provider: Option<&str>, wallet: &str) -> Res
         [] => Ok(None),
         [user] => {
             let id = user["id"].as_str().and_then(|id| Uuid::try_parse(id).ok());
-            id.map(Some).ok_or_else(|| Failure::new(Exit::Unavailable, "the daemon sent nonsense"))
+            id.map(Some)
+                .ok_or_else(|| Failure::new(Exit::Unavailable, "the daemon sent a user without a valid id"))
         }
         several => {
             let names = several
@@ -64,7 +65,7 @@ async fn of_wallet(target: &Target, provider: Option<&str>, wallet: &str) -> Res
     }
 }
 
-/// A wallet as its provider names it: keys of Nostr are in hex there (NIP-19).
+/// A wallet id as the provider writes it: Nostr keys in hex, not npub (NIP-19).
 pub(super) fn wallet_id(name: &str) -> String {
     PublicKey::from_bech32(name).map_or_else(|_| name.to_owned(), |key| key.to_hex())
 }

@@ -1,7 +1,7 @@
-//! The wall clock, doubted: which time has certainly passed, whatever the clock shows now.
+//! Which time has certainly passed, even if the wall clock is wrong now.
 //!
-//! A wall clock can be set, ahead or back, while the daemon runs or is stopped. What may be dropped because its time is
-//! over (revocations, what was used once, history) is judged by [`Timekeeper::settled`], never by the clock alone.
+//! A wall clock can be set forward or back, while the daemon runs or is stopped. Data that is deleted after its expiry
+//! (revocations, replay records, history) is checked with [`Timekeeper::settled`], never with the clock alone.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,32 +13,32 @@ use super::{SharedClock, Timestamp};
 /// How far the clock may move, beyond the time that passed, before that counts as a jump.
 pub const JUMP: Duration = Duration::from_secs(120);
 
-/// How long a daemon may have been stopped, or not looked at the clock, before it doubts what the clock shows.
+/// How long a daemon may be stopped, or not read the clock, before it stops trusting the clock.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(3600);
 
-/// How long the daemon must run without a jump before it believes the clock again.
+/// How long the daemon must run without a jump before it trusts the clock again.
 pub const SETTLES_AFTER: Duration = Duration::from_secs(6 * 3600);
 
-/// How much of the time between two looks counts as running.
+/// The most time between two readings that counts as running.
 const LONGEST_LOOK: Duration = Duration::from_secs(120);
 
-/// What outlives the process.
+/// The state that survives restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSeen {
-    /// The highest time that the clock showed since it last went back.
+    /// The latest time that the clock showed since it last went back.
     pub highest: Timestamp,
-    /// The time that had certainly passed.
+    /// The time that has certainly passed.
     pub settled: Timestamp,
-    /// How long the daemon has run since the last jump, in this process and those before.
+    /// How long the daemon has run since the last jump, including earlier processes.
     pub steady_for: Duration,
 }
 
-/// The clock moved otherwise than the time passed.
+/// A jump: the clock moved more or less than the time that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jump {
-    /// So much ahead.
+    /// The clock moved ahead by this.
     Ahead(Duration),
-    /// So much back.
+    /// The clock moved back by this.
     Back(Duration),
 }
 
@@ -51,14 +51,14 @@ impl Jump {
         }
     }
 
-    /// How far.
+    /// The size of the jump.
     pub fn distance(self) -> Duration {
         match self {
             Self::Ahead(by) | Self::Back(by) => by,
         }
     }
 
-    /// The jump between two looks at a clock, with so much time between them.
+    /// The jump between two readings of a clock, with this time between them.
     pub fn between(before: Timestamp, after: Timestamp, passed: Duration) -> Option<Self> {
         let expected = before.plus(passed);
         let jump = if after >= expected {
@@ -86,7 +86,7 @@ struct State {
 }
 
 impl Timekeeper {
-    /// Goes on from what was seen before, if anything was. Also returns the jump since then.
+    /// Continues from a saved state, if there is one. Also returns the jump since then.
     pub fn new(clock: SharedClock, before: Option<ClockSeen>) -> (Self, Option<Jump>) {
         let now = clock.now();
         let mut seen = before.unwrap_or(ClockSeen { highest: now, settled: now, steady_for: SETTLES_AFTER });
@@ -101,43 +101,43 @@ impl Timekeeper {
         (Self { clock, before: before.map(|before| before.highest), doubts: true, state }, jump)
     }
 
-    /// One that believes its clock, whatever it shows. For parts that are tried alone.
+    /// A keeper that trusts its clock. For tests of single parts.
     pub fn trusting(clock: SharedClock) -> Self {
         Self { doubts: false, ..Self::new(clock, None).0 }
     }
 
-    /// Looks at the clock. Returns the jump since the last look.
+    /// Reads the clock. Returns the jump since the last reading.
     pub fn look(&self) -> Option<Jump> {
         let mut state = self.state();
         let (now, at) = (self.clock.now(), Instant::now());
         let passed = at - state.last.1;
         let jump = Jump::between(state.last.0, now, passed)
-            // Nobody knows what went on in so long a time: the machine was paused, or time itself was forged.
+            // Nothing is certain about such a long time: the machine was paused, or its time was changed.
             .or_else(|| Some(Jump::Ahead(passed)).filter(|_| passed > LONGEST_ABSENCE));
         state.seen.follow(now, passed.min(LONGEST_LOOK), jump);
         state.last = (now, at);
         jump
     }
 
-    /// The time that has certainly passed: what is over by then is over, however the clock moves.
+    /// The time that has certainly passed: anything that expired before it has expired, however the clock moves.
     pub fn settled(&self) -> Timestamp {
         let now = self.clock.now();
         if self.doubts { self.state().seen.settled.min(now) } else { now }
     }
 
-    /// Whether the clock has been steady for long enough to be believed.
+    /// Whether the clock has been steady long enough to be trusted.
     pub fn is_steady(&self) -> bool {
         self.state().seen.steady_for >= SETTLES_AFTER
     }
 
-    /// What is to outlive the process.
+    /// The state to save.
     pub fn seen(&self) -> ClockSeen {
         self.state().seen
     }
 
-    /// No process before this one was shown anything from after this time, but for a clock that went back.
+    /// No earlier process saw a time after this, unless the clock went back.
     pub fn began(&self, now: Timestamp) -> Timestamp {
-        /// As long as the last look of a process may lie before its end.
+        /// The longest time between the last reading of a process and its end.
         const UNSEEN: Duration = Duration::from_secs(600);
 
         self.before.map_or(now, |highest| now.min(highest.plus(UNSEEN)))
@@ -149,17 +149,17 @@ impl Timekeeper {
 }
 
 impl ClockSeen {
-    /// The clock shows `now`, and the daemon has run for so long since the last look.
+    /// Records that the clock shows `now`, and that the daemon has run for this long since the last reading.
     fn follow(&mut self, now: Timestamp, ran: Duration, jump: Option<Jump>) {
         self.steady_for = if jump.is_some() { Duration::ZERO } else { self.steady_for.saturating_add(ran) };
         if self.steady_for >= SETTLES_AFTER {
             self.steady_for = SETTLES_AFTER;
-            // Also where it was higher: a clock that went back and stays there is believed, too.
+            // Also if it was later before: a clock that went back and stays there is trusted again.
             self.settled = now;
             self.highest = now;
         } else {
             self.settled = self.settled.plus(ran);
-            // Once told, a clock that went back is not told again at every start.
+            // A clock that went back is reported once, not at every start.
             let went_back = matches!(jump, Some(Jump::Back(_)));
             self.highest = if went_back { now } else { self.highest.max(now) };
         }

@@ -17,15 +17,15 @@ pub struct AccessRules {
     pub issuer: Option<String>,
     /// `aud` of access tokens. Default: the issuer.
     pub audience: Option<String>,
-    /// What signs them. Default ES256.
+    /// The algorithm of their signatures. Default ES256.
     pub algorithm: Algorithm,
-    /// How long one holds, unless what it rests on ends before. Default 15 minutes.
+    /// Their lifetime; a token never outlasts the wallet's credential. Default 15 minutes.
     #[serde(with = "super::duration")]
     pub lifetime: Duration,
-    /// The longest life of a JWT that is issued from service to service. Default 30 days.
+    /// The longest lifetime of a JWT from service to service. Default 30 days.
     #[serde(with = "super::duration")]
     pub max_service_lifetime: Duration,
-    /// How long one key signs; zero: until an operator says so. Default 30 days.
+    /// How long one key signs; zero: until an operator rotates the keys. Default 30 days.
     #[serde(with = "super::duration")]
     pub rotate_every: Duration,
 }
@@ -44,9 +44,9 @@ impl Default for AccessRules {
 }
 
 impl AccessRules {
-    /// What is wrong with it: the key, and the reason.
+    /// Checks the values. The error is the key, and the reason.
     pub(super) fn check(&self) -> Result<(), Mistake> {
-        /// A refresh a second would be one for every request.
+        /// A shorter lifetime would need a refresh for almost every request.
         const SHORTEST: Duration = Duration::from_secs(10);
         const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -64,7 +64,10 @@ impl AccessRules {
             return Err(("access.max_service_lifetime", "must be at least 1h".into()));
         }
         if !self.rotate_every.is_zero() && self.rotate_every < HOUR {
-            return Err(("access.rotate_every", "must be at least 1h, or 0s for never by itself".into()));
+            return Err((
+                "access.rotate_every",
+                "must be at least 1h, or 0s to rotate only on request".into(),
+            ));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::rights::Rights;
 pub enum Account {
     /// A user.
     User(u32),
-    /// Whoever belongs to a group.
+    /// Every member of a group.
     Group(u32),
 }
 

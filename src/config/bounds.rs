@@ -7,25 +7,25 @@ use super::check::invalid;
 use super::raw::Raw;
 use super::{ConfigError, duration};
 
-/// Longer than anything here can mean, and short enough that no time that is worked out overflows: 100 years.
+/// The longest duration: no setting needs more, and no computed time overflows. 100 years.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 3600);
 
 const MOMENT: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Longer than somebody waits for one answer.
+/// The longest timeout: nobody waits longer for one answer.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// What is compared with a count, and takes no memory by itself.
+/// For limits that take no memory by themselves.
 const MANY: u64 = 1_000_000_000;
 
-/// What has a place in memory, or an open file.
+/// For limits that reserve memory or an open file for each.
 const PLACES: u64 = 1_000_000;
 
 type Count = (&'static str, Option<u64>, RangeInclusive<u64>);
 type Time = (&'static str, Option<Duration>, RangeInclusive<Duration>);
 
-/// Checks each number and each duration. What is bounded more narrowly in its own section is checked there, too.
+/// Checks each number and each duration. Sections with narrower bounds also check those themselves.
 pub(super) fn check(raw: &Raw) -> Result<(), ConfigError> {
     for (key, count, bounds) in counts(raw) {
         if let Some(count) = count {
@@ -38,6 +38,12 @@ pub(super) fn check(raw: &Raw) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// The bounds of this key, if it is a count.
+pub(super) fn of_count(key: &str) -> Option<RangeInclusive<u64>> {
+    let found = counts(&Raw::default()).into_iter().find(|(known, ..)| *known == key);
+    found.map(|(_, _, bounds)| bounds)
 }
 
 fn within<T: PartialOrd>(
@@ -96,7 +102,7 @@ fn times(raw: &Raw) -> Vec<Time> {
     let some = |key, time: Duration, bounds| (key, Some(time), bounds);
     let mut times = vec![
         some("local.request_timeout", raw.local.request_timeout, MOMENT..=PATIENCE),
-        // Events and tokens tell the time in whole seconds.
+        // Events and tokens count time in whole seconds.
         some("auth.handshake_ttl", auth.handshake_ttl, SECOND..=LONGEST),
         some("auth.challenge_ttl", auth.challenge_ttl, SECOND..=LONGEST),
         some("auth.prompt_window", auth.prompt_window, SECOND..=LONGEST),

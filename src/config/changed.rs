@@ -1,12 +1,12 @@
-//! What was changed in `portico.toml` since the daemon started, and is not in force before the next start.
+//! Finds the keys of `portico.toml` that changed since the daemon started and take effect only at the next start.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files;
 
-/// The keys of a file, each as `section.key`, with what is written there. Values may be secrets: they are compared,
-/// and never shown.
+/// The keys of a file, each as `section.key`, with their values. Values may be secrets: they are compared, and never
+/// shown.
 #[derive(Clone)]
 pub struct WrittenKeys(BTreeMap<String, toml::Value>);
 
@@ -17,7 +17,7 @@ impl std::fmt::Debug for WrittenKeys {
 }
 
 impl WrittenKeys {
-    /// Reads the file; `None`: that cannot be done, which whoever loads the configuration is told.
+    /// Reads the file; `None`: it cannot be read, which loading the configuration reports.
     pub fn read(file: &Path) -> Option<Self> {
         let text = files::read_config(file).ok()??.text;
         Some(Self::of(&toml::from_str(&text).ok()?))
@@ -29,7 +29,7 @@ impl WrittenKeys {
         Self(keys)
     }
 
-    /// The keys that are not as they were, apart from `[profile]`, which a reload takes over.
+    /// The keys that changed, without `[profile]`, which a reload applies.
     pub fn changed_since<'a>(&'a self, before: &'a Self) -> Vec<&'a str> {
         let (now, then) = (&self.0, &before.0);
         let gone = then.keys().filter(|key| !now.contains_key(*key));

@@ -1,4 +1,4 @@
-//! What was read, checked: from [`Raw`] to [`Config`].
+//! Checks the configuration: from [`Raw`] to [`Config`].
 
 use std::env;
 use std::io;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::tls::Tls;
 
-/// What is wrong with a section: the key, and the reason.
+/// A mistake in a section: the key, and the reason.
 pub(super) type Mistake = (&'static str, String);
 
 pub(super) fn check(
@@ -43,7 +43,7 @@ pub(super) fn check(
         .or_else(|| xdg("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("portico")))
         .ok_or_else(|| homeless("data_dir", "--data-dir"))?;
     let relays_file = overrides.relays.clone().or(raw.relays_file.map(|path| path.relative()));
-    // What nobody named was looked for here first, and elsewhere by an absolute path.
+    // The loader looks for files that nobody named in the working folder first; all other places are absolute paths.
     let is_here = |path: &&PathBuf| overrides.config.is_none() && path.is_relative();
     let mut found_here: Vec<PathBuf> = file.iter().filter(is_here).cloned().collect();
     let (entries, relay_source) = relays::load(relays_file.as_deref(), portal)?;
@@ -80,7 +80,8 @@ pub(super) fn check(
 pub(super) fn check_tls(raw: RawTls) -> Result<Tls, ConfigError> {
     let Some(path) = raw.ca_file else { return Ok(Tls::default()) };
     let path = path.relative();
-    let unreadable = |error| invalid("tls.ca_file", format!("cannot read {}: {error}", path.display()));
+    let unreadable =
+        |error| invalid("tls.ca_file", format!("cannot read {}: {error}", super::files::show_path(&path)));
     let pem = files::read_bytes(&path).map_err(unreadable)?;
     let pem = pem.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
     Tls::with_ca_file(&path, &pem).map_err(|error| invalid("tls.ca_file", error.to_string()))
@@ -96,12 +97,13 @@ fn check_wallets(mut wallets: Wallets, max_issued: Duration) -> Result<Wallets, 
     if names.contains(&wallets.default.as_str()) {
         return Ok(wallets);
     }
-    let reason = format!("{:?} is not on; there is {}", wallets.default, names.join(", "));
+    let reason =
+        format!("{:?} is not configured; configured providers: {}", wallets.default, names.join(", "));
     Err(invalid("wallets.default", reason))
 }
 
 fn check_history(raw: HistoryRules) -> Result<HistoryRules, ConfigError> {
-    /// Callers who poll, and those who come back after a restart, must still find how a request ended.
+    /// Callers that poll, or return after a restart, must still find how a request ended.
     const SHORTEST: Duration = Duration::from_secs(3600);
 
     for (key, keep) in [
@@ -146,16 +148,18 @@ fn check_local(
 ) -> Result<Local, ConfigError> {
     let listen = overrides.listen.clone().or(raw.listen);
     let listen = listen.map(|text| check_listen(&text, raw.allow_remote)).transpose()?;
-    // Portal's daemon names no address: every one, where the operator lets other machines in.
+    // Portal's daemon configures no address: listen on all of them if the operator allows other machines.
     let ip = if raw.allow_remote { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
     let listen = listen.or(port.map(|port| SocketAddr::from((ip, port))));
     let socket_mode = u32::from_str_radix(&raw.socket_mode, 8)
         .ok()
         .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
-        .ok_or_else(|| invalid("local.socket_mode", "must be octal like \"0660\" and let the owner in"))?;
+        .ok_or_else(|| {
+            invalid("local.socket_mode", "must be octal like \"0660\" and give the owner access")
+        })?;
     let token = match (overrides.token_file.clone(), raw.token, raw.token_file) {
         (Some(path), _, _) => ApiToken::File(path),
-        (None, Some(_), Some(_)) => return Err(invalid("local.token", "give token or token_file, not both")),
+        (None, Some(_), Some(_)) => return Err(invalid("local.token", "set token or token_file, not both")),
         (None, Some(token), None) => match malformed(token.expose_secret()) {
             Some(reason) => return Err(invalid("local.token", reason)),
             None => ApiToken::Given(token.expose_secret().trim().into()),
@@ -198,22 +202,21 @@ fn check_socket(path: &Path) -> Result<(), ConfigError> {
     if length <= LONGEST_SOCKET_PATH {
         return Ok(());
     }
-    let reason = format!("the path must be at most {LONGEST_SOCKET_PATH} bytes long, and has {length}");
+    let reason = format!("the path must be at most {LONGEST_SOCKET_PATH} bytes long, but has {length}");
     Err(invalid("local.socket", format!("{reason}: {}", super::files::show_path(path))))
 }
 
 fn check_listen(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
     let address: SocketAddr = text.parse().map_err(|_| {
         let reason =
-            format!("{text:?} is not IP-ADDRESS:PORT, like 127.0.0.1:3000 (names are not looked up)");
+            format!("{text:?} is not IP-ADDRESS:PORT, like 127.0.0.1:3000 (Portico does not look up names)");
         invalid("local.listen", reason)
     })?;
 
     if address.ip().is_loopback() || allow_remote {
         return Ok(address);
     }
-    let reason =
-        format!("{address} can be reached from other machines; that needs local.allow_remote = true");
+    let reason = format!("other machines can reach {address}: this requires local.allow_remote = true");
     Err(invalid("local.listen", reason))
 }
 
@@ -235,7 +238,7 @@ pub(super) fn uid_of(key: &'static str, user: &str) -> Result<u32, ConfigError> 
     }
     match nix::unistd::User::from_name(user) {
         Ok(Some(found)) => Ok(found.uid.as_raw()),
-        _ => Err(invalid(key, format!("there is no user {user:?}"))),
+        _ => Err(invalid(key, format!("unknown user {user:?}"))),
     }
 }
 
@@ -245,11 +248,11 @@ pub(super) fn gid_of(key: &'static str, group: &str) -> Result<u32, ConfigError>
     }
     match nix::unistd::Group::from_name(group) {
         Ok(Some(found)) => Ok(found.gid.as_raw()),
-        _ => Err(invalid(key, format!("there is no group {group:?}"))),
+        _ => Err(invalid(key, format!("unknown group {group:?}"))),
     }
 }
 
-/// Where the Unix socket lies when nobody says: the same for the daemon and its command-line clients.
+/// The default path of the Unix socket, the same for the daemon and its command-line clients.
 pub fn default_socket() -> PathBuf {
     if let Some(dir) = managed_dir("RUNTIME_DIRECTORY") {
         return dir.join("portico.sock");
@@ -260,7 +263,7 @@ pub fn default_socket() -> PathBuf {
     PathBuf::from(format!("/tmp/portico-{}/portico.sock", nix::unistd::geteuid()))
 }
 
-/// Where `portico.toml` and the service's key lie when nobody says.
+/// The default folder of `portico.toml` and the service's key.
 pub fn default_folder() -> Option<PathBuf> {
     xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico"))
 }
@@ -269,20 +272,20 @@ pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
     absolute_dir(variable).or_else(|| absolute_dir("HOME").map(|home| home.join(below_home)))
 }
 
-/// The folder that a variable names. A relative one is ignored, as the XDG Base Directory Specification asks: it
-/// would mean another folder wherever the program is started.
+/// The folder that a variable names. A relative path is ignored, as the XDG Base Directory Specification requires: its
+/// meaning would depend on the working folder.
 fn absolute_dir(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|dir| dir.is_absolute())
 }
 
-/// The folder that a service manager made for us. It separates several with colons (systemd.exec(5),
+/// The folder that a service manager made for us. A list is separated with colons (systemd.exec(5),
 /// `StateDirectory=`); the first is the main one.
 fn managed_dir(variable: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os(variable)?).find(|dir| dir.is_absolute())
 }
 
 fn homeless(key: &'static str, flag: &str) -> ConfigError {
-    invalid(key, format!("there is no HOME to put it under: set it, or give {flag}"))
+    invalid(key, format!("HOME is not set: set it, or give {flag}"))
 }
 
 pub(super) fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {

@@ -1,4 +1,4 @@
-//! Durations: read as people write them, and shown as the configuration takes them back.
+//! Durations: read as people write them, and shown in the same form.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserializer, Serializer};
 
-/// `365days`, `1h 30m`, `250ms`: no unit above the day, as nobody counts the days of a month the same way.
+/// `365days`, `1h 30m`, `250ms`: no unit above the day, because months differ in length.
 pub fn show(duration: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(24 * 3600, "day"), (3600, "h"), (60, "m"), (1, "s")];
     const FRACTIONS: [(u32, &str); 3] = [(1_000_000, "ms"), (1_000, "us"), (1, "ns")];
@@ -31,7 +31,7 @@ pub fn show(duration: Duration) -> String {
     if parts.is_empty() { "0s".into() } else { parts.join(" ") }
 }
 
-/// What people write: `90s`, `1h 30m`.
+/// Reads `90s`, `1h 30m`.
 pub fn parse(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
@@ -57,7 +57,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
             match parse(text) {
-                Some(_) if has_months(text) => Err(E::custom("minutes are written m, months are not taken")),
+                Some(_) if has_months(text) => Err(E::custom("write minutes as m; months are not supported")),
                 Some(duration) => Ok(duration),
                 None => Err(E::invalid_value(Unexpected::Str(text), &self)),
             }
@@ -67,7 +67,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
     from.deserialize_str(Written)
 }
 
-/// Whether a time that can be read counts in months, also as `M`, which people write for minutes.
+/// Whether a duration has months, also as `M`, which people write for minutes.
 fn has_months(text: &str) -> bool {
     let mut units = text.split(|c: char| !c.is_alphabetic());
     units.any(|unit| ["M", "month", "months"].contains(&unit))

@@ -1,4 +1,4 @@
-//! The variables of the environment that are ours: `PORTICO_SECTION__KEY`, and those that stand for a flag.
+//! Portico's environment variables: `PORTICO_SECTION__KEY`, and those of flags.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,25 +9,25 @@ use super::{ConfigError, Overrides};
 
 const PREFIX: &str = "PORTICO_";
 
-/// Between a section and its key, as a name of either may hold `_`.
+/// Separates a section from its key, because the names of both may contain `_`.
 const WITHIN: &str = "__";
 
-/// Every key that the environment gives.
+/// All keys that the environment sets.
 pub(super) fn layer() -> Env {
     Env::prefixed(PREFIX).filter(|key| key.as_str().contains(WITHIN)).split(WITHIN)
 }
 
-/// The variable that gives this key, written as `section.key`.
+/// The variable of this key, which is written as `section.key`.
 pub(super) fn variable(key: &str) -> String {
     let mut parts = key.split('.');
     let (section, key) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("…"));
     format!("{PREFIX}{section}{WITHIN}{key}").to_uppercase()
 }
 
-/// Those that only commands read, which ask a daemon or show one; `PORTICO_LOG` is the demo's.
+/// Variables that only commands read; `PORTICO_LOG` is for the demo.
 const OF_COMMANDS: [&str; 2] = ["PORTICO_SOCKET_OWNER", "PORTICO_LOG"];
 
-/// Those that name a path, whose bytes may be any.
+/// Variables that contain a path, which need not be UTF-8.
 const PATHS: [&str; 6] = [
     "PORTICO_CONFIG",
     "PORTICO_RELAYS",
@@ -37,7 +37,7 @@ const PATHS: [&str; 6] = [
     "PORTICO_DATA_DIR",
 ];
 
-/// Refuses a variable of ours or of Portal's that would be read as something else than it says.
+/// Rejects a variable of Portico's or Portal's that cannot be read as it is written.
 pub(super) fn check() -> Result<(), ConfigError> {
     match not_utf8() {
         Some(variable) => Err(ConfigError::Variable { variable, reason: NOT_UTF8.into() }),
@@ -45,10 +45,10 @@ pub(super) fn check() -> Result<(), ConfigError> {
     }
 }
 
-/// What is wrong with it.
+/// The reason.
 const NOT_UTF8: &str = "the value must be UTF-8";
 
-/// A variable of ours or of Portal's that is not UTF-8 and does not stand for a flag with a path.
+/// A variable of Portico's or Portal's that is not UTF-8 and is not a path of a flag.
 pub fn not_utf8() -> Option<String> {
     not_utf8_among(env::vars_os())
 }
@@ -62,11 +62,11 @@ fn not_utf8_among(variables: impl Iterator<Item = (OsString, OsString)>) -> Opti
     wrong.filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_ours(name)).min()
 }
 
-/// What is to be said of [`unused`] ones.
+/// The warning for [`unused`] variables.
 pub const UNUSED: &str =
-    "nothing reads this variable; keys are given as PORTICO_SECTION__KEY, with two underscores";
+    "nothing reads this variable; write keys as PORTICO_SECTION__KEY, with two underscores";
 
-/// The variables that begin like ours and that nothing reads: most likely misspelt.
+/// The variables that begin with `PORTICO_` and that nothing reads: probably misspelt.
 pub fn unused() -> Vec<String> {
     let named = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
@@ -91,7 +91,7 @@ fn unused_among(variables: impl Iterator<Item = (String, String)>) -> Vec<String
     unused
 }
 
-/// Kubernetes tells every pod of every service, and one may be called `portico` or `portico-…`.
+/// Kubernetes sets variables for every service in every pod, and a service may be called `portico` or `portico-…`.
 fn is_of_kubernetes(name: &str, value: &str) -> bool {
     let of_a_port = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     name.ends_with("_SERVICE_HOST")

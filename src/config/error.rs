@@ -1,4 +1,4 @@
-//! Why there is no valid configuration, in words for whoever wrote it: which key, what is wrong, and where it stands.
+//! Errors of the configuration, for the operator who wrote it: the key, the reason, and the place.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::environment;
 use super::files::{FileError, Refused, show_path};
 use super::mistake::line_of;
 
-/// Why there is no valid configuration. Each names the file, key or variable that is wrong.
+/// An error of the configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
@@ -21,7 +21,7 @@ pub enum ConfigError {
         /// Why.
         error: FileError,
     },
-    /// A file is no TOML, or `relays.toml` is wrong.
+    /// A file is not TOML, or `relays.toml` is wrong.
     #[error("{}: {reason}", show_path(path))]
     File {
         /// Which file.
@@ -32,7 +32,7 @@ pub enum ConfigError {
     /// The configuration does not have the right shape.
     #[error("{}", in_our_words(.0))]
     Malformed(Box<figment::Error>),
-    /// A secret stands in a file that others can read.
+    /// A secret is in a file that others can read.
     #[error("cannot use {key} in {}: {error}", show_path(path))]
     Exposed {
         /// The key of the secret.
@@ -42,7 +42,7 @@ pub enum ConfigError {
         /// What is wrong with it.
         error: Refused,
     },
-    /// A variable that is not one of ours has a value that cannot be used.
+    /// A flag, or a variable that is not a key of Portico, has a value that cannot be used.
     #[error("{variable}: {reason}")]
     Variable {
         /// Its name.
@@ -57,15 +57,15 @@ pub enum ConfigError {
         key: &'static str,
         /// What is wrong with its value.
         reason: String,
-        /// Where the value stands, as `" (in …)"`; empty for a default.
+        /// The place of the value, as `" (in …)"`; empty for a default.
         place: String,
     },
 }
 
 impl ConfigError {
-    /// There is no such file.
+    /// The file does not exist.
     pub(super) fn missing(path: &Path) -> Self {
-        let error = io::Error::new(io::ErrorKind::NotFound, "there is no such file").into();
+        let error = io::Error::new(io::ErrorKind::NotFound, "the file does not exist").into();
         Self::Unreadable { path: path.to_owned(), error }
     }
 
@@ -78,7 +78,7 @@ impl ConfigError {
     }
 }
 
-/// Where a value stands, as `" (in …)"`. Only files have a source of their own.
+/// The place of a value, as `" (in …)"`. Only files have a source of their own.
 pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
     match metadata.map(|metadata| &metadata.source) {
         None => String::new(),
@@ -94,28 +94,28 @@ pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
 
 /// `section.key: what is wrong (where)`, the first of several.
 fn in_our_words(error: &figment::Error) -> String {
-    // A path is read by way of a part that nobody has written.
+    // The type of paths adds a part to the key that nobody wrote.
     let written: Vec<_> =
         error.path.iter().filter(|part| !part.starts_with("___")).map(String::as_str).collect();
     let key = written.join(".").to_lowercase();
     let place = place(error.metadata.as_ref(), &key);
     let reason = match &error.kind {
         kind if lists_relays(&key, kind) => {
-            "the list of relays is a file of its own, relays.toml, with [[relay]] and url for each".into()
+            "the list of relays has its own file, relays.toml, with one [[relay]] and its url for each".into()
         }
-        Kind::UnknownField(_, known) => format!("there is no such key; there are {}", known.join(", ")),
-        Kind::UnknownVariant(found, known) => format!("is {found:?}, and must be {}", known.join(" or ")),
-        // Not what it is: it may be a secret that looks like a number.
-        Kind::InvalidType(found, wanted) => format!("is {}, and must be {}", kind(found), described(wanted)),
+        Kind::UnknownField(_, known) => format!("unknown key; known keys: {}", known.join(", ")),
+        Kind::UnknownVariant(found, known) => format!("must be {}, but is {found:?}", known.join(" or ")),
+        // Without the value: it may be a secret that looks like a number.
+        Kind::InvalidType(found, wanted) => format!("must be {}, but is {}", described(wanted), kind(found)),
         Kind::InvalidValue(found, wanted) => {
-            format!("is {}, and must be {}", shown(found), described(wanted))
+            format!("must be {}, but is {}", described(wanted), shown(found))
         }
         kind => kind.to_string().replace('`', ""),
     };
     format!("{key}: {reason}{place}")
 }
 
-/// Whether somebody wrote relays here; `[relays]` holds rules for them.
+/// Whether somebody listed relays here; `[relays]` contains limits for relays.
 fn lists_relays(key: &str, kind: &Kind) -> bool {
     match (key.split_once('.'), kind) {
         (None, Kind::UnknownField(..)) => key == "relay",
@@ -151,14 +151,14 @@ fn shown(found: &Actual) -> String {
     }
 }
 
-/// What a library calls by its name in Rust.
+/// The type that a library expects, in words.
 pub(super) fn described(wanted: &str) -> &str {
     match wanted {
-        "usize" | "u64" | "u32" => "a whole number that is not negative, without quotes",
+        "usize" | "u64" | "u32" => "a whole number of at least 0, without quotes",
         "a boolean" => "true or false, without quotes",
         "a string" | "path string" => "text in quotes",
         "a sequence" => "a list in square brackets, like [1, 2] or [\"a\", \"b\"]",
-        "a duration" => "a time in quotes, like \"90s\", \"5m\" or \"30days\"",
+        "a duration" => "a duration in quotes, like \"90s\", \"5m\" or \"30days\"",
         section if section.starts_with("struct ") => "a section",
         other => other,
     }

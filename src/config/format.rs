@@ -1,9 +1,9 @@
-//! TOML as a layer of figment, whose own is of an older release.
+//! TOML as a layer of figment, because figment's own uses an older release of the parser.
 
 use figment::providers::Format;
 use serde::de::DeserializeOwned;
 
-/// TOML as the rest of the program reads it.
+/// TOML, read by the same parser as in the rest of the program.
 pub(super) struct Toml;
 
 impl Format for Toml {

@@ -1,19 +1,19 @@
-//! `[forward]`: where gateways hand over what a user's request carries.
+//! `[forward]`: the headers and cookies in which gateways pass on the user's tokens.
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::check::Mistake;
 
-/// Headers that say something else about a request.
+/// Headers that have another meaning.
 const TAKEN: [&str; 6] =
     ["connection", "content-length", "content-type", "cookie", "host", "transfer-encoding"];
 
-/// `[forward]`: where gateways hand over what a user's request carries.
+/// `[forward]`: the headers and cookies in which gateways pass on the user's tokens.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForwardRules {
-    /// The header with the access token, behind `Bearer `. Default `Authorization`.
+    /// The header with the access token, after `Bearer `. Default `Authorization`.
     #[serde(with = "header")]
     pub access_token_header: HeaderName,
     /// The header with the wallet's credential. Default `X-Wallet-Session`.
@@ -47,12 +47,12 @@ mod header {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<HeaderName, D::Error> {
         let text = String::deserialize(from)?;
-        text.parse().map_err(|_| de::Error::custom(format!("{text:?} is not the name of a header")))
+        text.parse().map_err(|_| de::Error::custom(format!("{text:?} is not a header name")))
     }
 }
 
 impl ForwardRules {
-    /// What is wrong with it: the key, and the reason.
+    /// Checks the values. The error is the key, and the reason.
     pub(super) fn check(&self) -> Result<(), Mistake> {
         for (key, header) in [
             ("forward.access_token_header", &self.access_token_header),
@@ -60,11 +60,11 @@ impl ForwardRules {
         ] {
             let name = header.as_str();
             if name.starts_with("x-auth-") || TAKEN.contains(&name) {
-                return Err((key, format!("{name:?} has a meaning of its own")));
+                return Err((key, format!("{name:?} already has another meaning: choose another header")));
             }
         }
         if self.access_token_header == self.credential_header {
-            return Err(("forward.credential_header", "is forward.access_token_header, too".into()));
+            return Err(("forward.credential_header", "must differ from forward.access_token_header".into()));
         }
         let cookies = [
             ("forward.access_token_cookie", &self.access_token_cookie),
@@ -72,17 +72,17 @@ impl ForwardRules {
         ];
         for (key, cookie) in cookies {
             if cookie.as_ref().is_some_and(|name| !is_cookie_name(name)) {
-                return Err((key, "is not the name of a cookie (RFC 6265 §4.1.1)".into()));
+                return Err((key, "is not a cookie name (RFC 6265 §4.1.1)".into()));
             }
         }
         if self.access_token_cookie.is_some() && self.access_token_cookie == self.credential_cookie {
-            return Err(("forward.credential_cookie", "is the cookie of the access token, too".into()));
+            return Err(("forward.credential_cookie", "must differ from forward.access_token_cookie".into()));
         }
         Ok(())
     }
 }
 
-/// A token of RFC 9110 §5.6.2, as the name of a header is.
+/// Whether the text is a token (RFC 9110 §5.6.2), as header names are.
 fn is_cookie_name(name: &str) -> bool {
     HeaderName::from_bytes(name.as_bytes()).is_ok()
 }

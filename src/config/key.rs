@@ -11,7 +11,7 @@ use super::files::{self, FileError, Owners, show_path};
 /// The variable of Portal's daemon that holds the service's key.
 pub const PRIVATE_KEY: &str = "PORTAL__NOSTR__PRIVATE_KEY";
 
-/// Why the service has no key.
+/// The reason why the service's key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read, written, or trusted.
@@ -22,20 +22,20 @@ pub enum KeyError {
         /// What is wrong with it.
         error: FileError,
     },
-    /// The file holds something else than a key. What it holds is not repeated here.
-    #[error("the key file {} must hold nsec1… or 64 hex digits", show_path(.0))]
+    /// The content of the file is not a key. The error does not repeat it.
+    #[error("the key file {} must contain nsec1… or 64 hex digits", show_path(.0))]
     Malformed(PathBuf),
-    /// The variable of Portal's daemon holds something else than a key. What it holds is not repeated here.
-    #[error("{PRIVATE_KEY} must hold nsec1… or 64 hex digits")]
+    /// The value of the variable of Portal's daemon is not a key. The error does not repeat it.
+    #[error("{PRIVATE_KEY} must be nsec1… or 64 hex digits")]
     MalformedVariable,
 }
 
-/// Reads the service's key; `None`: there is no such file.
+/// Reads the service's key; `None`: the file does not exist.
 pub fn load(path: &Path) -> Result<Option<Keys>, KeyError> {
     load_of(path, Owners::ours())
 }
 
-/// Reads the key of a service whose files belong to one of these; `None`: there is no such file.
+/// Reads the key of a service with files of one of these owners; `None`: the file does not exist.
 pub fn load_of(path: &Path, owners: Owners) -> Result<Option<Keys>, KeyError> {
     let text = files::read_secret_of(path, owners)
         .map_err(|error| KeyError::File { path: path.to_owned(), error })?;
@@ -44,20 +44,20 @@ pub fn load_of(path: &Path, owners: Owners) -> Result<Option<Keys>, KeyError> {
     Ok(Some(Keys::new(secret)))
 }
 
-/// Reads a key that was given by Portal's variable.
+/// Reads a key from Portal's variable.
 pub fn parse(given: &SecretString) -> Result<Keys, KeyError> {
     let secret = SecretKey::parse(given.expose_secret().trim()).map_err(|_| KeyError::MalformedVariable)?;
     Ok(Keys::new(secret))
 }
 
-/// Makes a new key and keeps it in a new file, readable by its owner alone.
+/// Makes a new key, and writes it to a new file that only its owner can read.
 pub fn create(path: &Path) -> Result<Keys, KeyError> {
     let keys = Keys::generate();
     save(path, &keys)?;
     Ok(keys)
 }
 
-/// Keeps a key in a new file, readable by its owner alone.
+/// Writes a key to a new file that only its owner can read.
 pub fn save(path: &Path, keys: &Keys) -> Result<(), KeyError> {
     let Ok(nsec) = keys.secret_key().to_bech32();
     let nsec = Zeroizing::new(nsec);

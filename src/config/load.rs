@@ -14,10 +14,10 @@ use super::moved::Moved;
 use super::portal::PortalSettings;
 use super::profile::ProfileRules;
 use super::raw::Raw;
-use super::{Config, ConfigError, environment, files, home};
+use super::{Config, ConfigError, environment, files, paths};
 use crate::tls::Tls;
 
-/// What the command line says. It also reads the `PORTICO_…` variables of the same names.
+/// The flags of the command line, and the `PORTICO_…` variables of the same names.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Overrides {
     /// Configuration file [default: portico.toml here, else in $XDG_CONFIG_HOME/portico]
@@ -26,7 +26,7 @@ pub struct Overrides {
     /// List of relays [default: relays.toml here, else a built-in list]
     #[arg(long, value_name = "FILE", env = "PORTICO_RELAYS")]
     pub relays: Option<PathBuf>,
-    /// Path of the Unix socket [default: $RUNTIME_DIRECTORY/portico.sock or the like]
+    /// Path of the Unix socket [default: $RUNTIME_DIRECTORY/portico.sock, else as in docs/configuration.md]
     #[arg(long, value_name = "PATH", env = "PORTICO_SOCKET")]
     pub socket: Option<PathBuf>,
     /// Also listen on TCP, for example 127.0.0.1:3000 [default: off]
@@ -43,16 +43,16 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Secrets that may be written into the file.
+/// Secrets that the file may contain.
 const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
 
-/// Puts the layers together and checks the result.
+/// Merges the layers and checks the result.
 ///
 /// Keys without a flag are read from the environment as `PORTICO_SECTION__KEY`,
 /// for example `PORTICO_AUTH__CHALLENGE_TTL=2m`.
 ///
 /// # Errors
-/// [`ConfigError`]: names the key, and the file or variable that it stands in.
+/// [`ConfigError`]: names the key, and its file or variable.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
     let Read { file, layers, raw, portal, mut moved } = Read::of(overrides)?;
     let checked = check(raw, file, overrides, &portal, &mut moved);
@@ -69,7 +69,7 @@ pub fn load_profile(overrides: &Overrides) -> Result<ProfileRules, ConfigError> 
     checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
 }
 
-/// `[tls]` alone, for commands that need nothing else of the configuration.
+/// Loads only `[tls]`, for commands that need nothing else of the configuration.
 ///
 /// # Errors
 /// [`ConfigError`], as of [`load`].
@@ -79,7 +79,7 @@ pub fn load_tls(overrides: &Overrides) -> Result<Tls, ConfigError> {
     checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
 }
 
-/// All layers, put together and not yet checked.
+/// All layers, merged but not yet checked.
 struct Read {
     file: Option<PathBuf>,
     layers: Figment,
@@ -91,11 +91,11 @@ struct Read {
 impl Read {
     fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
         environment::check()?;
-        home::refuse_flags(overrides)?;
+        paths::refuse_flags(overrides)?;
         let file = config_file(overrides.config.as_deref());
         let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
         let layers = written.merge(environment::layer());
-        home::refuse_keys(&layers)?;
+        paths::refuse_keys(&layers)?;
         let mut raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
         if let Some(file) = &file {
             restore_paths(&mut raw, file);
@@ -106,8 +106,8 @@ impl Read {
     }
 }
 
-/// A relative path starts from the folder of the file, whose name is kept as text on the way here. If it is not UTF-8,
-/// bytes of it were replaced: they are put back.
+/// A relative path starts at the folder of the file. The layers keep that folder as text, and replace bytes that are
+/// not UTF-8: this restores them.
 fn restore_paths(raw: &mut Raw, file: &Path) {
     let Some(folder) = file.parent().filter(|folder| folder.to_str().is_none()) else { return };
     let replaced = PathBuf::from(folder.to_string_lossy().into_owned());
@@ -148,12 +148,12 @@ fn config_file(named: Option<&Path>) -> Option<PathBuf> {
     [Some(here), home].into_iter().flatten().find(|path| path.exists())
 }
 
-/// What stands in the file.
+/// The content of the file.
 fn written(path: &Path) -> Result<Figment, ConfigError> {
     let read =
         files::read_config(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
     let files::Text { text, as_secret } = read.ok_or_else(|| ConfigError::missing(path))?;
-    // Read here first: the error of the layer would show the line, and with it a secret.
+    // Parsed here first: the layer's error would show the line, and with it a secret.
     if let Err(error) = toml::from_str::<toml::Table>(&text) {
         return Err(ConfigError::File { path: path.to_owned(), reason: in_toml(&text, &error) });
     }
@@ -164,7 +164,7 @@ fn written(path: &Path) -> Result<Figment, ConfigError> {
     }
 }
 
-/// The text of a file that was read once: what was checked is what is in force.
+/// The text of a file that was read once, so that the checked text is the one in force.
 struct Written<'a> {
     path: &'a Path,
     text: &'a str,
@@ -180,7 +180,7 @@ impl Provider for Written<'_> {
     }
 }
 
-/// Where the value of a key comes from.
+/// The source of a key's value.
 fn origin(key: &str, layers: &Figment, moved: &Moved, overrides: &Overrides) -> String {
     if let Some(variable) = moved.source(key) {
         return format!(" (in the environment, as {variable})");
@@ -280,13 +280,13 @@ mod tests {
             ("[local]\ntoken = \"Bearer abcdefghijklmnop\"", "\"Bearer\"; give the token alone"),
             ("[local]\ntoken = \"'abcdefghijklmnop'\"", "quotes of its own; give the token alone"),
             ("[local]\ntoken = \"abcdefgh ijklmnop\"", "blanks or a line break in it; give the token alone"),
-            ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "blanks in it; give the token alone"),
-            ("relays = [\"wss://a.example\"]", "the list of relays is a file of its own, relays.toml"),
-            ("relays = \"wss://a.example\"", "a file of its own, relays.toml"),
-            ("[[relays]]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
-            ("[relays]\nurl = \"wss://a.example\"", "relays.url: the list of relays is a file of its own"),
-            ("[[relay]]\nurl = \"wss://a.example\"", "relay: the list of relays is a file of its own"),
-            ("[relay]\nurl = \"wss://a.example\"", "a file of its own, relays.toml"),
+            ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "white space; write only the token"),
+            ("relays = [\"wss://a.example\"]", "the list of relays has its own file, relays.toml"),
+            ("relays = \"wss://a.example\"", "has its own file, relays.toml"),
+            ("[[relays]]\nurl = \"wss://a.example\"", "has its own file, relays.toml"),
+            ("[relays]\nurl = \"wss://a.example\"", "relays.url: the list of relays has its own file"),
+            ("[[relay]]\nurl = \"wss://a.example\"", "relay: the list of relays has its own file"),
+            ("[relay]\nurl = \"wss://a.example\"", "has its own file, relays.toml"),
             ("[local]\nallowed_origins = [\"https://App.example\"]", "local.allowed_origins"),
             ("[local]\nallowed_origins = [\"null\"]", "local.allowed_origins"),
             ("[service]\nnip05_names = [\"_\", \"a@b\"]", "service.nip05_names: \"a@b\""),
@@ -295,9 +295,12 @@ mod tests {
             ("[history]\nkeep = \"59m\"", "history.keep"),
             ("[auth]\nmax_open = 0", "auth.max_open"),
             ("[log]\nlevel = \"loud\"", "log.level: \"loud\""),
-            ("[auth]\nmax_open = -1", "auth.max_open: is -1"),
+            (
+                "[auth]\nmax_open = -1",
+                "auth.max_open: must be a whole number of at least 0, without quotes, but is -1",
+            ),
             ("[local]\nsocket_mode = true", "octal digits"),
-            ("[local]\nsocket = 3", "local.socket: is a number"),
+            ("[local]\nsocket = 3", "local.socket: must be text in quotes, but is a number"),
             ("[local]\nallow_gids = \"x\"", "a list in square brackets"),
             ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
             ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),
@@ -308,9 +311,16 @@ mod tests {
         }
     }
 
+    /// The same with an empty path in the place of the one below `~`.
+    fn without_path(toml: &str) -> String {
+        let (front, rest) = toml.split_once("\"~").unwrap();
+        let (_, back) = rest.split_once('"').unwrap();
+        format!("{front}\"\"{back}")
+    }
+
     #[test]
-    fn a_path_that_only_a_shell_understands_is_refused_wherever_it_stands() {
-        let told = "begins with ~, which only a shell replaces";
+    fn a_path_that_is_empty_or_only_a_shell_understands_is_refused_wherever_it_stands() {
+        let told = "begins with ~, which only a shell expands";
         for (toml, key) in [
             ("data_dir = \"~/portico\"", "data_dir"),
             ("relays_file = \"~/relays.toml\"", "relays_file"),
@@ -321,9 +331,11 @@ mod tests {
             ("[webhook]\nurl = \"https://a.example\"\nsecret_file = \"~/secret\"", "webhook.secret_file"),
             ("[wallets.thirdweb]\nadmin_key_file = \"~/key\"", "wallets.thirdweb.admin_key_file"),
         ] {
-            let error = loaded(toml, Overrides::default()).unwrap_err();
-            assert!(error.starts_with(&format!("{key}: {told}")), "{error}");
-            assert!(error.contains("portico.toml, line "), "{error}");
+            for (toml, told) in [(toml.to_owned(), told), (without_path(toml), "is empty: write a path")] {
+                let error = loaded(&toml, Overrides::default()).unwrap_err();
+                assert!(error.starts_with(&format!("{key}: {told}")), "{error}");
+                assert!(error.contains("portico.toml, line "), "{error}");
+            }
         }
         let typed = Overrides { data_dir: Some("~/portico".into()), ..Overrides::default() };
         let error = loaded("", typed).unwrap_err();

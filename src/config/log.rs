@@ -1,9 +1,9 @@
-//! `[log]`: what the daemon says of itself, and how much of it is heard.
+//! `[log]`: the level and format of the log.
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
-/// `[log]`: what the daemon says of itself on standard error.
+/// `[log]`: the log on standard error.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -13,23 +13,23 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// What is to be heard cannot be understood.
+/// `log.level` is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is neither a level of the log (off, error, warn, info, debug, trace) nor a filter \
+    "{0:?} is neither a log level (off, error, warn, info, debug, trace) nor a filter \
      like \"portico::relay=debug,warn\""
 )]
 pub struct NoSuchFilter(String);
 
 impl Log {
-    /// What is heard. Libraries are heard from `warn` on, unless the filter names them.
+    /// The filter of the log. Libraries log from `warn` on, unless the filter names them.
     ///
     /// # Errors
     /// [`NoSuchFilter`]: `level` is neither a level nor a filter.
     pub fn filter(&self) -> Result<EnvFilter, NoSuchFilter> {
         let filter = match self.level.parse::<LevelFilter>() {
             Ok(own) => Some(format!("warn,portico={own}")),
-            // A single word that is no level would be the name of a library, and silence everything else.
+            // A single word that is not a level would count as the name of a library, and silence everything else.
             Err(_) => Some(self.level.clone()).filter(|level| level.contains(['=', ','])),
         };
         filter.and_then(|filter| filter.parse().ok()).ok_or_else(|| NoSuchFilter(self.level.clone()))
@@ -42,13 +42,13 @@ impl Default for Log {
     }
 }
 
-/// How a line of the log is written.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -1,35 +1,48 @@
-//! Mistakes in TOML, in words for whoever wrote it. Nothing of a value is repeated that could be a secret.
+//! Explains mistakes in TOML to the operator who wrote it. It never repeats a value that could be a secret.
 
-use super::duration;
+use super::{bounds, duration};
 
-/// What is wrong with the text, and in which line.
+/// The mistake in the text, and its line.
 pub(super) fn in_toml(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
     let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let number = text.get(..line_start).unwrap_or_default().matches('\n').count() + 1;
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let twice = || error.message().contains("duplicate key").then(|| twice(text, number)).flatten();
-    let reason = in_line(line).or_else(twice).unwrap_or_else(|| said(error.message()));
+    let bound = || beyond_bounds(text, number);
+    let reason = bound().or_else(|| in_line(line)).or_else(twice).unwrap_or_else(|| said(error.message()));
     format!("line {number}: {reason}")
 }
 
-/// A section or key that stands in an earlier line, too.
+/// A count beyond TOML's range: the bounds of its key say more than that range does.
+fn beyond_bounds(text: &str, number: usize) -> Option<String> {
+    let lines: Vec<&str> = text.lines().take(number).map(without_comment).collect();
+    let (name, value) = lines.last()?.split_once('=')?;
+    let section = lines.iter().rfind(|line| line.starts_with('['));
+    let section = section.map_or("", |header| header.trim_matches(['[', ']', ' ']));
+    let key = format!("{section}.{}", name.trim());
+    let bounds =
+        bounds::of_count(key.trim_start_matches('.')).filter(|_| is_beyond_integers(value.trim()))?;
+    Some(format!("{}: must be from {} to {}", name.trim(), bounds.start(), bounds.end()))
+}
+
+/// A section or key that an earlier line already has.
 fn twice(text: &str, number: usize) -> Option<String> {
     let earlier: Vec<&str> = text.lines().take(number).map(without_comment).collect();
     let (line, earlier) = earlier.split_last()?;
     if line.starts_with('[') {
         let first = earlier.iter().position(|other| other == line)? + 1;
-        return Some(format!("the section {line} is in line {first} already: write its keys there"));
+        return Some(format!("line {first} already begins the section {line}: write its keys there"));
     }
     let key =
         |line: &str| line.split_once('=').map(|(key, _)| key.trim().to_owned()).filter(|key| is_key(key));
     let name = key(line)?;
     let section = earlier.iter().rposition(|other| other.starts_with('[')).map_or(0, |at| at + 1);
     let first = earlier[section..].iter().position(|other| key(other).as_ref() == Some(&name))?;
-    Some(format!("{name} is in line {} already: remove one of them", section + first + 1))
+    Some(format!("line {} already sets {name}: remove one of them", section + first + 1))
 }
 
-/// What is wrong with a list of relays that is not written as one.
+/// The mistake in a list of relays that does not use `[[relay]]`.
 pub(super) fn in_relays(text: &str) -> Option<String> {
     text.lines().enumerate().find_map(|(at, line)| {
         let line: String = without_comment(line).split_whitespace().collect();
@@ -55,7 +68,7 @@ fn without_comment(line: &str) -> &str {
     line.split('#').next().unwrap_or_default().trim()
 }
 
-/// The line of a key that is named like `section.key`, if it stands in this text.
+/// The line of a key, named as `section.key`, if this text has it.
 pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     let document = toml_edit::Document::parse(text).ok()?;
     let (mut table, mut start) = (document.as_table() as &dyn toml_edit::TableLike, None);
@@ -71,16 +84,16 @@ pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     Some(text.get(..start?)?.matches('\n').count() + 1)
 }
 
-/// Mistakes that people make in a line because other formats are written like that.
+/// Mistakes that come from other formats.
 fn in_line(line: &str) -> Option<String> {
     let line = line.trim();
     if line.starts_with('[') {
         return (!line.split('#').next()?.trim_end().ends_with(']'))
-            .then(|| "a section is written [name]".into());
+            .then(|| "write a section as [name]".into());
     }
     let Some((key, value)) = line.split_once('=') else {
         return Some(match line.split_once(':') {
-            Some((key, _)) if is_key(key) => format!("{}: between key and value stands =, not :", key.trim()),
+            Some((key, _)) if is_key(key) => format!("{}: write = between key and value, not :", key.trim()),
             _ => "expected key = value, or a [section]".into(),
         });
     };
@@ -91,11 +104,11 @@ fn in_line(line: &str) -> Option<String> {
     in_mode(key, value).or_else(|| in_value(value)).map(|reason| format!("{key}: {reason}"))
 }
 
-/// The mode of a file is no secret, and a number with a zero before it is none in TOML.
+/// A file mode is not a secret, and TOML has no numbers with a leading zero.
 fn in_mode(key: &str, value: &str) -> Option<String> {
     let digits = without_comment(value);
     let is_mode = digits.starts_with('0') && digits.chars().all(|c| c.is_digit(8)) && is_bare(digits);
-    (key.ends_with("_mode") && is_mode).then(|| format!("octal digits stand in quotes: \"{digits}\""))
+    (key.ends_with("_mode") && is_mode).then(|| format!("write octal digits in quotes: \"{digits}\""))
 }
 
 fn is_key(text: &str) -> bool {
@@ -111,7 +124,7 @@ fn in_value(value: &str) -> Option<String> {
     if let Some(list) = value.strip_prefix('[') {
         let items = list.split([']', '#']).next()?.split(',');
         let bare = items.map(str::trim).find(|item| !item.is_empty() && is_bare(item))?;
-        return Some(format!("a text in a list stands in quotes, like [\"…\"]{}", instead(bare)));
+        return Some(format!("write text in a list in quotes, like [\"…\"]{}", instead(bare)));
     }
     let bare = value.split('#').next()?.trim();
     if bare.is_empty() {
@@ -124,12 +137,12 @@ fn in_value(value: &str) -> Option<String> {
         "yes" | "on" | "enabled" | "true" => format!("{bare} must be written true, without quotes"),
         "no" | "off" | "disabled" | "false" => format!("{bare} must be written false, without quotes"),
         "none" | "null" | "nil" => format!("TOML has no {bare}: leave the key out"),
-        _ if duration::parse(bare).is_some() => format!("a time stands in quotes: \"{bare}\""),
-        _ => "text stands in quotes, like \"…\"".into(),
+        _ if duration::parse(bare).is_some() => format!("write a duration in quotes: \"{bare}\""),
+        _ => "write text in quotes, like \"…\"".into(),
     })
 }
 
-/// Whether this is a whole number that TOML cannot hold.
+/// Whether this is a whole number beyond TOML's range.
 fn is_beyond_integers(value: &str) -> bool {
     let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
     let is_whole = digits.starts_with(|c: char| ('1'..='9').contains(&c))
@@ -138,18 +151,18 @@ fn is_beyond_integers(value: &str) -> bool {
     is_whole && value.replace('_', "").parse::<i64>().is_err()
 }
 
-/// A time is no secret: it is shown as it must be written.
+/// A duration is not a secret: this shows how to write it.
 fn instead(bare: &str) -> String {
     if duration::parse(bare).is_some() { format!(": \"{bare}\"") } else { String::new() }
 }
 
-/// Whether a value is of no form that TOML knows.
+/// Whether a value is not a TOML value.
 fn is_bare(value: &str) -> bool {
     let is_other = value.starts_with(['"', '\'', '[', '{']);
     !is_other && format!("value = {value}").parse::<toml::Table>().is_err()
 }
 
-/// The reason of the library, without its quotes; what it found is left out, as it may be a secret.
+/// The library's message, without its quotes, and without the value that it found, which may be a secret.
 fn said(message: &str) -> String {
     let message = message.replace('`', "").replace('\n', ", ");
     match message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -174,35 +187,56 @@ mod tests {
             ("enabled = False", "line 2: enabled: False must be written false, without quotes"),
             ("enabled = off", "line 2: enabled: off must be written false, without quotes"),
             ("secret = null", "line 2: secret: TOML has no null: leave the key out"),
-            ("keep = 30d", "line 2: keep: a time stands in quotes: \"30d\""),
-            ("keep = 1h 30m", "line 2: keep: a time stands in quotes: \"1h 30m\""),
-            ("keep = 30days", "line 2: keep: a time stands in quotes: \"30days\""),
-            ("listen = 127.0.0.1:3000", "line 2: listen: text stands in quotes, like \"…\""),
-            ("url = https://a.example", "line 2: url: text stands in quotes, like \"…\""),
-            ("hosts = [a.example, \"b\"]", "line 2: hosts: a text in a list stands in quotes, like [\"…\"]"),
+            ("keep = 30d", "line 2: keep: write a duration in quotes: \"30d\""),
+            ("keep = 1h 30m", "line 2: keep: write a duration in quotes: \"1h 30m\""),
+            ("keep = 30days", "line 2: keep: write a duration in quotes: \"30days\""),
+            ("listen = 127.0.0.1:3000", "line 2: listen: write text in quotes, like \"…\""),
+            ("url = https://a.example", "line 2: url: write text in quotes, like \"…\""),
+            ("hosts = [a.example, \"b\"]", "line 2: hosts: write text in a list in quotes, like [\"…\"]"),
             ("listen = \"127.0.0.1:3000", "line 2: listen: the quote \" is not closed in this line"),
             (
-                "max_relays = 18446744073709551615",
-                "line 2: max_relays: a whole number must be from -9223372036854775808 to 9223372036854775807",
+                "port = 18446744073709551615",
+                "line 2: port: a whole number must be from -9223372036854775808 to 9223372036854775807",
             ),
             (
-                "inbox = 9_223_372_036_854_775_808 # many",
-                "line 2: inbox: a whole number must be from -9223372036854775808 to 9223372036854775807",
+                "max_per_user = 9_223_372_036_854_775_808 # many",
+                "line 2: max_per_user: must be from 1 to 1000000000",
             ),
             ("listen =", "line 2: listen: the value is missing"),
-            ("enabled: true", "line 2: enabled: between key and value stands =, not :"),
+            ("enabled: true", "line 2: enabled: write = between key and value, not :"),
             ("enabled", "line 2: expected key = value, or a [section]"),
-            ("[auth", "line 2: a section is written [name]"),
-            ("socket_mode = 0660", "line 2: socket_mode: octal digits stand in quotes: \"0660\""),
-            ("socket_mode = 0600 # mine", "line 2: socket_mode: octal digits stand in quotes: \"0600\""),
+            ("[auth", "line 2: write a section as [name]"),
+            ("socket_mode = 0660", "line 2: socket_mode: write octal digits in quotes: \"0660\""),
+            ("socket_mode = 0600 # mine", "line 2: socket_mode: write octal digits in quotes: \"0600\""),
             (
                 "[sessions] # again",
-                "line 2: the section [sessions] is in line 1 already: write its keys there",
+                "line 2: line 1 already begins the section [sessions]: write its keys there",
             ),
-            ("y = 1\ny = 2", "line 3: y is in line 2 already: remove one of them"),
-            ("local.keep = 5m", "line 2: local.keep: a time stands in quotes: \"5m\""),
+            ("y = 1\ny = 2", "line 3: line 2 already sets y: remove one of them"),
+            ("local.keep = 5m", "line 2: local.keep: write a duration in quotes: \"5m\""),
         ] {
             assert_eq!(explained(&format!("[sessions]\n{line}\nx = 1\n")), expected);
+        }
+    }
+
+    #[test]
+    fn a_count_beyond_every_integer_is_refused_with_the_bounds_of_its_key() {
+        for (text, expected) in [
+            ("[relays]\nmax_relays = -18446744073709551615", "line 2: max_relays: must be from 0 to 10000"),
+            (
+                "relays.max_relays = 18446744073709551615",
+                "line 1: relays.max_relays: must be from 0 to 10000",
+            ),
+            (
+                "[webhook]\n[ relays ] # x\nmax_relays = 18446744073709551615",
+                "line 3: max_relays: must be from 0 to 10000",
+            ),
+            (
+                "[wallets.thirdweb]\nmax_open_payloads = 18446744073709551615",
+                "line 2: max_open_payloads: must be from 1 to 1000000000",
+            ),
+        ] {
+            assert_eq!(explained(text), expected);
         }
     }
 
@@ -211,7 +245,7 @@ mod tests {
         let twice = explained("\"a b\" = 1\n\"a b\" = 2\n");
         assert!(twice.starts_with("line 2: duplicate key"), "{twice}");
         let elsewhere = explained("[a]\nx = 1\n[b]\nx = 1\nx = 2\n");
-        assert!(elsewhere.starts_with("line 5: x is in line 4"), "{elsewhere}");
+        assert!(elsewhere.starts_with("line 5: line 4 already sets x"), "{elsewhere}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Configuration: flag, environment, file, default, in that order; checked once, before anything starts.
+//! Configuration: flag, environment variable, file, default, in this precedence; checked once, before anything starts.
 
 mod access;
 mod allowed;
@@ -11,12 +11,12 @@ mod error;
 pub mod files;
 mod format;
 mod forward;
-mod home;
 pub mod key;
 mod load;
 mod log;
 mod mistake;
 mod moved;
+mod paths;
 mod portal;
 mod profile;
 mod raw;
@@ -45,6 +45,7 @@ pub use forward::ForwardRules;
 pub use load::{Overrides, load, load_profile, load_tls};
 pub use log::{Log, LogFormat, NoSuchFilter};
 pub use moved::{Fate, PortalVariable};
+pub use paths::check_path;
 pub use portal::{PORTAL_PORT, PortalSettings, SUBKEY_PROOF};
 pub use profile::ProfileRules;
 pub use raw::{AuthLimits, HistoryRules, LookupRules, RelayRules, TokenRules};
@@ -57,63 +58,63 @@ pub use wallets::{
 };
 pub use webhook::{Webhook, WebhookKeys, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl};
 
-/// What the daemon runs with. Secrets in it print as `[REDACTED]`.
+/// The daemon's configuration. Secrets in it print as `[REDACTED]`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file that it was read from, if any.
+    /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
-    /// Those of the files that nobody named, and that lay in the working folder.
+    /// Files that no setting named, and that were found in the working folder.
     pub found_here: Vec<PathBuf>,
-    /// Where the database and generated secrets lie.
+    /// The folder of the database and of generated secrets.
     pub data_dir: PathBuf,
-    /// `[service]`: who we are.
+    /// `[service]`: the service's identity.
     pub service: Service,
-    /// `[profile]`: what wallets are told of us.
+    /// `[profile]`: the profile that wallets show.
     pub profile: ProfileRules,
-    /// The variables of Portal's own daemon that there are, and what became of each.
+    /// The variables of Portal's own daemon that are set, and whether each is in force.
     pub portal_variables: Vec<PortalVariable>,
-    /// `[local]`: whom we listen to.
+    /// `[local]`: the sockets, and who may use them.
     pub local: Local,
-    /// `[auth]`: limits of what is open.
+    /// `[auth]`: limits of open requests.
     pub auth: AuthLimits,
-    /// `[tokens]`: what is accepted and issued.
+    /// `[tokens]`: which tokens are accepted and issued.
     pub tokens: TokenRules,
-    /// The operator's relays, and where their list came from.
+    /// The operator's relays.
     pub relays: Vec<RelayEntry>,
-    /// Where the list of relays came from.
+    /// The source of the list of relays.
     pub relay_source: RelaySource,
     /// `[relays]`: the relays that wallets prefer.
     pub relay_rules: RelayRules,
     /// `[lookup]`: profiles and NIP-05 names.
     pub lookup: LookupRules,
-    /// `[tls]`: whom we trust when we connect.
+    /// `[tls]`: trusted CAs for outgoing connections.
     pub tls: Tls,
-    /// `[history]`: how long what has happened is kept.
+    /// `[history]`: how long past streams, sessions, users and audit records are kept.
     pub history: HistoryRules,
     /// `[access]`: access tokens and their keys.
     pub access: AccessRules,
     /// `[sessions]`: users and their sessions.
     pub sessions: SessionRules,
-    /// `[wallets]`: whose wallets are let in.
+    /// `[wallets]`: the accepted wallet providers.
     pub wallets: Wallets,
-    /// `[forward]`: what gateways hand over.
+    /// `[forward]`: the headers and cookies that gateways pass on.
     pub forward: ForwardRules,
-    /// `[webhook]`: who is told of every event, if anybody.
+    /// `[webhook]`: the receiver of every event, if there is one.
     pub webhook: Option<Webhook>,
-    /// `[log]`.
+    /// `[log]`: the level and format of the log.
     pub log: Log,
 }
 
 /// `[service]`: the identity.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Holds `nsec1…` or 64 hex digits; created when missing.
+    /// The file with the key: `nsec1…` or 64 hex digits; made if it is missing.
     pub key_file: PathBuf,
-    /// The key itself, from Portal's variables; then there is no file.
+    /// The key itself, from Portal's variables; then no file is used.
     pub given_key: Option<SecretString>,
     /// The SUBKEY_PROOF content itself, from Portal's variables.
     pub given_proof: Option<String>,
-    /// Holds the SUBKEY_PROOF content, when the key is a subkey.
+    /// The file with the SUBKEY_PROOF content, if the key is a subkey.
     pub subkey_proof_file: Option<PathBuf>,
     /// Names under which `/.well-known/nostr.json` lists the service. Default: `_`.
     pub nip05_names: Vec<String>,
@@ -126,19 +127,19 @@ pub struct Local {
     pub socket: PathBuf,
     /// Its mode. Default 0600.
     pub socket_mode: u32,
-    /// The group that it is given to.
+    /// Its group.
     pub socket_gid: Option<u32>,
-    /// Users who may do everything on the Unix socket, besides the daemon's own and root.
+    /// Users who may do everything on the Unix socket, as well as the daemon's own user and root.
     pub allow_uids: Vec<u32>,
-    /// Groups whose members may.
+    /// Groups that may do everything on the Unix socket.
     pub allow_gids: Vec<u32>,
-    /// What other users and groups may.
+    /// Other users and groups, and what they may do.
     pub allow: Vec<Allowed>,
     /// Address of the TCP socket, if there is one.
     pub listen: Option<SocketAddr>,
     /// Whether a TCP socket may be reachable from other machines.
     pub allow_remote: bool,
-    /// Where the API token comes from.
+    /// The source of the API token.
     pub token: ApiToken,
     /// `Host` headers that are accepted on TCP besides loopback ones.
     pub allowed_hosts: Vec<String>,
@@ -148,20 +149,20 @@ pub struct Local {
     pub max_connections: usize,
     /// Connections of one peer (a uid, an IP address).
     pub max_connections_per_peer: usize,
-    /// Connections of those who may not speak, or have not shown the API token. Default 256.
+    /// Connections of callers without rights, or that have not shown the API token. Default 256.
     pub max_strangers: usize,
-    /// Streams that are followed at the same time, by all clients together. Default 200,000.
+    /// Streams that all clients together follow at once. Default 200,000.
     pub max_followers: usize,
-    /// Streams that one WebSocket follows, answers that it waits for included. Default 10,000.
+    /// Streams that one WebSocket follows at once, including answers that it waits for. Default 10,000.
     pub max_followed_per_connection: usize,
     /// Messages that wait for one WebSocket client to read them. Default 1024.
     pub websocket_queue: usize,
-    /// How long headers, bodies and answers may take.
+    /// The time limit for headers, bodies and answers.
     pub request_timeout: Duration,
 }
 
 impl Local {
-    /// Every row of what others may do on the Unix socket, `allow_uids` and `allow_gids` among them.
+    /// All rows that allow users and groups on the Unix socket, including `allow_uids` and `allow_gids`.
     pub fn allowed(&self) -> Vec<Allowed> {
         let users = self.allow_uids.iter().map(|uid| Account::User(*uid));
         let groups = self.allow_gids.iter().map(|gid| Account::Group(*gid));

@@ -1,5 +1,5 @@
-//! A service that moved over from Portal's daemon: what is not said in Portico's own words is taken from Portal's
-//! variables.
+//! For a service that moves from Portal's daemon: settings that Portico's own configuration does not set come from
+//! Portal's variables.
 
 use std::collections::BTreeMap;
 
@@ -9,41 +9,41 @@ use super::Overrides;
 use super::portal::{PORTAL_PORT, PortalSettings, keys, variable_for};
 use super::raw::Raw;
 
-/// One of Portal's variables, and what became of it.
+/// One of Portal's variables, and whether it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalVariable {
-    /// Its name. What it says may be a secret.
+    /// Its name. Its value may be a secret.
     pub name: String,
-    /// What became of it.
+    /// Whether it is in force.
     pub fate: Fate,
 }
 
-/// What became of a variable of Portal's.
+/// Whether a variable of Portal's daemon is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It is in force, as this key.
     Used(&'static str),
-    /// This key of ours is set, and goes first.
+    /// Portico's own configuration sets this key, which takes precedence.
     Overruled(&'static str),
-    /// This key cannot be what the variable says, and why. A service that moves over starts without it.
+    /// This key cannot have the variable's value; the reason. The service starts without it.
     LeftOut(&'static str, String),
-    /// It has no counterpart here.
+    /// It has no counterpart in Portico.
     Unknown,
 }
 
-/// What was taken from Portal's variables besides what went into [`Raw`].
+/// Settings from Portal's variables that are not part of [`Raw`].
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     pub(super) key: Option<SecretString>,
     pub(super) proof: Option<String>,
-    /// The port to listen on, where nothing of ours says so.
+    /// The port to listen on, if Portico's own configuration sets none.
     pub(super) port: Option<u16>,
-    /// What became of each variable, by its name.
+    /// The fate of each variable, by its name.
     fates: BTreeMap<String, Fate>,
 }
 
 impl Moved {
-    /// Fills in what `raw` and the flags leave open.
+    /// Fills in settings that `raw` and the flags do not set.
     pub(super) fn fill(raw: &mut Raw, portal: &PortalSettings, overrides: &Overrides) -> Self {
         let mut moved = Self::default();
         let mut note = |key: &str, ours, is_used: bool| {
@@ -63,7 +63,7 @@ impl Moved {
         let is_open = local.listen.is_none() && overrides.listen.is_none();
         note(keys::LISTEN_PORT, "local.listen", is_open);
         if is_open {
-            // A token is of use on TCP alone, and Portal's daemon listens there without being told.
+            // A token is useful only on TCP, and Portal's daemon listens on TCP by default.
             moved.port = portal.listen_port.or(has_token.then_some(PORTAL_PORT));
         }
 
@@ -82,7 +82,7 @@ impl Moved {
         note(keys::WEBHOOK_URL, "webhook.url", is_open);
         note(keys::WEBHOOK_SECRET, "webhook.secret", is_open);
         if let (true, Some((key, reason))) = (is_open, fault) {
-            let reason = format!("no webhook is called: {} {reason}", variable_for(key));
+            let reason = format!("Portico calls no webhook: {} {reason}", variable_for(key));
             left_out.extend([keys::WEBHOOK_URL, keys::WEBHOOK_SECRET].map(|key| (key, reason.clone())));
         }
 
@@ -112,7 +112,7 @@ impl Moved {
         }
     }
 
-    /// The list of relays came from a variable, or did not.
+    /// Records whether the list of relays came from a variable.
     pub(super) fn note_relays(&mut self, portal: &PortalSettings, is_used: bool) {
         if let Some(variable) = portal.variable(keys::RELAYS) {
             let fate = if is_used { Fate::Used("relays_file") } else { Fate::Overruled("relays_file") };
@@ -120,13 +120,13 @@ impl Moved {
         }
     }
 
-    /// The variable that a key of ours was taken from.
+    /// The variable that set a key of Portico.
     pub(super) fn source(&self, key: &str) -> Option<&str> {
         let gives_it = |fate: &Fate| matches!(fate, Fate::Used(ours) if *ours == key);
         self.fates.iter().find(|(_, fate)| gives_it(fate)).map(|(name, _)| name.as_str())
     }
 
-    /// All variables of Portal's, those without a counterpart too.
+    /// All of Portal's variables, including those without a counterpart.
     pub(super) fn variables(&self, portal: &PortalSettings) -> Vec<PortalVariable> {
         let mut fates = self.fates.clone();
         for name in portal

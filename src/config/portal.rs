@@ -1,5 +1,5 @@
-//! What Portal's own daemon is configured with: its `config.toml`, and its variables `PORTAL__SECTION__KEY`.
-//! Read for services that move over from it.
+//! Reads the configuration of Portal's own daemon: its `config.toml`, and its variables `PORTAL__SECTION__KEY`.
+//! For services that move from it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,12 +12,12 @@ use super::profile::ProfileRules;
 use super::webhook::RawWebhook;
 use super::{ConfigError, environment};
 
-/// The variable that holds the proof of a subkey.
+/// The variable with the proof of a subkey.
 pub const SUBKEY_PROOF: &str = "PORTAL__NOSTR__SUBKEY_PROOF";
 
 const PREFIX: &str = "PORTAL__";
 
-/// The port that Portal's daemon listens on where nobody says otherwise.
+/// The default port of Portal's daemon.
 pub const PORTAL_PORT: u16 = 3000;
 
 /// The settings that have a counterpart here, as `section.key` of Portal's.
@@ -34,7 +34,7 @@ pub(super) mod keys {
     pub(crate) const LOG_FILTER: &str = "logging.filter";
 }
 
-/// The settings of Portal's daemon, as far as they are given.
+/// The settings of Portal's daemon that are set.
 #[derive(Debug, Clone, Default)]
 pub struct PortalSettings {
     /// The token of its API.
@@ -43,37 +43,37 @@ pub struct PortalSettings {
     pub listen_port: Option<u16>,
     /// The service's key, hex or `nsec1…`.
     pub private_key: Option<SecretString>,
-    /// Its relays, as they are written.
+    /// Its relays, as text.
     pub relays: Option<Vec<String>>,
     /// The proof of a subkey, as JSON.
     pub subkey_proof: Option<String>,
     /// Where events are posted to.
     pub webhook_url: Option<String>,
-    /// … and what signs them.
+    /// The secret that signs them.
     pub webhook_secret: Option<SecretString>,
-    /// What wallets are told of the service.
+    /// The profile that wallets show.
     pub profile: ProfileRules,
-    /// What it logs.
+    /// The log filter.
     pub log_filter: Option<String>,
-    /// What has no counterpart here, as `section.key`.
+    /// Settings without a counterpart in Portico, as `section.key`.
     pub others: Vec<String>,
-    /// The variables that something was read from, by the key that they give.
+    /// The variables that were read, by the key that they set.
     pub variables: BTreeMap<String, String>,
 }
 
-/// The variable that would give a key.
+/// The variable that would set a key.
 pub(super) fn variable_for(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// A value as it is written: secrets are among them, so it is never shown.
+/// A value as text: it may be a secret, so it is never shown.
 enum Written {
     Text(String),
     List(Vec<String>),
 }
 
 impl PortalSettings {
-    /// What the environment says.
+    /// Reads the environment.
     ///
     /// # Errors
     /// A variable has a value that cannot be used.
@@ -83,10 +83,10 @@ impl PortalSettings {
         Self::of(settings, variables, None)
     }
 
-    /// What a `config.toml` says, and the environment, which goes first.
+    /// Reads a `config.toml` and the environment, which takes precedence.
     ///
     /// # Errors
-    /// The file is no TOML, or a setting has a value that cannot be used.
+    /// The file is not TOML, or a setting has a value that cannot be used.
     pub fn in_file(text: &str, path: &Path) -> Result<Self, ConfigError> {
         environment::check()?;
         let table: toml::Table = toml::from_str(text)
@@ -97,7 +97,7 @@ impl PortalSettings {
         Self::of(settings, variables, Some(path))
     }
 
-    /// The variable that gives a key, if one does.
+    /// The variable that sets a key, if one does.
     pub fn variable(&self, key: &str) -> Option<&str> {
         self.variables.get(key).map(String::as_str)
     }
@@ -117,7 +117,7 @@ impl PortalSettings {
             webhook_url: text(keys::WEBHOOK_URL),
             webhook_secret: text(keys::WEBHOOK_SECRET).map(SecretString::from),
             log_filter: text(keys::LOG_FILTER),
-            // Portal's daemon takes such a name in any case; NIP-05 has it in lower case.
+            // Portal's daemon accepts such a name in any case; NIP-05 requires lower case.
             profile: ProfileRules {
                 nip05: nip05.map(|name| name.trim().to_lowercase()),
                 name,
@@ -136,7 +136,7 @@ impl PortalSettings {
         }
     }
 
-    /// The secrets that the file gives, by their keys.
+    /// The keys of the secrets that the file sets.
     pub fn secrets_in_file(&self) -> Vec<&'static str> {
         let given = [
             (keys::PRIVATE_KEY, self.private_key.is_some()),
@@ -147,8 +147,8 @@ impl PortalSettings {
         in_file.map(|(key, _)| key).collect()
     }
 
-    /// What keeps Portico from calling the webhook: the key at fault, and what is wrong with it. Portal's daemon
-    /// takes any secret, or none.
+    /// The reason why Portico cannot call the webhook, and its key. Portal's daemon accepts any
+    /// secret, or none.
     pub fn webhook_fault(&self) -> Option<(&'static str, &'static str)> {
         let mut webhook = RawWebhook::default();
         webhook.fill(self.webhook_url.clone(), self.webhook_secret.clone());
@@ -156,14 +156,14 @@ impl PortalSettings {
         match key {
             keys::WEBHOOK_SECRET if self.webhook_secret.is_none() => Some((
                 keys::WEBHOOK_SECRET,
-                "is missing: Portico signs every delivery; give 16 random bytes or more",
+                "is missing: Portico signs every delivery; set at least 16 random bytes",
             )),
             keys::WEBHOOK_SECRET => Some((keys::WEBHOOK_SECRET, reason)),
             _ => Some((keys::WEBHOOK_URL, reason)),
         }
     }
 
-    /// Whether Portico could call the webhook at its URL, if the secret were in order.
+    /// Whether Portico could call the webhook at its URL, if the secret were valid.
     pub fn webhook_url_fits(&self) -> bool {
         let secret = SecretString::from("any text of a fitting length");
         let mut webhook = RawWebhook::default();
@@ -211,15 +211,15 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Takes over Portal's variables, which go before what is there. One that is empty says nothing: that is how
-/// compose files pass on what is not set. Returns the names of the variables, by their keys.
+/// Merges Portal's variables, which take precedence. An empty variable counts as not set: compose files pass unset
+/// variables on as empty ones. Returns the names of the variables, by their keys.
 fn read_variables(
     variables: impl Iterator<Item = (String, String)>,
     settings: &mut BTreeMap<String, Written>,
 ) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for (name, value) in variables {
-        // Portal's daemon does not look at the case of a name.
+        // Portal's daemon ignores the case of a name.
         let Some(key) = name.to_uppercase().strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
         let (key, value) = (key.replace("__", "."), Written::Text(value));
         if !value.is_empty() {

@@ -1,4 +1,4 @@
-//! `[profile]`: what wallets are told of the service, checked before it is published.
+//! `[profile]`: the profile that wallets show, checked before it is published.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -15,7 +15,7 @@ const MAX_PICTURE: usize = 2048;
 /// The longest NIP-05 name, in bytes.
 const MAX_NIP05: usize = 320;
 
-/// What a service says of itself (NIP-01, kind 0). What is absent is not published.
+/// The service's profile (NIP-01, kind 0). An absent field is not published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileRules {
@@ -25,23 +25,23 @@ pub struct ProfileRules {
     pub display_name: Option<String>,
     /// URL of a picture.
     pub picture: Option<String>,
-    /// A NIP-05 name that points back to the service's key. Portal's wallet shows this one.
+    /// A NIP-05 name that points to the service's key. Portal's wallet shows this name.
     pub nip05: Option<String>,
 }
 
-/// What is wrong with the section: the key, and the reason.
+/// A mistake in the section: the key, and the reason.
 type Mistake = (&'static str, String);
 
 impl ProfileRules {
-    /// Whether nothing is said.
+    /// Whether no field is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether all of it can be shown by wallets.
+    /// Checks that wallets can show all fields.
     ///
     /// # Errors
-    /// The key, and what is wrong with it.
+    /// The key, and the reason.
     pub fn check(&self) -> Result<(), Mistake> {
         let Self { name, display_name, picture, nip05 } = self;
         check_text("profile.name", name, MAX_NAME)?;
@@ -57,7 +57,7 @@ impl ProfileRules {
         }
     }
 
-    /// Keeps what wallets can show. The rest: each key, and what is wrong with it.
+    /// Keeps the fields that wallets can show. Returns the others: each key, and the reason.
     pub fn keep_what_fits(mut self) -> (Self, Vec<Mistake>) {
         let mut wrong = Vec::new();
         while let Err((key, reason)) = self.check() {
@@ -76,11 +76,11 @@ impl ProfileRules {
 fn check_text(key: &'static str, text: &Option<String>, max: usize) -> Result<(), Mistake> {
     let Some(text) = text else { return Ok(()) };
     let reason = if text.trim().is_empty() {
-        "is empty: remove it, or say something".into()
+        "is empty: remove it, or set a value".into()
     } else if text.len() > max {
-        format!("is {} bytes long, and must be at most {max}", text.len())
+        format!("must be at most {max} bytes long, but has {}", text.len())
     } else if text.chars().any(steers) {
-        "contains control characters, or characters that turn the text around".into()
+        "contains control characters, or characters that reverse the text direction".into()
     } else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! The shape of `portico.toml`: what may be written there, and the default of everything that is not.
+//! The shape of `portico.toml`: every key, and its default.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::session::SessionRules;
 use super::wallets::Wallets;
 use super::webhook::RawWebhook;
 
-/// The whole file. Unknown keys are refused, so that a misspelt one is noticed. A relative path starts from the
-/// folder of the file that names it; one in the environment, from the working folder.
+/// The whole file. Unknown keys are errors, so that a misspelt key is noticed. A relative path starts at the
+/// folder of the file; a relative path in the environment, at the working folder.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
@@ -46,7 +46,7 @@ pub(super) struct RawService {
     pub(super) nip05_names: Option<Vec<String>>,
 }
 
-/// `[tls]`: whom we trust when we connect.
+/// `[tls]`: trusted CAs for outgoing connections.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawTls {
@@ -99,7 +99,7 @@ pub(super) enum Account {
     Name(String),
 }
 
-/// Digits that are text, though they look like a number in the environment.
+/// Digits that are text, although they look like a number in the environment.
 fn digits<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "must be octal digits like \"0660\"")]
@@ -113,7 +113,7 @@ fn digits<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error>
     })
 }
 
-/// A list, or text with commas, as people write it in the environment.
+/// A list, or text with commas, as in the environment.
 fn one_or_more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "must be a list in square brackets, or text with commas")]
@@ -155,31 +155,31 @@ impl Default for RawLocal {
     }
 }
 
-/// `[auth]`: how long things stay open, and how many may.
+/// `[auth]`: how long requests stay open, and how many.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthLimits {
     /// How long a one-time handshake URL can be scanned. Default 5 minutes.
     #[serde(with = "super::duration")]
     pub handshake_ttl: Duration,
-    /// How long a challenge waits for its answer. Default 5 minutes.
+    /// How long a user has to approve. Default 5 minutes.
     #[serde(with = "super::duration")]
     pub challenge_ttl: Duration,
-    /// Handshakes and challenges open at once, in all. Default 200,000.
+    /// Handshakes and challenges open at once. Default 200,000.
     pub max_open: usize,
-    /// Scans of one static URL that are let through within `challenge_ttl`, so that those who know it
-    /// cannot take all of `max_open`. Default 1,000.
+    /// Scans of one static URL that are accepted within `challenge_ttl`, so that people who know it
+    /// cannot use up `max_open`. Default 1,000.
     pub max_scans_per_url: usize,
-    /// Streams that wait on one static token; the oldest beyond these is cancelled. Default 16.
+    /// Streams on one static token; a further one cancels the oldest. Default 16.
     pub max_streams_per_token: usize,
     /// Challenges open at once for one user. Default 3.
     pub max_open_per_user: usize,
-    /// How often one user is asked within `prompt_window`. Default 10.
+    /// Challenges sent to one user within `prompt_window`. Default 10.
     pub max_prompts_per_user: usize,
     /// The window of `max_prompts_per_user`. Default 10 minutes.
     #[serde(with = "super::duration")]
     pub prompt_window: Duration,
-    /// How far from our own clock the time of a wallet's event may lie. Default 10 minutes.
+    /// How far a wallet's clock may differ from ours. Default 10 minutes.
     #[serde(with = "super::duration")]
     pub max_event_age: Duration,
 }
@@ -200,22 +200,22 @@ impl Default for AuthLimits {
     }
 }
 
-/// `[tokens]`: what is accepted and issued.
+/// `[tokens]`: which tokens are accepted and issued.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenRules {
-    /// How far ahead a token's `nbf` and `iat` may lie, because phones' clocks do. Default 60 seconds.
+    /// How far in the future a token's `nbf` and `iat` may lie, because clocks of phones differ. Default 60 seconds.
     #[serde(with = "super::duration")]
     pub leeway: Duration,
-    /// The longest life of a wallet-issued token that is accepted. Default 30 days.
+    /// The longest accepted lifetime of a wallet's token. Default 30 days.
     #[serde(with = "super::duration")]
     pub max_wallet_lifetime: Duration,
-    /// The longest life of a token that is issued. Default 8784 hours (366 days).
+    /// The longest lifetime of an issued token. Default 8784 hours (366 days).
     #[serde(with = "super::duration")]
     pub max_issued_lifetime: Duration,
-    /// Verified signatures that are remembered. Default 50,000.
+    /// Verified signatures kept in memory. Default 50,000.
     pub signature_cache: usize,
-    /// Revoked tokens that are kept until they expire. Default 1,000,000.
+    /// Revoked tokens that are remembered until they expire. Default 1,000,000.
     pub max_revocations: usize,
 }
 
@@ -231,22 +231,22 @@ impl Default for TokenRules {
     }
 }
 
-/// `[relays]`: the relays that wallets prefer, and the bounds of the way in.
+/// `[relays]`: limits of relays and of incoming events.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayRules {
-    /// Whether a user's relays may lie on private addresses, and on `ws` at loopback ones. Default false.
+    /// Whether relays that wallets prefer may have private addresses, and `ws` at loopback addresses. Default false.
     pub allow_private: bool,
-    /// Relays of the operator's own that can be added at run time, the configured ones included: each is a
-    /// connection, and stands in every handshake URL. Default 64.
+    /// The operator's relays, including those added at run time: each is a
+    /// connection, and part of every handshake URL. Default 64.
     pub max_relays: usize,
     /// Relays taken from one user's wallet. Default 3.
     pub max_preferred_per_user: usize,
-    /// Relays taken from users in all; the least recently used go first. Default 50.
+    /// Relays taken from all wallets; the least recently used are dropped first. Default 50.
     pub max_preferred: usize,
     /// Verified events that wait to be handled. Default 8192.
     pub inbox: usize,
-    /// Unverified frames that wait, for each relay. Default 4096.
+    /// Unverified frames of one relay that wait. Default 4096.
     pub queue_per_relay: usize,
 }
 
@@ -267,10 +267,10 @@ impl Default for RelayRules {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LookupRules {
-    /// How long relays and web servers are waited for. Default 5 seconds.
+    /// The time limit for answers of relays and web servers. Default 5 seconds.
     #[serde(with = "super::duration")]
     pub timeout: Duration,
-    /// Whether a NIP-05 domain may lie on a private address, and on plain HTTP at a loopback one. Default false.
+    /// Whether a NIP-05 domain may have a private address, and use plain HTTP at a loopback address. Default false.
     pub allow_private: bool,
 }
 
@@ -280,18 +280,18 @@ impl Default for LookupRules {
     }
 }
 
-/// `[history]`: how long what has happened can be asked for.
+/// `[history]`: how long past streams, sessions, users and audit records are kept.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistoryRules {
-    /// How long a stream with its events, or a session, is kept once it has ended; zero is for good. Default 30 days.
+    /// How long a stream with its events, or a session, is kept after its end; zero: for ever. Default 30 days.
     #[serde(with = "super::duration")]
     pub keep: Duration,
-    /// How long a user is kept about whom no operator has ever said anything, from the last login on; zero is for
-    /// good. Default 365 days.
+    /// How long a user whom no operator ever changed is kept after the last login; zero: for
+    /// ever. Default 365 days.
     #[serde(with = "super::duration")]
     pub keep_users: Duration,
-    /// How long the audit tells of what was done; zero is for good. Default 365 days.
+    /// How long audit records are kept; zero: for ever. Default 365 days.
     #[serde(with = "super::duration")]
     pub keep_audit: Duration,
 }

@@ -1,4 +1,4 @@
-//! `relays.toml`: the relays that the operator chose.
+//! `relays.toml`: the operator's relays.
 
 use std::path::{Path, PathBuf};
 
@@ -12,28 +12,28 @@ use super::mistake::{in_relays, in_toml};
 use super::portal::{PortalSettings, keys};
 use crate::shown;
 
-/// The file that comes with the source, built in for when there is none.
+/// The built-in list, for when no other list exists.
 const DEFAULT: &str = include_str!("../../relays.toml");
 
-/// One relay of the operator's.
+/// One of the operator's relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayEntry {
     /// `wss://…` or `ws://…`.
     pub url: RelayUrl,
-    /// Whether answers are received there.
+    /// Whether Portico subscribes there, and receives answers.
     pub read: bool,
-    /// Whether challenges are published there.
+    /// Whether Portico publishes challenges there.
     pub write: bool,
 }
 
-/// Where the list of relays came from.
+/// The source of the list of relays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelaySource {
     /// A file.
     File(PathBuf),
-    /// The environment of Portal's own daemon, in this variable.
+    /// This variable of Portal's own daemon.
     Environment(String),
-    /// The list that is built into the program.
+    /// The built-in list.
     BuiltIn,
 }
 
@@ -69,11 +69,11 @@ fn yes() -> bool {
 }
 
 impl RelaySource {
-    /// Reads the list again, from the file that it came from; the built-in one gives way to a `relays.toml` in
-    /// the working folder.
+    /// Reads the list again from its file. A `relays.toml` in the working folder takes precedence over the built-in
+    /// list.
     ///
     /// # Errors
-    /// [`ConfigError`]: the file cannot be read, or what stands in it is wrong.
+    /// [`ConfigError`]: the file cannot be read, or its content is wrong.
     pub fn reload(&self) -> Result<(Vec<RelayEntry>, Self), ConfigError> {
         let portal = PortalSettings::in_environment()?;
         match self {
@@ -83,7 +83,7 @@ impl RelaySource {
     }
 }
 
-/// Reads the named file, else `relays.toml` of the working folder, else Portal's variable, else the built-in list.
+/// Reads the named file, else `relays.toml` in the working folder, else Portal's variable, else the built-in list.
 pub(super) fn load(
     named: Option<&Path>,
     portal: &PortalSettings,
@@ -104,7 +104,7 @@ pub(super) fn load(
     Ok((parse(&read.text, &path)?, RelaySource::File(path)))
 }
 
-/// The relays that Portal's variable names. One that is named twice is one relay.
+/// The relays that Portal's variable names. A relay that is named twice counts once.
 fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource)>, ConfigError> {
     let (Some(variable), Some(list)) = (portal.variable(keys::RELAYS), &portal.relays) else {
         return Ok(None);
@@ -119,34 +119,40 @@ fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource
     Ok(Some((relays, RelaySource::Environment(variable.to_owned()))))
 }
 
-/// This is not the address of a relay.
+/// The text is not a relay URL that Portico can use.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARelay {
-    /// It is no URL of a WebSocket: what may be shown of it, and why.
+    /// It is not a WebSocket URL: the part that may be shown, and the reason.
     #[error("{0:?} is not a relay URL like wss://relay.example: {1}")]
     Malformed(String, &'static str),
-    /// It names a user or a password. Everybody who logs in would learn it.
-    #[error("{0:?}: a relay URL must hold no user and no password")]
+    /// It contains a user or a password. Everybody who logs in would see it.
+    #[error("{0:?}: a relay URL must not contain a user or a password")]
     Credentials(String),
+    /// It has a fragment, which a WebSocket cannot send (RFC 6455 §3).
+    #[error("{0:?}: a relay URL must not contain a fragment")]
+    Fragment(String),
 }
 
-/// The address of a relay, as people write it.
+/// Reads a relay URL.
 ///
 /// # Errors
-/// [`NotARelay`]: it is none.
+/// [`NotARelay`].
 pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
     let shown = || shown::refused(text);
     let relay = RelayUrl::parse(text).map_err(|error| {
         let why = match error {
             NoRelayUrl::Url(error) => shown::fault(error),
             NoRelayUrl::UnsupportedScheme => "it must begin with wss:// or ws://",
-            NoRelayUrl::MultipleSchemeSeparators => "it holds :// more than once",
+            NoRelayUrl::MultipleSchemeSeparators => "it contains :// more than once",
         };
         NotARelay::Malformed(shown(), why)
     })?;
     let url: &nostr_sdk::Url = (&relay).into();
     let is_bare = url.username().is_empty() && url.password().is_none();
-    if is_bare { Ok(relay) } else { Err(NotARelay::Credentials(shown())) }
+    if !is_bare {
+        return Err(NotARelay::Credentials(shown()));
+    }
+    if url.fragment().is_some() { Err(NotARelay::Fragment(shown())) } else { Ok(relay) }
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
@@ -163,7 +169,10 @@ fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
             return Err(invalid(format!("{} is listed twice", shown::relay(&url))));
         }
         if !entry.read && !entry.write {
-            return Err(invalid(format!("{} is neither read nor written: remove it", shown::relay(&url))));
+            return Err(invalid(format!(
+                "{} has read and write set to false: remove it, or set one to true",
+                shown::relay(&url)
+            )));
         }
         relays.push(RelayEntry { url, read: entry.read, write: entry.write });
     }
@@ -216,8 +225,15 @@ mod tests {
     fn a_bad_entry_is_named_in_the_error() {
         for (text, word) in [
             ("[[relay]]\nurl = \"http://x\"", "http://x"),
+            (
+                "[[relay]]\nurl = \"wss://a.b/#x\"",
+                "line 2: \"wss://a.b/[redacted]\": a relay URL must not contain a fragment",
+            ),
             ("[[relay]]\nurl = \"wss://a.b\"\n[[relay]]\nurl = \"wss://a.b/\"", "twice"),
-            ("[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false", "neither"),
+            (
+                "[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false",
+                "has read and write set to false",
+            ),
             ("[[relay]]\nurl = \"wss://a.b\"\nraed = false", "raed"),
             ("[[rely]]\nurl = \"wss://a.b\"", "rely"),
             ("\n[relay]\nurl = \"wss://a.b\"", "line 2: write [[relay]], with two brackets"),

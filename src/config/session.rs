@@ -1,4 +1,4 @@
-//! `[sessions]`: users, and what a login begins.
+//! `[sessions]`: users and sessions.
 
 use std::time::Duration;
 
@@ -7,48 +7,48 @@ use serde::{Deserialize, Serialize};
 use super::access::AccessRules;
 use super::check::Mistake;
 
-/// Which of the two layers a check asks for.
+/// The layers that a check requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checks {
-    /// The access token and the wallet's credential, which must belong together.
+    /// Both the access token and the wallet's credential, which must belong together.
     Both,
-    /// The access token alone; a credential that comes with it must belong to it.
+    /// Only the access token; a credential in the same request must belong to it.
     AccessToken,
-    /// The wallet's credential alone; an access token that comes with it must belong to it.
+    /// Only the wallet's credential; an access token in the same request must belong to it.
     Credential,
 }
 
-/// Whose first login makes a user.
+/// Which wallets get a user at their first login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignUp {
-    /// Every wallet's.
+    /// Every wallet.
     Open,
-    /// Nobody's: only users who exist may log in, and operators invite them.
+    /// No wallet: only existing users may log in, and operators invite them.
     Listed,
 }
 
-/// `[sessions]`: users, and what a login begins.
+/// `[sessions]`: users and sessions.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionRules {
-    /// Whether there are any. Default false.
+    /// Whether users and sessions are on. Default false.
     pub enabled: bool,
-    /// Whose first login makes a user. Default open.
+    /// Which wallets get a user at their first login. Default open.
     pub sign_up: SignUp,
-    /// What a check asks for. Default both.
+    /// The layers that a check requires. Default both.
     pub checks: Checks,
-    /// How long a session goes on, unless the wallet's credential ends before. Default 30 days.
+    /// The longest lifetime of a session; a session never outlasts the wallet's credential. Default 30 days.
     #[serde(with = "super::duration")]
     pub max_lifetime: Duration,
-    /// Sessions that a user has at the same time; the oldest beyond these is ended. Default 50.
+    /// Sessions of one user at the same time; a further one ends the oldest. Default 50.
     pub max_per_user: usize,
     /// Logins with one wallet within `window`. Default 30.
     pub max_logins_per_wallet: usize,
-    /// Renewals with one wallet within `window`. Default 120.
+    /// Refreshes with one wallet within `window`. Default 120.
     pub max_refreshes_per_wallet: usize,
-    /// The window of the two. Default 10 minutes.
+    /// The window of both limits. Default 10 minutes.
     #[serde(with = "super::duration")]
     pub window: Duration,
 }
@@ -69,7 +69,7 @@ impl Default for SessionRules {
 }
 
 impl SessionRules {
-    /// What is wrong with it: the key, and the reason. A session lasts at least as long as a token of it.
+    /// Checks the values. The error is the key, and the reason. A session lasts at least as long as its access tokens.
     pub(super) fn check(&self, access: &AccessRules) -> Result<(), Mistake> {
         if self.max_lifetime < access.lifetime {
             return Err(("sessions.max_lifetime", "must be at least access.lifetime".into()));

@@ -9,18 +9,18 @@ use secrecy::{ExposeSecret, SecretString};
 use super::files::{self, FileError, MIN_SECRET, show_path};
 use crate::portal_token::wrapped;
 
-/// Where the API token of the TCP socket comes from.
+/// The source of the API token of the TCP socket.
 #[derive(Debug, Clone)]
 pub enum ApiToken {
-    /// It stands in the configuration.
+    /// The configuration contains it.
     Given(SecretString),
-    /// It lies in a file that must exist.
+    /// A file that must exist.
     File(PathBuf),
-    /// It lies in a file that is made at the first start.
+    /// A file that is made at the first start.
     Generated(PathBuf),
 }
 
-/// Where it is; never what it is.
+/// Shows the source, never the token.
 impl fmt::Display for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -30,7 +30,7 @@ impl fmt::Display for ApiToken {
     }
 }
 
-/// Why there is no API token.
+/// The reason why the API token cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the API token in {}: {error}", show_path(path))]
 pub struct ApiTokenError {
@@ -41,8 +41,8 @@ pub struct ApiTokenError {
 }
 
 impl ApiToken {
-    /// The token itself, made at the first start if nothing else is configured. A weak one is taken, as old
-    /// clients may know no other, and told of in the log.
+    /// The token itself, made at the first start if none is configured. A weak token is accepted, because old
+    /// clients may use one, and the log warns of it.
     ///
     /// # Errors
     /// [`ApiTokenError`].
@@ -58,7 +58,7 @@ impl ApiToken {
         Ok(token)
     }
 
-    /// Whether [`Self::load`] would find or make one; returns what it would warn of. Makes nothing.
+    /// Checks that [`Self::load`] would succeed, and returns its warning. Makes no file.
     ///
     /// # Errors
     /// [`ApiTokenError`].
@@ -72,14 +72,15 @@ impl ApiToken {
     }
 }
 
-/// Why this can be no API token: a client that sends it behind `Bearer ` would not be let in.
+/// The reason why this cannot be an API token: a client that sends it after `Bearer ` would be rejected.
 pub(super) fn malformed(token: &str) -> Option<String> {
     let token = token.trim();
     if token.is_empty() {
-        return Some("it is empty, which would let anybody in".into());
+        return Some("it is empty, so anybody would have access".into());
     }
-    let has_blanks =
-        || token.contains(char::is_whitespace).then(|| "it has blanks in it; give the token alone".into());
+    let has_blanks = || {
+        token.contains(char::is_whitespace).then(|| "it contains white space; write only the token".into())
+    };
     wrapped(token).or_else(has_blanks)
 }
 
@@ -103,13 +104,13 @@ fn read(path: &Path) -> Result<Option<SecretString>, ApiTokenError> {
 }
 
 fn missing() -> FileError {
-    io::Error::new(io::ErrorKind::NotFound, "there is no such file").into()
+    io::Error::new(io::ErrorKind::NotFound, "the file does not exist").into()
 }
 
 fn generate(path: &Path) -> Result<SecretString, ApiTokenError> {
     let token = hex::encode(rand::random::<[u8; 32]>());
     files::create_secret(path, &token).map_err(|error| unusable(path)(error.into()))?;
-    tracing::warn!(file = %path.display(), "made a new API token for TCP clients");
+    tracing::warn!(file = %show_path(path), "made a new API token for TCP clients");
     Ok(SecretString::from(token))
 }
 

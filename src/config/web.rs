@@ -1,4 +1,4 @@
-//! What browsers send in `Host` and `Origin`: an entry of the configuration that no browser can send lets nobody in.
+//! Checks the allowed `Host` and `Origin` headers: an entry that no browser can send would allow nobody.
 
 use url::Url;
 
@@ -18,13 +18,13 @@ pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@,\\".contains(&byte))
     };
     let wrong = hosts.iter().zip(1..).find(|(host, _)| !is_host(host));
-    // It is not repeated: people write whole URLs here, and these may hold a secret.
+    // The error does not repeat it: people write whole URLs here, which may contain a secret.
     wrong.map_or(Ok(()), |(_, number)| {
         Err(format!("entry {number} is not a host like app.example or app.example:3000"))
     })
 }
 
-/// Checks the names of the service's NIP-05 document; they are answered in lower case.
+/// Checks the names in the service's NIP-05 document; the document has them in lower case.
 pub(super) fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, String> {
     match names.iter().find(|name| !nip05::is_local(name)) {
         Some(wrong) => Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(wrong))),
@@ -32,8 +32,8 @@ pub(super) fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, Strin
     }
 }
 
-/// As it is serialized (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's own.
-/// Not `null`, which any page can send: it need only put itself into a sandboxed frame.
+/// The serialized origin (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's default.
+/// Not `null`: any page can send it from a sandboxed frame.
 fn is_origin(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     if matches!(url.scheme(), "http" | "https") {
@@ -48,10 +48,10 @@ fn is_origin(text: &str) -> bool {
 fn no_origin(text: &str, number: usize) -> String {
     let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
     let origin = Url::parse(text).ok().filter(is_web).map(|url| url.origin().ascii_serialization());
-    // Shown only if nothing else can be meant by the host: an entry that was refused may hold a secret.
+    // Shown only if the host is certain: a rejected entry may contain a secret.
     match origin.filter(|origin| shown::refused(text).contains(origin.as_str())) {
         Some(origin) => format!(
-            "entry {number} is not an origin as browsers send it: write {origin:?}, without a path and in \
+            "entry {number} is not an origin that browsers send: write {origin:?}, without a path and in \
              lower case"
         ),
         None => format!("entry {number} is not an origin like https://app.example"),

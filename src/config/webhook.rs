@@ -1,4 +1,4 @@
-//! `[webhook]`: where events are posted to, and under which secret they are signed.
+//! `[webhook]`: the receiver of events, and the secret that signs them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use url::Url;
 use super::files::{self, FileError, MIN_SECRET, show_path};
 use crate::shown;
 
-/// What begins a secret in the form of Standard Webhooks; base64 of the key follows.
+/// The prefix of a secret in the form of Standard Webhooks; the key in base64 follows.
 const STANDARD_PREFIX: &str = "whsec_";
 
 /// `[webhook]`: the receiver of every event.
@@ -22,7 +22,7 @@ const STANDARD_PREFIX: &str = "whsec_";
 pub struct Webhook {
     /// Where events are posted to.
     pub url: WebhookUrl,
-    /// Where the secret that signs them comes from.
+    /// The source of the secret that signs them.
     pub secret: WebhookSecret,
     /// How they are delivered.
     pub rules: WebhookRules,
@@ -31,21 +31,21 @@ pub struct Webhook {
 /// How events are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookRules {
-    /// Deliveries at the same time; of one stream there is never more than one. Default 32.
+    /// Deliveries at the same time, at most one for each stream. Default 32.
     pub max_concurrent: usize,
-    /// Deliveries that wait before nothing more is opened. Default 1,000,000.
+    /// When so many deliveries wait, new requests are refused. Default 1,000,000.
     pub max_waiting: u64,
     /// How long the receiver may take to answer. Default 10 seconds.
     pub timeout: Duration,
     /// The wait after a first failure; doubles with each. Default 1 second.
     pub first_retry: Duration,
-    /// The longest wait, and the one after a refusal (4xx). Default 10 minutes.
+    /// The longest wait, and the wait after a refusal (4xx). Default 10 minutes.
     pub longest_retry: Duration,
-    /// How long an event is tried. Default 24 hours.
+    /// How long delivery of an event is retried. Default 24 hours.
     pub give_up_after: Duration,
 }
 
-/// Where events are posted to. Prints without its query, which may hold a secret.
+/// The receiver's URL. Prints without its query, which may contain a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(Url);
 
@@ -68,16 +68,16 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// Where the secret comes from.
+/// The source of the secret.
 #[derive(Debug, Clone)]
 pub enum WebhookSecret {
-    /// It stands in the configuration.
+    /// The configuration contains it.
     Given(SecretString),
-    /// It lies in a file that must exist.
+    /// A file that must exist.
     File(PathBuf),
 }
 
-/// Where it is; never what it is.
+/// Shows the source, never the secret.
 impl fmt::Display for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,13 +87,13 @@ impl fmt::Display for WebhookSecret {
     }
 }
 
-/// What is wrong with a secret that is shorter.
+/// The error for a shorter secret.
 const TOO_SHORT: &str = "must be at least 16 bytes long";
 
-/// What is wrong with a secret that has the prefix of Standard Webhooks, but no key behind it.
+/// The error for a secret that has the prefix of Standard Webhooks, but no valid key after it.
 const NOT_BASE64: &str = "whsec_ must be followed by base64 with padding, of at least 16 bytes";
 
-/// Why there is no secret to sign with.
+/// The reason why the webhook secret cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSecretError {
     /// The file cannot be read or trusted.
@@ -104,13 +104,13 @@ pub enum WebhookSecretError {
         /// What is wrong with it.
         error: FileError,
     },
-    /// There is no such file.
-    #[error("there is no webhook secret in {}", show_path(.0))]
+    /// The file does not exist.
+    #[error("the webhook secret file {} does not exist", show_path(.0))]
     Missing(PathBuf),
-    /// It can be guessed.
+    /// It is too short, so it could be guessed.
     #[error("webhook.secret: {TOO_SHORT}")]
     TooShort,
-    /// It has the prefix of Standard Webhooks, but no key behind it.
+    /// It has the prefix of Standard Webhooks, but no valid key after it.
     #[error("webhook.secret: {NOT_BASE64}")]
     NotBase64,
 }
@@ -124,7 +124,7 @@ pub struct WebhookKeys {
     pub standard: SecretSlice<u8>,
 }
 
-/// Never what they are.
+/// Never shows the keys.
 impl fmt::Debug for WebhookKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WebhookKeys([redacted])")
@@ -153,7 +153,7 @@ impl WebhookKeys {
 }
 
 impl WebhookSecret {
-    /// The keys that it stands for.
+    /// The keys of this secret.
     ///
     /// # Errors
     /// [`WebhookSecretError`].
@@ -205,12 +205,12 @@ impl Default for RawWebhook {
     }
 }
 
-/// What is wrong with the section: the key, and the reason.
+/// A mistake in the section: the key, and the reason.
 type Mistake = (&'static str, &'static str);
 
 impl RawWebhook {
-    /// Takes these where nothing is said of a receiver: one of ours never gets the secret of another.
-    /// `false`: something is said.
+    /// Uses these values if no receiver is configured, so that a receiver never gets the secret of another.
+    /// `false`: a receiver is configured.
     pub(super) fn fill(&mut self, url: Option<String>, secret: Option<SecretString>) -> bool {
         if self.url.is_some() || self.secret.is_some() || self.secret_file.is_some() {
             return false;
@@ -219,18 +219,18 @@ impl RawWebhook {
         true
     }
 
-    /// The section checked; `None`: no receiver is configured.
+    /// Checks the section; `None`: no receiver is configured.
     pub(super) fn check(self) -> Result<Option<Webhook>, Mistake> {
         let secret = match (self.secret, self.secret_file) {
-            (Some(_), Some(_)) => return Err(("webhook.secret", "give secret or secret_file, not both")),
+            (Some(_), Some(_)) => return Err(("webhook.secret", "set secret or secret_file, not both")),
             (Some(secret), None) => Some(WebhookSecret::Given(secret)),
             (None, Some(path)) => Some(WebhookSecret::File(path.relative())),
             (None, None) => None,
         };
         let (url, secret) = match (self.url, secret) {
             (Some(url), Some(secret)) => (check_url(&url)?, secret),
-            (Some(_), None) => return Err(("webhook.secret", "is missing: give secret or secret_file")),
-            (None, Some(_)) => return Err(("webhook.url", "is missing, though there is a secret")),
+            (Some(_), None) => return Err(("webhook.secret", "is missing: set secret or secret_file")),
+            (None, Some(_)) => return Err(("webhook.url", "is missing, but a secret is set")),
             (None, None) => return Ok(None),
         };
         if let WebhookSecret::Given(_) = secret {
@@ -270,13 +270,13 @@ impl WebhookRules {
             return Err(("webhook.first_retry", "must be at least 1ms"));
         }
         if self.longest_retry < self.first_retry {
-            return Err(("webhook.longest_retry", "must not be shorter than first_retry"));
+            return Err(("webhook.longest_retry", "must be at least first_retry"));
         }
         Ok(())
     }
 }
 
-/// Any host will do, loopback and private ones too: the operator knows where the receiver is.
+/// Any host is accepted, also loopback and private ones: the operator knows where the receiver is.
 fn check_url(text: &str) -> Result<WebhookUrl, Mistake> {
     const KEY: &str = "webhook.url";
     let url = Url::parse(text).map_err(|_| (KEY, "is not a URL like https://app.example/events"))?;
@@ -284,7 +284,7 @@ fn check_url(text: &str) -> Result<WebhookUrl, Mistake> {
         return Err((KEY, "must begin with https:// or http://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err((KEY, "must hold no user and no password: the signature says who calls"));
+        return Err((KEY, "must not contain a user or a password: the signature shows who calls"));
     }
     Ok(WebhookUrl(url))
 }

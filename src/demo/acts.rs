@@ -11,7 +11,7 @@ use crate::client::{Client, EventStream};
 use crate::events::WalletClaims;
 use crate::protocol::HandshakeUrl;
 
-/// The life of the session tokens that wallets issue, in seconds.
+/// The lifetime of session tokens that the wallet issues, in seconds.
 const WEEK: u64 = 7 * 24 * 3600;
 
 /// A login that was opened.
@@ -22,7 +22,7 @@ pub(super) struct Login {
 
 /// A login that was approved.
 pub(super) struct Approval {
-    /// What the user keeps: it logs its bearer in, so it has no `Debug`.
+    /// The user's token. Anybody who has it can log in, so this type has no `Debug`.
     pub(super) token: String,
     session: WalletClaims,
 }
@@ -32,7 +32,7 @@ pub(super) async fn raise_relay(stage: &mut Stage) -> Act<RelayUrl> {
     Ok((Scene::Relay { url: url.clone() }, url))
 }
 
-/// Returns who the service is.
+/// Returns the service's public key.
 pub(super) async fn raise_daemon(stage: &mut Stage, relay: RelayUrl) -> Act<PublicKey> {
     let listen = stage.raise_daemon(relay).await?;
     let public_key = stage.daemon().ok_or(StageError::NoTcp)?.public_key();
@@ -74,7 +74,7 @@ pub(super) async fn approved(wallet: &Wallet, login: &mut Login) -> Act<Approval
     Ok((Scene::User { user_key: wallet.user_key() }, Approval { token: token.to_owned(), session }))
 }
 
-/// The claims are those that the wallet has signed, nothing more and nothing less.
+/// Checks that the claims are exactly those that the wallet signed.
 pub(super) async fn check_claims(wallet: &Wallet, service: &PublicKey, approval: &Approval) -> Act<()> {
     let session = approval.session;
     let who = session.issuer == wallet.public_key() && session.subject == wallet.user_key();
@@ -84,7 +84,7 @@ pub(super) async fn check_claims(wallet: &Wallet, service: &PublicKey, approval:
     Ok((Scene::Claims(session), ()))
 }
 
-/// Asked as this service: whose token is it?
+/// The service verifies the token, and learns the user.
 pub(super) async fn verify(
     caller: &Client,
     wallet: &Wallet,
@@ -98,7 +98,7 @@ pub(super) async fn verify(
     Ok((Scene::User { user_key: wallet.user_key() }, ()))
 }
 
-/// The next event, which there must be.
+/// The next event; an error if the stream has ended.
 pub(super) async fn next(events: &mut EventStream) -> Result<Value, Trouble> {
     events.next().await?.ok_or_else(|| unexpected("one more event", &Value::Null))
 }

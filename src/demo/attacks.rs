@@ -1,4 +1,4 @@
-//! What an attacker would try on the login, and what the daemon says to it.
+//! Three attacks on the login, which the daemon must refuse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use crate::portal_token::{self, SigningKey};
 const YEAR: u64 = 365 * 24 * 3600;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The user would like to stay logged in for longer.
+/// A token with a later expiry than the wallet signed.
 pub(super) async fn alter_token(caller: &Client, wallet: &Wallet, approval: &Approval) -> Act<()> {
     let altered = prolonged(&approval.token).ok_or_else(|| unexpected("a JWT", &Value::Null))?;
     let question = json!({ "pubkey": wallet.public_key(), "token": altered });
     refused(&caller.post("/jwt/verify", &question).await?, "invalid_signature")
 }
 
-/// A stranger writes a token for the service.
+/// A stranger signs a token for the service.
 pub(super) async fn sign_token(caller: &Client, service: &PublicKey) -> Act<()> {
     let question = json!({ "pubkey": service, "token": token_of(&Keys::generate(), service) });
     refused(&caller.post("/jwt/verify", &question).await?, "unknown_wallet")
 }
 
-/// The business asks the user again; a stranger, who knows even the challenge, says yes before the user says
-/// no. The no is all that is heard.
+/// The business asks the user again. A stranger, who even knows the challenge, approves before the user
+/// declines. Only the user's answer counts.
 pub(super) async fn approve(caller: &Client, wallet: &Wallet) -> Act<()> {
     let stranger = Keys::generate();
     let scene = Scene::Unheard { stranger: stranger.public_key(), heard: "declined" };
@@ -56,7 +56,7 @@ fn refused(reply: &ClientAnswer, code: &'static str) -> Act<()> {
     Ok((Scene::Refused(RefusedAttack { status: reply.status, code: code.to_owned() }), ()))
 }
 
-/// The same token, its end put off by a year and its signature kept; `None` if it is not a token.
+/// The same token with an expiry one year later and the old signature; `None` if it is not a token.
 fn prolonged(token: &str) -> Option<String> {
     let mut parts = token.split('.');
     let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -65,14 +65,14 @@ fn prolonged(token: &str) -> Option<String> {
     Some(format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string())))
 }
 
-/// A token for the service in which everything is right but the signer.
+/// A token for the service that is valid except for its signer.
 fn token_of(stranger: &Keys, service: &PublicKey) -> String {
     let signer = SigningKey::from_secret(stranger.secret_key());
     portal_token::issue(&signer, service.as_bytes(), SystemClock.now().secs(), WEEK.as_secs())
 }
 
-/// First a stranger's yes to the very challenge that the user was asked, then the user's own no. Both on one
-/// connection, so that they come in this order.
+/// First a stranger's approval of the user's challenge, then the user's refusal. Both on one
+/// connection, so that they arrive in this order.
 fn stranger_first(stranger: Keys) -> WalletAnswer {
     WalletAnswer::Custom(Arc::new(move |seen: &ChallengeSeen| {
         let yes = seen.approve(seen.session_token(&stranger, WEEK), None);

@@ -1,7 +1,7 @@
-//! What `portico demo` needs, and what tests share with it: a relay and a wallet of our own.
+//! The embedded relay and the simulated wallet, for `portico demo` and for tests.
 //!
-//! The wallet is simulated, the rest is not. On the [`Stage`] stand a relay, the daemon as it is, started on
-//! a temporary folder, and the wallet; [`tell`] plays one login on it, then what an attacker would try.
+//! Only the wallet is simulated. The [`Stage`] has a relay, the real daemon in a temporary folder, and the
+//! wallet; [`tell`] runs one login on it, then three attacks.
 
 mod acts;
 mod attacks;

@@ -9,22 +9,22 @@ use nostr_sdk::RelayUrl;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The relay could not be started.
+/// The reason why the relay could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedRelayError {
     /// No port could be bound.
-    #[error("the embedded relay does not start: {0}")]
+    #[error("cannot start the embedded relay: {0}")]
     Io(#[from] io::Error),
-    /// The address has no form as a URL.
+    /// The address cannot be written as a URL.
     #[error("the embedded relay has no URL")]
     Url,
 }
 
-/// A Nostr relay on the loopback address. Ephemeral events are passed on and not kept, as on public relays.
+/// A Nostr relay on the loopback address. It forwards ephemeral events and does not store them, as public relays do.
 /// It stops when it is dropped.
 ///
-/// The protocol is that of `nostr-relay-builder`. The sockets are ours: so a free port is bound and not only
-/// looked for, small frames go out at once, and a stop closes every connection.
+/// `nostr-relay-builder` implements the protocol. The sockets are our own: this binds a free port instead of
+/// only looking for one, sends small frames at once, and closes every connection on a stop.
 #[derive(Debug)]
 pub struct EmbeddedRelay {
     url: RelayUrl,
@@ -42,7 +42,7 @@ impl EmbeddedRelay {
         Self::start_at(0).await
     }
 
-    /// Starts a relay on a given port, that of one that was [stopped](Self::stop), say.
+    /// Starts a relay on a given port, for example that of a [stopped](Self::stop) one.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl EmbeddedRelay {
         Ok(Self { url, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
 
-    /// Where it is: `ws://127.0.0.1:…`.
+    /// Its URL: `ws://127.0.0.1:…`.
     pub fn url(&self) -> &RelayUrl {
         &self.url
     }
@@ -68,11 +68,11 @@ impl EmbeddedRelay {
 }
 
 async fn accept(listener: TcpListener, stop: CancellationToken) {
-    // The limits of a relay that wants its users' traffic: the defaults are made for feeds.
+    // Higher limits than the defaults, which are meant for feeds.
     let limits = RateLimit { max_reqs: 500, notes_per_minute: 1_000_000 };
     let relay = LocalRelay::new(RelayBuilder::default().rate_limit(limits));
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        // An error is about one connection, which has gone before it was accepted.
+        // An error concerns one connection, which closed before it was accepted.
         let Ok((stream, peer)) = accepted else { continue };
         let (relay, stop) = (relay.clone(), stop.clone());
         tokio::spawn(async move { stop.run_until_cancelled(serve(relay, stream, peer)).await });
@@ -80,7 +80,7 @@ async fn accept(listener: TcpListener, stop: CancellationToken) {
 }
 
 async fn serve(relay: LocalRelay, mut stream: TcpStream, peer: SocketAddr) {
-    // A forwarded event must not wait for the acknowledgement of what went out before it.
+    // A forwarded event must not wait for the acknowledgement of the data before it.
     let _ = stream.set_nodelay(true);
     if tokio_tungstenite::accept_async(&mut stream).await.is_err() {
         return;

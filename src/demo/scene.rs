@@ -1,4 +1,4 @@
-//! The steps of the story, as the audience sees them.
+//! The steps of the demo, as it shows them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,103 +9,103 @@ use serde::{Serialize, Serializer};
 
 use crate::events::WalletClaims;
 
-/// A step that held.
+/// A step that succeeded.
 #[derive(Debug, Clone, Serialize)]
 pub struct Told {
     /// Which step.
     pub step: StepName,
-    /// How long it took; milliseconds in JSON.
+    /// Its duration; milliseconds in JSON.
     #[serde(rename = "ms", serialize_with = "as_millis")]
     pub took: Duration,
-    /// What it showed.
+    /// Its result.
     #[serde(flatten)]
     pub scene: Scene,
 }
 
-/// What a step showed.
+/// The result of a step.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Scene {
     /// A relay runs.
     Relay {
-        /// Where.
+        /// Its URL.
         url: RelayUrl,
     },
-    /// The daemon serves, and the relay has subscribed it.
+    /// The daemon serves, and the relay has accepted its subscription.
     Daemon {
-        /// Who it is.
+        /// Its public key.
         public_key: PublicKey,
         /// Its Unix socket.
         socket: PathBuf,
         /// Its TCP socket.
         listen: SocketAddr,
-        /// Where the API token for that lies.
+        /// The file with the API token for TCP.
         token_file: PathBuf,
     },
     /// A login was opened.
     Login {
-        /// What the QR code holds.
+        /// The URL in the QR code.
         url: String,
-        /// The stream that tells how it goes on.
+        /// The stream of its events.
         stream_id: String,
     },
-    /// What happened, happened to this user.
+    /// A step about this user.
     User {
         /// The user's key.
         user_key: PublicKey,
     },
-    /// The question has reached the user.
+    /// The challenge has reached the user.
     Challenge {
-        /// Up to when it can be answered, in seconds since the Unix epoch.
+        /// Its expiry, in seconds since the Unix epoch.
         expires_at: u64,
     },
     /// The verified claims of the session token.
     Claims(WalletClaims),
-    /// The daemon said no.
+    /// The daemon refused.
     Refused(RefusedAttack),
-    /// A stranger answered in the user's place and was not heard.
+    /// A stranger answered instead of the user, and was ignored.
     Unheard {
         /// The stranger.
         stranger: PublicKey,
-        /// What the business heard instead: the user's own answer.
+        /// The user's own answer, which the business received.
         heard: &'static str,
     },
 }
 
-/// How the daemon said no.
+/// The daemon's refusal.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefusedAttack {
     /// The HTTP status.
     pub status: u16,
-    /// The reason, as programs read it.
+    /// The code, for programs.
     pub code: String,
 }
 
-/// The steps, in the order of the story.
+/// The steps, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
     /// A relay runs.
     Relay,
-    /// The daemon serves, and the relay has subscribed it.
+    /// The daemon serves, and the relay has accepted its subscription.
     Daemon,
     /// A business has opened a login.
     Login,
-    /// The wallet has scanned the code, and the service knows who it is.
+    /// The wallet has scanned the code, and the service knows the user.
     Scanned,
-    /// The question has reached the user.
+    /// The challenge has reached the user.
     Challenged,
-    /// The user's yes has reached the business.
+    /// The user's approval has reached the business.
     Approved,
-    /// The session token says what it should.
+    /// The session token has the right claims.
     Claims,
-    /// The session token, shown to the service later, names the user.
+    /// The service verified the session token, and learned the user.
     Verified,
     /// A token with a claim altered was refused.
     AlteredToken,
     /// A well-formed token for this service, signed by a key that never logged in, was refused.
     StrangersToken,
-    /// A stranger who had got hold of the challenge approved in the user's place, and was not heard.
+    /// A stranger who knew the challenge approved instead of the user, and was ignored.
     StrangersApproval,
 }
 
@@ -128,7 +128,7 @@ impl StepName {
     }
 }
 
-/// To the microsecond: more digits would only look precise.
+/// To the microsecond: more digits would not be meaningful.
 fn as_millis<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(took.as_micros() as f64 / 1000.0)
 }

@@ -1,4 +1,4 @@
-//! What the story is played on: a relay, the daemon on a temporary folder, a wallet.
+//! The parts of the demo: a relay, the daemon in a temporary folder, a wallet.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,20 +21,20 @@ use crate::config::{
 use crate::http::HandedOver;
 use crate::tls::Tls;
 
-/// The visitor asks the same simulated user again and again; that user does not mind.
+/// High, because the visitor asks the same simulated user again and again.
 const MAX_PROMPTS: usize = 10_000;
 
-/// A user who does not answer keeps the visitor waiting for so long.
+/// How long the visitor waits for a user who does not answer.
 const CHALLENGE_TTL: Duration = Duration::from_secs(60);
 
-/// Connections that a demo may need.
+/// The most connections that a demo needs.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Why there is no stage.
+/// The reason why the demo cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// The temporary folder, or a file in it.
-    #[error("the temporary folder cannot be used: {0}")]
+    #[error("cannot use the temporary folder: {0}")]
     Folder(#[from] io::Error),
     /// The service's key.
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub enum StageError {
     NoTcp,
 }
 
-/// Relay, daemon and wallet. What lies on the disk is removed when this is dropped.
+/// Relay, daemon and wallet. Their files are removed when this is dropped.
 #[derive(Debug)]
 pub struct Stage {
     wallet: Wallet,
@@ -60,7 +60,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A folder and a wallet; the rest is raised as the story goes on.
+    /// Makes the folder and the wallet; the steps of the demo start the rest.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Stage {
         Ok(url)
     }
 
-    /// Starts the daemon and waits until the relay has subscribed it. Returns its TCP address.
+    /// Starts the daemon and waits until the relay has accepted its subscription. Returns its TCP address.
     pub(super) async fn raise_daemon(&mut self, relay: RelayUrl) -> Result<SocketAddr, StageError> {
         // The daemon would make these itself, and warn its operator to keep a copy.
         key::create(&self.path("service.key"))?;
@@ -108,13 +108,13 @@ impl Stage {
         &self.wallet
     }
 
-    /// The daemon, once it runs.
+    /// The daemon, if it has started.
     pub fn daemon(&self) -> Option<&Daemon> {
         self.daemon.as_ref()
     }
 
-    /// Stops everything and removes the folder; what has not ended when `impatient` resolves is aborted.
-    /// Returns whether all went well.
+    /// Stops everything and removes the folder; tasks that have not ended when `impatient` resolves are aborted.
+    /// Returns whether the stop was clean.
     pub async fn strike(self, impatient: impl Future<Output = ()>) -> bool {
         let stopped = match self.daemon {
             Some(daemon) => daemon.stop(impatient).await,
@@ -131,8 +131,8 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// The defaults, on the stage's own relay, folder and sockets. Neither files nor the environment are
-    /// read: the demo runs the same everywhere.
+    /// The defaults, with the demo's own relay, folder and sockets. It reads neither files nor the environment,
+    /// so that the demo runs the same everywhere.
     fn config(&self, relay: RelayUrl) -> Config {
         Config {
             file: None,
@@ -169,7 +169,7 @@ impl Stage {
             },
             auth: AuthLimits {
                 max_prompts_per_user: MAX_PROMPTS,
-                // Those who do not answer keep theirs open.
+                // Users who do not answer keep their challenges open.
                 max_open_per_user: MAX_PROMPTS,
                 challenge_ttl: CHALLENGE_TTL,
                 ..AuthLimits::default()

@@ -1,4 +1,4 @@
-//! One login, step by step, then three attacks on it. A step that does not hold ends the story.
+//! One login, step by step, then three attacks on it. The demo ends at the first step that fails.
 
 use std::time::{Duration, Instant};
 
@@ -15,17 +15,17 @@ use crate::protocol::UrlError;
 /// How long a step may take; on any machine it takes milliseconds.
 const STEP: Duration = Duration::from_secs(15);
 
-/// The step that did not hold, and why.
+/// The step that failed, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {trouble}", step.title())]
 pub struct StoryError {
-    /// Which step.
+    /// The step.
     pub step: StepName,
-    /// Why not.
+    /// The reason.
     pub trouble: Trouble,
 }
 
-/// Why a step did not hold.
+/// The reason why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// Relay or daemon did not come up.
@@ -37,7 +37,7 @@ pub enum Trouble {
     /// The daemon could not be asked.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// What the daemon handed out is no handshake URL.
+    /// The daemon returned an invalid handshake URL.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// It took too long.
@@ -46,21 +46,21 @@ pub enum Trouble {
     /// The daemon answered, but not as it should.
     #[error("expected {expected}, got {got}")]
     Unexpected {
-        /// What would have been right.
+        /// The expected result.
         expected: &'static str,
-        /// What came, without secrets.
+        /// The actual result, without secrets.
         got: Value,
     },
 }
 
-/// What a step comes to: what it shows, and what the next ones build on.
+/// The result of a step: the scene that it shows, and data for the next steps.
 pub(super) type Act<T> = Result<(Scene, T), Trouble>;
 
-/// Tells the story on a stage; `show` sees each step as soon as it holds.
+/// Runs all steps on a stage; calls `show` after each step that succeeded.
 ///
 /// # Errors
 ///
-/// The first step that does not hold.
+/// The first step that fails.
 pub async fn tell(stage: &mut Stage, show: &mut impl FnMut(&Told)) -> Result<(), StoryError> {
     let relay = step(StepName::Relay, show, acts::raise_relay(stage)).await?;
     let service = step(StepName::Daemon, show, acts::raise_daemon(stage, relay)).await?;
@@ -79,7 +79,7 @@ pub async fn tell(stage: &mut Stage, show: &mut impl FnMut(&Told)) -> Result<(),
     step(StepName::StrangersApproval, show, attacks::approve(&caller, wallet)).await
 }
 
-/// Plays one act against the clock.
+/// Runs one step with a time limit.
 async fn step<T>(
     step: StepName,
     show: &mut impl FnMut(&Told),
@@ -92,12 +92,12 @@ async fn step<T>(
     Ok(outcome)
 }
 
-/// Goes on if what came is what should have come.
+/// Succeeds if the result is the expected one.
 pub(super) fn expect(holds: bool, expected: &'static str, got: &Value) -> Result<(), Trouble> {
     if holds { Ok(()) } else { Err(unexpected(expected, got)) }
 }
 
-/// What came instead, without the session token that may be in it.
+/// The unexpected result, without the session token that it may contain.
 pub(super) fn unexpected(expected: &'static str, got: &Value) -> Trouble {
     let mut got = got.clone();
     if let Some(status) = got.get_mut("status").and_then(Value::as_object_mut) {

@@ -1,5 +1,5 @@
-//! The one way out to web servers that others name: certificates are checked, redirects not followed, proxies not
-//! used, private addresses refused unless they are allowed, and no body is read beyond its bound.
+//! The HTTP client for web servers that others name: it checks certificates, follows no redirects, uses no proxies,
+//! refuses private addresses unless they are allowed, and reads no body beyond its bound.
 
 mod client;
 
@@ -15,29 +15,29 @@ use crate::address;
 use crate::quoted::one_line;
 use crate::tls::{Tls, TlsFault};
 
-/// Without this header, a server may compress (RFC 9110 §12.5.3), and a bound would not bound.
+/// Without this header, a server may compress the body (RFC 9110 §12.5.3), and the bound would not limit its real size.
 pub const UNCOMPRESSED: (HeaderName, HeaderValue) = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 
-/// The names of codings are shorter; one that is not is cut, in characters.
+/// Real names of content codings are shorter; a longer name is cut, in characters.
 const MAX_CODING: usize = 40;
 
-/// Why there is no answer. None of them says what was asked: a URL may hold a secret.
+/// The reason why there is no answer. No error contains the URL, which may contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
-    /// The server is on a private address, and that is not allowed.
+    /// The server has a private address, which is not allowed.
     #[error("its address is not public")]
     Private,
-    /// Plain HTTP, where only a loopback address that is allowed may be asked so.
+    /// Plain HTTP, which is only allowed for a loopback address, if private addresses are allowed.
     #[error("it is not https")]
     Insecure,
     /// The answer is larger than its bound.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// No secure connection.
+    /// TLS failed.
     #[error("no secure connection: {0}")]
     Tls(TlsFault),
-    /// The body is compressed, although that was not asked for.
-    #[error("the answer is compressed ({0}), although identity was asked for")]
+    /// The body is compressed, although the request asked for no compression.
+    #[error("the answer is compressed ({0}), although the request asked for identity")]
     Encoded(String),
     /// No answer in time.
     #[error("no answer in time")]
@@ -50,7 +50,7 @@ pub enum OutboundError {
     Broken(String),
 }
 
-/// What a server answered.
+/// An answer of a server.
 #[derive(Debug)]
 pub struct Answer {
     /// The status; 3xx are not followed.
@@ -61,7 +61,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Asks web servers. Cheap to clone.
+/// Sends requests to web servers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     http: WebClient,
@@ -69,14 +69,14 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Every question takes at most `timeout`. `allow_private`: servers may lie on private addresses, and at
-    /// loopback ones speak plain HTTP.
+    /// Every request takes at most `timeout`. `allow_private`: servers may have private addresses, and use
+    /// plain HTTP at loopback addresses.
     pub fn new(timeout: Duration, allow_private: bool, tls: &Tls) -> Self {
         let reach = if allow_private { Reach::Anywhere } else { Reach::Public };
         Self { http: WebClient::new(tls, timeout, reach), allow_private }
     }
 
-    /// Whether servers may lie on private addresses.
+    /// Whether servers may have private addresses.
     pub fn allows_private(&self) -> bool {
         self.allow_private
     }
@@ -84,7 +84,7 @@ impl Outbound {
     /// Sends a request; the answer's body is at most `max_body` bytes.
     ///
     /// # Errors
-    /// [`OutboundError`]. An answer that says no is none.
+    /// [`OutboundError`]. An error status is an answer, not an error.
     pub async fn send(&self, request: OutboundRequest, max_body: usize) -> Result<Answer, OutboundError> {
         self.check(&request.url)?;
         let (name, value) = UNCOMPRESSED;
@@ -96,7 +96,7 @@ impl Outbound {
         Ok(Answer { status, headers, body: answer.read(max_body).await? })
     }
 
-    /// The resolver is not asked about addresses that stand in the URL themselves.
+    /// Checks addresses in the URL itself, which the resolver does not see.
     fn check(&self, url: &Url) -> Result<(), OutboundError> {
         let literal = address::literal(url);
         if !self.allow_private && literal.is_some_and(|ip| !address::is_public(ip)) {
@@ -110,7 +110,7 @@ impl Outbound {
     }
 }
 
-/// By what a body is compressed, if it is; for people.
+/// The compression of a body, if it is compressed; for people.
 pub fn compression(headers: &HeaderMap) -> Option<String> {
     let codings = headers.get_all(CONTENT_ENCODING).into_iter();
     let mut names = codings.map(|coding| String::from_utf8_lossy(coding.as_bytes()).trim().to_owned());
@@ -151,7 +151,7 @@ mod tests {
         {
             assert_eq!(
                 told_of(answer).await,
-                "the connection broke off before the answer was complete",
+                "the connection closed before the answer was complete",
                 "{answer}"
             );
         }

@@ -21,7 +21,7 @@ impl Record {
     /// The event that was published last. A damaged event, or one of another key, counts as missing.
     pub(super) fn read(&self, author: &PublicKey) -> Option<Event> {
         let text = files::read_text(&self.0, Owners::ours()).unwrap_or_else(|error| {
-            tracing::warn!(file = %self.0.display(), %error, "cannot read the last published profile");
+            tracing::warn!(file = %files::show_path(&self.0), %error, "cannot read the last published profile");
             None
         })?;
         let event = Event::from_json(text).ok()?;
@@ -33,7 +33,7 @@ impl Record {
         let (path, text) = (self.0.clone(), event.as_json());
         let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
         if let Err(error) = written.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            let file = self.0.display();
+            let file = files::show_path(&self.0);
             tracing::warn!(%file, %error, "cannot store the last published profile: Portico publishes it again after a restart");
         }
     }

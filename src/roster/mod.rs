@@ -240,9 +240,6 @@ fn parse(text: &str) -> Result<RelayUrl> {
         return Err(refused(format!("a relay URL must be at most {MAX_URL} bytes long")));
     }
     let url = config::relay_url(text).map_err(|error| refused(error.to_string()))?;
-    if !is_plain(&url) {
-        return Err(refused(format!("{:?}: a relay URL must not contain a fragment", shown::refused(text))));
-    }
     // Spelled in one way, under which a change is kept and found: with and without a slash behind the host it
     // is one relay.
     let bare = RelayUrl::parse(url.as_str_without_trailing_slash());

@@ -19,7 +19,7 @@ use crate::access_token::{
 };
 use crate::clock::{JUMP, SharedClock, Timekeeper, Timestamp};
 use crate::config::AccessRules;
-use crate::config::files::Owners;
+use crate::config::files::{Owners, show_path};
 use crate::metrics::Limit;
 
 /// Tokens whose signatures are remembered.
@@ -150,7 +150,7 @@ impl Mint {
         if !is_in_file {
             key_file::write(file, &ring)?;
             let kid = ring.signer().public().kid();
-            tracing::info!(file = %file.display(), kid, "made new keys for access tokens");
+            tracing::info!(file = %show_path(file), kid, "made new keys for access tokens");
         }
         Ok(Self {
             file: file.to_owned(),

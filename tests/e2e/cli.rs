@@ -99,6 +99,21 @@ async fn a_hostile_wallet_cannot_write_to_the_operators_terminal() {
 }
 
 #[tokio::test]
+async fn a_client_says_that_it_does_not_expand_a_tilde_in_the_path_of_the_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["--socket=~/portico.sock", "--socket="] {
+        let mut command = portico(folder.path());
+        command.args(["info", path]);
+        let (code, said) = finished(command).await.into_refusal();
+        let why = if path.contains('~') { "only a shell expands" } else { "is empty" };
+        assert!(
+            code == 64 && said.contains("--socket or PORTICO_SOCKET: ") && said.contains(why),
+            "{code}: {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_client_tells_no_secret_to_whoever_took_the_default_place_of_the_socket_first() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("portico");
@@ -110,7 +125,7 @@ async fn a_client_tells_no_secret_to_whoever_took_the_default_place_of_the_socke
     command.env("XDG_RUNTIME_DIR", folder.path());
     let ended = finished(command).await;
     assert_eq!(ended.code, 64);
-    assert!(ended.stderr.contains("not to be trusted") && ended.stderr.contains("0777"), "{ended:?}");
+    assert!(ended.stderr.contains("cannot trust the socket") && ended.stderr.contains("0777"), "{ended:?}");
 }
 
 #[tokio::test]
@@ -278,7 +293,7 @@ async fn config_check_refuses_what_serve_refuses() {
 async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value, reason) in [
-        ("PORTICO_AUTH__CHALENGE_TTL", "2m", "no such key"),
+        ("PORTICO_AUTH__CHALENGE_TTL", "2m", "unknown key"),
         ("PORTICO_AUTH__CHALLENGE_TTL", "soon", "is \"soon\""),
         ("PORTICO_AUTH__MAX_OPEN", "0", "at least 1"),
         ("PORTICO_LOCAL__ALLOW_GIDS", "33", "list"),
@@ -350,7 +365,7 @@ async fn room_for_fewer_files_than_the_configuration_may_need_is_told_of_with_bo
         let config = format!("[local]\nmax_connections = {connections}\n");
         let daemon = Daemon::on(&[]).with_config(&config).with_room_for(400).start().await;
         let log = daemon.log();
-        assert_eq!(log.contains("fewer files may be open"), told, "{log}");
+        assert_eq!(log.contains("the limit of open files is too low"), told, "{log}");
         assert_eq!(log.contains("\"limit\":400,\"needed\":467"), told, "{log}");
     }
 }

@@ -95,7 +95,7 @@ async fn relays_that_differ_and_documents_that_web_pages_cannot_read_are_told() 
     old.publish(&profile(&keys, None));
     let (code, found) = check(&folder).await;
     let problem = found["problem"].as_str().unwrap();
-    assert!(code == 1 && problem.contains("arrives first") && problem.contains(&name), "{found}");
+    assert!(code == 1 && problem.contains("first that arrives") && problem.contains(&name), "{found}");
     assert!(found["notes"][0].as_str().unwrap().contains("Access-Control-Allow-Origin"), "{found}");
 }
 

@@ -140,7 +140,7 @@ async fn what_the_old_daemon_took_and_this_one_cannot_is_left_out_with_a_warning
                 ("PORTAL__WEBHOOK__URL", "https://user:hunter2@a.example"),
                 ("PORTAL__WEBHOOK__SECRET", SECRET),
             ],
-            &["PORTAL__WEBHOOK__URL must hold no user"],
+            &["PORTAL__WEBHOOK__URL must not contain a user"],
         ),
         (
             &[("PORTAL__PROFILE__PICTURE", "x")],
@@ -332,7 +332,7 @@ async fn nothing_that_is_there_is_overwritten_and_what_is_replaced_is_kept() {
     std::fs::write(folder.path().join("config.toml"), config_toml(&Keys::generate(), &relay)).unwrap();
     let into = new.to_str().unwrap();
     let refused = migrate(folder.path(), &["--into", into]).await;
-    assert!(refused.code == 64 && refused.stderr.contains("service.key is there already"), "{refused:?}");
+    assert!(refused.code == 64 && refused.stderr.contains("service.key already exists"), "{refused:?}");
     assert!(!at("portico.toml").exists() && !at("relays.toml").exists());
     assert_eq!(std::fs::read_to_string(at("service.key")).unwrap(), "precious");
 

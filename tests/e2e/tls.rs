@@ -83,10 +83,14 @@ async fn each_fault_of_a_server_is_told_as_what_it_is_in_the_log_in_relays_and_b
     fronts.push((foreign, "tls_unknown_issuer", "unknown CA"));
     for is_ca in [IsCa::NoCa, IsCa::ExplicitNoCa] {
         let front = self_signed(is_ca, relay.address()).await;
-        fronts.push((front, "tls_unknown_issuer", "self-signed or was issued by an unknown CA (tls.ca_file"));
+        fronts.push((
+            front,
+            "tls_unknown_issuer",
+            "self-signed or was issued by an unknown CA (set tls.ca_file",
+        ));
     }
     let front = self_signed(IsCa::Ca(BasicConstraints::Unconstrained), relay.address()).await;
-    fronts.push((front, "tls_ca_certificate", "self-signed ones often are"));
+    fronts.push((front, "tls_ca_certificate", "the server uses a CA's own certificate"));
     fronts.push((ca.itself_before(relay.address()).await, "tls_ca_certificate", "a CA's own certificate"));
     let all: Vec<&TlsFront> = fronts.iter().map(|(front, ..)| front).collect();
     let daemon = on(&all, &ca).start().await;
@@ -190,7 +194,7 @@ async fn a_ca_file_that_cannot_be_used_is_a_mistake_in_the_configuration() {
     write("portico.toml", "[tls]\nca_file = \"ca.pem\"\n");
     for (text, reason) in [
         (None, "cannot read"),
-        (Some(String::new()), "holds no certificate"),
+        (Some(String::new()), "contains no certificate"),
         (Some(" ".repeat(1024 * 1024 + 1)), "larger than 1048576 bytes"),
         (Some(Ca::new().pem().replace("-----END", "-----FIN")), "certificate 1 in"),
     ] {

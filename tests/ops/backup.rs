@@ -147,7 +147,7 @@ async fn nothing_is_overwritten_and_nothing_is_restored_under_a_daemon_that_runs
     let file = backed_up(&daemon).await;
     let before = fs::read(&file).unwrap();
     let again = run(&daemon, "backup", &file).await;
-    assert!(again.code == 64 && again.stderr.contains("there already"), "{again:?}");
+    assert!(again.code == 64 && again.stderr.contains("already exists"), "{again:?}");
     assert_eq!(fs::read(&file).unwrap(), before);
     let restored = run(&daemon, "restore", &file).await;
     assert!(restored.code == 69 && restored.stderr.contains("stop it first"), "{restored:?}");
@@ -210,7 +210,7 @@ async fn a_backup_in_an_empty_folder_waits_for_its_own_key() {
     let key = daemon.folder().join("service.key");
     fs::rename(&key, daemon.folder().join("elsewhere")).unwrap();
     let restored = run(&daemon, "restore", &file).await;
-    assert!(restored.code == 0 && restored.stderr.contains("Before the daemon can start"), "{restored:?}");
+    assert!(restored.code == 0 && restored.stderr.contains("Before you start the daemon"), "{restored:?}");
     assert!(restored.stderr.contains(&us) && restored.stderr.contains("service.key"), "{restored:?}");
 
     let (code, said) = daemon.refusal_to_restart().await;

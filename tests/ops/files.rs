@@ -374,7 +374,7 @@ async fn a_proof_without_its_key_gets_no_new_key() {
     let made = run(plan.folder(), &keygen).await;
     assert_eq!(made.code, 0, "{made:?}");
     let (code, said) = plan.refusal().await;
-    assert!(code == 64 && said.contains("there is no key in"), "{code}: {said}");
+    assert!(code == 64 && said.contains("it is the proof of a key, but "), "{code}: {said}");
     assert!(!plan.folder().join("service.key").exists() && !plan.folder().join("data").exists());
 }
 
@@ -421,7 +421,10 @@ async fn root_restores_for_the_user_whose_folder_it_is_and_takes_their_key_file_
             fs::remove_file(data.join("service.pub")).unwrap();
         }
         let restored = finished(command("restore")).await;
-        assert!(restored.code == 0 && !restored.stderr.contains("Before the daemon"), "{restored:?}");
+        assert!(
+            restored.code == 0 && !restored.stderr.contains("Before you start the daemon"),
+            "{restored:?}"
+        );
     }
 }
 
@@ -487,12 +490,12 @@ async fn an_empty_variable_counts_as_not_set() {
         assert_eq!(finished(command).await.json(), shown, "{name}");
     }
     let missing = run(folder.path(), &["config", "check", "--config", "nowhere"]).await;
-    assert!(missing.code == 64 && missing.stderr.contains("there is no such file"), "{missing:?}");
+    assert!(missing.code == 64 && missing.stderr.contains("the file does not exist"), "{missing:?}");
 }
 
 #[tokio::test]
 async fn a_time_in_capital_m_is_refused_by_its_key() {
     let plan = Daemon::offline().with_config("[auth]\nhandshake_ttl = \"5M\"\n");
     let (code, said) = plan.refusal().await;
-    assert!(code == 64 && said.contains("auth.handshake_ttl: minutes are written m"), "{code}: {said}");
+    assert!(code == 64 && said.contains("auth.handshake_ttl: write minutes as m"), "{code}: {said}");
 }

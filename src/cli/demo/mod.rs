@@ -1,4 +1,4 @@
-//! `portico demo`: one whole login on embedded defaults, then a daemon to try things on.
+//! `portico demo`: one complete login with built-in defaults, then a daemon to try commands on.
 
 mod order;
 mod play;
@@ -11,31 +11,32 @@ use crate::config::{Log, LogFormat};
 use crate::demo::{Stage, Told, tell};
 use screen::Screen;
 
-/// Warnings alone. The embedded relay calls every connection that goes an error, and a service without a profile is
-/// all that this one is.
+/// Warnings only. Without the embedded relay, which logs each closed connection as an error, and without the warning
+/// that the service has no profile, which is true of every demo.
 const QUIET: &str = "warn,nostr_relay_builder=off,portico::profile=error";
 
-/// What the daemon does, too.
+/// Also what the daemon does.
 const VERBOSE: &str = "warn,portico=info,nostr_relay_builder=off";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Starts a relay, the daemon and a simulated wallet on a temporary folder, logs the wallet in \
-                        and shows every step; then it stays up, for you to try things on. Paste a portal:// \
-                        URL into it, and the wallet scans that; `no URL` declines, `slow URL` hesitates, \
-                        `ignore URL` lets the request expire, `as bob URL` is another user. Nothing is left behind when it ends."
+    after_help = "Starts a relay, the daemon and a simulated wallet in a temporary folder, logs the wallet in \
+                        and shows every step. Then it keeps running, so that you can try commands. Paste a portal:// \
+                        URL, and the wallet scans it and approves; `no URL` declines, `slow URL` answers later, \
+                        `ignore URL` lets the request expire, `as bob URL` is another user. \
+                        The demo removes all its files when it ends."
 )]
 pub(super) struct Args {
-    /// End after the story: 0 if every step held, else 1
+    /// Exit after the last step: with 0 if every step succeeded, else with 1
     #[arg(long)]
     once: bool,
-    /// Print one JSON object a step
+    /// Print one JSON object per step
     #[arg(long)]
     json: bool,
     /// Show the daemon's log, not only its warnings
     #[arg(long, short, conflicts_with = "log")]
     verbose: bool,
-    /// Show the daemon's log from this level on, or by a tracing filter
+    /// Show the daemon's log from this level on, or with a tracing filter
     #[arg(long, value_name = "FILTER", env = "PORTICO_LOG", default_value = QUIET)]
     log: String,
 }
@@ -75,7 +76,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     Ok(if clean { exit } else { Exit::Failed })
 }
 
-/// Leaves everything up until a signal comes.
+/// Keeps everything running until a signal comes.
 async fn stay(stage: &Stage, screen: &Screen, stop: &mut StopSignals) -> Exit {
     screen.invite(stage);
     let failed = async {

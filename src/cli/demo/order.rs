@@ -1,58 +1,58 @@
-//! What the person at the demo types: a URL, and before it how the simulated user behaves.
+//! Input of the demo: a URL, after words that say how the simulated user behaves.
 
 use std::time::Duration;
 
 use crate::config::duration;
 
-/// How long a user thinks who hesitates, unless it is said.
+/// The default delay of `slow`.
 const HESITATION: Duration = Duration::from_secs(5);
 
-/// Longer than any challenge is open.
+/// The longest delay: longer than any challenge is open.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How a user answers.
+/// The user's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
-    /// Says yes.
+    /// Approves.
     Yes,
-    /// Says no.
+    /// Declines.
     No,
-    /// Does not look at the phone, so that the request expires.
+    /// Does not answer, so that the request expires.
     Ignore,
 }
 
-/// What to do.
+/// A command of the person at the demo.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Order<'a> {
-    /// Scan this, and then answer.
+    /// Scan this URL, then answer.
     Scan {
-        /// Whose wallet; `None` is the demo's own.
+        /// The user's name; `None`: the demo's own user.
         who: Option<&'a str>,
         mood: Mood,
-        /// How long the user thinks.
+        /// The delay before the answer.
         delay: Duration,
         url: &'a str,
     },
-    /// Say what can be typed.
+    /// Show the help.
     Help,
 }
 
-/// A line that is no order.
+/// A line that is not a command.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotAnOrder {
-    #[error("{0:?} is not a portal:// URL, and no word that stands before one; {help}", help = HELP)]
+    #[error("{0:?} is neither a portal:// URL nor a known word; {help}", help = HELP)]
     UnknownWord(String),
     #[error("`as` needs a name, like: as bob URL")]
     NoName,
     #[error("a portal:// URL is missing; {help}", help = HELP)]
     NoUrl,
-    #[error("one URL a line: {0:?} stands behind it")]
+    #[error("only one URL per line: {0:?} follows it")]
     BehindUrl(String),
-    #[error("{0:?} is too long: a user may think for up to 1h")]
+    #[error("{0:?} is too long: the delay must be at most 1h")]
     TooSlow(String),
 }
 
-/// What can be typed, on one line.
+/// The help, on one line.
 pub(super) const HELP: &str =
     "type: URL, no URL, slow [5s] URL, ignore URL, as NAME URL (also together: as bob no URL)";
 
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn what_is_no_order_is_answered_with_what_is() {
         for (line, named) in [
-            ("nope portal://x", "\"nope\" is not a portal:// URL"),
+            ("nope portal://x", "\"nope\" is neither a portal:// URL"),
             ("this is no URL", "type: URL, no URL"),
             ("no", "a portal:// URL is missing"),
             ("as", "as bob URL"),
             ("as portal://x", "as bob URL"),
-            ("portal://x no", "\"no\" stands behind it"),
-            ("portal://x portal://y", "one URL a line"),
+            ("portal://x no", "\"no\" follows it"),
+            ("portal://x portal://y", "only one URL per line"),
             ("slow 2days portal://x", "up to 1h"),
         ] {
             let told = read(line).unwrap_err().to_string();

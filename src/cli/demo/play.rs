@@ -1,4 +1,4 @@
-//! Simulated users, at the word of the person before the screen.
+//! Simulated users, controlled by the person at the demo.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use super::screen::Screen;
 use crate::demo::wallet::{ChallengeSeen, Wallet, WalletAnswer};
 use crate::protocol::HandshakeUrl;
 
-/// How soon a wallet is asked that has scanned an open URL.
+/// How soon the daemon asks a wallet that scanned an open URL.
 const ASKED: Duration = Duration::from_secs(3);
 
-/// Users whose wallets are kept: each has connections of its own.
+/// The most users at once: each wallet has connections of its own.
 const MOST: usize = 32;
 
-/// Who plays: the demo's own user, and those who were named.
+/// The simulated users: the demo's own, and those that were named.
 struct Players<'a> {
     own: &'a Wallet,
     named: BTreeMap<String, Wallet>,
 }
 
-/// A scan that has led to no question yet.
+/// A scan without a challenge yet.
 struct Pending {
     who: Option<String>,
     until: Instant,
 }
 
-/// Does what is typed and shows what comes of it. Goes on when there is no more input.
+/// Runs each typed command and shows its result. Continues without input.
 pub(super) async fn play(own: &Wallet, screen: &Screen) {
     let mut players = Players { own, named: BTreeMap::new() };
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -42,7 +42,7 @@ pub(super) async fn play(own: &Wallet, screen: &Screen) {
             (who, seen) = players.next_challenge() => {
                 screen.asked(players.wallet(who.as_deref()), who.as_deref(), &seen, &players.mood(who.as_deref()));
                 pending = pending.filter(|pending| pending.who != who);
-                // What was said holds for one question.
+                // A command applies to one challenge.
                 players.wallet(who.as_deref()).answer_with(WalletAnswer::Approve);
             }
             () = sleep_until(until), if pending.is_some() => {
@@ -50,7 +50,7 @@ pub(super) async fn play(own: &Wallet, screen: &Screen) {
                 players.wallet(who.as_deref()).answer_with(WalletAnswer::Approve);
                 screen.not_asked();
             }
-            // One at a time: the next word must not be taken for an answer to the question before it.
+            // One at a time: the next command must not answer the challenge before it.
             line = lines.next_line(), if is_open && pending.is_none() => match line {
                 Ok(Some(line)) => pending = obey(&mut players, line.trim(), screen).await,
                 _ => is_open = false,
@@ -85,7 +85,7 @@ async fn obey(players: &mut Players<'_>, line: &str, screen: &Screen) -> Option<
     scanned.ok().map(|()| Pending { who: who.map(str::to_owned), until: Instant::now() + ASKED })
 }
 
-/// Has somebody scan a URL, who is to answer like this.
+/// Lets a user scan a URL, with this answer.
 async fn scan(
     players: &mut Players<'_>,
     who: Option<&str>,
@@ -107,25 +107,25 @@ impl Players<'_> {
         who.and_then(|name| self.named.get(name)).unwrap_or(self.own)
     }
 
-    /// The wallet of that name, a new one if nobody was called that.
+    /// The wallet with this name; a new one if the name is new.
     fn enter(&mut self, who: Option<&str>) -> Result<&Wallet, String> {
         if let Some(name) = who
             && !self.named.contains_key(name)
         {
             if self.named.len() == MOST {
-                return Err(format!("there are {MOST} users already; be one of them"));
+                return Err(format!("there are {MOST} users already: use the name of one of them"));
             }
             self.named.insert(name.to_owned(), Wallet::new(Keys::generate()).connect());
         }
         Ok(self.wallet(who))
     }
 
-    /// How this user answers what they have just been asked.
+    /// The answer of this user to the challenge that just came.
     fn mood(&self, who: Option<&str>) -> WalletAnswer {
         self.wallet(who).answer()
     }
 
-    /// The next question to any of them.
+    /// The next challenge for any of them.
     async fn next_challenge(&self) -> (Option<String>, ChallengeSeen) {
         let all = [(None, self.own)].into_iter();
         let all = all.chain(self.named.iter().map(|(name, wallet)| (Some(name.clone()), wallet)));

@@ -1,4 +1,4 @@
-//! How the demo looks: lines for people, or one JSON object a step for programs.
+//! The output of the demo: lines for people, or one JSON object per step for programs.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -43,7 +43,7 @@ impl Screen {
         }
     }
 
-    /// A step that held.
+    /// A step that succeeded.
     pub(super) fn step(&mut self, told: &Told) {
         self.steps += 1;
         if matches!(told.step, StepName::Scanned | StepName::Challenged | StepName::Approved) {
@@ -53,7 +53,7 @@ impl Screen {
             return self.object(told);
         }
         if told.step == StepName::AlteredToken {
-            self.line("\n  And what an attacker would try:\n");
+            self.line("\n  And three attacks:\n");
         }
         self.mark(self.styled(GREEN, "✓"), told.step, &duration(told.took), &summary(told));
         match &told.scene {
@@ -74,7 +74,7 @@ impl Screen {
         }
     }
 
-    /// The step that did not hold.
+    /// The step that failed.
     pub(super) fn failed(&self, error: &StoryError) {
         let why = error.trouble.to_string();
         if self.json {
@@ -84,15 +84,18 @@ impl Screen {
         }
     }
 
-    /// The whole story held.
+    /// All steps succeeded.
     pub(super) fn end(&self) {
         if !self.json {
             let (steps, login) = (self.steps, duration(self.login));
-            self.line(format_args!("\n  All {steps} steps held; the login itself took {}.", login.trim()));
+            self.line(format_args!(
+                "\n  All {steps} steps succeeded; the login itself took {}.",
+                login.trim()
+            ));
         }
     }
 
-    /// What there is to try.
+    /// Commands to try.
     pub(super) fn invite(&self, stage: &Stage) {
         if self.json {
             let (socket, token_file) = (show_path(&stage.socket()), show_path(&stage.token_file()));
@@ -108,13 +111,13 @@ impl Screen {
         self.line(format_args!(
             "\n  Paste a portal:// URL here and press Enter: the simulated wallet scans it and says yes.\n  \
              Before the URL: no (declines), slow or slow 20s (hesitates), ignore (lets it expire after {}),\n  \
-             as bob (is somebody else); also together: as bob no portal://…\n  \
-             Ctrl-C ends the demo and removes all of it.\n",
+             as bob (is another user); also together: as bob no portal://…\n  \
+             Ctrl-C ends the demo and removes all its files.\n",
             show(stage.challenge_ttl())
         ));
     }
 
-    /// What came of a line that was typed: the URL was scanned, or why not.
+    /// The result of a typed line: the URL was scanned, or the reason why not.
     pub(super) fn scanned(&self, result: Result<(), &str>) {
         match result {
             _ if self.json => self.object(&json!({ "step": "pasted", "error": result.err() })),
@@ -126,7 +129,7 @@ impl Screen {
         }
     }
 
-    /// What can be typed.
+    /// The help.
     pub(super) fn help(&self) {
         if self.json {
             self.object(&json!({ "step": "help", "help": HELP }));
@@ -135,7 +138,7 @@ impl Screen {
         }
     }
 
-    /// A challenge has reached a wallet, whose user answers like this.
+    /// A challenge reached a wallet, and its user answers like this.
     pub(super) fn asked(
         &self,
         wallet: &Wallet,
@@ -155,7 +158,7 @@ impl Screen {
         self.line(format_args!("  {mark} {who}asked by {service}, and {says}"));
     }
 
-    /// A URL was scanned, and nothing came of it.
+    /// A URL was scanned, and no challenge followed.
     pub(super) fn not_asked(&self) {
         let why = "nothing was asked: the URL was used or has expired, it is for a handshake alone, or its \
                    service asks this user no more for now (auth.max_prompts_per_user, auth.max_open_per_user); \
@@ -181,13 +184,13 @@ impl Screen {
         self.line(serde_json::to_string(object).unwrap_or_default());
     }
 
-    /// Whoever closed the other end does not want to know more; that is no reason to end in the middle.
+    /// A closed output does not end the demo in the middle.
     fn line(&self, text: impl Display) {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 }
 
-/// What the user does, as the screen says it.
+/// The user's answer, in words.
 fn answered(answer: &WalletAnswer) -> String {
     match answer {
         WalletAnswer::Approve | WalletAnswer::Custom(_) => "approved".into(),

@@ -1,15 +1,15 @@
-//! What the demo says to people.
+//! Texts of the demo for people.
 
-use std::path::Path;
 use std::time::Duration;
 
 use nostr_sdk::{PublicKey, ToBech32};
 
 use crate::clock::Timestamp;
+use crate::config::files::as_argument;
 use crate::demo::{Scene, Stage, StepName, Told};
 use crate::events::WalletClaims;
 
-/// What a step showed, on one line.
+/// The result of a step, on one line.
 pub(super) fn summary(told: &Told) -> String {
     match (told.step, &told.scene) {
         (_, Scene::Relay { url }) => url.to_string(),
@@ -21,10 +21,10 @@ pub(super) fn summary(told: &Told) -> String {
         (_, Scene::Challenge { .. }) => "the wallet asks its user".into(),
         (_, Scene::Claims(_)) => "signed by the wallet, for this service:".into(),
         (step, Scene::Refused(refusal)) => {
-            let tried = if step == StepName::AlteredToken { "its end put off" } else { "self-made" };
+            let tried = if step == StepName::AlteredToken { "its expiry changed" } else { "self-made" };
             format!("{tried} → HTTP {} {}", refusal.status, refusal.code)
         }
-        (_, Scene::Unheard { heard, .. }) => format!("not heard → the user's own answer: {heard}"),
+        (_, Scene::Unheard { heard, .. }) => format!("ignored → the user's own answer: {heard}"),
     }
 }
 
@@ -43,14 +43,14 @@ pub(super) fn rows(session: &WalletClaims) -> Vec<(&'static str, String)> {
 
 /// Commands to try, ready to paste.
 pub(super) fn invitation(stage: &Stage) -> Vec<String> {
-    let (portico, socket) = (program(), quoted(&stage.socket()));
+    let (portico, socket) = (program(), as_argument(&stage.socket()));
     let user = stage.wallet().user_key().to_bech32().unwrap_or_else(|never| match never {});
     let mut commands = vec![
         format!("curl -s --unix-socket {socket} http://portico/health"),
         format!("curl -s --unix-socket {socket} -X POST http://portico/login"),
     ];
     if let Some(address) = stage.daemon().and_then(|daemon| daemon.listen()) {
-        let token_file = quoted(&stage.token_file());
+        let token_file = as_argument(&stage.token_file());
         commands
             .push(format!("curl -s -H \"Authorization: Bearer $(cat {token_file})\" http://{address}/info"));
     }
@@ -59,26 +59,16 @@ pub(super) fn invitation(stage: &Stage) -> Vec<String> {
     commands
 }
 
-/// How this program is called: by its name if it was found by that, else by its path.
+/// The command that runs this program: its name if it was found by that, else its path.
 fn program() -> String {
     let by_path = std::env::args().next().is_none_or(|name| name.contains('/'));
     match std::env::current_exe() {
-        Ok(path) if by_path => quoted(&path),
+        Ok(path) if by_path => as_argument(&path),
         _ => "portico".into(),
     }
 }
 
-/// A path as a word of the shell.
-fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-        path
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
-}
-
-/// A key in short: enough to tell it from others on the screen.
+/// A shortened key: enough to tell it from others on the screen.
 pub(super) fn key(key: &PublicKey) -> String {
     let Ok(npub) = key.to_bech32();
     let end = npub.len().saturating_sub(6);
@@ -88,12 +78,12 @@ pub(super) fn key(key: &PublicKey) -> String {
     }
 }
 
-/// Milliseconds, the short ones to a tenth.
+/// Milliseconds, with one decimal.
 pub(super) fn duration(took: Duration) -> String {
     format!("{:.1} ms", took.as_secs_f64() * 1000.0)
 }
 
-/// A moment to the second, in UTC: the fraction that [`Timestamp`] prints is nothing here.
+/// A time in seconds, in UTC: without the fraction that [`Timestamp`] prints.
 fn time(secs: u64) -> String {
     Timestamp::from_secs(secs).to_string().replace(".000Z", "Z")
 }
@@ -101,13 +91,6 @@ fn time(secs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_with_anything_odd_in_it_is_one_word_to_the_shell() {
-        assert_eq!(quoted(Path::new("/tmp/portico-demo-x.1/s_k")), "/tmp/portico-demo-x.1/s_k");
-        assert_eq!(quoted(Path::new("/tmp/a b")), "'/tmp/a b'");
-        assert_eq!(quoted(Path::new("/it's;rm")), r"'/it'\''s;rm'");
-    }
 
     #[test]
     fn a_duration_is_short() {

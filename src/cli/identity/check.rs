@@ -1,4 +1,4 @@
-//! `portico identity check`: the profile at each relay, the domain's word on its name, and what follows.
+//! `portico identity check`: the profile at each relay, its NIP-05 name, and the name that wallets show.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::shown as discreet;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Asks each relay that login URLs name for the service's profile (kind 0), and the domain of \
+    after_help = "Asks each relay in login URLs for the service's profile (kind 0), and the domain of \
                         its nip05 name for /.well-known/nostr.json, as a wallet does. Portal's wallet shows the \
-                        nip05 name where that leads back to the service, and \"Unknown Service\" otherwise; of \
-                        several profiles it takes the one that arrives first. Exits with 1 where it may show no \
-                        name."
+                        nip05 name if the domain confirms the service's key, and \"Unknown Service\" otherwise. If \
+                        relays have different profiles, the wallet uses the first that arrives. Exits with 1 if the \
+                        wallet may show no name."
 )]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     overrides: Overrides,
-    /// The service's public key, npub… or hex [default: that of its key file]
+    /// The service's public key, npub… or hex [default: the key in its key file]
     #[arg(long, value_name = "KEY", value_parser = |text: &str| PublicKey::parse(text).map_err(|_| "it must be npub… or 64 hex digits"))]
     key: Option<PublicKey>,
-    /// How long each step may take
+    /// Time limit for each step
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = relays::duration)]
     timeout: Duration,
     /// Print JSON
@@ -40,11 +40,11 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-/// What there is to show for it.
+/// What relays and domains answered.
 struct Findings {
     key: PublicKey,
     relays: Vec<(RelayUrl, Result<Option<Event>, Problem>)>,
-    /// What the domain of each name says.
+    /// The answer of the domain of each name.
     names: BTreeMap<String, Result<Confirmed, Nip05Problem>>,
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
 fn known_key(config: &Config) -> Result<PublicKey, Failure> {
     let keys = app::load_keys(&config.service).map_err(Failure::usage)?.ok_or_else(|| {
         Failure::usage(format!(
-            "there is no key in {} yet: give --key",
+            "{} has no key yet: give --key",
             crate::config::files::show_path(&config.service.key_file)
         ))
     })?;
@@ -95,7 +95,7 @@ impl Findings {
         Ok(Self { key, relays, names })
     }
 
-    /// What a wallet shows for an event.
+    /// The name that a wallet shows for an event.
     fn shown(&self, event: &Event) -> Result<String, String> {
         let profile = read(event).ok_or("the profile cannot be read: its fields must be text")?;
         let name =
@@ -106,11 +106,11 @@ impl Findings {
         }
     }
 
-    /// The name that is shown whichever relay answers first, or why there is none.
+    /// The name that wallets show whichever relay answers first, or the reason why they show none.
     fn verdict(&self) -> Result<String, String> {
         let unknown = |reason: &str| format!("Portal's wallet shows {UNKNOWN_SERVICE:?}: {reason}");
         if self.relays.is_empty() {
-            return Err(unknown("no relay is both read and written, so nobody can log in"));
+            return Err(unknown("no relay has both read and write, so nobody can log in"));
         }
         let events: Vec<&Event> =
             self.relays.iter().filter_map(|(_, answer)| answer.as_ref().ok()?.as_ref()).collect();
@@ -129,23 +129,23 @@ impl Findings {
                 });
                 let several = several.collect::<Vec<_>>().join(", or ");
                 Err(format!(
-                    "relays have different profiles; Portal's wallet shows what arrives first: {several}"
+                    "relays have different profiles; Portal's wallet shows the first that arrives: {several}"
                 ))
             }
         }
     }
 
-    /// What is worth knowing and changes no verdict.
+    /// Warnings that do not change the verdict.
     fn notes(&self, wanted: &ProfileRules) -> Vec<String> {
         let mut notes = Vec::new();
         for (url, answer) in &self.relays {
             match answer {
                 Ok(None) => notes.push(format!(
-                    "{} has no profile: a wallet that reaches no other relay shows no name",
+                    "{} has no profile: a wallet that reaches only this relay shows no name",
                     discreet::relay(url)
                 )),
                 Ok(Some(event)) if !wanted.is_empty() && read(event).as_ref() != Some(wanted) => {
-                    notes.push(format!("the profile at {} is not what [profile] says", discreet::relay(url)));
+                    notes.push(format!("the profile at {} differs from [profile]", discreet::relay(url)));
                 }
                 _ => {}
             }
@@ -153,14 +153,14 @@ impl Findings {
         for (name, verdict) in &self.names {
             if matches!(verdict, Ok(Confirmed { for_web_pages: false })) {
                 notes.push(format!(
-                    "the document of {name} comes without Access-Control-Allow-Origin: *, so wallets that are web pages cannot read it"
+                    "the document of {name} has no Access-Control-Allow-Origin: *, so wallets that are web pages cannot read it"
                 ));
             }
         }
         let pictures =
             self.relays.iter().filter_map(|(_, answer)| read(answer.as_ref().ok()?.as_ref()?)?.picture);
         if pictures.into_iter().any(|picture| picture.starts_with("http:")) {
-            notes.push("the picture is at http://, which phones do not load".into());
+            notes.push("the picture has an http:// URL, which phones do not load".into());
         }
         notes
     }

@@ -1,4 +1,4 @@
-//! `portico identity`: what wallets show of the service, and its profile published by hand.
+//! `portico identity`: check the name that wallets show, and publish the profile by hand.
 
 mod check;
 mod publish;
@@ -10,7 +10,7 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Say what wallets will show of the service, and why; needs no daemon
+    /// Show which name wallets will show for the service, and why; needs no daemon
     Check(check::Args),
     /// Publish [profile] once, signed with the key of --key-file; needs no daemon
     Publish(publish::Args),
@@ -23,7 +23,7 @@ pub(super) async fn run(command: Command) -> CommandResult {
     }
 }
 
-/// The relays that wallets are told of.
+/// The relays in login URLs.
 fn relays_of_urls(config: &Config) -> Vec<RelayUrl> {
     let both = config.relays.iter().filter(|relay| relay.read && relay.write);
     both.map(|relay| relay.url.clone()).collect()

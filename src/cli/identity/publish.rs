@@ -1,5 +1,5 @@
-//! `portico identity publish`: `[profile]`, once, without the daemon. For services on a subkey, whose main key is
-//! elsewhere, and in the place of what was published elsewhere.
+//! `portico identity publish`: publishes `[profile]` once, without the daemon. For services on a subkey, because the
+//! main key is on another machine, and to replace a profile that another program published.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::{relay, shown};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The profile that the relays have of this key is replaced, wherever it was published. Where \
+    after_help = "Replaces the profile that the relays have for this key, whichever program published it. If \
                         the service runs on a subkey, give the main key as --key-file: wallets read the profile of \
-                        that one. Exits with 1 if a relay did not take it."
+                        the main key. Exits with 1 if a relay did not accept it."
 )]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     overrides: Overrides,
-    /// How long each step may take
+    /// Time limit for each step
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = relays::duration)]
     timeout: Duration,
 }
@@ -31,17 +31,17 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     if config.profile.is_empty() {
-        return Err(Failure::usage("[profile] says nothing: there is nothing to publish"));
+        return Err(Failure::usage("[profile] is empty: there is nothing to publish"));
     }
     let key_file = crate::config::files::show_path(&config.service.key_file);
     let keys = app::load_keys(&config.service)
         .map_err(Failure::usage)?
-        .ok_or_else(|| Failure::usage(format!("there is no key in {key_file}")))?;
-    // The proof holds for the subkey: whoever has that one has the wrong key.
+        .ok_or_else(|| Failure::usage(format!("{key_file} has no key")))?;
+    // If the proof verifies for this key, the key is the subkey: the wrong one here.
     let has_proof = config.service.subkey_proof_file.is_some() || config.service.given_proof.is_some();
     if has_proof && app::check_identity(&config.service, &keys, &SystemClock).is_ok() {
         return Err(Failure::usage(format!(
-            "{key_file} holds a subkey, and wallets read the profile of the main key: give that as --key-file"
+            "{key_file} contains a subkey, and wallets read the profile of the main key: give the main key as --key-file"
         )));
     }
     let key = keys.public_key();
@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
         }
     }
     match told.iter().filter(|told| told.is_ok()).count() {
-        0 => Err(Failure::new(Exit::Unavailable, "no relay took the profile")),
+        0 => Err(Failure::new(Exit::Unavailable, "no relay accepted the profile")),
         taken if taken == told.len() => Ok(Exit::Success),
         _ => Ok(Exit::No),
     }

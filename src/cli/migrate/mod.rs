@@ -1,4 +1,4 @@
-//! `portico migrate-from-portal`: the configuration of Portal's daemon, written as Portico's.
+//! `portico migrate-from-portal`: converts the configuration of Portal's daemon to Portico's.
 
 mod written;
 
@@ -16,32 +16,32 @@ use written::Written;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Portal's variables (PORTAL__SECTION__KEY) that are set go before the file, as for Portal's \
-                        daemon. Written are portico.toml (0600: the API token and the secret of the webhook stand \
-                        in it), relays.toml, service.key (0600) and, for a service on a subkey, proof.json. What \
-                        has no counterpart is named. docs/moving-from-portal.md tells what differs."
+    after_help = "Portal's variables (PORTAL__SECTION__KEY) take precedence over the file, as for Portal's \
+                        daemon. The command writes portico.toml (0600: it contains the API token and the webhook's \
+                        secret), relays.toml, service.key (0600) and, for a service on a subkey, proof.json. It \
+                        lists the settings without a counterpart. docs/moving-from-portal.md lists the differences."
 )]
 pub(super) struct Args {
-    /// Portal's config.toml, most likely ~/.portal-rest/config.toml
+    /// Portal's config.toml, usually ~/.portal-rest/config.toml
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of the new files [default: $XDG_CONFIG_HOME/portico]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// Replace files that are there; each is kept as NAME.before-migration
+    /// Replace existing files; each is kept as NAME.before-migration
     #[arg(long)]
     force: bool,
 }
 
 pub(super) fn run(args: &Args) -> CommandResult {
     let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", files::show_path(&args.file)));
-    // It decides who the service is, and whom it trusts.
+    // The file decides the service's identity, and whom it trusts.
     let read = files::read_config(&args.file).map_err(unreadable)?;
     let read = read.ok_or_else(|| unreadable(io::Error::from(io::ErrorKind::NotFound).into()))?;
     let portal = PortalSettings::in_file(&read.text, &args.file).map_err(Failure::usage)?;
     let folder = match &args.into {
         Some(folder) => folder.clone(),
-        None => config::default_folder().ok_or_else(|| Failure::usage("there is no HOME: give --into"))?,
+        None => config::default_folder().ok_or_else(|| Failure::usage("HOME is not set: give --into"))?,
     };
     let from = files::show_path(&args.file);
     let written = written::write(&portal, &plain(&from)).map_err(Failure::usage)?;
@@ -52,14 +52,14 @@ pub(super) fn run(args: &Args) -> CommandResult {
         .map_err(|error| unwritable(&folder, &error))
         .and_then(|_| files.put(&folder));
     if put.is_err() {
-        // Only those that are empty go.
+        // This removes only empty folders.
         made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
     put?;
 
     if let (Err(exposed), secrets @ [_, ..]) = (&read.as_secret, &portal.secrets_in_file()[..]) {
         note!(
-            "portico: warning: {} in {}: {exposed}. Anybody who has read the file has these secrets",
+            "portico: warning: {} in {}: {exposed}. Anybody who read the file has these secrets",
             secrets.join(", "),
             plain(&from),
         );
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
         say!("left out     {}: {}", plain(key), plain(reason));
     }
     say!(
-        "differs      Portico listens on 127.0.0.1 alone, and refuses a Host that is not listed: see [local]"
+        "differs      Portico listens only on 127.0.0.1, and rejects a Host that is not listed: see [local]"
     );
     let config = files::show_path(&folder.join(CONFIG));
     say!("next         portico identity check --config {config}");
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> CommandResult {
     Ok(Exit::Success)
 }
 
-/// This folder and those above it, as far as they do not exist; the innermost first.
+/// This folder and its parents that do not exist; the innermost first.
 fn missing_folders(folder: &Path) -> Vec<PathBuf> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && path.symlink_metadata().is_err();
     folder.ancestors().take_while(is_missing).map(Path::to_owned).collect()
@@ -86,7 +86,7 @@ fn missing_folders(folder: &Path) -> Vec<PathBuf> {
 
 const CONFIG: &str = "portico.toml";
 
-/// What is to be written.
+/// The files to write.
 struct Files(Vec<NewFile>);
 
 struct NewFile {
@@ -106,7 +106,7 @@ impl Files {
         let relays = relays.as_ref().map(|text| file("relays.toml", text, 0o644));
         let proof = proof.as_ref().map(|text| file("proof.json", text, 0o600));
         let others = [Some(file(CONFIG, config, 0o600)), relays, proof];
-        // The key first: a configuration without it would make another service.
+        // The key first: `serve` would make a new key for a configuration without one, and so another service.
         Self([Some(file("service.key", key, 0o600))].into_iter().chain(others).flatten().collect())
     }
 
@@ -115,21 +115,21 @@ impl Files {
             let (path, backup) = (&file.path, file.backup());
             if path.symlink_metadata().is_ok() && !force {
                 let hint = "give another --into, or --force to replace it";
-                return Err(Failure::usage(format!("{} is there already: {hint}", path.display())));
+                return Err(Failure::usage(format!("{} already exists: {hint}", files::show_path(path))));
             }
             if force && path.symlink_metadata().is_ok() && backup.symlink_metadata().is_ok() {
-                let why = "is there already: move it away first";
-                return Err(Failure::usage(format!("{} {why}", backup.display())));
+                let why = "already exists: move it away first";
+                return Err(Failure::usage(format!("{} {why}", files::show_path(&backup))));
             }
         }
         Ok(())
     }
 
-    /// Writes all of them beside their places, reads them as `serve` would, and only then renames them.
+    /// Writes all files to a folder beside, reads them as `serve` would, and only then moves them into place.
     fn put(&self, folder: &Path) -> Result<(), Failure> {
         let staged = tempfile::Builder::new()
             .prefix(".portico-migrate-")
-            // What is read from there must be ours alone, whatever the umask lets through.
+            // Private, independent of the umask, because the files are read from there.
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(folder)
             .map_err(|error| unwritable(folder, &error))?;
@@ -141,7 +141,7 @@ impl Files {
             if file.path.symlink_metadata().is_ok() {
                 fs::rename(&file.path, file.backup()).map_err(|error| unwritable(&file.path, &error))?;
             }
-            // Never over what came meanwhile.
+            // Fails if somebody made the file meanwhile.
             fs::hard_link(staged.path().join(file.name()), &file.path)
                 .map_err(|error| unwritable(&file.path, &error))?;
         }
@@ -167,7 +167,7 @@ impl NewFile {
     }
 }
 
-/// Whether `serve` would take what was written.
+/// Checks that `serve` would accept the files.
 fn check(staged: &TempDir, folder: &Path) -> Result<(), Failure> {
     let overrides = Overrides {
         config: Some(staged.path().join(CONFIG)),
@@ -175,12 +175,11 @@ fn check(staged: &TempDir, folder: &Path) -> Result<(), Failure> {
         ..Overrides::default()
     };
     config::load(&overrides).map(drop).map_err(|error| {
-        let error =
-            error.to_string().replace(&staged.path().display().to_string(), &folder.display().to_string());
-        Failure::usage(format!("nothing was written, as Portico would not take it: {error}"))
+        let error = error.to_string().replace(&files::show_path(staged.path()), &files::show_path(folder));
+        Failure::usage(format!("nothing was written, because Portico would reject it: {error}"))
     })
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))
+    Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", files::show_path(path)))
 }

@@ -1,4 +1,4 @@
-//! The files that say what Portal's configuration said, as text. Pure.
+//! The text of Portico's files for a configuration of Portal's daemon. Pure.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ use crate::protocol::SubkeyProof;
 /// The token of Portal's example, which everybody knows.
 const EXAMPLE_TOKEN: &str = "your-auth-token";
 
-/// The files, by what they hold.
+/// The text of each file.
 pub(super) struct Written {
-    /// `portico.toml`; it may hold secrets.
+    /// `portico.toml`; it may contain secrets.
     pub(super) config: Zeroizing<String>,
     /// `relays.toml`.
     pub(super) relays: Option<String>,
@@ -23,28 +23,28 @@ pub(super) struct Written {
     pub(super) key: Zeroizing<String>,
     /// `proof.json`.
     pub(super) proof: Option<String>,
-    /// What was not taken over: the key, and why.
+    /// The settings that were not converted: the key, and the reason.
     pub(super) left_out: Vec<(String, String)>,
 }
 
-/// Why nothing can be written.
+/// The reason why the configuration cannot be converted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     /// There is no key.
     #[error(
-        "nostr.private_key is missing: without it Portico would be another service (PORTAL__NOSTR__PRIVATE_KEY \
-         gives it, too)"
+        "nostr.private_key is missing: without it Portico would be another service (you can also set \
+         PORTAL__NOSTR__PRIVATE_KEY)"
     )]
     NoKey,
-    /// It is none.
+    /// The key is malformed.
     #[error("nostr.private_key must be nsec1… or 64 hex digits")]
     MalformedKey,
-    /// The proof is none.
-    #[error("nostr.subkey_proof is no proof of a subkey")]
+    /// The proof is malformed.
+    #[error("nostr.subkey_proof is not a proof of a subkey")]
     MalformedProof,
 }
 
-/// Writes Portal's settings as Portico's. `from` names where they come from.
+/// Converts Portal's settings to Portico's. `from` names their source.
 pub(super) fn write(portal: &PortalSettings, from: &str) -> Result<Written, Unusable> {
     let key = portal.private_key.as_ref().ok_or(Unusable::NoKey)?;
     let keys = Keys::parse(key.expose_secret().trim()).map_err(|_| Unusable::MalformedKey)?;
@@ -108,7 +108,7 @@ fn local(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
          # listen = \"0.0.0.0:{port}\"\n# allow_remote = true\n\
          # … and the name by which it calls this daemon, else it gets 403:\n\
          # allowed_hosts = [\"sdk-daemon\"]\n\
-         # Web pages that call this port themselves, else they get 403:\n\
+         # Web pages that call this port, else they get 403:\n\
          # allowed_origins = [\"https://app.example\"]\n"
     );
     match portal.auth_token.as_ref().map(|token| token.expose_secret().trim()) {
@@ -119,7 +119,7 @@ fn local(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
         Some(EXAMPLE_TOKEN) => {
             left_out.add(
                 "auth.auth_token",
-                "it is the example's; Portico makes a token at its first start, and logs its file",
+                "it is the token of Portal's example; Portico makes a token at its first start, and logs its file",
             );
         }
         Some(token) => {
@@ -146,7 +146,7 @@ fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
     if nip05.is_some_and(|name| name.ends_with("@getportal.cc")) {
         left_out.add(
             "the registration of profile.nip05 at getportal.cc",
-            "Portico registers no names; one that Portal's daemon has registered stays",
+            "Portico registers no names; a name that Portal's daemon registered stays",
         );
     }
 }
@@ -158,7 +158,7 @@ fn webhook(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
             let _ = write!(text, "\n[webhook]\nurl = {}\nsecret = {}\n", quoted(url), quoted(secret));
         }
         (Some(url), _, Some((key, reason))) => {
-            // A URL that is refused may hold a password, and stays where it is.
+            // A URL that Portico rejects may contain a password: it is not copied.
             let url = if portal.webhook_url_fits() { url.clone() } else { "…".to_owned() };
             let _ = write!(
                 text,
@@ -178,16 +178,16 @@ fn log(portal: &PortalSettings, text: &mut String, left_out: &mut LeftOut) {
         Some(level @ ("error" | "warn" | "debug" | "trace" | "off")) => {
             let _ = write!(text, "\n[log]\nlevel = {}\n", quoted(level));
         }
-        Some(_) => left_out.add("logging.filter", "its names are those of Portal's program: set log.level"),
+        Some(_) => left_out.add("logging.filter", "it names modules of Portal's daemon: set log.level"),
     }
 }
 
-/// Why a setting has no counterpart.
+/// The reason why a setting has no counterpart.
 fn why_not(key: &str) -> &'static str {
     match key.split('.').next() {
         Some("wallet") => "payments are not part of Portico",
         Some("database") => {
-            "Portico has a database of its own (data_dir); what was open in the old one has ended"
+            "Portico has its own database (data_dir); open requests in the old one have ended"
         }
         _ => "Portico does not know it",
     }

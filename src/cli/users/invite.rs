@@ -1,4 +1,4 @@
-//! `portico users invite`: a user, before their first login.
+//! `portico users invite`: adds a user before the first login.
 
 use serde_json::json;
 
@@ -9,14 +9,14 @@ use crate::cli::{CommandResult, Failure};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The first admin of a new service: portico users invite npub1… --role admin. \
                         With sign_up = \"listed\" in [sessions], only users who exist can log in. Exits with 1 \
-                        if the wallet already has a user, and changes nothing; see `portico users set`.")]
+                        and changes nothing if the wallet already has a user; see `portico users set`.")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     target: Target,
-    /// The wallet: a public key (hex or npub), PROVIDER:WALLET, or what --provider calls it
+    /// The wallet: a public key (hex or npub), PROVIDER:WALLET, or the wallet id at --provider
     #[arg(value_name = "WALLET")]
     wallet: String,
-    /// Whose wallet it is [default: the daemon's default provider]
+    /// The wallet's provider [default: the daemon's default provider]
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
     /// A role; can be given several times
@@ -25,10 +25,10 @@ pub(in crate::cli) struct Args {
     /// A permission; can be given several times
     #[arg(long = "permission", value_name = "NAME")]
     permissions: Vec<String>,
-    /// The name
+    /// The user's name
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// The address
+    /// The user's email address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     /// Print JSON
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &Args) -> CommandResult {
     show(&args.target.post("/users", &invitation).await?["user"], args.json)
 }
 
-/// Provider and wallet. Names of wallets may have colons of their own, so only a known provider is one before it.
+/// Splits provider and wallet. A wallet id may contain colons: the part before one counts only if it names a provider.
 async fn named(args: &Args) -> Result<(Option<String>, &str), Failure> {
     let whole = (args.provider.clone(), args.wallet.as_str());
     let (None, Some((provider, wallet))) = (&args.provider, args.wallet.split_once(':')) else {

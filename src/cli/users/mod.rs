@@ -1,4 +1,4 @@
-//! `portico users`: who has logged in here, and what they may do.
+//! `portico users`: manages users, their roles and permissions.
 
 mod invite;
 mod set;
@@ -14,15 +14,15 @@ use super::{CommandResult, Exit};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List users, in the order of their first logins
+    /// List users, in the order of their first login
     List(Listing),
     /// Show one user
     Show(About),
     /// Add a user before the wallet's first login, with roles
     Invite(invite::Args),
-    /// Change a user: name, address, roles, permissions, whether they are let in
+    /// Change a user: name, email address, roles, permissions; disable or enable
     Set(set::Args),
-    /// Delete a user, and end all of their sessions; who logs in again is a new user
+    /// Delete a user and end all their sessions; a later login creates a new user
     Delete(Delete),
     /// End all sessions of a user
     Revoke(About),
@@ -32,16 +32,16 @@ pub(super) enum Command {
 pub(super) struct Listing {
     #[command(flatten)]
     target: Target,
-    /// Only with wallets of this provider
+    /// Only users with a wallet of this provider
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Only with this wallet
+    /// Only the user with this wallet
     #[arg(long, value_name = "ID")]
     wallet: Option<String>,
-    /// Only with this role
+    /// Only users with this role
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// Only those who are kept out
+    /// Only disabled users
     #[arg(long)]
     disabled: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(super) struct About {
 pub(super) struct Delete {
     #[command(flatten)]
     about: About,
-    /// Yes, for good
+    /// Confirm: the user is deleted permanently
     #[arg(long, required = true)]
     yes: bool,
 }

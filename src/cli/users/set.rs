@@ -1,4 +1,4 @@
-//! `portico users set`: what is to be different about a user.
+//! `portico users set`: changes a user.
 
 use serde_json::{Map, Value};
 
@@ -6,50 +6,50 @@ use super::show;
 use crate::cli::who::Who;
 use crate::cli::{CommandResult, Exit, Failure};
 
-/// How often a user is read anew, because somebody else changed them meanwhile.
+/// How often the command reads the user again because somebody else changed it meanwhile.
 const TRIES: usize = 32;
 
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "portico users set <USER> <CHANGE>… [OPTIONS]",
     group = clap::ArgGroup::new("change").required(true).multiple(true),
-    after_help = "Roles and permissions hold from the next check on. Who is disabled is logged out everywhere, \
-                  and not let in until enabled again."
+    after_help = "Roles and permissions take effect at the next check. A disabled user is logged out everywhere, \
+                  and cannot log in until enabled again."
 )]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     who: Who,
-    /// The name
+    /// The user's name
     #[arg(long, value_name = "NAME", group = "change")]
     username: Option<String>,
-    /// No name any more
+    /// Remove the name
     #[arg(long, group = "change", conflicts_with = "username")]
     no_username: bool,
-    /// The address
+    /// The user's email address
     #[arg(long, value_name = "ADDRESS", group = "change")]
     email: Option<String>,
-    /// No address any more
+    /// Remove the email address
     #[arg(long, group = "change", conflicts_with = "email")]
     no_email: bool,
-    /// This role, and no other than those named like this
+    /// Replace all roles with this one; can be given several times
     #[arg(long = "role", value_name = "ROLE", group = "change")]
     roles: Vec<String>,
-    /// No role any more
+    /// Remove all roles
     #[arg(long, group = "change", conflicts_with = "roles")]
     no_roles: bool,
-    /// This role too
+    /// Add this role
     #[arg(long = "add-role", value_name = "ROLE", group = "change", conflicts_with_all = ["roles", "no_roles"])]
     add_roles: Vec<String>,
-    /// This role no more
+    /// Remove this role
     #[arg(long = "remove-role", value_name = "ROLE", group = "change", conflicts_with_all = ["roles", "no_roles"])]
     remove_roles: Vec<String>,
-    /// This permission, and no other than those named like this
+    /// Replace all permissions with this one; can be given several times
     #[arg(long = "permission", value_name = "NAME", group = "change")]
     permissions: Vec<String>,
-    /// No permission any more
+    /// Remove all permissions
     #[arg(long, group = "change", conflicts_with = "permissions")]
     no_permissions: bool,
-    /// This permission too
+    /// Add this permission
     #[arg(
         long = "add-permission",
         value_name = "NAME",
@@ -57,7 +57,7 @@ pub(in crate::cli) struct Args {
         conflicts_with_all = ["permissions", "no_permissions"]
     )]
     add_permissions: Vec<String>,
-    /// This permission no more
+    /// Remove this permission
     #[arg(
         long = "remove-permission",
         value_name = "NAME",
@@ -65,10 +65,10 @@ pub(in crate::cli) struct Args {
         conflicts_with_all = ["permissions", "no_permissions"]
     )]
     remove_permissions: Vec<String>,
-    /// Keep the user out, and end all of their sessions
+    /// Disable the user, and end all their sessions
     #[arg(long, group = "change")]
     disable: bool,
-    /// Let the user in again
+    /// Enable the user again
     #[arg(long, group = "change", conflicts_with = "disable")]
     enable: bool,
     /// Print JSON
@@ -76,7 +76,7 @@ pub(in crate::cli) struct Args {
     json: bool,
 }
 
-/// What becomes of a list of names.
+/// A change to a list of names.
 enum Names<'a> {
     Stay,
     Are(&'a [String]),
@@ -87,7 +87,7 @@ pub(super) async fn run(args: &Args) -> CommandResult {
     let target = &args.who.target;
     let path = args.who.path().await?;
     for _ in 0..TRIES {
-        // What is added to must be known, and still be so when it is written.
+        // To add to a list, the command must know it, and it must not have changed when it is written.
         let (known, revision) =
             if args.depends() { target.get_revision(&path).await? } else { (Value::Null, None) };
         let change = args.change(&known["user"]);
@@ -95,7 +95,7 @@ pub(super) async fn run(args: &Args) -> CommandResult {
             return show(&changed["user"], args.json);
         }
     }
-    Err(Failure::new(Exit::Unavailable, "somebody else changes this user all the time; nothing was changed"))
+    Err(Failure::new(Exit::Unavailable, "somebody else keeps changing this user; nothing was changed"))
 }
 
 impl Args {
@@ -107,12 +107,12 @@ impl Args {
         Names::of(&self.permissions, self.no_permissions, &self.add_permissions, &self.remove_permissions)
     }
 
-    /// Whether the change depends on how the user is now.
+    /// Whether the change depends on the user's present values.
     fn depends(&self) -> bool {
         [self.roles(), self.permissions()].iter().any(|names| matches!(names, Names::Change { .. }))
     }
 
-    /// The body of the request; what it leaves out stays as it is.
+    /// The request body; fields that it leaves out stay as they are.
     fn change(&self, user: &Value) -> Value {
         let text = |text: &Option<String>, none: bool| match text {
             Some(text) => Some(text.as_str().into()),
@@ -141,7 +141,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The list as it is to be; `None`: as it is.
+    /// The new list; `None`: no change.
     fn applied_to(&self, known: &Value) -> Option<Value> {
         match self {
             Self::Stay => None,

@@ -1,7 +1,8 @@
-//! Files and folders that decide something: made private, and refused when somebody else can change them.
+//! Files and folders that Portico trusts (configuration, keys, data): made private, and refused if another user can
+//! change them.
 //!
-//! `rule.rs` has the rule, `walk.rs` applies it to every folder and link on the way to a file. A file is judged by its
-//! open descriptor, so that what was judged is what is read.
+//! `rule.rs` has the rule, `walk.rs` applies it to every folder and link on the path to a file. A file is checked by
+//! its open descriptor, so that the file that was checked is the one that is read.
 
 mod rule;
 mod shown;
@@ -17,37 +18,37 @@ use zeroize::Zeroizing;
 
 use rule::{Holding, Use, judge};
 pub use rule::{Owners, Refused};
-pub use shown::show_path;
+pub use shown::{as_argument, show_path};
 pub(super) use shown::{serialize_optional_path, serialize_path};
 use walk::{Adopt, Arrived, has_private_group, refused, walk};
 
-/// Why a file or a folder that decides something cannot be used.
+/// The reason why a trusted file or folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system said no.
+    /// An error of the operating system.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is a folder, a pipe or the like.
+    /// It is a folder, a pipe or another special file.
     #[error("it is not a file")]
     NotAFile,
     /// Somebody else can change it, or read the secret in it.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// It is larger than any such file.
+    /// It is larger than any valid file of its kind.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
 }
 
-/// No secret, or other small text of ours, is longer than this.
+/// The largest secret, or other small file of Portico.
 const MAX_SECRET_BYTES: u64 = 16 * 1024;
 
-/// No configuration, list of relays, proof or set of certificates is.
+/// The largest configuration, list of relays, proof or set of certificates.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
-/// The shortest secret for programs, in bytes: 16 random ones are beyond guessing.
+/// The shortest secret for programs, in bytes: nobody can guess 16 random bytes.
 pub const MIN_SECRET: usize = 16;
 
-/// Checks a folder of files that decide: nobody but its owner may add one, and its owner is one of these.
+/// Checks a folder of trusted files: only its owner may add files, and the owner is one of these.
 ///
 /// # Errors
 /// [`FileError`].
@@ -56,8 +57,8 @@ pub fn check_folder(folder: &Path, owners: Owners) -> Result<(), FileError> {
     judged(&arrived, Use::Folder)
 }
 
-/// Checks a folder for a file that is moved there when it is finished: others may add files of theirs, as in `/tmp`,
-/// and not remove ours. If the folder is not there, the folder is checked that it would be made in.
+/// Checks a folder for a file that is moved there when it is finished: others may add files, as in `/tmp`, but must not
+/// be able to remove ours. If the folder does not exist, the nearest existing parent is checked.
 ///
 /// # Errors
 /// [`FileError`].
@@ -65,7 +66,7 @@ pub fn check_place(folder: &Path) -> Result<(), FileError> {
     check_place_of(folder, Owners::ours())
 }
 
-/// The same for folders that belong to one of these.
+/// The same for folders of these owners.
 ///
 /// # Errors
 /// [`FileError`].
@@ -74,7 +75,7 @@ pub fn check_place_of(folder: &Path, owners: Owners) -> Result<(), FileError> {
     judged(&arrived, Use::Above)
 }
 
-/// How much of the path of a folder is there.
+/// The part of a folder's path that exists.
 fn part_that_is_there(folder: &Path) -> io::Result<PathBuf> {
     for part in folder.ancestors() {
         let part = if part.as_os_str().is_empty() { Path::new(".") } else { part };
@@ -82,9 +83,12 @@ fn part_that_is_there(folder: &Path) -> io::Result<PathBuf> {
             Ok(_) => return Ok(part.to_owned()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) if part.is_symlink() => {
-                return Err(io::Error::other(format!("{} is a link that leads nowhere", show_path(part))));
+                return Err(io::Error::other(format!(
+                    "{} is a link to a file that does not exist",
+                    show_path(part)
+                )));
             }
-            // What `..` leads to cannot be known before the folder in front of it is there.
+            // The target of `..` is unknown until the folder in front of it exists.
             Err(error) if part.ends_with("..") => return Err(error),
             Err(_) => {}
         }
@@ -92,8 +96,8 @@ fn part_that_is_there(folder: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-/// Who has a say where this lies: root, we, and the owner whom root gave that place, if there is one. For root in the
-/// stead of the user that the daemon runs as, and for callers of that user's daemon.
+/// The users who control this path: root, ourselves, and the owner to whom root gave that place, if there is one. For
+/// root, who acts for the user that the daemon runs as, and for callers of that user's daemon.
 ///
 /// # Errors
 /// [`FileError`].
@@ -111,7 +115,7 @@ fn holding(metadata: &Metadata) -> Holding {
     Holding { owner: metadata.uid(), mode: metadata.mode(), private_group: has_private_group(metadata) }
 }
 
-/// Opens a file that decides something. `None`: there is no such file.
+/// Opens a trusted file. `None`: the file does not exist.
 fn open(path: &Path, owners: Owners, used: impl FnOnce(&Metadata) -> Use) -> Result<Option<File>, FileError> {
     // Without waiting: the open of a named pipe would not return until somebody writes to it.
     let file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path) {
@@ -130,17 +134,17 @@ fn open(path: &Path, owners: Owners, used: impl FnOnce(&Metadata) -> Use) -> Res
         .map_err(|wrong| refused(path, &metadata, owners, wrong))?;
     let there = walk(path, owners, Adopt::Nobody)??.metadata;
     if (there.dev(), there.ino()) != (metadata.dev(), metadata.ino()) {
-        return Err(io::Error::other("it was exchanged while it was opened").into());
+        return Err(io::Error::other("it was replaced while it was opened").into());
     }
     Ok(Some(file))
 }
 
-/// `/dev/null` stands for an empty file. Everybody may write there, to no effect.
+/// `/dev/null` counts as an empty file. Everybody may write to it, without effect.
 fn is_null(metadata: &Metadata) -> bool {
     metadata.file_type().is_char_device() && metadata.rdev() == nix::libc::makedev(1, 3)
 }
 
-/// Opens a file that decides something, and may be large: a backup to go back to. `None`: there is no such file.
+/// Opens a trusted file that may be large: a backup to restore. `None`: the file does not exist.
 ///
 /// # Errors
 /// [`FileError`].
@@ -148,7 +152,7 @@ pub fn open_deciding(path: &Path) -> Result<Option<File>, FileError> {
     open(path, Owners::ours(), |_| Use::Text)
 }
 
-/// Reads a secret, its white space trimmed. `None`: there is no such file.
+/// Reads a secret, without white space around it. `None`: the file does not exist.
 ///
 /// # Errors
 /// [`FileError`].
@@ -156,7 +160,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> 
     read_secret_of(path, Owners::ours())
 }
 
-/// Reads a secret that belongs to one of these.
+/// Reads a secret of one of these owners.
 ///
 /// # Errors
 /// [`FileError`].
@@ -171,17 +175,17 @@ pub fn read_secret_of(path: &Path, owners: Owners) -> Result<Option<Zeroizing<St
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
-/// A text that decides something.
+/// A trusted text.
 #[derive(Debug)]
 pub struct Text {
-    /// What it says.
+    /// The content.
     pub text: String,
-    /// What would be wrong with the file if a secret stood in it.
+    /// The error that the file would have if it contained a secret.
     pub as_secret: Result<(), Refused>,
 }
 
-/// Reads a text that decides something, and is no secret: configuration, relays, proofs. `None`: there is no
-/// such file.
+/// Reads a trusted text that is not secret: configuration, relays, proofs. `None`: the file does not
+/// exist.
 ///
 /// # Errors
 /// [`FileError`].
@@ -196,7 +200,7 @@ pub fn read_config(path: &Path) -> Result<Option<Text>, FileError> {
     Ok(Some(Text { text, as_secret }))
 }
 
-/// Reads what decides something, is no secret, and need not be UTF-8: certificates. `None`: there is no such file.
+/// Reads a trusted file that is not secret and need not be UTF-8: certificates. `None`: the file does not exist.
 ///
 /// # Errors
 /// [`FileError`].
@@ -205,19 +209,19 @@ pub fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     file.map(|mut file| bounded(&mut file)).transpose()
 }
 
-/// All of a file that is no larger than a configuration may be.
+/// The whole content of a file, up to the largest configuration.
 fn bounded(file: &mut File) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_TEXT_BYTES { Err(FileError::TooLarge(MAX_TEXT_BYTES)) } else { Ok(bytes) }
 }
 
-/// How a secret is judged: its group may read it where that is nobody but we.
+/// How a secret is checked: its group may read it if nobody else is in the group.
 fn secret(path: &Path, metadata: &Metadata) -> Use {
     Use::Secret { group_is_us: is_systemd_credential(path, metadata) || is_given_to_our_group(metadata) }
 }
 
-/// Whether root gave a file to our own group, so that we can read it, and cannot change it: a secret of Kubernetes
+/// Whether root gave a file to our own group, so that we can read but not change it: a secret of Kubernetes
 /// (`fsGroup`, whose group has no name in a container), or one that is `root:portico` for the user `portico`.
 fn is_given_to_our_group(metadata: &Metadata) -> bool {
     let (us, group) = (nix::unistd::geteuid(), Gid::from_raw(metadata.gid()));
@@ -233,7 +237,7 @@ fn is_given_to_our_group(metadata: &Metadata) -> bool {
     ours && Group::from_gid(group).is_ok_and(|named| named.is_none_or(is_mine))
 }
 
-/// Writes a new secret, readable by its owner alone, and sees it to the disk. Never overwrites.
+/// Writes a new secret, readable only by its owner, and syncs it to the disk. Never overwrites.
 pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         if !folder.as_os_str().is_empty() {
@@ -244,8 +248,8 @@ pub fn create_secret(path: &Path, secret: &str) -> io::Result<()> {
     create_private(path, secret)
 }
 
-/// Writes a new file, readable by its owner alone, and sees it to the disk. Never overwrites, and follows no link.
-/// The folder was checked before.
+/// Writes a new file, readable only by its owner, and syncs it to the disk. Never overwrites, and follows no link.
+/// The caller has checked the folder.
 pub fn create_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
@@ -253,7 +257,7 @@ pub fn create_private(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// As an error of the operating system, for those who expect no other.
+/// Converts the error for callers that expect an error of the operating system.
 fn into_io(error: FileError) -> io::Error {
     match error {
         FileError::Io(error) => error,
@@ -262,8 +266,8 @@ fn into_io(error: FileError) -> io::Error {
     }
 }
 
-/// Opens a file of these owners and no other: whoever may write to its folder could have put a link to any file in
-/// its place, and have that changed by whoever may do more.
+/// Opens a file only if these owners own it: a user who may write to the folder could otherwise replace the file with a
+/// link, and let a more privileged user change the link's target.
 pub fn open_own(path: &Path, options: &mut OpenOptions, owners: Owners) -> io::Result<File> {
     let file =
         options.custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK).open(path).map_err(|error| {
@@ -272,14 +276,14 @@ pub fn open_own(path: &Path, options: &mut OpenOptions, owners: Owners) -> io::R
         })?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.nlink() != 1 {
-        return Err(io::Error::other("it is no file, or has other names"));
+        return Err(io::Error::other("it is not a regular file, or has hard links"));
     }
     judge(owners, holding(&metadata), Use::Text)
         .map_err(|wrong| io::Error::other(refused(path, &metadata, owners, wrong)))?;
     Ok(file)
 }
 
-/// Takes a file away from the eyes of others, if it is there.
+/// Makes a file private, if it exists.
 pub fn make_private(path: &Path, owners: Owners) -> io::Result<()> {
     let file = match open_own(path, OpenOptions::new().read(true), owners) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -289,11 +293,11 @@ pub fn make_private(path: &Path, owners: Owners) -> io::Result<()> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    tracing::warn!(file = %path.display(), mode = format!("{mode:04o}"), "others could read this: made it private");
+    tracing::warn!(file = %show_path(path), mode = format!("{mode:04o}"), "others could read this file: made it private");
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
-/// A small text of ours that is no secret. `None`: there is no such file.
+/// Reads a small file of Portico that is not secret. `None`: the file does not exist.
 pub fn read_text(path: &Path, owners: Owners) -> io::Result<Option<String>> {
     let file = match open_own(path, OpenOptions::new().read(true), owners) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -304,8 +308,8 @@ pub fn read_text(path: &Path, owners: Owners) -> io::Result<Option<String>> {
     Ok(Some(text.trim().to_owned()))
 }
 
-/// Makes a folder and what is missing above it, each readable by its owner alone. Makes nothing in a folder that
-/// somebody else can change. Returns what was made, the innermost first.
+/// Makes a folder and its missing parents, each readable only by its owner. Makes nothing in a folder that
+/// another user can change. Returns the new folders, the innermost first.
 pub fn create_private_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
     if path.is_dir() {
         return Ok(Vec::new());
@@ -317,8 +321,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(missing)
 }
 
-/// Gives a file to whom a folder belongs. Only root can, and only for root is there anything to do: the files
-/// of everybody else are their own.
+/// Gives a file to the owner of a folder. Only root can do this, and only root needs it: everybody else
+/// already owns the files that they make.
 pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
     let (owner, now) = (fs::metadata(folder)?, file.metadata()?);
     if !nix::unistd::geteuid().is_root() || (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
@@ -327,8 +331,8 @@ pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
     std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
-/// Whether systemd made this file for us (`LoadCredential=`). It belongs to root and lets us in by an ACL, whose
-/// mask shows as the permissions of its group, root's: nobody else can read it.
+/// Whether systemd made this file for us (`LoadCredential=`). It belongs to root, and an ACL lets us read it. The mask
+/// of the ACL shows as the permissions of root's group, but nobody else can read the file.
 fn is_systemd_credential(path: &Path, metadata: &Metadata) -> bool {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let lies_in = |folder: &PathBuf| folder.is_absolute() && path.parent() == Some(folder);
@@ -357,9 +361,12 @@ mod tests {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
         std::os::unix::fs::symlink(&open, folder.path().join("link")).unwrap();
         std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
-        for (name, word) in
-            [("open/a", "chmod"), ("open/a/b", "chmod"), ("link/a", "chmod"), ("dangling/a", "leads nowhere")]
-        {
+        for (name, word) in [
+            ("open/a", "chmod"),
+            ("open/a/b", "chmod"),
+            ("link/a", "chmod"),
+            ("dangling/a", "is a link to a file that does not exist"),
+        ] {
             let path = folder.path().join(name);
             let said = create_private_dir(&path).unwrap_err().to_string();
             assert!(said.contains(word), "{name}: {said}");

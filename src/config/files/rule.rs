@@ -1,7 +1,7 @@
-//! The one rule for files and folders that decide something. Pure: it sees owners and modes, and touches nothing.
+//! The one rule for files and folders that Portico trusts. Pure: it compares owners and modes, and reads nothing.
 //!
-//! Whatever decides belongs to us or to root, and nobody else can change it; nobody else can read a secret. The same
-//! holds for every folder on the way to it: who can rename a folder can put another one in its place.
+//! A trusted file belongs to us or to root, and nobody else can change it; nobody else can read a secret. The same
+//! holds for every folder on its path: a user who can rename a folder can replace it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use super::shown::as_argument;
 /// Only its owner may remove an entry of such a folder, as in `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// What somebody besides the owner may do, by the bits of the mode.
+/// Mode bits: what users other than the owner may do.
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ANYTHING: u32 = 0o077;
 
-/// Whose files are believed: root's, those of the user who runs this, and of one more where that is who we act for.
+/// The owners whose files we trust: root, the user who runs this, and one more user if we act for that user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owners {
     pub(super) us: u32,
@@ -23,7 +23,7 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Root, and the user who runs this.
+    /// Root, and the user who runs this program.
     pub fn ours() -> Self {
         Self { us: nix::unistd::geteuid().as_raw(), also: None }
     }
@@ -38,17 +38,17 @@ impl Owners {
     }
 }
 
-/// What something is there for, and so what others may do with it.
+/// The use of a file or folder, which decides what others may do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// A file that others may read.
     Text,
-    /// A file that nobody else may read. `true`: what its group may, nobody but we can do.
+    /// A file that nobody else may read. `true`: nobody else is in its group.
     Secret { group_is_us: bool },
-    /// A folder of files that decide: nobody else may add one.
+    /// A folder of trusted files: nobody else may add files.
     Folder,
-    /// A folder that others may add to, as long as they cannot remove what is not theirs: one above, or that of a
-    /// socket, which is moved there when it is finished.
+    /// A folder that others may add files to, if they cannot remove other files: a parent folder, or the folder of
+    /// a socket, which is moved there when it is finished.
     Above,
 }
 
@@ -57,11 +57,11 @@ pub(super) enum Use {
 pub(super) struct Holding {
     pub(super) owner: u32,
     pub(super) mode: u32,
-    /// The group is the owner's own, and has no other member: what it may do, the owner may do anyway.
+    /// The group is the private group of the owner, without other members: it adds nobody.
     pub(super) private_group: bool,
 }
 
-/// What is wrong with a file or a folder.
+/// The fault of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     Owner,
@@ -69,7 +69,7 @@ pub(super) enum Wrong {
     Readable,
 }
 
-/// Whether something may decide.
+/// Checks a file or folder against the rule.
 pub(super) fn judge(owners: Owners, held: Holding, used: Use) -> Result<(), Wrong> {
     if !owners.include(held.owner) {
         return Err(Wrong::Owner);
@@ -88,7 +88,7 @@ pub(super) fn judge(owners: Owners, held: Holding, used: Use) -> Result<(), Wron
     }
 }
 
-/// Why a file or a folder does not decide anything here: what is wrong, and the command that mends it.
+/// The reason why a file or folder is not trusted, and the command that fixes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub(super) path: PathBuf,
@@ -100,7 +100,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// The file or folder: the one that was asked for, or one on the way to it.
+    /// The file or folder with the fault: the requested one, or one on its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -118,13 +118,13 @@ impl fmt::Display for Refused {
                 let or_root = if *us == 0 { "" } else { ", or to root" };
                 write!(
                     f,
-                    "{path} belongs to uid {owner}, and must belong to uid {us}, which runs this{or_root}: run chown {us} {path}"
+                    "{path} belongs to uid {owner}, but must belong to uid {us}, which runs this command{or_root}: run chown {us} {path}"
                 )
             }
             (Wrong::Writable, true) => {
                 write!(
                     f,
-                    "others can change what is in the folder {path} (mode {mode:04o}): run chmod go-w {path}"
+                    "others can change the files in the folder {path} (mode {mode:04o}): run chmod go-w {path}"
                 )
             }
             (Wrong::Writable, false) => {
@@ -208,6 +208,6 @@ mod tests {
         assert!(refused(Wrong::Owner, false).ends_with("run chown 1000 '/etc/portico/x y'"));
         assert!(refused(Wrong::Writable, false).ends_with("(mode 0664): run chmod go-w '/etc/portico/x y'"));
         assert!(refused(Wrong::Readable, false).ends_with("run chmod 600 '/etc/portico/x y'"));
-        assert!(refused(Wrong::Writable, true).contains("what is in the folder"));
+        assert!(refused(Wrong::Writable, true).contains("the files in the folder"));
     }
 }

@@ -1,4 +1,4 @@
-//! The way to a file, as the kernel goes it: every folder and every link on it is judged by the rule.
+//! Follows the path to a file as the kernel does, and checks every folder and link on it by the rule.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -10,34 +10,34 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use super::rule::{Holding, Owners, Refused, Use, Wrong, judge};
 
-/// Links on the way to one file: as many as the kernel follows (path_resolution(7)).
+/// The most links on the path to one file: as many as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// What lies at the end of a way on which nobody else could have put something in its place.
+/// The file or folder at the end of a path that nobody else could have redirected.
 #[derive(Debug)]
 pub(super) struct Arrived {
     /// Its path, without links.
     pub(super) path: PathBuf,
-    /// Of the thing itself.
+    /// Metadata of the file or folder.
     pub(super) metadata: Metadata,
-    /// Who could have put it there: besides root and us, one more at most ([`Adopt`]).
+    /// The users who could have put it there: root, we, and at most one more ([`Adopt`]).
     pub(super) owners: Owners,
 }
 
-/// Whether a folder's owner may be somebody else, whom we act for from there on.
+/// Whether another user may own a folder on the path; from there on we act for that user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Adopt {
     /// No.
     Nobody,
-    /// The first other owner on the way, if only root and we could give them that place: root in the data folder of
-    /// the user that the daemon runs as, a caller of that daemon's socket. In `/tmp`, anybody takes a place.
+    /// The first other owner on the path, if only root and we could give them that place: for root in the data folder
+    /// of the daemon's user, and for callers of that daemon's socket. In `/tmp`, anybody can take a place.
     FirstOther,
 }
 
-/// Goes to `path`.
+/// Follows `path`.
 ///
 /// # Errors
-/// `Ok(Err(…))`: somebody else can change where it leads.
+/// `Ok(Err(…))`: another user can change where it leads.
 pub(super) fn walk(path: &Path, owners: Owners, adopt: Adopt) -> io::Result<Result<Arrived, Refused>> {
     let mut way = Way { at: PathBuf::from("/"), owners, adopt, links: 0, left: Vec::new() };
     way.push(&std::path::absolute(path)?);
@@ -56,7 +56,7 @@ struct Way {
     owners: Owners,
     adopt: Adopt,
     links: usize,
-    /// The rest of the way, the next step last.
+    /// The rest of the path, the next step last.
     left: Vec<OsString>,
 }
 
@@ -74,7 +74,7 @@ impl Way {
         self.left.extend(names);
     }
 
-    /// From the folder that `here` is of to the entry of this name. Returns what is where we are then.
+    /// Steps from the folder with the metadata `here` to the entry with this name. Returns the new metadata.
     fn step(&mut self, name: &OsString, here: &Metadata) -> io::Result<Result<Metadata, Refused>> {
         if let Err(refused) = self.judge_folder(here) {
             return Ok(Err(refused));
@@ -86,7 +86,7 @@ impl Way {
         let next = self.at.join(name);
         let entry = fs::symlink_metadata(&next)?;
         let shared = here.mode() & 0o022 != 0;
-        // A link leads where the folder's owner has it lead; only where others may add one, it matters whose it is.
+        // The folder's owner controls its links. A link's owner matters only if others may add files to the folder.
         let is_above = entry.is_dir() && !self.left.is_empty();
         let matters = (!entry.is_symlink() || shared) && !(is_above && is_outside(entry.uid()));
         if matters && !self.owners.include(entry.uid()) && !self.may_adopt(shared, &entry) {
@@ -104,8 +104,8 @@ impl Way {
         fs::symlink_metadata(&self.at).map(Ok)
     }
 
-    /// Folders only: that root gave somebody one file says nothing of others. And nobody from outside of our user
-    /// namespace, where all users look like one.
+    /// Only for folders: a file that root gave somebody does not say who controls other files. Never for users outside
+    /// our user namespace, because they all look like one user.
     fn may_adopt(&mut self, shared: bool, entry: &Metadata) -> bool {
         let is_first = self.adopt == Adopt::FirstOther && self.owners.also.is_none();
         let may = is_first && !shared && entry.is_dir() && !is_outside(entry.uid());
@@ -117,10 +117,10 @@ impl Way {
 
     fn judge_folder(&self, folder: &Metadata) -> Result<(), Refused> {
         if !folder.is_dir() {
-            return Ok(()); // The next step says that it is none.
+            return Ok(()); // The next step reports that it is not a folder.
         }
-        // Nobody exchanges the root, whoever is called its owner; and who is outside of our namespace shows as
-        // `nobody`, whom nobody here can be.
+        // Nobody can replace the root folder, whoever owns it. A user outside our namespace shows as `nobody`,
+        // and no user here can become `nobody`.
         let owner = if self.at == Path::new("/") || is_outside(folder.uid()) { 0 } else { folder.uid() };
         let held = Holding { owner, mode: folder.mode(), private_group: has_private_group(folder) };
         judge(self.owners, held, Use::Above).map_err(|wrong| self.refused(&self.at, folder, wrong))
@@ -131,7 +131,7 @@ impl Way {
     }
 }
 
-/// The refusal of what lies there.
+/// The error for the present place.
 pub(super) fn refused(path: &Path, metadata: &Metadata, owners: Owners, wrong: Wrong) -> Refused {
     Refused {
         path: path.to_owned(),
@@ -143,10 +143,10 @@ pub(super) fn refused(path: &Path, metadata: &Metadata, owners: Owners, wrong: W
     }
 }
 
-/// Whether the group of a file is its owner's own and has no other member, as Debian and Fedora give every user one
-/// (with an umask of 002, which makes everything group-writable). Root's group is none.
+/// Whether the group of a file is the private group of its owner, without other members, as Debian and Fedora give
+/// every user (with an umask of 002, which makes all files group-writable). Root's group does not count.
 pub(super) fn has_private_group(metadata: &Metadata) -> bool {
-    // Look-ups cost; most files need none.
+    // Look-ups are slow, and most files need none.
     if metadata.mode() & 0o020 == 0 || metadata.uid() == 0 || metadata.gid() == 0 {
         return false;
     }
@@ -155,16 +155,16 @@ pub(super) fn has_private_group(metadata: &Metadata) -> bool {
     owner.gid == group.gid && owner.name == group.name && group.mem.iter().all(|name| *name == owner.name)
 }
 
-/// Whether this uid stands for the users outside of our user namespace (user_namespaces(7)).
+/// Whether this uid represents the users outside our user namespace (user_namespaces(7)).
 fn is_outside(uid: u32) -> bool {
-    /// What the kernel shows them as, unless it was told otherwise.
+    /// The uid that the kernel shows for them by default.
     const OVERFLOW: u32 = 65534;
 
     uid == OVERFLOW && fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_mapped(&map, uid))
 }
 
-/// Whether a uid is one of ours, by the text of `uid_map`: on each line the first one inside, the first outside, and
-/// how many.
+/// Whether a uid is in our namespace, by the text of `uid_map`. Each line has the first uid inside, the first uid
+/// outside, and the count.
 fn is_mapped(map: &str, uid: u32) -> bool {
     map.lines().any(|line| {
         let mut numbers = line.split_whitespace().map(|number| number.parse::<u32>().unwrap_or_default());

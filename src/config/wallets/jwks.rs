@@ -12,35 +12,35 @@ use super::web_url::WebUrl;
 pub struct Jwks {
     /// `iss` of its tokens, exactly.
     pub issuer: String,
-    /// What `aud` must be, or hold.
+    /// The value that `aud` must be or contain.
     pub audience: String,
-    /// Where its keys are.
+    /// The URL of its keys.
     pub jwks_url: WebUrl,
-    /// What its keys may sign by. Default RS256, ES256 and EdDSA.
+    /// The accepted signature algorithms. Default RS256, ES256 and EdDSA.
     #[serde(default = "algorithms")]
     pub algorithms: Vec<JwtAlgorithm>,
-    /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
+    /// How far in the future `nbf` and `iat` may lie. Default 1 minute.
     #[serde(default = "leeway", with = "crate::config::duration")]
     pub leeway: Duration,
-    /// Claims that must be there, besides `iss`, `aud`, `exp` and those that name the wallet.
+    /// Required claims, besides `iss`, `aud`, `exp` and those that name the wallet.
     #[serde(default)]
     pub required: Vec<String>,
-    /// The claim that names the wallet; one inside another as a JSON pointer (RFC 6901). Default `sub`.
+    /// The claim with the wallet id; a nested claim as a JSON pointer (RFC 6901). Default `sub`.
     #[serde(default = "wallet_id")]
     pub wallet_id: String,
-    /// The claim that tells what the user is known by. Default `email`.
+    /// The claim with the user's identifier for people. Default `email`.
     #[serde(default = "auth_identifier")]
     pub auth_identifier: String,
-    /// The claim that tells how the user logs in there. Without one, `auth_method` is `jwt`.
+    /// The claim with the login method. Without one, `auth_method` is `jwt`.
     #[serde(default)]
     pub auth_method: Option<String>,
-    /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
+    /// How long old keys stay in use while fetching new ones fails. Default 24 hours.
     #[serde(default = "max_stale", with = "crate::config::duration")]
     pub max_stale: Duration,
     /// How long the issuer may take to answer. Default 5 seconds.
     #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
-    /// Whether the keys may lie on a private address, and at a loopback one without TLS.
+    /// Whether the host of the keys may have a private address, and use plain HTTP at a loopback address.
     #[serde(default)]
     pub allow_private: bool,
 }
@@ -51,24 +51,24 @@ pub struct Jwks {
 pub struct Para {
     /// The id of the app's API key: the `aud` of its tokens.
     pub audience: String,
-    /// Where Para's keys are. Default those of its production environment.
+    /// The URL of Para's keys. Default: its production environment.
     #[serde(default = "para_keys")]
     pub jwks_url: WebUrl,
-    /// How far `nbf` and `iat` may lie ahead. Default 1 minute.
+    /// How far in the future `nbf` and `iat` may lie. Default 1 minute.
     #[serde(default = "leeway", with = "crate::config::duration")]
     pub leeway: Duration,
-    /// How long keys are used on, once they should be fetched again, while that fails. Default 24 hours.
+    /// How long old keys stay in use while fetching new ones fails. Default 24 hours.
     #[serde(default = "max_stale", with = "crate::config::duration")]
     pub max_stale: Duration,
     /// How long Para may take to answer. Default 5 seconds.
     #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
-    /// Whether the keys may lie on a private address, and at a loopback one without TLS.
+    /// Whether the host of the keys may have a private address, and use plain HTTP at a loopback address.
     #[serde(default)]
     pub allow_private: bool,
 }
 
-/// A signature algorithm of JWTs, by its JOSE name (RFC 7518 §3.1, RFC 8037 §3.1). None is symmetric.
+/// A signature algorithm of JWTs, by its JOSE name (RFC 7518 §3.1, RFC 8037 §3.1). No symmetric algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum JwtAlgorithm {
@@ -112,7 +112,7 @@ fn para_keys() -> WebUrl {
 }
 
 impl Jwks {
-    /// What is wrong with it: the key, and the reason.
+    /// Checks the values. The error is the key, and the reason.
     pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
         let names = [
             ("wallets.jwks.issuer", &self.issuer),
@@ -133,7 +133,7 @@ impl Jwks {
 }
 
 impl Para {
-    /// What is wrong with it: the key, and the reason.
+    /// Checks the values. The error is the key, and the reason.
     pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.audience.is_empty() {
             return Err(("wallets.para.audience", "must be the id of your API key".into()));
@@ -149,9 +149,9 @@ fn check_times(
     leeway: Duration,
     timeout: Duration,
 ) -> Result<(), (&'static str, String)> {
-    /// More would be no leeway, but another time.
+    /// A longer leeway would accept wrong times.
     const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
-    /// Whoever logs in waits for it.
+    /// The user who logs in waits for the answer.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     if leeway > LONGEST_LEEWAY {

@@ -1,4 +1,4 @@
-//! `[wallets]`: whose wallets are let in besides Portal's. Each is off until its section is there.
+//! `[wallets]`: wallet providers besides Portal's. Each is off until its section exists.
 
 mod jwks;
 mod nip98;
@@ -14,7 +14,7 @@ pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
 pub use thirdweb::{AdminKeyError, ThirdwebRules};
 pub use web_url::{NotAWebUrl, WebUrl};
 
-/// `[wallets]`.
+/// `[wallets]`: the wallet providers.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wallets {
@@ -69,7 +69,7 @@ impl Wallets {
         std::iter::once("portal").chain(others).collect()
     }
 
-    /// The sections of exported sessions that are there.
+    /// The configured sections of exported sessions.
     pub fn exported_sessions(&self) -> impl Iterator<Item = &ParaSessionRules> {
         [&self.para_session, &self.capsule_session].into_iter().flatten()
     }
@@ -77,7 +77,7 @@ impl Wallets {
     /// Checks the values of each section.
     ///
     /// # Errors
-    /// The key, and what is wrong with its value.
+    /// The key, and the reason.
     pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
         self.thirdweb.as_ref().map_or(Ok(()), ThirdwebRules::check)?;
         self.jwks.as_ref().map_or(Ok(()), Jwks::check)?;

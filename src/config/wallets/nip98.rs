@@ -5,16 +5,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// `[wallets.nip98]`.
+/// `[wallets.nip98]`: Nostr keys that sign each request.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nip98 {
-    /// What stands before path and query in the URLs that users sign, without a slash at its end.
+    /// The part before path and query in the URLs that users sign, without a slash at its end.
     pub public_url: String,
-    /// How far from our own clock the time of an event may lie. Default 60 seconds.
+    /// How far the time of an event may differ from our clock. Default 60 seconds.
     #[serde(default = "window", with = "crate::config::duration")]
     pub window: Duration,
-    /// How long a session lasts: an event says nothing of that. Default 12 hours.
+    /// How long a session lasts, because an event has no expiry. Default 12 hours.
     #[serde(default = "session", with = "crate::config::duration")]
     pub session: Duration,
 }
@@ -28,9 +28,9 @@ fn session() -> Duration {
 }
 
 impl Nip98 {
-    /// What is wrong with it: the key, and the reason.
+    /// Checks the values. The error is the key, and the reason.
     pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
-        /// Events count seconds.
+        /// Event times are in seconds.
         const SHORTEST: Duration = Duration::from_secs(1);
         /// Each event is remembered for twice as long.
         const WIDEST: Duration = Duration::from_secs(600);

@@ -13,37 +13,37 @@ use crate::address;
 use crate::config::files;
 use crate::shown;
 
-/// How sessions that were exported are checked. Both sections have this shape.
+/// How exported sessions are checked. Both sections have this shape.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParaSessionRules {
-    /// Holds the API key that the web app's sessions are made under; 0600.
+    /// The file with the API key that the web app uses for its sessions; 0600.
     #[serde(deserialize_with = "path")]
     #[serde(serialize_with = "files::serialize_path")]
     pub api_key_file: PathBuf,
-    /// Holds the secret API key, under which identifiers and addresses are asked for; 0600. Default: the API key.
+    /// The file with the secret API key, which queries identifiers and addresses; 0600. Default: the API key.
     #[serde(default, deserialize_with = "optional_path")]
     #[serde(serialize_with = "files::serialize_optional_path")]
     pub secret_key_file: Option<PathBuf>,
-    /// Where the provider's API is. Default: its production environment.
+    /// The URL of the provider's API. Default: its production environment.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// Whose app a session must be of: our partner id.
+    /// Our partner id: a session must belong to this app.
     pub partner_id: String,
     /// Whether a session that carries a signer (a share of the user's key) is refused. Default false: the signer
     /// is dropped.
     #[serde(default)]
     pub refuse_signers: bool,
-    /// How long the provider's word that a session is active is believed. Default 3 seconds.
+    /// How long the provider's answer that a session is active is cached. Default 3 seconds.
     #[serde(default = "cache", with = "crate::config::duration")]
     pub cache: Duration,
-    /// How long the provider is waited for. Default 5 seconds.
+    /// How long the provider may take to answer. Default 5 seconds.
     #[serde(default = "timeout", with = "crate::config::duration")]
     pub timeout: Duration,
-    /// Whether the API may lie on a private address, and on plain HTTP at a loopback one. Default false.
+    /// Whether the API may have a private address, and use plain HTTP at a loopback address. Default false.
     #[serde(default)]
     pub allow_private: bool,
-    /// How long our session may go on; the provider does not tell when its own ends. Default 12 hours.
+    /// How long our session lasts, because the provider does not say when its own expires. Default 12 hours.
     #[serde(default = "session", with = "crate::config::duration")]
     pub session: Duration,
 }
@@ -68,7 +68,7 @@ fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, 
     path(from).map(Some)
 }
 
-/// The keys of one of the sections, and where its provider's API is if nobody says.
+/// The keys of one of the sections, and the default URL of its provider's API.
 pub(super) struct Section {
     default_base: &'static str,
     base_url: &'static str,
@@ -97,13 +97,13 @@ pub(super) const CAPSULE: Section = section!("capsule_session", "https://api.use
 /// The API keys.
 #[derive(Debug)]
 pub struct ParaApiKeys {
-    /// The one that the web app's sessions are made under.
+    /// The key that the web app uses for its sessions.
     pub public: SecretString,
-    /// The one under which identifiers and addresses are asked for.
+    /// The key that queries identifiers and addresses.
     pub secret: SecretString,
 }
 
-/// Why there is no API key.
+/// The reason why the API key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the API key in {}: {reason}", show_path(path))]
 pub struct ApiKeyError {
@@ -112,10 +112,10 @@ pub struct ApiKeyError {
 }
 
 impl ParaSessionRules {
-    /// Checks the values; what may be left out has one afterwards.
+    /// Checks the values, and fills in defaults.
     ///
     /// # Errors
-    /// The key, and what is wrong with its value.
+    /// The key, and the reason.
     pub(super) fn check(&mut self, section: &Section) -> Result<(), (&'static str, String)> {
         const LONGEST_CACHE: Duration = Duration::from_secs(10);
         const TIMEOUTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_secs(30)];
@@ -124,12 +124,12 @@ impl ParaSessionRules {
         let base = self.base_url.get_or_insert_with(|| section.default_base.into());
         base_url(base, self.allow_private).map_err(|reason| (section.base_url, reason))?;
         if self.partner_id.is_empty() {
-            return Err((section.partner_id, "is empty: sessions of any app would do".into()));
+            return Err((section.partner_id, "is empty: Portico would accept sessions of any app".into()));
         }
         if self.cache > LONGEST_CACHE {
             return Err((
                 section.cache,
-                "must be at most 10s: so long a session that has ended goes on".into(),
+                "must be at most 10s: an ended session stays valid for that long".into(),
             ));
         }
         if !(TIMEOUTS[0]..=TIMEOUTS[1]).contains(&self.timeout) {
@@ -152,7 +152,7 @@ impl ParaSessionRules {
     }
 }
 
-/// Paths are put behind it, so it has no query of its own.
+/// Paths are appended to it, so it must not have a query.
 fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
     let url = Url::parse(text)
         .map_err(|error| format!("{:?} is not a URL: {}", shown::refused(text), shown::fault(error)))?;
@@ -162,12 +162,12 @@ fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
         && url.fragment().is_none()
         && url.host_str().is_some();
     if !plain {
-        return Err("must be a host and a path, without user, query and fragment".into());
+        return Err("must be a host and a path, without user, query or fragment".into());
     }
     match url.scheme() {
         "https" => Ok(()),
         "http" if allow_private && address::literal(&url).is_some_and(|ip| ip.is_loopback()) => Ok(()),
-        _ => Err("must be https (at a loopback address, http will do with allow_private = true)".into()),
+        _ => Err("must be https (http is accepted at a loopback address with allow_private = true)".into()),
     }
 }
 
@@ -177,8 +177,8 @@ fn key(path: &Path) -> Result<SecretString, ApiKeyError> {
         Ok(Some(key)) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Ok(SecretString::from(key.as_str()))
         }
-        Ok(Some(_)) => Err(unusable("it is not one line of visible ASCII".into())),
-        Ok(None) => Err(unusable("there is no such file".into())),
+        Ok(Some(_)) => Err(unusable("it must be one line of visible ASCII".into())),
+        Ok(None) => Err(unusable("the file does not exist".into())),
         Err(error) => Err(unusable(error.to_string())),
     }
 }

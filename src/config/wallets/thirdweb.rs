@@ -1,4 +1,4 @@
-//! `[wallets.thirdweb]`: which tokens of thirdweb are believed, and how they are issued.
+//! `[wallets.thirdweb]`: which tokens of thirdweb are accepted, and how they are issued.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,38 +9,38 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::config::files::{self, FileError, show_path};
 use crate::ethereum::{Address, NotAKey, SigningKey};
 
-/// `[wallets.thirdweb]`.
+/// `[wallets.thirdweb]`: tokens of thirdweb.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThirdwebRules {
-    /// The domain that tokens are made for (`aud`), letter by letter. There is no default.
+    /// The domain of the tokens (`aud`), compared exactly. No default.
     pub domain: String,
-    /// The admin wallets whose tokens are believed, besides that of `admin_key_file`.
+    /// Tokens of these admin wallets are accepted, and those of `admin_key_file`.
     pub admin_addresses: Vec<Address>,
-    /// Holds the key of an admin wallet, 64 hex digits: with it tokens are issued.
+    /// The file with the key of an admin wallet, 64 hex digits: Portico issues tokens with it.
     #[serde(deserialize_with = "relative")]
     #[serde(serialize_with = "files::serialize_optional_path")]
     pub admin_key_file: Option<PathBuf>,
-    /// How far ahead `nbf` and `iat` may lie. Default 60 seconds.
+    /// How far in the future `nbf` and `iat` may lie. Default 60 seconds.
     #[serde(with = "crate::config::duration")]
     pub leeway: Duration,
-    /// How long an issued token holds, unless whoever asks says. Default 3 days.
+    /// The lifetime of an issued token, unless the caller gives one. Default 3 days.
     #[serde(with = "crate::config::duration")]
     pub token_lifetime: Duration,
-    /// Sign-in: what users read in their wallet. Default: thirdweb's own words.
+    /// Sign-in: the text that users read in their wallet. Default: thirdweb's own text.
     pub statement: String,
-    /// Where users log in. Default: the domain.
+    /// The URL where users log in. Default: the domain.
     pub uri: Option<String>,
     /// The version of the text that they sign. Default 1.
     pub version: String,
-    /// Chains that they may sign for; the first if none is asked for. Default: any, and none.
+    /// Chains that they may sign for; the first if the caller names none. Default: any chain, and no chain.
     pub chain_ids: Vec<u64>,
-    /// What they agree to besides. Default: nothing.
+    /// Resources in the text that they sign. Default: none.
     pub resources: Vec<String>,
-    /// How long they may take to sign. Default 10 minutes.
+    /// How long they have to sign. Default 10 minutes.
     #[serde(with = "crate::config::duration")]
     pub payload_lifetime: Duration,
-    /// Payloads that wait to be signed. Default 100,000.
+    /// Texts that wait for a signature. Default 100,000.
     pub max_open_payloads: usize,
 }
 
@@ -69,7 +69,7 @@ fn relative<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Er
     Ok(path.map(|path| path.relative()))
 }
 
-/// Why there is no key of an admin wallet.
+/// The reason why the key of the admin wallet cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminKeyError {
     /// The file cannot be read or trusted.
@@ -80,16 +80,16 @@ pub enum AdminKeyError {
         /// What is wrong with it.
         error: FileError,
     },
-    /// There is no such file.
-    #[error("there is no thirdweb admin key in {}", show_path(.0))]
+    /// The file does not exist.
+    #[error("the thirdweb admin key file {} does not exist", show_path(.0))]
     Missing(PathBuf),
-    /// The file holds something else.
+    /// The content of the file is not a key.
     #[error("cannot use the thirdweb admin key in {}: {NotAKey}", show_path(.0))]
     Malformed(PathBuf),
 }
 
 impl ThirdwebRules {
-    /// The key of the admin wallet, if there is to be one.
+    /// The key of the admin wallet, if one is configured.
     ///
     /// # Errors
     /// [`AdminKeyError`].
@@ -101,9 +101,9 @@ impl ThirdwebRules {
         SigningKey::parse(&text).map(Some).map_err(|_| AdminKeyError::Malformed(path.clone()))
     }
 
-    /// What is wrong with the section: the key, and the reason.
+    /// Checks the section. The error is the key, and the reason.
     pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
-        /// Tokens tell the time in whole seconds.
+        /// Tokens count time in whole seconds.
         const SHORTEST: Duration = Duration::from_secs(1);
 
         if self.domain.is_empty() || !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -113,7 +113,7 @@ impl ThirdwebRules {
             ));
         }
         if self.admin_addresses.is_empty() && self.admin_key_file.is_none() {
-            let reason = "name an admin wallet at least, here or by admin_key_file";
+            let reason = "must name at least one admin wallet, or set admin_key_file";
             return Err(("wallets.thirdweb.admin_addresses", reason.into()));
         }
         for (key, time) in [

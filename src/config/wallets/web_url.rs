@@ -1,4 +1,4 @@
-//! A URL that the operator names and the daemon asks.
+//! A URL from the configuration that the daemon calls.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,22 +9,22 @@ use url::Url;
 use crate::address;
 use crate::shown;
 
-/// `https`, or at loopback `http`, where [`WebUrl::check`] allows it. Holds neither user nor password. Prints without
-/// its query, which may hold a secret.
+/// `https`, or `http` at a loopback address if [`WebUrl::check`] allows it. Without user and password. Prints without
+/// its query, which may contain a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(Url);
 
-/// Why it is no such URL.
+/// The reason why a text is not such a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAWebUrl {
-    /// No URL at all, or one of another scheme.
+    /// Not a URL, or a URL with another scheme.
     #[error("is not a URL like https://login.example/path")]
     Malformed,
-    /// It names a user or a password.
-    #[error("must hold no user and no password")]
+    /// It contains a user or a password.
+    #[error("must not contain a user or a password")]
     Credentials,
     /// Plain HTTP.
-    #[error("must begin with https:// (at a loopback address, http:// will do with allow_private = true)")]
+    #[error("must begin with https:// (http:// is accepted at a loopback address with allow_private = true)")]
     Insecure,
 }
 
@@ -34,7 +34,7 @@ impl WebUrl {
         &self.0
     }
 
-    /// Whether it may be asked at all; the way out decides again by the address that it leads to.
+    /// Checks the scheme; the HTTP client checks the address again when it connects.
     ///
     /// # Errors
     /// [`NotAWebUrl::Insecure`].

@@ -1,4 +1,4 @@
-//! What a wallet's user says to a challenge, and the events that say it.
+//! A wallet user's answer to a challenge, and its events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,54 +13,54 @@ use crate::protocol::{
     AuthChallenge, AuthResponse, AuthStatus, SealError, Sealer, SessionToken, SubkeyProof,
 };
 
-/// What the user behind the wallet does when asked.
+/// The answer of the wallet's user to a challenge.
 #[derive(Clone)]
 pub enum WalletAnswer {
-    /// Says yes, with a session token.
+    /// Approves, with a session token.
     Approve,
-    /// Says no, with a reason for people if there is one.
+    /// Declines, with an optional reason for people.
     Decline(Option<String>),
-    /// Does not look at the phone.
+    /// Does not answer.
     Ignore,
-    /// Thinks for so long first.
+    /// Answers after this delay.
     After(Duration, Box<WalletAnswer>),
-    /// Anything: for wallets that do not keep to the protocol.
+    /// Any events, for wallets that break the protocol.
     Custom(Arc<Custom>),
 }
 
-/// Makes up replies to a challenge.
+/// Makes replies to a challenge.
 pub type Custom = dyn Fn(&ChallengeSeen) -> Vec<WalletReply> + Send + Sync;
 
-/// One thing that a [`WalletAnswer::Custom`] sends.
+/// One reply of a [`WalletAnswer::Custom`].
 #[derive(Debug, Clone)]
 pub enum WalletReply {
-    /// An answer; the wallet signs it and seals it to whoever asked.
+    /// An answer; the wallet signs it and seals it to the service that asked.
     Response(AuthResponse),
-    /// An event as it is, whoever signed it; see [`seal_answer`].
+    /// An event, sent unchanged; see [`seal_answer`].
     Event(Box<Event>),
 }
 
 /// A challenge that reached the user.
 #[derive(Debug, Clone)]
 pub struct ChallengeSeen {
-    /// The event; its author asks.
+    /// The event; its author is the service that asks.
     pub event: Event,
-    /// What it says.
+    /// The content.
     pub challenge: AuthChallenge,
-    /// The service: the event's author, or the main key that it has proven to speak for.
+    /// The service: the event's author, or the main key in its proof.
     pub service: PublicKey,
-    /// When the wallet read it.
+    /// The time at which the wallet read it.
     pub at: Timestamp,
 }
 
 impl ChallengeSeen {
-    /// A yes with this session token.
+    /// An approval with this session token.
     pub fn approve(&self, session_token: impl Into<String>, proof: Option<SubkeyProof>) -> AuthResponse {
         let session_token = SessionToken::new(session_token);
         self.respond(AuthStatus::Approved { granted_permissions: Vec::new(), session_token }, proof)
     }
 
-    /// A no.
+    /// A refusal.
     pub fn decline(&self, reason: Option<String>, proof: Option<SubkeyProof>) -> AuthResponse {
         self.respond(AuthStatus::Declined { reason }, proof)
     }
@@ -75,7 +75,7 @@ impl ChallengeSeen {
         portal_token::issue(&signer, self.service.as_bytes(), self.at.secs(), lifetime.as_secs())
     }
 
-    /// The keys that an answer concerns: the one that asks, and its main key.
+    /// The keys that an answer names: the key that asks, and its main key.
     pub(super) fn concerned(&self) -> Vec<PublicKey> {
         let mut keys = vec![self.service, self.event.pubkey];
         keys.dedup();
@@ -83,7 +83,7 @@ impl ChallengeSeen {
     }
 }
 
-/// Signs an answer with `keys` and seals it to whoever asked: what anybody who knows the challenge can do.
+/// Signs an answer with `keys` and seals it to the service that asked. Anybody who knows the challenge can do this.
 ///
 /// # Errors
 ///

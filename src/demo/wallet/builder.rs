@@ -1,4 +1,4 @@
-//! What a wallet is made with.
+//! The settings of a simulated wallet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::{Wallet, WalletAnswer};
 use crate::clock::{SharedClock, SystemClock};
 use crate::protocol::SubkeyProof;
 
-/// What wallet apps give: a week.
+/// The lifetime that wallet apps use: a week.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(168 * 3600);
 
-/// A wallet in the making. Without further ado it approves everything at once, on its main key.
+/// Builds a wallet. By default it approves everything at once, with its main key.
 #[derive(Debug)]
 pub struct WalletBuilder {
     keys: Keys,
@@ -38,45 +38,45 @@ impl WalletBuilder {
         }
     }
 
-    /// What its user says. Default: [`WalletAnswer::Approve`].
+    /// Its user's answer. Default: [`WalletAnswer::Approve`].
     #[must_use]
     pub fn answering(self, answer: WalletAnswer) -> Self {
         Self { answer, ..self }
     }
 
-    /// How long its user thinks. Default: not at all.
+    /// The delay before its user answers. Default: none.
     #[must_use]
     pub fn delay(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
-    /// Its keys are a subkey's, with this proof. It cannot read what is sealed to the main key: it shows the
-    /// proof, then answers the challenge that it gets itself.
+    /// Its key is a subkey, with this proof. It cannot read events that are sealed to the main key: it sends the
+    /// proof, then answers the challenge that the service sends to the subkey.
     #[must_use]
     pub fn on_subkey(self, proof: SubkeyProof) -> Self {
         Self { proof: Some(proof), ..self }
     }
 
-    /// How long its session tokens hold. Default: 168 hours.
+    /// The lifetime of its session tokens. Default: 168 hours.
     #[must_use]
     pub fn token_lifetime(self, token_lifetime: Duration) -> Self {
         Self { token_lifetime, ..self }
     }
 
-    /// The relays that it tells a service it prefers, as they are. Default: those of the URL.
+    /// The relays that it names as preferred. Default: those of the URL.
     #[must_use]
     pub fn preferring(self, relays: Vec<String>) -> Self {
         Self { preferred_relays: Some(relays), ..self }
     }
 
-    /// What time it takes it to be. Default: the computer's own clock.
+    /// Its clock. Default: the computer's clock.
     #[must_use]
     pub fn clock(self, clock: SharedClock) -> Self {
         Self { clock, ..self }
     }
 
-    /// The wallet, with a client of its own. It knows no relay yet: [`Wallet::scan`] and [`Wallet::listen`]
-    /// name them.
+    /// The wallet, with its own client. It has no relays yet: [`Wallet::scan`] and [`Wallet::listen`]
+    /// add them.
     pub fn connect(self) -> Wallet {
         let mind = Mind::new(self.keys, self.proof, self.token_lifetime, self.clock, self.answer);
         Wallet::start(mind, self.delay, self.preferred_relays)

@@ -9,17 +9,17 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-/// A relay, and whether it has said that we are subscribed there.
+/// A relay, and whether it has confirmed our subscription.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
     pub(super) relay: Relay,
     pub(super) ready: watch::Receiver<bool>,
 }
 
-/// Subscribes on every new connection and passes on what comes, until the client shuts down.
+/// Subscribes on every new connection and forwards events, until the client shuts down.
 ///
-/// nostr-sdk would subscribe again by itself after a reconnect, but loses that at times; so the request is
-/// sent here, and the answer to it says when the relay is ready.
+/// nostr-sdk subscribes again after a reconnect, but sometimes loses that request. So this sends the
+/// request, and its answer shows when the relay is ready.
 pub(super) async fn follow(
     relay: Relay,
     mut notifications: Receiver<RelayNotification>,
@@ -36,7 +36,7 @@ pub(super) async fn follow(
                     subscribe(&relay, &subscription, &filter);
                 }
             }
-            // What was refused before the relay knew us may be allowed now (NIP-42).
+            // A request that the relay refused before the login may be allowed now (NIP-42).
             Ok(RelayNotification::Authenticated) => subscribe(&relay, &subscription, &filter),
             Ok(RelayNotification::Message { message: RelayMessage::EndOfStoredEvents(id) })
                 if *id == subscription =>
@@ -55,6 +55,6 @@ fn subscribe(relay: &Relay, subscription: &SubscriptionId, filter: &Filter) {
         subscription_id: Cow::Borrowed(subscription),
         filters: vec![Cow::Borrowed(filter)],
     };
-    // An error: the connection is gone already, and the next one subscribes anew.
+    // An error means that the connection is already closed; the next one subscribes again.
     let _ = relay.send_msg(request);
 }

@@ -1,4 +1,4 @@
-//! What a wallet makes of what it hears. No network here: events in, a [`Reaction`] out.
+//! Decides a wallet's reaction to an event. No network: events in, a [`Reaction`] out.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -13,15 +13,15 @@ use crate::protocol::{
     AuthChallenge, KeyHandshake, Message, OpenError, SealError, Sealer, SubkeyProof, kind,
 };
 
-/// Conversation keys that are remembered: a wallet speaks with few services.
+/// The number of cached conversation keys: a wallet talks to few services.
 const CONVERSATIONS: usize = 64;
 
-/// What to do about an event.
+/// The reaction to an event.
 #[derive(Debug)]
 pub(super) enum Reaction {
     /// Nothing.
     Nothing,
-    /// Send this: the challenge was sealed to our main key, and we can only read what is sealed to us.
+    /// Send this: the challenge was sealed to our main key, and we can only read events sealed to our own key.
     Prove(Box<Event>),
     /// Ask the user.
     Ask(Box<ChallengeSeen>),
@@ -62,12 +62,12 @@ impl Mind {
         self.proof.as_ref().map_or(self.keys.public_key(), |proof| proof.main_key)
     }
 
-    /// How many challenges have reached the user.
+    /// The number of challenges that reached the user.
     pub(super) fn challenges_seen(&self) -> usize {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).challenges.len()
     }
 
-    /// Makes up its mind about an event. Each event counts once, and each challenge reaches the user once.
+    /// Decides the reaction to an event. Each event counts once, and each challenge reaches the user once.
     pub(super) fn hear(&self, event: &Event) -> Reaction {
         if event.kind != kind::AUTH_CHALLENGE || event.verify().is_err() {
             return Reaction::Nothing;
@@ -90,8 +90,8 @@ impl Mind {
         }
     }
 
-    /// What a wallet checks before it bothers its user: that there is time left, and that a service on a
-    /// subkey has a proof of it.
+    /// Checks a challenge before the user sees it: it has not expired, and a service on a
+    /// subkey has a proof.
     fn check(&self, event: &Event, challenge: AuthChallenge) -> Option<ChallengeSeen> {
         let at = self.clock.now();
         if at.secs() >= challenge.expires_at {
@@ -113,12 +113,12 @@ impl Mind {
         self.sealer.seal(&mut OsRng, &to, &[to], Some(unreadable.id), proof, now).ok()
     }
 
-    /// What the user says to whatever they are asked now.
+    /// The user's answer to challenges from now on.
     pub(super) fn answer(&self) -> WalletAnswer {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The events that the user's answer becomes, however long they think.
+    /// The events of the user's answer, after its delay.
     pub(super) fn reply(&self, seen: &ChallengeSeen, answer: WalletAnswer) -> Result<Vec<Event>, SealError> {
         let replies = match answer {
             WalletAnswer::After(_, answer) => return self.reply(seen, *answer),

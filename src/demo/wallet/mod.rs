@@ -1,7 +1,7 @@
-//! A simulated Portal wallet: what the app on a phone does, without the phone.
+//! A simulated Portal wallet: it does what the app on a phone does.
 //!
-//! It listens on relays (`link.rs`), makes up its mind about what it hears (`mind.rs`), and says what its
-//! [`WalletAnswer`] is (`answer.rs`).
+//! It listens on relays (`link.rs`), decides its reaction to events (`mind.rs`), and sends its
+//! [`WalletAnswer`] (`answer.rs`).
 
 mod answer;
 mod builder;

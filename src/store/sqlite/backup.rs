@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{migrate, open};
 use crate::clock::Timestamp;
+use crate::shown;
 use crate::store::{Result, StoreError};
 
 /// How long to wait for another process's lock.
@@ -36,7 +37,7 @@ pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
     let to = copy.to_str().ok_or_else(|| {
         StoreError::Unavailable(format!(
             "{} is not UTF-8, but SQLite requires that of file names",
-            copy.display()
+            shown::path(copy)
         ))
     })?;
     db.execute("VACUUM INTO ?1", [to])?;
@@ -81,7 +82,7 @@ fn check_ours(db: &Connection, path: &Path) -> Result<()> {
     migrate::inspect(db, path)?;
     // An empty file is one that may become ours; there is nothing in it to keep.
     if migrate::version(db)? == 0 {
-        return Err(StoreError::Corrupt(format!("{} is empty", path.display())));
+        return Err(StoreError::Corrupt(format!("{} is empty", shown::path(path))));
     }
     Ok(())
 }
@@ -94,12 +95,12 @@ fn check_sound(db: &Connection, path: &Path) -> Result<()> {
         return Ok(());
     }
     let what = if astray { "a row refers to a row that does not exist" } else { &found };
-    Err(StoreError::Corrupt(format!("{}: {what}", path.display())))
+    Err(StoreError::Corrupt(format!("{}: {what}", shown::path(path))))
 }
 
 fn named(path: &Path, error: StoreError) -> StoreError {
     match error {
-        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", path.display())),
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", shown::path(path))),
         other => other,
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use crate::shown;
 use crate::store::{Result, StoreError};
 
 /// Marks a file as ours in the SQLite header (`PRAGMA application_id`).
@@ -35,7 +36,7 @@ pub(super) fn inspect(db: &Connection, path: &Path) -> Result<()> {
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(|error| name_foreign_file(error, path))?;
     if application != APPLICATION_ID && !is_blank(db)? {
-        let text = format!("{} is the SQLite database of another program", path.display());
+        let text = format!("{} is the SQLite database of another program", shown::path(path));
         return Err(StoreError::Corrupt(text));
     }
     let found = version(db)?;
@@ -77,7 +78,7 @@ fn is_blank(db: &Connection) -> Result<bool> {
 fn name_foreign_file(error: rusqlite::Error, path: &Path) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
-            StoreError::Corrupt(format!("{} is not an SQLite database", path.display()))
+            StoreError::Corrupt(format!("{} is not an SQLite database", shown::path(path)))
         }
         _ => error.into(),
     }

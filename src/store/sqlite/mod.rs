@@ -48,6 +48,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{Result, StoreError};
 use crate::metrics::Metrics;
+use crate::shown;
 
 /// Options of a [`SqliteStore`].
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl SqliteStore {
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
         // Absolute, so that readers find it whatever becomes of the working directory, and so that SQLite
         // never takes a relative `file:…` for a URI.
-        let name = |reason: String| StoreError::Unavailable(format!("{}: {reason}", path.display()));
+        let name = |reason: String| StoreError::Unavailable(format!("{}: {reason}", shown::path(path)));
         let path = path::absolute(path).map_err(|error| name(error.to_string()))?;
         let db = open::writer(&path, options.busy_timeout).map_err(|error| match error {
             StoreError::Unavailable(reason) => name(reason),

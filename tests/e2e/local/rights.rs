@@ -89,7 +89,7 @@ async fn a_row_that_makes_no_sense_is_refused_at_the_start() {
         ("uid = 1\ngid = 1\nmay = [\"check\"]", "each row needs either uid or gid"),
         ("uid = 1\nmay = []", "must name at least one right"),
         ("uid = 1\nmay = [\"root\"]", "\"root\" is not a right"),
-        ("uid = \"no-such-user\"\nmay = [\"check\"]", "there is no user \"no-such-user\""),
+        ("uid = \"no-such-user\"\nmay = [\"check\"]", "unknown user \"no-such-user\""),
         ("uid = 1\nmay = [\"check\"]\nmust = 1", "must"),
     ] {
         let plan = Daemon::on(&[]).with_config(&format!("[[local.allow]]\n{row}\n"));
