@@ -8,6 +8,8 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -28,6 +30,8 @@ pub(crate) struct Rest {
 #[derive(Clone)]
 enum Target {
     Unix(PathBuf),
+    /// As this user of the machine.
+    UnixAs(u32, PathBuf),
     Tcp(SocketAddr),
 }
 
@@ -45,6 +49,11 @@ pub(crate) struct Answer {
 impl Rest {
     pub(crate) fn unix(path: PathBuf) -> Self {
         Self { target: Target::Unix(path), headers: vec![("host", "portico".into())] }
+    }
+
+    /// As another user of this machine, which takes root.
+    pub(crate) fn unix_as(uid: u32, path: PathBuf) -> Self {
+        Self { target: Target::UnixAs(uid, path), headers: vec![("host", "portico".into())] }
     }
 
     pub(crate) fn tcp(address: SocketAddr, token: String) -> Self {
@@ -111,6 +120,7 @@ impl Rest {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Gone> {
         let stream: Box<dyn Stream> = match &self.target {
             Target::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Target::UnixAs(uid, path) => Box::new(connect_as(*uid, path.clone())),
             Target::Tcp(address) => Box::new(TcpStream::connect(address).await?),
         };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -188,6 +198,20 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+}
+
+/// Connects as another user. Linux knows the user of each thread, and this thread ends with it.
+pub(crate) fn connect_as(uid: u32, path: PathBuf) -> UnixStream {
+    let connecting = std::thread::spawn(move || {
+        let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+        set_thread_groups(&[group]).unwrap();
+        set_thread_res_gid(group, group, group).unwrap();
+        set_thread_res_uid(user, user, user).unwrap();
+        std::os::unix::net::UnixStream::connect(path).unwrap()
+    });
+    let stream = connecting.join().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    UnixStream::from_std(stream).unwrap()
 }
 
 /// What a caller is told: status and code.

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::rest::Stream;
+use super::rest::{Stream, connect_as};
 use super::soon;
 
 /// A WebSocket. What comes before it is asked for is kept.
@@ -25,6 +25,11 @@ impl Socket {
     pub(crate) async fn unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).await.unwrap();
         Self::over("ws://portico/ws", Box::new(stream)).await
+    }
+
+    /// As another user of this machine, which takes root.
+    pub(crate) async fn unix_as(uid: u32, path: &Path) -> Self {
+        Self::over("ws://portico/ws", Box::new(connect_as(uid, path.to_owned()))).await
     }
 
     pub(crate) async fn tcp(address: SocketAddr) -> Self {

@@ -1,8 +1,10 @@
 //! The local sockets: who may speak, and what happens to who speaks badly.
 
+mod api_tokens;
 mod callers;
 mod files;
 mod manners;
 mod repeated;
 mod rights;
+mod table;
 mod tcp;
