@@ -1,11 +1,11 @@
-//! Who asked for something, as the audit names them.
+//! The actor of an audit record.
 
 use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::store::{AuditDraft, AuditKind, User};
 
-/// Who asked for something.
+/// The caller, wallet or daemon that caused a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(String);
 
@@ -25,7 +25,7 @@ impl Actor {
         Self("daemon".into())
     }
 
-    /// What the audit says of something that was done about a user.
+    /// The audit record of an action that concerns a user.
     pub fn about(&self, kind: AuditKind, user: &User, at: Timestamp) -> AuditDraft {
         AuditDraft {
             user: Some(user.id),
@@ -35,7 +35,7 @@ impl Actor {
         }
     }
 
-    /// What the audit says of something that is about nobody.
+    /// The audit record of an action that concerns no user.
     pub fn did(&self, kind: AuditKind, at: Timestamp) -> AuditDraft {
         AuditDraft {
             at,

@@ -1,11 +1,11 @@
-//! The curves on which access tokens and other issuers' tokens are signed (RFC 7518 §3.4, RFC 8037), with the
-//! cryptography that TLS uses, too. ES256K is apart, in [`crate::portal_token`].
+//! The curves of the keys that sign access tokens and other issuers' tokens (RFC 7518 §3.4, RFC 8037), with the
+//! cryptography that TLS uses too. ES256K is in [`crate::portal_token`].
 
 use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey};
 use ring::rand::SystemRandom;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
-/// A curve, with the one hash that JOSE uses on it.
+/// A curve, with the one hash that JOSE uses with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Curve {
     P256,

@@ -1,14 +1,14 @@
-//! NIP-05 names: what they may look like, and the document that the host of a name has of it.
+//! NIP-05 names: their form, and how Portico fetches the document of a name from its host.
 
 use nostr_sdk::nips::nip05::Nip05Address;
 
 use crate::address;
 use crate::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
 
-/// The longest name with its host, in bytes.
+/// The longest name including its host, in bytes.
 const MAX_NAME: usize = 320;
 
-/// A name at a host. The local part is in lower case: NIP-05 ignores case there.
+/// A name at a host. The local part is in lower case, because NIP-05 ignores case there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) local: String,
@@ -16,8 +16,8 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// A name and a host, and nothing else: the URL that is made of them leads to no other path of that host,
-    /// and what is shown for verified is what was verified.
+    /// Accepts a name and a host, and nothing else: the URL cannot lead to another path of that host, and callers see
+    /// exactly the name that was verified.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (local, host) = match name.split_once('@') {
             Some(parts) => parts,
@@ -35,13 +35,13 @@ impl Name {
     }
 }
 
-/// Whether this may stand before the `@`, in any case.
+/// Whether a local part has only allowed characters, in any case.
 pub(crate) fn is_local(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// Whether wallets can show a name of the service: `name@host` or, for `_@host`, the host alone. Wallets compare the name letter by letter, so it must be
-/// written as NIP-05 has it.
+/// Checks that wallets can show a name of the service: `name@host` or, for `_@host`, the host alone. Wallets compare
+/// names letter by letter, so it must be in the form that NIP-05 requires.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -53,7 +53,7 @@ pub(crate) fn check_own(text: &str) -> Result<(), &'static str> {
         return Err(FORM);
     }
     if !is_local(name) || name.contains(|c: char| c.is_ascii_uppercase()) {
-        return Err("must have only a-z, 0-9, '-', '_' and '.' before the @");
+        return Err("may contain only a-z, 0-9, '-', '_' and '.' before the @");
     }
     let address = Nip05Address::parse(text).map_err(|_| FORM)?;
     if address.url().host_str().is_some_and(|found| host.split(':').next() == Some(found)) {
@@ -63,23 +63,23 @@ pub(crate) fn check_own(text: &str) -> Result<(), &'static str> {
     if host.starts_with('[') {
         Ok(())
     } else {
-        Err("must name its host in lower case, as DNS has it (xn--…)")
+        Err("must have its host in lower case and in DNS form (xn--…)")
     }
 }
 
-/// Why a host gave no document, in words for whoever runs this daemon.
+/// Why a host gave no document, for the operator.
 pub(crate) fn reason(error: &OutboundError) -> String {
     match error {
-        OutboundError::Private => "its address is private: lookup.allow_private".into(),
+        OutboundError::Private => "its address is private, which only lookup.allow_private permits".into(),
         error => error.to_string(),
     }
 }
 
-/// The largest document that is read, in bytes.
+/// The largest document that Portico reads, in bytes.
 pub(crate) const MAX_DOCUMENT: usize = 256 * 1024;
 
-/// Asks the host of a name for its document, over HTTPS. Only where private addresses are allowed, a loopback address
-/// is asked over plain HTTP.
+/// Fetches the document of a name from its host, over HTTPS. If private addresses are allowed, a loopback address is
+/// asked over plain HTTP.
 ///
 /// # Errors
 /// The host sent no answer, or one that is too large.

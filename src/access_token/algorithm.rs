@@ -1,4 +1,4 @@
-//! Which signatures access tokens have.
+//! The signature algorithms of access tokens.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A signature algorithm, by its JOSE name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256 (RFC 7518 §3.4): what every JOSE library reads.
+    /// ECDSA over P-256 with SHA-256 (RFC 7518 §3.4), which every JOSE library supports.
     #[serde(rename = "ES256")]
     Es256,
     /// Ed25519 (RFC 8037 §3.1).
     #[serde(rename = "EdDSA")]
     EdDsa,
-    /// ECDSA over secp256k1 with SHA-256 (RFC 8812 §3.2): widely used libraries have dropped it.
+    /// ECDSA over secp256k1 with SHA-256 (RFC 8812 §3.2), which some widely used libraries have dropped.
     #[serde(rename = "ES256K")]
     Es256k,
 }
@@ -31,7 +31,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name, which is compared exactly (RFC 7515 §4.1.1).
+    /// The algorithm with this name, which is compared exactly (RFC 7515 §4.1.1).
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }

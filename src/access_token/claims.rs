@@ -1,4 +1,4 @@
-//! What an access token says (RFC 9068 §2.2), and when that holds.
+//! The claims of an access token (RFC 9068 §2.2), and when they are valid.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,42 @@ use super::AccessError;
 
 /// The claims of an access token. Times are whole seconds since the Unix epoch.
 ///
-/// A claim that is `None` is left out, and claims that are not listed here are not looked at (RFC 7519 §4).
+/// A claim that is `None` is left out. Claims that are not listed here are ignored (RFC 7519 §4).
 #[derive(Default, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Who issued the token.
     pub iss: String,
-    /// The internal id of the user, or the name of a service.
+    /// The internal id of the user, or the key or name of a service.
     pub sub: String,
-    /// Whom the token is for; always one.
+    /// The audience; always one.
     pub aud: String,
     /// When it was issued.
     pub iat: u64,
     /// The first second at which it is valid.
     pub nbf: u64,
-    /// The first second at which it is valid no more.
+    /// The first second at which it is no longer valid.
     pub exp: u64,
-    /// The id of this token alone.
+    /// The unique id of this token.
     pub jti: String,
-    /// The session that it belongs to.
+    /// The session of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// The user's id in the wallet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wallet_id: Option<String>,
-    /// Which kind of wallet.
+    /// The wallet's provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// How the wallet knows its user.
+    /// How the user proved to own the wallet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_method: Option<String>,
-    /// By what the wallet knows its user.
+    /// The identifier of the user at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_identifier: Option<String>,
-    /// In a session's token there even if empty.
+    /// Always present in a session's token, even if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,
-    /// In a session's token there even if empty.
+    /// Always present in a session's token, even if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
     /// The key of a Portal wallet, in hex.
@@ -55,7 +55,7 @@ pub struct Claims {
     pub client_id: Option<String>,
 }
 
-/// Whose token is wanted, and for whom.
+/// The issuer and audience that a token must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// Compared exactly with `iss`.
@@ -65,7 +65,7 @@ pub struct Expected<'a> {
 }
 
 impl Claims {
-    /// Checks that the token is for the one who asks and valid at `now_secs`, in seconds since the Unix epoch.
+    /// Checks that the token is for this audience and valid at `now_secs`, in seconds since the Unix epoch.
     ///
     /// The leeway, in seconds, is for clocks that run ahead (`nbf` and `iat`) and never for `exp`.
     ///

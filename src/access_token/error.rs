@@ -1,42 +1,42 @@
-//! Why an access token is not believed, and what can be wrong with a key.
+//! The reasons why Portico rejects an access token, and the errors of keys.
 
 use thiserror::Error;
 
 use super::Algorithm;
 
-/// The one reason an access token was rejected; the first that applies, in the order of the variants.
+/// Why an access token was rejected: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum AccessError {
     /// Too long, not three parts of canonical base64url, not strict JSON objects, not of the type `at+jwt`,
     /// without a `kid`, or with a header parameter that an access token must not carry.
     #[error("the access token is not a well-formed JWT of the type at+jwt")]
     MalformedToken,
-    /// `alg` is none that is used here, or not that of the key.
+    /// `alg` is unknown, or not the algorithm of the key.
     #[error("the access token is not signed with the algorithm of its key")]
     UnsupportedAlgorithm,
-    /// `kid` names no key that is known here, or another than the one in question.
-    #[error("the access token names a key that is not known here")]
+    /// `kid` is not the id of a known key, or not of the key in question.
+    #[error("the access token names an unknown key")]
     UnknownKey,
     /// The signature was not made by that key.
     #[error("the signature does not match")]
     InvalidSignature,
-    /// A claim is missing or has a value that it cannot have.
+    /// A claim is missing or has an invalid value.
     #[error("a claim is missing or invalid")]
     MalformedClaims,
-    /// `iss` is somebody else.
-    #[error("the access token was issued by somebody else")]
+    /// `iss` is another issuer.
+    #[error("the access token is from another issuer")]
     WrongIssuer,
-    /// `aud` is somebody else.
-    #[error("the access token was made for somebody else")]
+    /// `aud` is another audience.
+    #[error("the access token is for another audience")]
     WrongAudience,
     /// `exp` has passed.
     #[error("the access token has expired")]
     TokenExpired,
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     #[error("the access token is not valid yet")]
     TokenNotYetValid,
-    /// `iat` lies ahead.
-    #[error("the access token claims to be issued in the future")]
+    /// `iat` is in the future.
+    #[error("the access token has an iat in the future")]
     IssuedInFuture,
 }
 
@@ -55,7 +55,7 @@ impl AccessError {
         Self::IssuedInFuture,
     ];
 
-    /// The reason as programs read it: stable, in snake case.
+    /// The code for programs: stable, in snake case.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MalformedToken => "malformed_token",
@@ -72,12 +72,12 @@ impl AccessError {
     }
 }
 
-/// The bytes are no key for this algorithm, or none could be made.
+/// The bytes are not a key of this algorithm, or no key could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a key for {0}")]
 pub struct InvalidKey(pub Algorithm);
 
-/// The cryptography failed, for want of memory or randomness.
+/// The cryptography failed, because of missing memory or randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the access token could not be signed")]
 pub struct SignError;

@@ -1,13 +1,13 @@
-//! Access tokens: JWTs as RFC 7519 and RFC 9068 want them, and the keys that sign them.
+//! Access tokens (JWTs as in RFC 7519 and RFC 9068), and the keys that sign them.
 //!
-//! Pure but for one thing: keys and ECDSA signatures draw on the randomness of ring, which takes none as
-//! an argument. Nothing here reads a clock or does IO.
+//! This module is pure with one exception: keys and ECDSA signatures use ring's randomness, because ring does not
+//! take randomness as an argument. Nothing here reads a clock or does IO.
 //!
-//! ring makes and checks signatures, [`crate::portal_token`] those with ES256K. The form of a token is ours to judge, and
-//! as strictly as that of a login token; its times are judged with `now` as an argument.
+//! ring makes and verifies signatures, and [`crate::portal_token`] those with ES256K. This module checks the form of
+//! a token, as strictly as that of a login token. It checks the times with `now` as an argument.
 //!
-//! A token passes through types that name how far it can be trusted: [`UnverifiedToken::parse`] checks its
-//! form and header, [`UnverifiedToken::verify`] who made it, [`Claims::check`] whether it holds here and now.
+//! A token passes through types that show how far it can be trusted: [`UnverifiedToken::parse`] checks its form and
+//! header, [`UnverifiedToken::verify`] its signature, [`Claims::check`] whether it is valid here and now.
 
 mod algorithm;
 mod claims;

@@ -1,4 +1,4 @@
-//! The public half of a key, as it is published and as tokens are verified under it.
+//! The public half of a key: how it is published, and how it verifies tokens.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::curve::Curve;
 use crate::portal_token::compact::Compact;
 use crate::portal_token::{Signature, VerifyingKey};
 
-/// A key that access tokens are verified under.
+/// A key that verifies access tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     point: Point,
@@ -28,7 +28,7 @@ enum Point {
 }
 
 impl PublicKey {
-    /// The service's own secp256k1 key, whose y is even.
+    /// The service's own secp256k1 key, with even y.
     pub fn of_service(key: &VerifyingKey) -> Self {
         Self::new(Point::Secp256k1(*key.point()))
     }
@@ -69,12 +69,12 @@ impl PublicKey {
         Self { point, kid: point.thumbprint() }
     }
 
-    /// The name of the key: its SHA-256 thumbprint (RFC 7638), in base64url.
+    /// The id of the key: its SHA-256 thumbprint (RFC 7638), in base64url.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The only algorithm that this key is for.
+    /// The only algorithm of this key.
     pub fn algorithm(&self) -> Algorithm {
         match self.point {
             Point::P256(_) => Algorithm::Es256,
@@ -135,7 +135,7 @@ impl Point {
         }
     }
 
-    /// The members that make the key, in the order of their names and without white space (RFC 7638 §3).
+    /// The members of the thumbprint, in the order of their names and without white space (RFC 7638 §3).
     fn thumbprint(&self) -> String {
         let crv = self.curve();
         let members = match self.coordinates() {

@@ -1,4 +1,4 @@
-//! The key that signs, the one that will, and those before, whose tokens are still about.
+//! The key ring: the key that signs, the next one, and older ones with tokens that may still be valid.
 
 use std::sync::Arc;
 
@@ -13,37 +13,36 @@ pub const MAX_KEYS: usize = 16;
 /// Why there is no new signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RotateError {
-    /// Too many keys were retired in too short a time: wait until some are forgotten.
-    #[error("the ring holds {MAX_KEYS} keys already")]
+    /// Too many keys were retired in too short a time: wait until some are dropped.
+    #[error("the key ring is full ({MAX_KEYS} keys)")]
     RingFull,
-    /// There was no randomness or memory for one.
+    /// No randomness or memory was available for a new key.
     #[error("no new signing key: {0}")]
     NoKey(#[from] InvalidKey),
 }
 
-/// The signing key, the one that will follow it, and the public halves of older ones, under which tokens still
-/// verify.
+/// The signing key, the next key, and the public halves of older keys, which still verify tokens.
 ///
-/// The next key is published while the one before it signs: who verifies knows it long before its first token.
+/// The next key is published while the previous one signs, so that verifiers know it long before its first token.
 ///
-/// A value: what changes it makes another. All times are seconds since the Unix epoch.
+/// A ring is a value: a change makes a new ring. All times are seconds since the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     pub(super) signer: Held,
-    /// Made when the signer began to sign.
+    /// When the signer began to sign.
     pub(super) next: Held,
     /// The latest first.
     pub(super) retired: Vec<Retired>,
 }
 
-/// A key that signs, or will.
+/// A key that signs now or next.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) key: Arc<SigningKey>,
     pub(super) created_at: u64,
 }
 
-/// A key that signs no more. Its secret is gone, so that a stolen file cannot sign with it.
+/// A key that no longer signs. Its secret is deleted, so that a stolen file cannot sign with it.
 #[derive(Clone, Debug)]
 pub(super) struct Retired {
     pub(super) key: PublicKey,
@@ -51,15 +50,15 @@ pub(super) struct Retired {
     pub(super) retired_at: u64,
 }
 
-/// What a key is there for.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// It signs.
+    /// The key signs.
     Signs,
-    /// It will, once the ring is rotated.
+    /// The key signs after the next rotation.
     Next,
-    /// It did, and verifies.
+    /// The key signed earlier, and still verifies.
     Retired,
 }
 
@@ -68,27 +67,27 @@ pub enum KeyState {
 pub struct RingKey<'a> {
     /// Its public half.
     pub key: &'a PublicKey,
-    /// What it is there for.
+    /// Its state.
     pub state: KeyState,
     /// When it was made.
     pub created_at: u64,
-    /// Until when it signed, if it signs no more.
+    /// Until when it signed, if it is retired.
     pub retired_at: Option<u64>,
 }
 
 impl KeyRing {
-    /// A ring of two new keys, one to sign and one to be next.
+    /// A ring of two new keys: the signing key and the next one.
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`] if there is no randomness or memory for them.
+    /// [`InvalidKey`] if no randomness or memory is available.
     pub fn new(algorithm: Algorithm, now_secs: u64) -> Result<Self, InvalidKey> {
         let made = || Held::generate(algorithm, now_secs);
         Ok(Self { signer: made()?, next: made()?, retired: Vec::new() })
     }
 
-    /// A ring in which the next key signs, with a new one to follow it and the public half of the one before. A
-    /// next key of another algorithm never signs: both are made anew then.
+    /// Rotates: the next key signs, a new key follows it, and the previous one keeps its public half. If the next key
+    /// is of another algorithm, both keys are made new.
     ///
     /// # Errors
     ///
@@ -112,12 +111,12 @@ impl KeyRing {
         })
     }
 
-    /// The key of this name, whatever it is there for.
+    /// The key with this id, in any state.
     pub fn find(&self, kid: &str) -> Option<&PublicKey> {
         self.keys().map(|one| one.key).find(|key| key.kid() == kid)
     }
 
-    /// Every key: the one that signs, the next, and the retired, the latest first.
+    /// Every key: the signing key, the next, and the retired ones, the latest first.
     pub fn keys(&self) -> impl Iterator<Item = RingKey<'_>> {
         let held = [(&self.signer, KeyState::Signs), (&self.next, KeyState::Next)].map(|(held, state)| {
             RingKey { key: held.key.public(), state, created_at: held.created_at, retired_at: None }
@@ -131,17 +130,17 @@ impl KeyRing {
         held.into_iter().chain(retired)
     }
 
-    /// The key that signs.
+    /// The signing key.
     pub fn signer(&self) -> &SigningKey {
         &self.signer.key
     }
 
-    /// Since when that key signs.
+    /// Since when the signing key signs.
     pub fn signing_since(&self) -> u64 {
         self.next.created_at
     }
 
-    /// The signing key, the next, and those retired whose last token may be valid yet if tokens live for
+    /// The signing key, the next, and the retired keys with tokens that may still be valid, if tokens live for
     /// `token_life_secs`.
     pub fn published(&self, now_secs: u64, token_life_secs: u64) -> Vec<&PublicKey> {
         let is_known = |at| is_within(at, now_secs, token_life_secs);
@@ -163,7 +162,7 @@ impl Held {
     }
 }
 
-/// Whether that was at most so long ago.
+/// Whether the time is at most this long ago.
 fn is_within(at: u64, now_secs: u64, secs: u64) -> bool {
     now_secs <= at.saturating_add(secs)
 }

@@ -1,8 +1,8 @@
-//! A ring of keys as the text of a file.
+//! The text of a key ring file.
 //!
-//! `{"version":1,"keys":[…]}`, each key with `kid`, `alg` and `created_at`; the one that signs, and after it the
-//! next, with `secret` (base64url of what [`SigningKey::from_secret`] takes), a retired one with the `x` and `y` of
-//! its JWK and `retired_at`.
+//! `{"version":1,"keys":[…]}`, each key with `kid`, `alg` and `created_at`. The first is the signing key and the
+//! second the next one; both have `secret` (base64url of what [`SigningKey::from_secret`] takes). A retired key has
+//! the `x` and `y` of its JWK and `retired_at`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,38 +18,38 @@ use super::{Algorithm, InvalidKey, KeyRing, MAX_KEYS, PublicKey, SigningKey};
 
 const VERSION: u64 = 1;
 
-/// Room for one key in the file, in bytes: so much at once that the text with the secrets never moves.
+/// Room for one key in the file, in bytes. It is reserved at once, so that the text with the secrets never moves.
 const KEY_BYTES: usize = 1024;
 
-/// What is wrong with the text of a ring. Never shows any of it.
+/// What is wrong with the text of a ring. The error never contains any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RingError {
-    /// Not JSON, or not with these members.
-    #[error("not a file of keys: line {line}, column {column}")]
+    /// The text is not JSON, or does not have these members.
+    #[error("not a key file: line {line}, column {column}")]
     Malformed {
         /// Counted from 1.
         line: usize,
         /// Counted from 1.
         column: usize,
     },
-    /// Written by another release.
-    #[error("a file of keys of version {0}, and only version {VERSION} is known here")]
+    /// Another release wrote the file.
+    #[error("the key file has version {0}; this release reads version {VERSION} only")]
     UnknownVersion(u64),
-    /// More keys than a ring holds.
-    #[error("{0} keys, and at most {MAX_KEYS} have room")]
+    /// There are more keys than a ring can have.
+    #[error("{0} keys; a key file has at most {MAX_KEYS}")]
     TooManyKeys(usize),
-    /// Which key is to sign, and which after it?
-    #[error("{0} keys without `retired_at`, and there must be two: the one that signs, and the next")]
+    /// The signing key or the next key is missing, or there are too many of them.
+    #[error("{0} keys without `retired_at`; there must be two: the one that signs, and the next")]
     NotSignerAndNext(usize),
     /// The file has no next key, and none could be made.
-    #[error("no next key: {0}")]
+    #[error("cannot make the next key: {0}")]
     NoKey(#[from] InvalidKey),
     /// One of the keys cannot be used.
     #[error("key {number} of the file {fault}")]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
     Key {
         /// Its place in the file, counted from 1.
         number: usize,
-        /// What is wrong with it.
         fault: KeyFault,
     },
 }
@@ -57,22 +57,22 @@ pub enum RingError {
 /// What is wrong with one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyFault {
-    /// It is to sign, now or next, and has no secret.
-    #[error("has no `secret`, though it is not retired")]
+    /// The key signs now or next, and has no secret.
+    #[error("is not retired and has no `secret`")]
     SecretMissing,
-    /// It is retired, and its secret should be gone.
-    #[error("is retired and has a `secret` still")]
+    /// The key is retired, and its secret was not deleted.
+    #[error("is retired and still has a `secret`")]
     SecretKept,
-    /// The secret, or the public point, is none.
-    #[error("is no key for its `alg`")]
+    /// The secret or the public point is not a key.
+    #[error("is not a key for its `alg`")]
     Invalid,
-    /// The name belongs to another key.
+    /// The id belongs to another key.
     #[error("has the `kid` of another key")]
     WrongKid,
-    /// The same key stands before it.
+    /// The file contains the key twice.
     #[error("is in the file twice")]
     Duplicate,
-    /// Times that cannot be.
+    /// The times contradict each other.
     #[error("has a `retired_at` before its `created_at`")]
     RetiredBeforeMade,
 }
@@ -95,7 +95,7 @@ struct File<'a> {
 struct Entry<'a> {
     kid: &'a str,
     alg: Algorithm,
-    /// Borrowed, so that there is no copy to erase.
+    /// Borrowed, so that no copy has to be erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ struct Entry<'a> {
 }
 
 impl KeyRing {
-    /// The ring as the text of a file, which holds the secrets of the signing key and the next.
+    /// The ring as the text of a file. The text contains the secrets of the signing key and the next one.
     pub fn to_json(&self) -> Zeroizing<String> {
         let held = [&self.signer, &self.next];
         let secrets = held.map(|held| Zeroizing::new(URL_SAFE_NO_PAD.encode(held.key.secret())));
@@ -135,7 +135,7 @@ impl KeyRing {
         Zeroizing::new(String::from_utf8(text).expect("JSON is UTF-8"))
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote. A ring without a next key is given one.
+    /// Reads the output of [`to_json`](Self::to_json). A ring without a next key gets one.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl KeyRing {
     }
 }
 
-/// What serde says of an error may quote the text, so only the place is kept.
+/// serde's error may quote the text, so only the position is kept.
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RingError> {
     serde_json::from_str(text)
         .map_err(|error| RingError::Malformed { line: error.line(), column: error.column() })
@@ -364,7 +364,7 @@ mod tests {
             assert!(!error.to_string().contains(secret), "{error}");
         }
         let error = KeyRing::from_json("{\"version\":1,\n\"keys\":7}").unwrap_err();
-        assert_eq!(error.to_string(), "not a file of keys: line 2, column 8");
+        assert_eq!(error.to_string(), "not a key file: line 2, column 8");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! An access token as it is handed to whoever may use it.
+//! An access token, as Portico gives it to its user.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An access token that was signed here. Whoever has it is let in, so it does not print.
+/// An access token that Portico signed. Its holder is logged in, so the token never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccessToken(String);

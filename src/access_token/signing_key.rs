@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use super::{Algorithm, InvalidKey, PublicKey, SignError};
 use crate::portal_token::Signature;
 
-/// A key that signs access tokens. Erased from memory when dropped, but for what ring made of it to sign with: ring
-/// does not erase that.
+/// A key that signs access tokens. It is erased from memory when dropped, except for ring's own copy, which ring does
+/// not erase.
 pub struct SigningKey {
     secret: Secret,
     public: PublicKey,
@@ -27,11 +27,11 @@ enum Secret {
 }
 
 impl SigningKey {
-    /// A new key, of ring's own randomness: it makes P-256 and Ed25519 keys of no other.
+    /// A new key, from ring's own randomness: for P-256 and Ed25519 ring accepts no other.
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`] if there is no randomness or memory.
+    /// [`InvalidKey`] if no randomness or memory is available.
     pub fn generate(algorithm: Algorithm) -> Result<Self, InvalidKey> {
         let failed = |_| InvalidKey(algorithm);
         let random = SystemRandom::new();
@@ -81,7 +81,7 @@ impl SigningKey {
         }
     }
 
-    /// What [`from_secret`](Self::from_secret) makes this key of.
+    /// The secret, as [`from_secret`](Self::from_secret) takes it.
     pub fn secret(&self) -> &[u8] {
         match &self.secret {
             Secret::Es256 { pkcs8, .. } | Secret::EdDsa { pkcs8, .. } => pkcs8,

@@ -1,4 +1,4 @@
-//! Access tokens: made, and taken apart strictly.
+//! Makes access tokens, and parses them strictly.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::{AccessError, Algorithm, Claims, PublicKey, SignError, SigningKey};
 use crate::portal_token::compact::Compact;
 use crate::portal_token::json::{Object, Value};
 
-/// `typ` of an access token (RFC 9068 §2.1): no other JWT can be taken for one, nor it for another.
+/// `typ` of an access token (RFC 9068 §2.1), which distinguishes it from every other JWT.
 pub const TYPE: &str = "at+jwt";
 
 #[derive(Serialize)]
@@ -20,7 +20,7 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// Makes the access token that says this.
+/// Makes an access token with these claims.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ fn encode(part: &impl Serialize, token: &mut String) -> Result<(), SignError> {
     Ok(())
 }
 
-/// An access token of good form whose signature nobody has checked yet.
+/// A token with a valid form and an unverified signature.
 pub struct UnverifiedToken<'a> {
     parts: Compact<'a>,
     algorithm: Algorithm,
@@ -55,8 +55,8 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     ///
-    /// [`AccessError::MalformedToken`], and [`AccessError::UnsupportedAlgorithm`] if the form is good and `alg`
-    /// is none that is used here.
+    /// [`AccessError::MalformedToken`], and [`AccessError::UnsupportedAlgorithm`] if the form is valid and `alg` is
+    /// unknown.
     pub fn parse(text: &'a str) -> Result<Self, AccessError> {
         let parts = Compact::parse(text).map_err(|_| AccessError::MalformedToken)?;
         let (header, _) = parts.objects().map_err(|_| AccessError::MalformedToken)?;
@@ -69,23 +69,22 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { parts, algorithm, kid })
     }
 
-    /// The key that the token says it is signed with.
+    /// The id of the key that the token names.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// SHA-256 of header and claims as they came, which names the token however its signature is altered.
+    /// SHA-256 of header and claims as they came. It identifies the token even if the signature was altered.
     pub fn signing_digest(&self) -> [u8; 32] {
         self.parts.digest()
     }
 
-    /// Checks that the holder of `key` signed the token, and reads what it says.
+    /// Checks that the holder of `key` signed the token, and reads the claims.
     ///
     /// # Errors
     ///
-    /// [`AccessError::UnknownKey`] if `key` is not the one that the token names,
-    /// [`AccessError::UnsupportedAlgorithm`] if it is for another algorithm, [`AccessError::InvalidSignature`]
-    /// and [`AccessError::MalformedClaims`].
+    /// [`AccessError::UnknownKey`] if the token names another key, [`AccessError::UnsupportedAlgorithm`] if the key
+    /// is for another algorithm, [`AccessError::InvalidSignature`] and [`AccessError::MalformedClaims`].
     pub fn verify(&self, key: &PublicKey) -> Result<Claims, AccessError> {
         if self.kid != key.kid() {
             Err(AccessError::UnknownKey)
@@ -113,7 +112,7 @@ fn text_of<'o>(header: &'o Object<'_>, name: &str) -> Result<&'o str, AccessErro
     }
 }
 
-/// A media type is compared without regard to case, and may leave out `application/` (RFC 7515 §4.1.9).
+/// Media types are compared without regard to case, and may leave out `application/` (RFC 7515 §4.1.9).
 fn is_access_token(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").unwrap_or(&typ) == TYPE

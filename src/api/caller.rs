@@ -1,4 +1,4 @@
-//! Who asks, for the handlers that want to know.
+//! The caller of a request, for the handlers that need it.
 
 use std::ffi::CString;
 use std::fmt;
@@ -17,8 +17,8 @@ use crate::http::serve::Known;
 use crate::rights::{Right, Rights};
 use crate::session::Actor;
 
-/// What the users of this machine may do on the Unix socket: root and the daemon's own user everything, others what
-/// the rows of the configuration that name them, or a group of theirs, add up to.
+/// The rights of the users of this machine on the Unix socket. Root and the daemon's own user have all rights. The
+/// rows of the configuration that name a user or one of its groups add up.
 pub(super) fn known(local: &Local) -> Known {
     let allowed = local.allowed();
     Arc::new(move |uid, gid| {
@@ -36,7 +36,7 @@ pub(super) fn known(local: &Local) -> Known {
     })
 }
 
-/// The groups of a user besides the one that its process runs in.
+/// The groups of a user besides the primary group of its process.
 fn groups_of(uid: u32, gid: u32) -> Vec<u32> {
     let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else { return Vec::new() };
     let Ok(name) = CString::new(user.name) else { return Vec::new() };
@@ -44,7 +44,7 @@ fn groups_of(uid: u32, gid: u32) -> Vec<u32> {
     groups.into_iter().map(Gid::as_raw).collect()
 }
 
-/// Who asks, and what they may do. The guard says so, and nothing else decides it.
+/// The caller and its rights. Only the guard makes this value.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) peer: Peer,
@@ -54,17 +54,17 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// A caller whom the kernel or the configuration gives these rights.
+    /// A caller with the rights that the kernel or the configuration gives it.
     pub(super) fn new(peer: Peer, rights: Rights) -> Self {
         Self { peer, rights, token: None }
     }
 
-    /// A caller who has shown this token.
+    /// A caller that has shown this token.
     pub(super) fn with_token(peer: Peer, token: Arc<HeldToken>) -> Self {
         Self { peer, rights: token.rights(), token: Some(token) }
     }
 
-    /// Refuses what the caller has no right to, and everything once its token is over.
+    /// Refuses a caller that lacks a right, or with a token that has expired or was revoked.
     ///
     /// # Errors
     /// 401, or 403 `missing_right`.
@@ -98,7 +98,7 @@ impl Caller {
     }
 }
 
-/// As the audit and the log name them.
+/// The caller's name in the audit and the log.
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.label() {
@@ -116,7 +116,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Who asks, as the audit names them.
+/// The caller as the actor of an audit record.
 pub(super) struct Asker(pub(super) Actor);
 
 impl<S: Sync> FromRequestParts<S> for Asker {
@@ -128,7 +128,7 @@ impl<S: Sync> FromRequestParts<S> for Asker {
     }
 }
 
-/// Over which socket the request came.
+/// The socket that the request came through.
 pub(super) struct Calling(pub(super) Peer);
 
 impl<S: Sync> FromRequestParts<S> for Calling {

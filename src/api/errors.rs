@@ -14,7 +14,7 @@ use crate::tokens::{TokensError, standard_jwt, wrapped_token};
 
 impl ApiError {
     pub(super) fn no_such_stream() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_such_stream", "there is no such stream")
+        Self::new(StatusCode::NOT_FOUND, "no_such_stream", "no such stream")
     }
 
     pub(super) fn no_such_user() -> Self {
@@ -25,13 +25,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_such_session", SessionError::NoSuchSession.to_string())
     }
 
-    /// The same about this token: if it cannot be read, with what stands around it that should not.
+    /// The same about this token: if it cannot be read, the text also names the characters around it that must go.
     pub(super) fn about(self, token: &str) -> Self {
         let is_unreadable = self.code.starts_with("malformed_") || self.detail == Some("malformed_token");
         if is_unreadable { self.wrapped_as(token) } else { self }
     }
 
-    /// This is not the API token.
+    /// The token is not the API token.
     pub(super) fn wrong_token(offered: &str) -> Self {
         Self::unauthorized("the API token is wrong").wrapped_as(offered)
     }
@@ -48,7 +48,8 @@ impl ApiError {
         }
     }
 
-    /// The same about this token, offered where login tokens are: if it is a standard JWT, with who verifies those.
+    /// The same for a token where login tokens are expected: if it is a standard JWT, the text also says what
+    /// verifies it.
     pub(super) fn about_login_token(self, token: &str) -> Self {
         match standard_jwt(token).filter(|_| self.code == "unsupported_algorithm") {
             Some(hint) => Self { message: format!("{}: {hint}", self.message), ..self },
@@ -57,7 +58,7 @@ impl ApiError {
     }
 }
 
-/// Tells callers what they need to know and the log the rest: no internals leave the daemon.
+/// Separates the text for callers from the text for the log: no internals leave the daemon.
 impl From<PortalError> for ApiError {
     fn from(error: PortalError) -> Self {
         match error {
@@ -166,7 +167,7 @@ impl From<TokensError> for ApiError {
                 Self::limit_reached(limit, message, Some(retry_after))
             }
             TokensError::Keys(cause) => {
-                let message = "the keys of access tokens cannot be written; the old one signs on";
+                let message = "the keys of access tokens cannot be written; the old key continues to sign";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message).caused_by(cause)
             }
             TokensError::Store(error) => error.into(),
@@ -193,7 +194,7 @@ impl From<NamedTokenError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let message = "the store is not available; nothing was changed";
+        let message = "the store is unavailable; nothing was changed";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message).caused_by(error)
     }
 }

@@ -1,4 +1,4 @@
-//! A door for the fuzzers: a client's message read as the WebSocket reads it, without the socket.
+//! For the fuzzers: reads a client's message as the WebSocket does, without the socket.
 
 use super::ws::request::Request;
 

@@ -1,4 +1,5 @@
-//! Who asks, and what they may do: the kernel's word on a Unix socket; host, origin and token on TCP.
+//! Decides who may call, and with which rights: by the kernel's answer on the Unix socket; by host, origin and token on
+//! TCP.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::http::unlisted::Unlisted;
 use crate::http::{caching, head, public};
 use crate::rights::Rights;
 
-/// Decides who may speak.
+/// Decides who may call.
 #[derive(Debug)]
 pub(super) struct Guard {
     token: Option<SecretString>,
@@ -35,7 +36,7 @@ pub(super) struct Guard {
     unlisted: Unlisted,
     parameters: Parameters,
     table: Table,
-    /// The routes that are off. What they are asked is not looked at.
+    /// The routes that are off. Their parameters are not checked.
     off: Vec<&'static str>,
 }
 
@@ -58,10 +59,10 @@ impl Guard {
         }
     }
 
-    /// Who shows this token. Compares in constant time, so that it cannot be guessed byte by byte.
+    /// The caller with this token. Compares in constant time, so that nobody can guess it byte by byte.
     ///
     /// # Errors
-    /// 401: it is no token of this daemon, or one that has expired.
+    /// 401: it is not a token of this daemon, or it has expired.
     pub(super) fn identify(&self, peer: Peer, offered: &str) -> Result<Caller, ApiError> {
         let is_it = |token: &SecretString| token.expose_secret().as_bytes().ct_eq(offered.as_bytes()).into();
         if self.token.as_ref().is_some_and(is_it) {
@@ -94,7 +95,7 @@ impl Guard {
         is_loopback(name) || self.allowed_hosts.iter().any(listed)
     }
 
-    /// The origin, if the request comes from a web page and that page may speak.
+    /// The origin, if the request comes from a web page that may call.
     fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ApiError> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
@@ -106,7 +107,7 @@ impl Guard {
         Err(self.unlisted.refuse("Origin", origin.as_bytes(), "local.allowed_origins"))
     }
 
-    /// A parameter that the route does not have is refused, unless the route is off.
+    /// Refuses a parameter that the route does not have, unless the route is off.
     fn check_query(&self, request: &Request, asked: Asked) -> Result<(), ApiError> {
         // Behind Envoy's path comes the user's query. Documents are read by other people's programs, which add what
         // keeps caches away.
@@ -116,7 +117,7 @@ impl Guard {
         self.parameters.check(request, &self.off)
     }
 
-    /// Who asks over TCP, if the request may pass.
+    /// The caller over TCP, if the request may pass.
     fn check_token(&self, request: &Request, peer: Peer, asked: Asked) -> Result<Caller, ApiError> {
         let mut offers = request.headers().get_all(header::AUTHORIZATION).iter();
         let offered = offers.next();
@@ -140,7 +141,7 @@ impl Guard {
     }
 }
 
-/// What stands before every route.
+/// The check before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
     let (asked, is_file) = (guard.table.asked(&request), request.uri().path().ends_with(".json"));
     let response = if head::fits(&request) {
@@ -161,7 +162,7 @@ async fn guard_peer(guard: &Guard, request: Request, next: Next, asked: Asked) -
         Peer::Tcp(_) => guard_tcp(guard, request, next, (peer, asked)).await,
         Peer::Unix { uid, rights } if rights.are_none() => {
             let keys = "local.allow, local.allow_uids, local.allow_gids";
-            refuse(request, ApiError::forbidden(format!("uid {uid} may not speak here ({keys})"))).await
+            refuse(request, ApiError::forbidden(format!("uid {uid} may not call ({keys})"))).await
         }
         Peer::Unix { rights, .. } => match check_form(&request) {
             Ok(()) if asked.is_document() && public::is_preflight(request.method(), request.headers()) => {
@@ -205,7 +206,7 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (
     caching::varies_by_origin(response)
 }
 
-/// Whoever sends a request has shown a token with it.
+/// The connection has shown a valid token, so it may stay.
 fn vouch(request: &Request) {
     if let Some(place) = request.extensions().get::<Arc<Place>>() {
         place.vouch();
@@ -220,7 +221,7 @@ fn check_form(request: &Request) -> Result<(), ApiError> {
         (None, _) => request.version() < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
-    let message = "send one Host header, with a host and perhaps a port";
+    let message = "send exactly one Host header, with a host and an optional port";
     is_well_formed.then_some(()).ok_or_else(|| ApiError::bad_request(message))
 }
 

@@ -1,7 +1,6 @@
-//! The local API: who may ask what on both sockets, every route and command.
+//! The local API: who may call, every route and every command.
 //!
-//! `router.rs` is the table of contents. The API knows `portal`, `events` and `webhook`; what lies behind those it
-//! does not see.
+//! `router.rs` is the table of contents. The API knows `portal`, `events` and `webhook`, and nothing behind them.
 
 mod caller;
 mod errors;
@@ -42,16 +41,16 @@ use crate::webhook::Webhooks;
 use caller::known;
 use guard::Guard;
 
-/// Version and commit of this program, as `/version` and `portico --version` tell them.
+/// Version and commit of this program, for `/version` and `portico --version`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit that this program was built from, or `unknown`.
 pub const GIT_COMMIT: &str = env!("PORTICO_GIT_COMMIT");
 
-/// What every handler may use. Cheap to clone, which happens several times for each request.
+/// Everything that handlers may use. Cheap to clone, because each request clones it several times.
 #[derive(Debug, Clone)]
 struct Api(Arc<Parts>);
 
-/// The services that the API speaks for.
+/// The services behind the API.
 #[derive(Debug)]
 pub struct Services {
     /// Logins over the relays.
@@ -62,13 +61,13 @@ pub struct Services {
     pub roster: Arc<Roster>,
     /// Profiles and NIP-05 names.
     pub directory: Arc<Directory>,
-    /// What wallets are told of the service.
+    /// The profile of the service.
     pub profile: Arc<OwnProfile>,
-    /// Deliveries to the operator's program.
+    /// Deliveries to the webhook's receiver.
     pub webhooks: Webhooks,
-    /// Users and sessions. `None`: they are off.
+    /// Users and sessions. `None`: sessions are off.
     pub sessions: Option<Arc<Sessions>>,
-    /// Tokens of thirdweb, and who gets them. `None`: they are off.
+    /// Sign-ins and tokens of thirdweb. `None`: thirdweb is off.
     pub thirdweb: Option<Arc<SignIn>>,
     /// Tokens of every kind.
     pub tokens: Arc<Tokens>,
@@ -76,7 +75,7 @@ pub struct Services {
     pub rotation: Arc<Rotation>,
     /// API tokens with names.
     pub api_tokens: Arc<NamedTokens>,
-    /// Where everything is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
@@ -96,7 +95,7 @@ struct Parts {
     forward: ForwardRules,
     guard: Guard,
     room: Arc<Room>,
-    /// How many answers may wait for a WebSocket's client to read.
+    /// How many answers may wait for a client of the WebSocket.
     websocket_queue: usize,
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
@@ -111,12 +110,12 @@ impl Deref for Api {
 }
 
 impl Api {
-    /// Whether one request more may be opened: what comes of it will have to be told to the webhook's receiver, too.
+    /// Whether one more request may be opened: its events will be deliveries to the webhook's receiver.
     fn may_open(&self) -> Result<(), ApiError> {
         if self.webhooks.has_room() {
             return Ok(());
         }
-        let message = "too many events wait for the webhook's receiver (webhook.max_waiting)";
+        let message = "too many deliveries wait for the webhook's receiver (webhook.max_waiting)";
         Err(ApiError::limit_reached(Limit::WebhookWaiting, message, Some(self.webhooks.counted_every())))
     }
 }

@@ -1,4 +1,4 @@
-//! What each route needs. The table in `router.rs` says it for every row, and `guard.rs` asks here.
+//! What each route needs. The table in `router.rs` has it in every row, and `guard.rs` reads it here.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,26 @@ use crate::rights::{Right, Rights};
 /// What a caller needs for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Nothing, and every web page may read it, too: a document that is the same for everybody, and no secret.
+    /// Nothing, and every web page may read the answer: a public document that is the same for everybody.
     Document,
     /// Nothing.
     Nothing,
-    /// Some right, or on TCP the word that a token follows: each command then says what it needs.
+    /// Some right, or on TCP an API token that follows as a command. Each command then has its own need.
     Commands,
     /// This right.
     Right(Right),
 }
 
-/// What a request asks for.
+/// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     /// A row of the table.
     Row(Needs),
-    /// Nothing that there is: callers with some right are told so, others are not.
+    /// An unknown route. Only callers with some right learn that it is unknown.
     Nowhere,
 }
 
-/// The table, as it is asked.
+/// The table, as the guard reads it.
 #[derive(Debug)]
 pub(super) struct Table(HashMap<&'static str, Vec<(Method, Needs)>>);
 
@@ -42,7 +42,7 @@ impl Table {
         Self(table)
     }
 
-    /// What a request needs, by the route that it has found.
+    /// What a request needs, by the route that the router found.
     pub(super) fn asked(&self, request: &Request) -> Asked {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         match route.and_then(|route| self.0.get(route)) {
@@ -71,12 +71,12 @@ impl Asked {
         self == Self::Row(Needs::Document)
     }
 
-    /// Whether it is answered to anybody who reaches the TCP socket.
+    /// Whether anybody who reaches the TCP socket gets the answer.
     pub(super) fn is_public(self) -> bool {
         matches!(self, Self::Row(Needs::Document | Needs::Nothing))
     }
 
-    /// The right that is missing for it, if one is.
+    /// The right that the caller lacks for it, if any.
     pub(super) fn missing(self, rights: Rights) -> Option<Right> {
         match self {
             Self::Row(Needs::Right(right)) => rights.missing(right.into()),

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: what every route takes and answers, for programs (OpenAPI 3.1).
 //!
-//! The document is a file of its own, `openapi.json`. Tests keep it true: it names the very routes of the
-//! router, and what a daemon answers is as it says.
+//! The document is a file of its own, `openapi.json`. Tests compare it with the router's routes and with a daemon's
+//! answers.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! The whole surface on one screen.
+//! The route table: the whole API on one screen.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn quick() -> Routes {
         .post("/webhooks/drop", OPERATE, webhooks::drop)
 }
 
-/// Routes that there are where sessions are on. Elsewhere they answer `sessions_off`, whatever they are asked.
+/// Routes for sessions. While sessions are off, they answer `sessions_off` to every request.
 fn second_layer() -> Routes {
     Routes::default()
         .get("/providers", LOGIN, auth::providers)
@@ -89,7 +89,7 @@ fn second_layer() -> Routes {
         .get("/audit", OPERATE, audit::list)
 }
 
-/// Routes that there are where thirdweb is on.
+/// Routes for thirdweb. While it is off, they answer `thirdweb_off`.
 fn thirdweb() -> Routes {
     Routes::default().post("/thirdweb/payload", LOGIN, thirdweb::payload).post(
         "/thirdweb/login",
@@ -98,7 +98,7 @@ fn thirdweb() -> Routes {
     )
 }
 
-/// The paths of the routes that are off: they say so, whatever they are asked.
+/// The paths of the routes that are off.
 pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool) -> Vec<&'static str> {
     let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb)];
     off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(_, path, _)| path).collect()
@@ -110,7 +110,7 @@ pub(super) fn table() -> Table {
     Table::of(parts.into_iter().flat_map(|routes| routes.listed))
 }
 
-/// Routes that live on, with deadlines of their own.
+/// Routes with long answers, which have deadlines of their own.
 fn patient() -> Routes {
     Routes::default().get("/events/{stream_id}", LOGIN, events::read).get("/ws", COMMANDS, ws::upgrade)
 }
@@ -130,7 +130,7 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         .with_state(api)
 }
 
-/// Routes, and the list of them that the document of the API is compared with.
+/// Routes, and a list of them to compare with `openapi.json`.
 #[derive(Default)]
 struct Routes {
     router: Router<Api>,
@@ -154,7 +154,7 @@ impl Routes {
         self.on(Method::PATCH, MethodFilter::PATCH, (path, needs), handler)
     }
 
-    /// Whatever the method; the document has it once.
+    /// A route with any method. `openapi.json` has it once.
     fn any<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
         let all = [MethodFilter::POST, MethodFilter::PUT, MethodFilter::PATCH, MethodFilter::DELETE];
         let all = all.into_iter().fold(MethodFilter::GET, MethodFilter::or).or(MethodFilter::OPTIONS);
@@ -179,7 +179,7 @@ async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response 
 
 async fn give_up(State(after): State<Duration>, request: Request, next: Next) -> Response {
     tokio::time::timeout(after, next.run(request)).await.unwrap_or_else(|_| {
-        let message = "this took longer than local.request_timeout";
+        let message = "the request took longer than local.request_timeout";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", message).into_response()
     })
 }
@@ -204,12 +204,12 @@ async fn if_on(on: Result<(), ApiError>, request: Request, next: Next) -> Respon
 
 async fn no_such_route(request: Request) -> ApiError {
     read_off(request).await;
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route")
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "no such route")
 }
 
 async fn wrong_method(request: Request) -> ApiError {
     read_off(request).await;
-    let message = "this route does not take that method";
+    let message = "this route does not take this method";
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 

@@ -1,4 +1,4 @@
-//! The user's request to the web app, as whoever asks tells of it: a credential may be bound to it.
+//! The user's request to the web app, as the caller reports it. A credential can be bound to it.
 
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use serde::Deserialize;
@@ -6,11 +6,11 @@ use serde::Deserialize;
 use crate::http::object::Object;
 use crate::wallet::{Credential, WebRequest};
 
-/// By which headers gateways tell of it: Traefik's, and those that nginx is usually told to send.
+/// The headers in which gateways report the request: Traefik's, and the usual ones in configurations of nginx.
 const HEADERS: [[&str; 2]; 2] =
     [["x-forwarded-method", "x-forwarded-uri"], ["x-original-method", "x-original-uri"]];
 
-/// As a program tells of it in the body of its question.
+/// The request as a program reports it in the body of its question.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserRequest {
@@ -34,30 +34,31 @@ impl TryFrom<String> for Digest {
     }
 }
 
-/// A credential, and the request that it came with, if that was told.
+/// A credential, and the request that contained it, if the caller reported it.
 pub(super) fn credential<'a>(text: &'a str, request: Option<&'a Object<UserRequest>>) -> Credential<'a> {
-    let request = request.map(|Object(told)| WebRequest {
-        method: &told.method,
-        target: &told.target,
-        body: told.body_sha256.as_ref().map(|digest| digest.0),
+    let request = request.map(|Object(request)| WebRequest {
+        method: &request.method,
+        target: &request.target,
+        body: request.body_sha256.as_ref().map(|digest| digest.0),
     });
     Credential { text, request }
 }
 
-/// The request that a gateway asks about, by its headers. `None` where it does not tell, or where it cannot be told
-/// which of them are the gateway's own and which its client has sent along. No gateway tells of bodies.
+/// The request that a gateway reports in its headers. `None` if there is none, or if Portico cannot tell the
+/// gateway's headers from those that its client sent. No gateway reports bodies.
 pub(super) fn forwarded(headers: &HeaderMap) -> Option<WebRequest<'_>> {
-    let mut told = HEADERS.iter().filter(|pair| pair.iter().any(|name| headers.contains_key(*name)));
-    let ([method, target], None) = (told.next()?, told.next()) else { return None };
+    let mut reported = HEADERS.iter().filter(|pair| pair.iter().any(|name| headers.contains_key(*name)));
+    let ([method, target], None) = (reported.next()?, reported.next()) else { return None };
     let (method, target) = (only(headers, method)?, only(headers, target)?);
     Some(WebRequest { method, target, body: None })
 }
 
-/// What a user asked for, to come back to. Unlike a [`WebRequest`] it proves nothing, so any bytes will do.
+/// The page that a user asked for, to come back to. Unlike a [`WebRequest`] it proves nothing, so any bytes are
+/// allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Visit<'a> {
     pub(super) method: &'a [u8],
-    /// Path and query. `None`: told more than once.
+    /// Path and query. `None`: reported more than once.
     pub(super) target: Option<&'a [u8]>,
 }
 
@@ -67,18 +68,18 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// What the user of a gateway asked for, by its headers. `None`: it does not tell, or of two methods.
+/// The page that a gateway's user asked for, from its headers. `None`: not reported, or with two methods.
 pub(super) fn visited(headers: &HeaderMap) -> Option<Visit<'_>> {
-    let told = |index: usize| {
+    let values = |index: usize| {
         HEADERS.iter().flat_map(move |pair| headers.get_all(pair[index])).map(HeaderValue::as_bytes)
     };
-    let (mut methods, mut targets) = (told(0), told(1));
+    let (mut methods, mut targets) = (values(0), values(1));
     let (method, target) = (methods.next()?, targets.next()?);
     let is_one = methods.all(|other| other == method);
     is_one.then(|| Visit { method, target: targets.next().is_none().then_some(target) })
 }
 
-/// The request that a gateway asks about by its method, with its path and query behind ours.
+/// The request of a gateway that uses the user's method, and appends the user's path and query to its own.
 pub(super) fn behind<'a>(prefix: &str, method: &'a Method, uri: &'a Uri) -> Option<WebRequest<'a>> {
     let target = uri.path_and_query()?.as_str().strip_prefix(prefix)?;
     Some(WebRequest { method: method.as_str(), target, body: None })

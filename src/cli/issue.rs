@@ -72,7 +72,10 @@ fn as_typed(failure: Failure) -> Failure {
         ("target_key: ", "KEY: "),
         ("address: ", "KEY: "),
         ("duration_hours: ", "--hours: "),
-        ("audience, scope: only with \"format\": \"jwt\"", "--audience, --scope: only with --format jwt"),
+        (
+            "audience, scope: allowed only with \"format\": \"jwt\"",
+            "--audience, --scope: only with --format jwt",
+        ),
         ("audience: ", "--audience: "),
         ("scope: ", "--scope: "),
     ];

@@ -278,7 +278,7 @@ mod tests {
             ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
             ("[local]\ntoken = \" \"", "local.token"),
             ("[local]\ntoken = \"Bearer abcdefghijklmnop\"", "\"Bearer\"; give the token alone"),
-            ("[local]\ntoken = \"'abcdefghijklmnop'\"", "quotes of its own; give the token alone"),
+            ("[local]\ntoken = \"'abcdefghijklmnop'\"", "it contains quotes; give the token alone"),
             ("[local]\ntoken = \"abcdefgh ijklmnop\"", "blanks or a line break in it; give the token alone"),
             ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "white space; write only the token"),
             ("relays = [\"wss://a.example\"]", "the list of relays has its own file, relays.toml"),

@@ -1,4 +1,4 @@
-//! Addresses, and the spelling that guards them against typing errors (EIP-55).
+//! Ethereum addresses, and the checksum in their capitals (EIP-55).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::keccak;
 
-/// The address of an account that a key holds. Prints as EIP-55 has it; `{:x}` prints it in lower case.
+/// The address of an account. `Display` prints it as in EIP-55; `{:x}` prints it in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address([u8; 20]);
 
-/// Text that is no address.
+/// The text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnAddress {
-    /// It has another form.
+    /// The form is wrong.
     #[error("it must be 0x and 40 hex digits")]
     Malformed,
-    /// Its capitals say that it was mistyped.
-    #[error("its capitals do not fit (EIP-55): it was mistyped, or must be all in lower case")]
+    /// The capitals do not match the checksum of EIP-55.
+    #[error(
+        "its capitals do not match (EIP-55): it was mistyped; an address without a checksum must be in lower case"
+    )]
     Checksum,
 }
 
@@ -32,7 +34,7 @@ impl Address {
         Self(address)
     }
 
-    /// The address that `0x` and 40 hex digits stand for, whichever of them are capitals.
+    /// The address of `0x` and 40 hex digits, in any mix of cases.
     ///
     /// # Errors
     /// [`NotAnAddress::Malformed`].
@@ -49,7 +51,7 @@ impl Address {
     }
 }
 
-/// Strict, for what people type: capitals among small letters must be those of EIP-55.
+/// Strict, for input from people: mixed case must match EIP-55.
 impl FromStr for Address {
     type Err = NotAnAddress;
 

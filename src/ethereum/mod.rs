@@ -1,4 +1,4 @@
-//! What of Ethereum a login needs: addresses, and the signatures that its wallets put under a text.
+//! The part of Ethereum that a login needs: addresses, and wallets' signatures of a text.
 //!
 //! Pure: nothing here reads a clock, does IO or knows the rest of the daemon.
 

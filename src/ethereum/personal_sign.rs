@@ -1,4 +1,4 @@
-//! Signatures under a text, made so that no transaction can be meant (EIP-191, version `E`).
+//! Signatures of a text that cannot be mistaken for a transaction (EIP-191, version `E`).
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 
 use super::{Address, keccak};
 
-/// What a wallet hashes for a text: its length counts bytes.
+/// The bytes that a wallet hashes for a text; the length counts bytes.
 fn digest(text: &[u8]) -> Message {
     let mut prefixed = format!("\x19Ethereum Signed Message:\n{}", text.len()).into_bytes();
     prefixed.extend_from_slice(text);
     Message::from_digest(keccak(&prefixed))
 }
 
-/// Who has signed this text, if anybody: `0x` and the 130 hex digits of r, s and v. v is 27 or 28, of some hardware
-/// wallets 0 or 1. The twin of a signature, whose s lies in the upper half (EIP-2), is none: that way a text has one
-/// signature of its signer.
+/// The signer of this text, if the signature is valid: `0x` and the 130 hex digits of r, s and v. v is 27 or 28, or 0
+/// or 1 from some hardware wallets. A signature with s in the upper half (EIP-2) is invalid, so each signer has one
+/// signature for a text.
 pub fn recover(text: &[u8], signature: &str) -> Option<Address> {
     let mut bytes = [0; 65];
     hex::decode_to_slice(signature.strip_prefix("0x")?, &mut bytes).ok()?;
@@ -41,13 +41,13 @@ pub fn recover(text: &[u8], signature: &str) -> Option<Address> {
 #[derive(Clone)]
 pub struct SigningKey(SecretKey);
 
-/// Text that is no key. What it says is not repeated: it may be one, mistyped.
+/// The text is not a key. The error does not repeat the text, because it may be a mistyped key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it must hold 64 hex digits, with or without 0x")]
+#[error("it must contain 64 hex digits, with or without 0x")]
 pub struct NotAKey;
 
 impl SigningKey {
-    /// The key that 64 hex digits stand for, with or without `0x`.
+    /// The key of 64 hex digits, with or without `0x`.
     ///
     /// # Errors
     /// [`NotAKey`].
@@ -62,7 +62,7 @@ impl SigningKey {
         Address::of(&self.0.public_key(SECP256K1))
     }
 
-    /// Signs a text, as [`recover`] takes it. Deterministic (RFC 6979).
+    /// Signs a text, in the form that [`recover`] takes. Deterministic (RFC 6979).
     pub fn sign(&self, text: &[u8]) -> String {
         let (id, compact) = SECP256K1.sign_ecdsa_recoverable(&digest(text), &self.0).serialize_compact();
         format!("0x{}{:02x}", hex::encode(compact), 27 + id.to_i32())

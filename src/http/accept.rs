@@ -1,14 +1,14 @@
-//! What a caller wants to read: the media types in `Accept` (RFC 9110 §12.5.1).
+//! What a caller accepts: the media types in `Accept` (RFC 9110 §12.5.1).
 
 use axum::http::{HeaderMap, header};
 
-/// Whether a caller would rather have Server-Sent Events than JSON. `*/*` is no wish for events.
+/// Whether a caller prefers Server-Sent Events to JSON. `*/*` does not ask for events.
 pub(crate) fn prefers_events(headers: &HeaderMap) -> bool {
     let events = weight(headers, &[b"text/event-stream"]);
     events > 0 && events >= weight(headers, &[b"application/json", b"application/*", b"*/*"])
 }
 
-/// Whether a caller wants a page. Programs send `*/*`, which is no wish for one.
+/// Whether a caller asks for a page. Programs send `*/*`, which does not ask for one.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     weight(headers, &[b"text/html"]) > 0
 }

@@ -1,4 +1,4 @@
-//! Reading what a caller sent: bounded in size and time, and every mistake named.
+//! Reads what a caller sent: bounded in size and time, and every error names what is wrong.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -23,13 +23,13 @@ use super::object::Object;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a refused body is read on.
+/// How long Portico keeps reading the rest of a refused body.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of a refused body is read and dropped, so that its sender gets to read the refusal.
+/// How much of a refused body Portico reads and drops, so that the sender can read the refusal.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
-/// A body of at most `LIMIT` bytes. An empty one counts as `{}`; the content type is not looked at.
+/// A body of at most `LIMIT` bytes. An empty body counts as `{}`. The content type is ignored.
 pub(crate) struct TextBody<const LIMIT: usize>(pub(crate) Vec<u8>);
 
 impl<S: Sync, const LIMIT: usize> FromRequest<S> for TextBody<LIMIT> {
@@ -103,14 +103,14 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
-/// Reads what a request that is refused unseen brought along: a connection that is closed with something unread
-/// on it takes back what was said (RFC 9112 §9.6).
+/// Reads the body of a request that was refused before it was read. If a connection is closed with unread data, the
+/// client can lose the answer (RFC 9112 §9.6).
 pub(crate) async fn read_off(request: Request) {
     let announced = announced(&request);
     discard(&mut request.into_body(), announced).await;
 }
 
-/// A request with its body read whole, where handlers may not look for one: for the same reason.
+/// A request with its whole body read, where handlers may not read it, for the same reason.
 pub(crate) async fn complete(request: Request) -> Result<Request, ApiError> {
     if request.body().is_end_stream() || !matches!(*request.method(), Method::GET | Method::DELETE) {
         return Ok(request);
@@ -125,7 +125,7 @@ fn announced(request: &Request) -> usize {
     length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
-/// Reads on for a while, unless more was announced than anybody would read.
+/// Reads on for a while, unless the announced length is too large to read.
 async fn discard(body: &mut Body, announced: usize) {
     let read_on = async {
         let mut discarded = 0;
@@ -165,7 +165,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParam<T> 
     }
 }
 
-/// A parameter of the query that may be empty, which is the same as none: forms send what was not filled in so.
+/// A query parameter that may be empty, which is the same as missing: forms send empty fields in this way.
 pub(crate) fn unless_empty<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: Display>,
@@ -175,7 +175,7 @@ where
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
 
-/// What is wrong with a part of the URL, without the words that axum puts around it.
+/// What is wrong with a part of the URL, without the words that axum adds.
 fn wrong(part: &str, error: &dyn Error) -> ApiError {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     ApiError::bad_request(format!("{part}: {}", without_values(&reason)))

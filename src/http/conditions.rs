@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use super::envelope::ApiError;
 
-/// What a request asks of the current version before it does anything.
+/// The conditions that a request puts on the current version.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Conditions {
     matches: Option<Tags>,
@@ -23,18 +23,18 @@ enum Tags {
 #[derive(Debug, PartialEq, Eq)]
 struct Tag {
     is_weak: bool,
-    /// Between the quotes. Other programs may have put any bytes there.
+    /// Between the quotes. Other programs can put any bytes there.
     opaque: Vec<u8>,
 }
 
-/// What the conditions come to.
+/// The result of the conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The request is carried out.
     Holds,
     /// 412.
     Failed,
-    /// The caller of a read has this version already: 304.
+    /// The caller of a read already has this version: 304.
     NotModified,
 }
 
@@ -46,7 +46,7 @@ impl Conditions {
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let matches = tags(headers, &header::IF_MATCH)?;
         if matches == Some(Tags::Listed(Vec::new())) {
-            return Err(ApiError::bad_request("if-match: is empty"));
+            return Err(ApiError::bad_request("if-match: must not be empty"));
         }
         Ok(Self { matches, matches_none: tags(headers, &header::IF_NONE_MATCH)? })
     }
@@ -75,7 +75,7 @@ impl Conditions {
 }
 
 impl Tags {
-    /// `strongly`: a weak tag equals nothing (RFC 9110 §8.8.3.2).
+    /// `strongly`: a weak tag never matches (RFC 9110 §8.8.3.2).
     fn contain(&self, current: &str, strongly: bool) -> bool {
         match self {
             Self::Any => true,
@@ -105,7 +105,7 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ApiError
     })
 }
 
-/// `#entity-tag`: empty elements count for nothing (RFC 9110 §5.6.1.2).
+/// `#entity-tag`: empty elements are ignored (RFC 9110 §5.6.1.2).
 fn list(text: &[u8]) -> Option<Vec<Tag>> {
     let mut tags = Vec::new();
     let mut rest = text.trim_ascii_start();

@@ -1,6 +1,7 @@
-//! What every request passes: it is observed, a panic is caught, and a guard decides whether it is let in.
+//! The one layer before every route: it logs and counts the request, catches panics, and asks the guard whether to
+//! admit it.
 //!
-//! One layer for the three, because each layer around a router costs every request allocations of its own.
+//! It is one layer, because each layer around a router costs every request several allocations.
 
 use std::panic::AssertUnwindSafe;
 
@@ -13,7 +14,7 @@ use super::envelope::ApiError;
 use super::observe::Observed;
 use crate::metrics::Metrics;
 
-/// Passes a request to `guard`, which answers it or has it answered.
+/// Passes a request to `guard`, which answers it or passes it on to the router.
 pub(crate) async fn door<F: Future<Output = Response>>(
     metrics: &Metrics,
     mut request: Request,

@@ -1,4 +1,4 @@
-//! The envelope that every answer comes in: data, or a refusal with a status and a code.
+//! The envelope of every answer: data, or a refusal with a status and a code.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use serde_json::{Map, Value, json};
 use crate::metrics::Limit;
 use crate::rights::Right;
 
-/// An answer that went well, with status 200.
+/// A successful answer, with status 200.
 pub(crate) fn ok(data: impl Serialize) -> Response {
     Json(Success { success: true, data }).into_response()
 }
 
-/// An answer that went well, with status 200, and that nobody may keep a copy of (RFC 6749 §5.1).
+/// A successful answer, with status 200, that no cache may keep (RFC 6749 §5.1).
 pub(crate) fn secret(data: impl Serialize) -> Response {
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (no_store, Json(Success { success: true, data })).into_response()
 }
 
-/// An answer that went well, with status 201.
+/// A successful answer, with status 201.
 pub(crate) fn created(data: impl Serialize) -> Response {
     (StatusCode::CREATED, Json(Success { success: true, data })).into_response()
 }
 
-/// The same with its fields beside the envelope, too: programs written for an older line of the reference daemon look
-/// for them there. `data` is an object.
+/// The same with its fields beside the envelope too: clients of an older line of the reference daemon look for them
+/// there. `data` is an object.
 pub(crate) fn ok_and_beside(data: Value) -> Response {
     let mut answer = Map::from_iter([("success".to_owned(), json!(true)), ("data".to_owned(), data.clone())]);
     if let Value::Object(fields) = data {
@@ -43,7 +43,7 @@ struct Success<T> {
     data: T,
 }
 
-/// One answer of several that come together, each in an envelope of its own.
+/// One of several answers in one response, each in its own envelope.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Answer<T> {
@@ -65,32 +65,32 @@ struct Failure<'a> {
     success: bool,
     error: &'a str,
     code: &'a str,
-    /// What exactly was wrong, where `code` leaves that open.
+    /// A second code, if `code` leaves the reason open.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-    /// Only where it is: see [`ApiError::renewable`].
+    /// Only if it is true: see [`ApiError::renewable`].
     #[serde(skip_serializing_if = "Option::is_none")]
     renewable: Option<bool>,
 }
 
-/// An answer that did not go well: for people, for programs, for HTTP.
+/// An error answer: a text for people, a code for programs, a status for HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// What exactly was wrong, where `code` leaves that open.
+    /// A second code, if `code` leaves the reason open.
     pub(crate) detail: Option<&'static str>,
-    /// The access token has run out, and a new one is to be had.
+    /// The access token has expired, and `POST /auth/refresh` gives a new one.
     pub(crate) renewable: bool,
     pub(crate) retry_after: Option<Duration>,
-    /// The bound that was reached, if that is what it is.
+    /// The bound that was reached, if there is one.
     pub(crate) limit: Option<Limit>,
-    /// For the log alone: what callers are not told.
+    /// For the log only; callers do not see it.
     pub(crate) cause: Option<String>,
 }
 
-/// Why an answer is a refusal, for those who count and log answers on their way out.
+/// Why an answer is a refusal, for the code that counts and logs answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Reason {
     pub(crate) code: &'static str,
@@ -120,11 +120,9 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// The caller is known, and may not do this.
+    /// The caller is known, and lacks a right.
     pub(crate) fn missing_right(right: Right) -> Self {
-        let message = format!(
-            "this needs the right {right}, which the caller does not have (local.allow, or its API token)"
-        );
+        let message = format!("the caller lacks the right {right} (local.allow, or its API token)");
         Self::new(StatusCode::FORBIDDEN, "missing_right", message)
     }
 
@@ -137,7 +135,7 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message).because_of(Limit::BodySize)
     }
 
-    /// A bound is reached. Without a time after which it may have passed, waiting does not help.
+    /// A bound is reached. Without a time to retry, waiting does not help.
     pub(crate) fn limit_reached(
         limit: Limit,
         message: impl Into<String>,
@@ -148,7 +146,7 @@ impl ApiError {
     }
 
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a defect; the log says more")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a defect of Portico; the log has more")
     }
 
     pub(crate) fn because_of(self, limit: Limit) -> Self {
@@ -183,7 +181,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// An answer of some other form that is a refusal, for those who count and log answers on their way out.
+/// A refusal that has another form, for the code that counts and logs answers.
 pub(crate) fn because(mut response: Response, code: &'static str) -> Response {
     response.extensions_mut().insert(Reason { code, limit: None, cause: None });
     response

@@ -1,4 +1,4 @@
-//! Sockets that a service manager opened and hands over (`LISTEN_FDS`, sd_listen_fds(3)).
+//! Sockets that a service manager opened for Portico (`LISTEN_FDS`, sd_listen_fds(3)).
 
 use std::io;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 use super::listen::ListenError;
 
-/// The sockets that this process was started with, told apart by their kind.
+/// The sockets that this process was started with, by their kind.
 #[derive(Debug, Default)]
 pub struct HandedOver {
     pub(crate) unix: Option<UnixListener>,
@@ -23,11 +23,11 @@ impl HandedOver {
         self.tcp.is_some()
     }
 
-    /// Takes the sockets that the environment names. They are taken once; whoever asks again gets none.
+    /// Takes the sockets that the environment names. A second call returns none.
     ///
     /// # Errors
-    /// [`ListenError::HandedOver`] for what is not a listening stream socket, and for a second one of a kind:
-    /// to leave one unserved would be to let its callers wait for ever.
+    /// [`ListenError::HandedOver`] for anything other than a listening stream socket, and for a second socket of a
+    /// kind: if Portico left one unserved, its callers would wait for ever.
     pub fn from_env() -> Result<Self, ListenError> {
         // Meant for a process before us, which did not tidy up.
         if std::env::var_os("LISTEN_PID").is_none_or(|pid| pid.is_empty()) {
@@ -55,10 +55,10 @@ impl HandedOver {
 fn keep<S: AsFd>(place: &mut Option<S>, socket: S, kind: &str) -> io::Result<()> {
     let wrong = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     if !getsockopt(&socket, sockopt::AcceptConn)? {
-        return wrong("it does not listen".to_owned());
+        return wrong("it is not a listening socket".to_owned());
     }
     match place.replace(socket) {
         None => Ok(()),
-        Some(_) => wrong(format!("there is a {kind} socket already")),
+        Some(_) => wrong(format!("a second {kind} socket")),
     }
 }

@@ -1,4 +1,4 @@
-//! How large the head of a request may be: one bound for the whole of it, however it arrives.
+//! The bound on the head of a request: one for the whole head, however it arrives.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -10,10 +10,10 @@ use crate::metrics::Limit;
 /// The largest head of a request, in bytes: request line, fields and line ends. hyper takes at most 100 fields.
 pub(crate) const MAX_HEAD: usize = 32 * 1024;
 
-/// What callers are told about a head that is too large.
-pub(crate) const TOO_LARGE: &str = "the head of a request is at most 32 KiB, with at most 100 fields";
+/// The error text for a head that is too large.
+pub(crate) const TOO_LARGE: &str = "the head of a request must be at most 32 KiB, with at most 100 fields";
 
-/// The code that goes with [`TOO_LARGE`].
+/// The code of [`TOO_LARGE`].
 pub(crate) const CODE: &str = "headers_too_large";
 
 /// Whether the head of a request is within the bound.
@@ -21,14 +21,14 @@ pub(crate) fn fits(request: &Request) -> bool {
     size(request.method(), request.uri(), request.headers()) <= MAX_HEAD
 }
 
-/// The answer to a request whose head is too large. The connection ends with it, as it does when hyper refuses one.
+/// The answer to a request with a head that is too large. The connection ends with it, as after hyper's own refusals.
 pub(crate) fn too_large() -> Response {
     let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     let error = ApiError::new(status, CODE, TOO_LARGE).because_of(Limit::HeadSize);
     ([(header::CONNECTION, HeaderValue::from_static("close"))], error).into_response()
 }
 
-/// The size of a head as clients write it, with one blank behind each colon.
+/// The size of a head as clients write it, with one blank after each colon.
 fn size(method: &Method, uri: &Uri, headers: &HeaderMap) -> usize {
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len())
         + uri.authority().map_or(0, |authority| authority.as_str().len())

@@ -1,4 +1,4 @@
-//! The sockets: bound so that nobody else gets in between, and never taken from a daemon that lives.
+//! The sockets of the API. Nobody else can take their place, and Portico never takes one from a running daemon.
 
 use std::fs;
 use std::io;
@@ -20,38 +20,30 @@ pub enum ListenError {
     /// Another daemon answers on it.
     #[error("another daemon is listening on {}", show_path(.0))]
     InUse(PathBuf),
-    /// Something else than a socket lies there.
-    #[error("{} is there and is not a socket", show_path(.0))]
+    /// The path exists and is not a socket.
+    #[error("{} exists and is not a socket", show_path(.0))]
     NotASocket(PathBuf),
-    /// Others could put a socket of their own in this one's place.
-    #[error("the folder {} is no place for a socket: {reason}", show_path(folder))]
-    UnsafeFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// Why not.
-        reason: FileError,
-    },
-    /// A socket that was handed over cannot be served.
-    #[error("cannot serve socket {n} of those that were handed over: {error}")]
+    /// Other users could replace this socket with their own.
+    #[error("the folder {} is not safe for a socket: {reason}", show_path(folder))]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    UnsafeFolder { folder: PathBuf, reason: FileError },
+    /// A socket from the service manager cannot be served.
+    #[error("cannot serve socket {n} from the service manager (LISTEN_FDS): {error}")]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
     HandedOver {
         /// Which one, counted from 1.
         n: usize,
-        /// Why not.
         error: io::Error,
     },
-    /// A TCP socket that was handed over can be reached from other machines.
+    /// A TCP socket from the service manager can be reached from other machines.
     #[error(
-        "{0} was handed over and can be reached from other machines; that needs local.allow_remote = true"
+        "the service manager opened {0}, which other machines can reach; this needs local.allow_remote = true"
     )]
     Remote(SocketAddr),
-    /// The operating system said no.
+    /// The operating system refused.
     #[error("cannot listen on {at}: {error}")]
-    Io {
-        /// The path or address.
-        at: String,
-        /// Why not.
-        error: io::Error,
-    },
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Io { at: String, error: io::Error },
 }
 
 /// The sockets of the API.
@@ -92,7 +84,7 @@ impl Sockets {
     }
 }
 
-/// The Unix socket; the file of one that we made goes when this does.
+/// The Unix socket. If Portico created it, its file is removed together with this value.
 #[derive(Debug)]
 pub(crate) struct UnixSocket {
     pub(crate) listener: UnixListener,
@@ -107,14 +99,14 @@ impl Drop for UnixSocket {
     }
 }
 
-/// Its file, mode and group are the business of whoever opened it; who may speak on it is ours.
+/// The service manager decides about its file, mode and group. Portico decides who may call.
 fn adopt(socket: std::os::unix::net::UnixListener) -> Result<UnixSocket, ListenError> {
-    let failed = |error| ListenError::Io { at: "a Unix socket that was handed over".into(), error };
+    let failed = |error| ListenError::Io { at: "a Unix socket from the service manager".into(), error };
     Ok(UnixSocket { listener: UnixListener::from_std(socket).map_err(failed)?, made: None })
 }
 
 fn adopt_tcp(socket: std::net::TcpListener, local: &Local) -> Result<TcpListener, ListenError> {
-    let failed = |error| ListenError::Io { at: "a TCP socket that was handed over".into(), error };
+    let failed = |error| ListenError::Io { at: "a TCP socket from the service manager".into(), error };
     let address = socket.local_addr().map_err(failed)?;
     if !address.ip().is_loopback() && !local.allow_remote {
         return Err(ListenError::Remote(address));
@@ -124,8 +116,8 @@ fn adopt_tcp(socket: std::net::TcpListener, local: &Local) -> Result<TcpListener
 
 /// Opens the Unix socket with its mode and group.
 ///
-/// It is bound under a name of its own in a private folder beside its place, and moved there when its
-/// permissions are right: at no moment can anybody else connect.
+/// It is bound under a temporary name in a private folder beside the final path. It is moved to the path when its
+/// permissions are right, so nobody else can connect in between.
 async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     if local.socket.as_os_str().len() > LONGEST_SOCKET_PATH {
         let reason = format!("its path is longer than {LONGEST_SOCKET_PATH} bytes: nobody could connect");
@@ -155,7 +147,7 @@ async fn unix(local: &Local) -> Result<UnixSocket, ListenError> {
     Ok(UnixSocket { listener, made: Some(path.clone()) })
 }
 
-/// Binds a socket. Its name may be longer than what the kernel takes, as that of its place is shorter.
+/// Binds a socket. Its temporary name may be longer than the kernel's limit, because the final path is shorter.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return UnixListener::bind(path);
@@ -167,7 +159,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name))
 }
 
-/// Removes the socket of a daemon that is gone: only after a connection to it was refused.
+/// Removes the socket of a daemon that has stopped, only after the socket refused a connection.
 async fn clear_stale(path: &Path) -> Result<(), ListenError> {
     let failed = |error| ListenError::Io { at: show_path(path), error };
     match fs::symlink_metadata(path) {
@@ -181,7 +173,7 @@ async fn clear_stale(path: &Path) -> Result<(), ListenError> {
     match UnixStream::connect(path).await {
         Ok(_) => Err(ListenError::InUse(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            tracing::info!(socket = %show_path(path), "replacing the socket of a daemon that is gone");
+            tracing::info!(socket = %show_path(path), "replacing the socket of a daemon that has stopped");
             fs::remove_file(path).map_err(failed)
         }
         Err(error) => Err(failed(error)),

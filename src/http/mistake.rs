@@ -1,15 +1,15 @@
-//! What is wrong with a request, in the words of serde but without the caller's: serde repeats the value that does
-//! not fit, which may be a token that was put in the wrong place, and callers log errors.
+//! What is wrong with a request, in the words of serde but without the caller's values. serde repeats a value that
+//! does not fit. That value may be a token in the wrong place, and callers log errors.
 
 use crate::quoted::quoted;
 
-/// Values of the wrong type, or of none that fits: named by their type.
+/// Values of the wrong type or out of range: the error names their type.
 const VALUES: [&str; 2] = ["invalid type: string ", "invalid value: string "];
 
-/// Names that are not known: quoted.
+/// Unknown names, in quotes.
 const NAMES: [&str; 2] = ["unknown field ", "unknown variant "];
 
-/// What follows a name. It is of our own making, so that the last one of them ends the name.
+/// What follows a name. Portico writes this part, so its last occurrence ends the name.
 const AFTER_NAME: [&str; 2] = ["`, expected ", "`, there are no "];
 
 /// The text of an error of serde's, without what the caller wrote.

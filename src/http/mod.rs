@@ -1,6 +1,7 @@
 //! HTTP as every listener of the daemon speaks it: sockets, connections and their bounds, bodies, the envelope, CORS.
 //!
-//! It is mechanism and knows no service. A listener (`api`) brings the router, and the guard that decides who may ask what.
+//! This module is mechanism and knows no service. A listener (`api`) brings the router, and the guard that decides
+//! who may call.
 
 pub(crate) mod accept;
 pub(crate) mod body;

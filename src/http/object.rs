@@ -1,4 +1,4 @@
-//! JSON objects as what they are. Left to itself, serde would take an array of the values, in their order, too.
+//! Reads JSON objects strictly. By default serde also accepts an array of the values in their order.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// What is read from an object, and from nothing else.
+/// A type that is read from a JSON object only.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

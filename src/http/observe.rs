@@ -1,4 +1,4 @@
-//! Every request gets an id, is counted, and leaves one line in the log.
+//! Gives every request an id, counts it, and writes one line to the log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::metrics::Metrics;
 /// Names a request in the answer and in the log.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken from a caller, in bytes.
+/// The longest request id that Portico accepts from a caller, in bytes.
 const MAX_ID: usize = 128;
 
-/// What a request is called in the log: the caller's `x-request-id`, else the trace of its `traceparent`
-/// (W3C Trace Context), else a random one. Cheap to clone.
+/// The id of a request in the log: the caller's `x-request-id`, else the trace of its `traceparent` (W3C Trace
+/// Context), else a random one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(HeaderValue);
 
@@ -40,7 +40,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Whether an id may stand in our log: what a caller sends cannot pretend to be a line or a field of it.
+/// Whether the log may contain this id: it cannot look like another line or field.
 pub(crate) fn is_well_formed(id: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     (1..=MAX_ID).contains(&id.len()) && id.iter().all(is_plain)
@@ -73,7 +73,7 @@ pub(crate) fn by_holder_of(label: Option<Arc<str>>, mut response: Response) -> R
     response
 }
 
-/// A request under way.
+/// A request in progress.
 pub(crate) struct Observed {
     id: RequestId,
     method: &'static str,
@@ -83,7 +83,7 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Takes note of a request, and tells it its id.
+    /// Notes the start of a request, and gives it its id.
     pub(crate) fn begin(request: &mut Request) -> Self {
         let id = RequestId::of(request.headers());
         let method = name(request.method());
@@ -93,7 +93,7 @@ impl Observed {
         Self { id, method, matched, peer, started: Instant::now() }
     }
 
-    /// What stands around all that is logged on the way.
+    /// The span around all log lines of the request.
     pub(crate) fn span(&self) -> tracing::Span {
         tracing::debug_span!("request", request_id = %self.id)
     }
@@ -126,7 +126,7 @@ impl Observed {
     }
 }
 
-/// A method as it is counted. Callers can make up any number of them.
+/// The label of a method in the metrics. Callers can make up any number of methods.
 fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -5,21 +5,21 @@ use std::net::IpAddr;
 
 use crate::rights::Rights;
 
-/// Whoever is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
-    /// A process on this machine, by the kernel's word.
+    /// A process on this machine, as the kernel reports it.
     Unix {
         /// Its user.
         uid: u32,
-        /// What that user may do.
+        /// The rights of that user.
         rights: Rights,
     },
-    /// Anything that reaches the TCP socket.
+    /// Any program that reaches the TCP socket.
     Tcp(IpAddr),
 }
 
-/// As the log says it.
+/// As the log names it.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

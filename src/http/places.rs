@@ -1,7 +1,7 @@
-//! Places for connections: so many on each socket, so many for each peer, and few for strangers.
+//! Places for connections: a bound for each socket, for each peer, and a small one for strangers.
 //!
-//! A stranger is a caller who may not speak here, or on TCP has not shown the API token. Strangers cannot take the
-//! places of others: where there are too many, the one who came first makes room for the one who comes.
+//! A stranger is a caller that may not call here, or that has not shown the API token on TCP. Strangers cannot take
+//! the places of others: if there are too many, the oldest one is closed to make room for the newest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -19,21 +19,21 @@ use crate::metrics::{Limit, Metrics, Present};
 /// How long a stranger may stay.
 const STAY: Duration = Duration::from_secs(10);
 
-/// Where the system allows fewer places than the configuration, strangers get one in so many.
+/// If the system allows fewer places than the configuration, one in this many is for strangers.
 const STRANGERS_PART: usize = 4;
 
-/// How many connections there is room for: as many as the configuration says, or as the system allows.
+/// How many connections are possible: the configured number, or what the system allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// On the Unix socket.
     pub unix: usize,
     /// On the TCP socket.
     pub tcp: usize,
-    /// That are being refused at the same time.
+    /// Connections that are being refused at the same time.
     pub refusals: usize,
 }
 
-/// What an operator says of connections.
+/// The operator's limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// On each socket.
@@ -63,18 +63,18 @@ struct Socket {
     max_per_peer: usize,
 }
 
-/// Where connections come from, as far as they can be told apart.
+/// Where connections come from, as far as Portico can distinguish them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Source {
     Uid(u32),
     /// This machine: any of its programs can take any address of 127/8.
     Loopback,
     V4([u8; 4]),
-    /// A /64: whoever has one address of it usually has all.
+    /// A /64: a host that has one address of it usually has all.
     V6([u8; 8]),
 }
 
-/// A place among the connections; given back when it is dropped. A WebSocket keeps it beyond the end of HTTP.
+/// A place among the connections. It is given back when it is dropped. A WebSocket keeps it beyond the end of HTTP.
 #[derive(Debug)]
 pub(crate) struct Place {
     _in_all: OwnedSemaphorePermit,
@@ -101,7 +101,7 @@ struct Crowd {
     count: usize,
 }
 
-/// One of them, until it leaves or is none any more.
+/// One stranger, until it leaves or shows a token.
 #[derive(Debug)]
 struct Stranger {
     strangers: Arc<Strangers>,
@@ -182,7 +182,7 @@ impl Places {
     }
 }
 
-/// A bound beside `max` places, where there are only so many: as large a part of them.
+/// The smaller bound that is used beside `max` places if the system allows fewer: the same share of them.
 fn share(bound: usize, places: usize, max: usize) -> usize {
     if places >= max {
         return bound;
@@ -192,12 +192,12 @@ fn share(bound: usize, places: usize, max: usize) -> usize {
 }
 
 impl Place {
-    /// Whoever holds it has shown the token, and may stay.
+    /// The holder has shown the token, and may stay.
     pub(crate) fn vouch(&self) {
         self.stranger().take();
     }
 
-    /// Waits until the holder has to leave: a stranger, after a while or to make room.
+    /// Waits until the holder has to leave: a stranger leaves after a while, or to make room.
     pub(crate) async fn outstayed(&self) {
         tokio::select! {
             () = self.leave.cancelled() => {}
@@ -253,7 +253,7 @@ impl Crowd {
         Some(leave)
     }
 
-    /// Where most of them come from, the one who came first has to leave.
+    /// The peer with the most strangers loses its oldest one.
     fn send_away_one(&mut self) {
         let crowd = self.by_source.iter().max_by_key(|(_, of_source)| of_source.len());
         let first = crowd.and_then(|(source, of_source)| Some((*source, *of_source.keys().next()?)));

@@ -1,30 +1,30 @@
-//! Which web pages may read an answer (CORS): those of one origin, or all of them where it is a public document.
+//! Which web pages may read an answer (CORS): those of one origin, or all of them if the answer is a public document.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-/// How long a copy of a document may be used.
+/// How long a cache may keep a document.
 const KEEP: HeaderValue = HeaderValue::from_static("max-age=60");
 
-/// What web pages may send along.
+/// The headers that web pages may send.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, if-match, if-none-match, last-event-id, traceparent, x-request-id",
 );
 
-/// What they may read of an answer.
+/// The headers of an answer that they may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after, x-request-id");
 
-/// Whether a browser asks if a web page may ask.
+/// Whether this is a browser's preflight request.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(header::ORIGIN)
 }
 
-/// The answer to that.
+/// The answer to a preflight request.
 pub(crate) fn preflight() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// A document, for every web page (NIP-05 asks for it). `is_kept`: for a minute, a copy will do.
+/// A document for every web page (NIP-05 requires it). `is_kept`: caches may keep it for a minute.
 pub(crate) fn for_every_page(mut response: Response, is_kept: bool) -> Response {
     allow(response.headers_mut(), HeaderValue::from_static("*"), HeaderValue::from_static("GET, HEAD"));
     if is_kept && response.status() == StatusCode::OK {

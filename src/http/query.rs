@@ -1,6 +1,6 @@
-//! Parameters in the query that a route does not have are refused: a misspelt one must not be overlooked.
+//! Refuses query parameters that a route does not have: Portico must not ignore a misspelt one.
 //!
-//! The document of the API says which there are.
+//! `openapi.json` has the parameters of each route.
 
 use std::collections::HashMap;
 
@@ -12,15 +12,15 @@ use url::form_urlencoded;
 use super::envelope::ApiError;
 use crate::quoted::quoted;
 
-/// The parameters in the query that each route has.
+/// The query parameters of each route.
 #[derive(Debug)]
 pub(crate) struct Parameters {
-    /// For each method and path, their names.
+    /// The names, for each method and path.
     known: HashMap<String, Vec<String>>,
 }
 
 impl Parameters {
-    /// Those that a document in the form of OpenAPI names.
+    /// The parameters in an OpenAPI document.
     pub(crate) fn of(document: &Value) -> Self {
         let mut known = HashMap::new();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
@@ -61,8 +61,8 @@ fn key(method: &str, path: &str) -> String {
 fn unknown(name: &str, known: &[String]) -> ApiError {
     let name = quoted(name);
     ApiError::bad_request(match known {
-        [] => format!("query: {name} is not a parameter: this route has none"),
-        known => format!("query: {name} is not a parameter of this route; it has {}", known.join(", ")),
+        [] => format!("query: unknown parameter {name}; this route has no parameters"),
+        known => format!("query: unknown parameter {name}; this route has {}", known.join(", ")),
     })
 }
 
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_name_that_is_refused_is_repeated_safely() {
         let error = unknown("a\u{1b}[2J\"", &["after".into()]);
-        assert_eq!(error.message, r#"query: "a\u{1b}[2J\"" is not a parameter of this route; it has after"#);
+        assert_eq!(error.message, r#"query: unknown parameter "a\u{1b}[2J\""; this route has after"#);
         assert!(unknown(&"x".repeat(10_000), &[]).message.len() < 200);
     }
 }

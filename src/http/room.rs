@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::envelope::ApiError;
 use crate::metrics::{Limit, Reading};
 
-/// Followers come and go all the time; so long after a refusal it makes sense to ask again.
+/// When to retry after a refusal. Followers come and go all the time.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
-/// What is left of the bounds that all clients share.
+/// The remaining room within the bounds that all clients share.
 #[derive(Debug)]
 pub(crate) struct Room {
     followers: Arc<Semaphore>,
@@ -19,7 +19,7 @@ pub(crate) struct Room {
     pub(crate) max_followed_per_connection: usize,
 }
 
-/// Room for one stream that is followed, given back when it is dropped.
+/// Room for one followed stream, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Following {
     _in_all: OwnedSemaphorePermit,
@@ -36,22 +36,22 @@ impl Room {
         }
     }
 
-    /// Room to follow one stream more; on a WebSocket, of those that it has.
+    /// Room for one more followed stream; on a WebSocket, within the bound of that connection.
     pub(crate) fn follow(&self, connection: Option<&Arc<Semaphore>>) -> Result<Following, ApiError> {
         let take = |places: &Arc<Semaphore>, limit, message| {
             let place = Arc::clone(places).try_acquire_owned();
             place.map_err(|_| ApiError::limit_reached(limit, message, Some(FOLLOW_AGAIN)))
         };
-        let message = "too many streams are followed on this connection";
+        let message = "this connection follows too many streams";
         let on_connection =
             connection.map(|places| take(places, Limit::FollowedPerConnection, message)).transpose()?;
-        let in_all = take(&self.followers, Limit::Followers, "too many streams are followed")?;
+        let in_all = take(&self.followers, Limit::Followers, "all clients together follow too many streams")?;
         Ok(Following { _in_all: in_all, _on_connection: on_connection })
     }
 
     pub(crate) fn read_into(&self, reading: &mut Reading) {
         let taken = self.max_followers - self.followers.available_permits();
-        let help = "Streams that are followed or waited for, by all clients together.";
+        let help = "Streams that clients follow or wait for, all clients together.";
         reading.gauge("portico_followers", help, &[], taken as f64);
     }
 }

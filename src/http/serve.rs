@@ -1,4 +1,4 @@
-//! Connections: accepted up to a bound, served until the daemon stops, never waited for without a deadline.
+//! Connections: accepted up to a bound, and served until the daemon stops. Every wait has a deadline.
 
 use std::fmt;
 use std::io;
@@ -24,23 +24,23 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::rights::Rights;
 
-/// How long the head of a request may take to arrive, the wait for it included.
+/// How long the head of a request may take to arrive, including the wait for its first byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How much of a head hyper keeps. It looks at this only when a head is not complete yet, so it lets larger ones
-/// through if they arrive at once: the bound that holds for every head is `head::MAX_HEAD`, below this one.
+/// How much of a head hyper keeps. hyper checks this only while a head is incomplete, so a larger head passes if it
+/// arrives at once. The bound for every head is `head::MAX_HEAD`, which is smaller.
 const MAX_BUFFERED: usize = 2 * MAX_HEAD;
 
-/// How long a connection may take to end once the daemon stops; well within its grace time.
+/// How long a connection may take to end once the daemon stops. This is well within its grace time.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// After a failure to accept (no file descriptors left), how long before the next try.
+/// How long to wait after a failed accept (no file descriptors left) before the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long a stranger who has to leave may take to read the last answer.
+/// How long a stranger may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long it may take to refuse a connection, and how much of it is for the client to begin.
+/// How long a refusal of a connection may take, and how much of this time the client has to begin.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 const REFUSAL_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -51,12 +51,12 @@ pub(crate) struct Server {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
     places: Arc<Places>,
-    /// For connections that are being refused. Those beyond are closed without a word.
+    /// For connections that are being refused. Further ones are closed without an answer.
     refusals: Arc<Semaphore>,
     known: Known,
 }
 
-/// What a user of this machine may do on the Unix socket, by user and group as the kernel names them.
+/// The rights of a user of this machine on the Unix socket, by the user and group that the kernel names.
 pub(crate) type Known = Arc<dyn Fn(u32, u32) -> Rights + Send + Sync>;
 
 impl fmt::Debug for Server {
@@ -88,7 +88,7 @@ impl Server {
             match socket.listener.accept().await {
                 Ok((stream, _)) => match self.unix_peer(&stream) {
                     Ok(peer) => self.spawn(stream, peer),
-                    Err(error) => tracing::debug!(%error, "a connection left before it was served"),
+                    Err(error) => tracing::debug!(%error, "a connection closed before it was served"),
                 },
                 Err(error) => self.cannot_accept(&error).await,
             }
@@ -117,13 +117,13 @@ impl Server {
         Ok(Peer::Unix { uid: peer.uid(), rights: (self.known)(peer.uid(), peer.gid()) })
     }
 
-    /// Serves one connection in a task of its own; where there is no place, says so and closes it.
+    /// Serves one connection in a task of its own. If there is no place, refuses and closes it.
     fn spawn(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let place = match self.places.take(peer) {
             Ok(place) => place,
             Err(limit) => {
                 self.metrics.limits.reached(limit);
-                tracing::debug!(%peer, limit = limit.label(), "too many connections: one was refused");
+                tracing::debug!(%peer, limit = limit.label(), "too many connections; refused one");
                 let Ok(refusing) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
                 return self.lifecycle.spawn(async move {
                     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream)).await;
@@ -186,15 +186,15 @@ impl Server {
         match tokio::time::timeout(patience, connection).await {
             Ok(ended) => ended,
             Err(_) => {
-                tracing::debug!(%peer, "a connection was cut: it took too long to end");
+                tracing::debug!(%peer, "closed a connection that took too long to end");
                 Ok(())
             }
         }
     }
 }
 
-/// Tells a client that there is no place, after it began to speak (some cannot read an answer that comes before
-/// their question), and waits for it to leave.
+/// Tells a client that there is no place, after the client began to send (some clients cannot read an answer that
+/// comes before their request), and waits for it to leave.
 async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let _ = tokio::time::timeout(REFUSAL_PATIENCE, stream.read(&mut [0; 1024])).await;
     let message = "too many connections are open";

@@ -1,5 +1,5 @@
-//! A header that no list of the configuration has. The refusal names the header and the key that lets it in, for
-//! callers and in the log.
+//! A header value that no list of the configuration allows. The refusal names the header and the key that allows it,
+//! in the answer and in the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use tokio::time::Instant;
 use super::envelope::ApiError;
 use crate::quoted::one_line;
 
-/// The log tells of one such refusal in this time: anybody who reaches the socket can cause them.
+/// The log reports one such refusal in this time, because anybody who reaches the socket can cause them.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// The longest part of a header that is repeated, in characters.
+/// The longest part of a header that Portico repeats, in characters.
 const SHOWN: usize = 80;
 
-/// When the log was last told.
+/// When the log reported the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Unlisted {
-    told: Mutex<Option<Instant>>,
+    logged: Mutex<Option<Instant>>,
 }
 
 impl Unlisted {
-    /// Refuses a header that is not on the list of `key`.
+    /// Refuses a header value that the list `key` does not contain.
     pub(crate) fn refuse(&self, header: &'static str, value: &[u8], key: &'static str) -> ApiError {
         let value = shown(value);
-        if self.is_to_be_told(Instant::now()) {
+        if self.is_log_due(Instant::now()) {
             tracing::warn!(header, value, key, "refused a request on TCP: {key} does not list this {header}");
         }
         let variable = key.replace('.', "__").to_uppercase();
@@ -34,17 +34,17 @@ impl Unlisted {
         ))
     }
 
-    fn is_to_be_told(&self, now: Instant) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = told.is_none_or(|told| now.duration_since(told) >= EVERY);
+    fn is_log_due(&self, now: Instant) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = logged.is_none_or(|last| now.duration_since(last) >= EVERY);
         if is_due {
-            *told = Some(now);
+            *logged = Some(now);
         }
         is_due
     }
 }
 
-/// What strangers sent, fit for a log.
+/// What a stranger sent, safe for the log.
 fn shown(value: &[u8]) -> String {
     one_line(&String::from_utf8_lossy(value), SHOWN)
 }
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn whoever_reaches_the_socket_can_neither_flood_the_log_nor_write_long_lines() {
         let (unlisted, now) = (Unlisted::default(), Instant::now());
-        assert!(unlisted.is_to_be_told(now));
-        assert!(!unlisted.is_to_be_told(now + EVERY / 2));
-        assert!(unlisted.is_to_be_told(now + EVERY));
+        assert!(unlisted.is_log_due(now));
+        assert!(!unlisted.is_log_due(now + EVERY / 2));
+        assert!(unlisted.is_log_due(now + EVERY));
         assert_eq!(shown("x".repeat(5000).as_bytes()).len(), SHOWN);
     }
 }

@@ -1,5 +1,5 @@
-//! A connection as hyper has it: what hyper refuses by itself is answered as everything else is, and what was said
-//! arrives before the connection is closed.
+//! A connection under hyper. Portico replaces hyper's own refusals with answers in the envelope, and makes sure that
+//! the last answer arrives before it closes the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::head;
 use crate::metrics::{Limit, Metrics};
 
-/// How long a client may take to leave after the last answer, and how much it may still send meanwhile.
+/// How long a client may take to leave after the last answer, and how much it may still send in this time.
 const LINGER: Duration = Duration::from_secs(2);
 const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
 
@@ -22,7 +22,7 @@ const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
 pub(crate) struct Wire<S> {
     stream: Option<S>,
     back: Option<oneshot::Sender<S>>,
-    /// What takes the place of an answer of hyper's.
+    /// Where an answer that replaces hyper's is put.
     unsent: Vec<u8>,
     metrics: Arc<Metrics>,
 }
@@ -45,8 +45,8 @@ impl<S> Drop for Wire<S> {
     }
 }
 
-/// Waits for the client to leave: a connection that is closed with something unread on it takes back what was said
-/// (RFC 9112 §9.6).
+/// Waits for the client to leave. If a connection is closed with unread data, the client can lose the answer (RFC
+/// 9112 §9.6).
 pub(crate) async fn linger(stream: impl AsyncRead + Unpin) {
     let mut rest = stream.take(MAX_DISCARDED);
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
@@ -66,7 +66,8 @@ pub(crate) fn last_answer(status: StatusCode, code: &str, message: &str, more: &
     (head + &body).into_bytes()
 }
 
-/// What hyper refuses before a route sees it: by its status, which has no body. Answers of ours name their request.
+/// What hyper refused before a route saw it: the status of hyper's answer, which has no body. Portico's own answers
+/// carry a request id.
 fn of_hypers_own(written: &[u8]) -> Option<StatusCode> {
     let head = written.strip_prefix(b"HTTP/1.1 4").or_else(|| written.strip_prefix(b"HTTP/1.0 4"))?;
     let status = match head.get(..2)? {
@@ -88,7 +89,7 @@ fn in_our_words(status: StatusCode) -> Vec<u8> {
 }
 
 impl<S: AsyncWrite + Unpin> Wire<S> {
-    /// Puts an answer of our own in the place of one of hyper's.
+    /// Replaces an answer of hyper's with one of our own.
     fn replaces(&mut self, written: &[u8]) -> bool {
         let Some(status) = of_hypers_own(written) else { return false };
         if status != StatusCode::BAD_REQUEST {

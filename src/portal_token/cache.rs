@@ -1,4 +1,4 @@
-//! Remembers which signatures were good.
+//! Remembers which signatures were valid.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +11,10 @@ use super::{TokenError, UnverifiedToken, VerifyingKey};
 /// What a signature check is about: SHA-256 of issuer, signing input and normalised signature.
 type Question = [u8; 32];
 
-/// A bounded memory of good signatures, shared by all threads.
+/// A bounded memory of valid signatures, shared by all threads.
 ///
-/// Only the arithmetic is remembered. Times, revocation and audience are nobody's business here and
-/// are judged anew each time. Failures are not kept, so garbage displaces nothing; and the twin of a
-/// signature with high s shares its place.
+/// Only the result of the cryptography is remembered. Times, revocation and audience are checked each time. Failures
+/// are not kept, so garbage displaces nothing. Both forms of a signature, with low and high s, share one entry.
 pub struct SignatureCache {
     verified: Cache<Question, ()>,
     signers: Cache<Question, Arc<[VerifyingKey]>>,
@@ -28,7 +27,7 @@ impl SignatureCache {
         Self { verified: Cache::new(capacity), signers: Cache::new(capacity) }
     }
 
-    /// [`UnverifiedToken::verify_signature`], from memory if it can be.
+    /// [`UnverifiedToken::verify_signature`], from memory if possible.
     ///
     /// # Errors
     ///
@@ -43,16 +42,16 @@ impl SignatureCache {
         Ok(())
     }
 
-    /// How often a signature was found in memory, and how often not, so far.
+    /// How many signatures were found in memory so far, and how many were not.
     pub fn hits_and_misses(&self) -> (u64, u64) {
         (self.verified.hits() + self.signers.hits(), self.verified.misses() + self.signers.misses())
     }
 
-    /// [`UnverifiedToken::signer_candidates`], from memory if it can be.
+    /// [`UnverifiedToken::signer_candidates`], from memory if possible.
     ///
     /// # Errors
     ///
-    /// [`TokenError::InvalidSignature`] if there is none.
+    /// [`TokenError::InvalidSignature`] if there is no such key.
     pub fn signer_candidates(&self, token: &UnverifiedToken) -> Result<Arc<[VerifyingKey]>, TokenError> {
         let question = question(token, None)?;
         if let Some(signers) = self.signers.get(&question) {
@@ -73,7 +72,7 @@ impl fmt::Debug for SignatureCache {
     }
 }
 
-/// Every part has a fixed length, so no two questions have the same bytes.
+/// Every part has a fixed length, so two different questions never have the same bytes.
 fn question(token: &UnverifiedToken, issuer: Option<&VerifyingKey>) -> Result<Question, TokenError> {
     let mut hash = Sha256::new();
     if let Some(issuer) = issuer {

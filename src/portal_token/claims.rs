@@ -1,29 +1,29 @@
-//! What a token says (RFC 7519 §4), and when that holds.
+//! The claims of a token (RFC 7519 §4), and when they are valid.
 
 use super::json::{Object, Value};
 use super::{Policy, TokenError, VerifyingKey};
 
-/// The latest NumericDate: 2⁵³ − 1, up to where all JSON readers agree on integers (RFC 8259 §6).
+/// The latest NumericDate: 2⁵³ − 1, up to which all JSON readers agree on integers (RFC 8259 §6).
 pub(super) const MAX_NUMERIC_DATE: u64 = (1 << 53) - 1;
 
 /// The claims of a token. Times are seconds since the Unix epoch; fractions are cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Whom the token is for: an x-only key that names a point of the curve.
+    /// The audience: an x-only key that is a point of the curve.
     pub target_key: [u8; 32],
-    /// `iat`: when it was made.
+    /// `iat`: when the token was made.
     pub issued_at: Option<u64>,
     /// `nbf`: the first second at which it is valid.
     pub not_before: Option<u64>,
-    /// `exp`: the first second at which it is valid no more.
+    /// `exp`: the first second at which it is no longer valid.
     pub expires_at: u64,
 }
 
 impl Claims {
     /// Checks that the token is valid at `now`, in seconds since the Unix epoch.
     ///
-    /// The leeway applies to clocks that run ahead (`nbf` and `iat`) and never to `exp`. A token
-    /// without `iat` has its remaining time measured against the maximum lifetime.
+    /// The leeway applies to clocks that run ahead (`nbf` and `iat`) and never to `exp`. For a token without `iat`,
+    /// the remaining time is compared with the maximum lifetime.
     ///
     /// # Errors
     ///
@@ -46,8 +46,8 @@ impl Claims {
     }
 }
 
-/// Claims that have the right types; whether the target is a key is not known yet. (That costs more
-/// than all the rest of the parsing, and is no use before the signature is known to be good.)
+/// Claims with the right types. Whether the target is a key is checked later, because that costs more than all the
+/// rest of the parsing, and is useless before the signature is verified.
 #[derive(Clone, Copy)]
 pub(super) struct UncheckedClaims(Claims);
 
@@ -70,7 +70,7 @@ impl UncheckedClaims {
     }
 }
 
-/// 64 lower-case hex digits: keys have one spelling (NIP-01), so comparing texts is safe everywhere.
+/// 64 lower-case hex digits: keys have one spelling (NIP-01), so texts can be compared.
 fn target_key(object: &Object<'_>) -> Result<[u8; 32], TokenError> {
     let Some(Value::Text(text)) = object.get("target_key") else {
         return Err(TokenError::MalformedClaims);

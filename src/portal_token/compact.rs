@@ -1,4 +1,4 @@
-//! The compact form of a JWS (RFC 7515 §7.1), taken apart strictly: what login tokens and access tokens share.
+//! Parses the compact form of a JWS strictly (RFC 7515 §7.1), for login tokens and access tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,17 @@ use super::TokenError;
 use super::es256k::Digest;
 use super::json::Object;
 
-/// The longest token that is looked at, in bytes. Those of wallets have about 290.
+/// The longest token that is read, in bytes. Wallets' tokens have about 290.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Header parameters that no token here may carry: extensions that change how the token is read
-/// (RFC 7515 §4.1.11, RFC 7797), those of encrypted or nested tokens (RFC 7516 §4.1, RFC 7519
-/// §5.2), and keys that the token brings along to be verified with (RFC 8725 §3.10).
+/// Header parameters that no token may have here: extensions that change how the token is read (RFC 7515 §4.1.11, RFC
+/// 7797), those of encrypted or nested tokens (RFC 7516 §4.1, RFC 7519 §5.2), and keys in the token itself (RFC 8725
+/// §3.10).
 const REFUSED_PARAMETERS: [&str; 9] = ["crit", "b64", "zip", "enc", "cty", "jku", "jwk", "x5u", "x5c"];
 
 /// The three parts of a token, decoded.
 pub(crate) struct Compact<'a> {
-    /// What is signed: header and claims as they came.
+    /// The signing input: header and claims as they came.
     pub(crate) signing_input: &'a str,
     pub(crate) header: Vec<u8>,
     pub(crate) claims: Vec<u8>,
@@ -26,7 +26,7 @@ pub(crate) struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// Takes a token apart; what the parts say is not looked at.
+    /// Splits and decodes a token, without reading the content of its parts.
     pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::MalformedToken);
@@ -41,12 +41,12 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// SHA-256 of what is signed.
+    /// SHA-256 of the signing input.
     pub(crate) fn digest(&self) -> Digest {
         Sha256::digest(self.signing_input).into()
     }
 
-    /// Header and claims as objects, the header without any parameter that is refused.
+    /// Header and claims as objects. A refused header parameter is an error.
     pub(crate) fn objects(&self) -> Result<(Object<'_>, Object<'_>), TokenError> {
         let header = Object::parse(&self.header).map_err(|_| TokenError::MalformedToken)?;
         let claims = Object::parse(&self.claims).map_err(|_| TokenError::MalformedToken)?;

@@ -1,8 +1,8 @@
-//! Why a token is not believed.
+//! The reasons why Portico rejects a token.
 
 use thiserror::Error;
 
-/// The one reason a token was rejected; the first that applies, in the order of the variants.
+/// Why a token was rejected: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum TokenError {
     /// Too long, not three parts of canonical base64url, not strict JSON objects, or a header
@@ -12,31 +12,31 @@ pub enum TokenError {
     /// `alg` is not exactly `ES256K`, or `typ` is something other than `JWT`.
     #[error("the token is not signed with ES256K")]
     UnsupportedAlgorithm,
-    /// The signature is not 64 bytes in range, or not made by the key in question.
+    /// The signature is not 64 bytes in range, or the key in question did not make it.
     #[error("the signature does not match")]
     InvalidSignature,
-    /// A claim is missing or has a value that it cannot have.
+    /// A claim is missing or has an invalid value.
     #[error("a claim is missing or invalid")]
     MalformedClaims,
     /// `exp` has passed.
     #[error("the token has expired")]
     TokenExpired,
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     #[error("the token is not valid yet")]
     TokenNotYetValid,
-    /// `iat` lies ahead.
-    #[error("the token claims to be issued in the future")]
+    /// `iat` is in the future.
+    #[error("the token has an iat in the future")]
     IssuedInFuture,
     /// The token is valid for longer than the policy allows.
-    #[error("the token is valid for too long")]
+    #[error("the lifetime of the token is too long")]
     LifetimeTooLong,
     /// The token was revoked.
     #[error("the token was revoked")]
     TokenRevoked,
-    /// None of the wallets known here made the token, or more than one could have.
+    /// No known wallet made the token, or more than one could have made it.
     #[error("no known wallet signed the token")]
     UnknownWallet,
-    /// The token was made for somebody else.
+    /// The token is for another audience.
     #[error("the token was made for another service")]
     WrongAudience,
 }
@@ -57,12 +57,12 @@ impl TokenError {
         Self::WrongAudience,
     ];
 
-    /// The reason of this code; `None`: there is none.
+    /// The reason with this code; `None` for an unknown code.
     pub fn of_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|error| error.code() == code)
     }
 
-    /// The reason as programs read it: stable, in snake case.
+    /// The code for programs: stable, in snake case.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MalformedToken => "malformed_token",

@@ -7,13 +7,13 @@ use secp256k1::{Message, PublicKey, SECP256K1, SecretKey};
 
 use super::{SigningKey, TokenError, VerifyingKey};
 
-/// SHA-256 of what is signed.
+/// SHA-256 of the signing input.
 pub(super) type Digest = [u8; 32];
 
-/// An ECDSA signature r‖s with s brought to the lower half of its range.
+/// An ECDSA signature r‖s with s in the lower half of its range.
 ///
-/// (r, s) and (r, n − s) are good for exactly the same message and key, and anybody can turn one
-/// into the other. Normalising makes them one value.
+/// (r, s) and (r, n − s) are valid for exactly the same message and key, and anybody can turn one into the other.
+/// Normalising makes them one value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature(ecdsa::Signature);
 
@@ -45,7 +45,7 @@ impl Signature {
         Self::by_secret(key.secret(), digest)
     }
 
-    /// Signs with an ordinary key, whose point may have odd y.
+    /// Signs with an ordinary key, which may have odd y.
     pub(crate) fn by_secret(secret: &SecretKey, digest: Digest) -> Self {
         Self(SECP256K1.sign_ecdsa(&Message::from_digest(digest), secret))
     }
@@ -59,14 +59,14 @@ impl Signature {
         self.verify_under(key.point(), digest)
     }
 
-    /// [`verify`](Self::verify) under an ordinary key, whose y may be odd.
+    /// [`verify`](Self::verify) with an ordinary key, which may have odd y.
     pub(crate) fn verify_under(&self, point: &PublicKey, digest: Digest) -> Result<(), TokenError> {
         SECP256K1
             .verify_ecdsa(&Message::from_digest(digest), &self.0, point)
             .map_err(|_| TokenError::InvalidSignature)
     }
 
-    /// Every key that this signature verifies under: none, one or two.
+    /// Every key that verifies this signature: none, one or two.
     ///
     /// (Up to four for the one r in 2¹²⁷ for which r + n is an x coordinate too.)
     pub(super) fn signer_candidates(&self, digest: Digest) -> Vec<VerifyingKey> {
@@ -86,7 +86,7 @@ impl Signature {
     }
 }
 
-/// A signature is what makes a token worth stealing.
+/// A signature must not be printed: with it, anybody can rebuild the token.
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature([redacted])")

@@ -1,4 +1,4 @@
-//! Making tokens.
+//! Makes tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,8 +10,8 @@ use super::{Signature, SigningKey};
 /// Issues a token for `target_key`, an x-only key, valid from `issued_at` (seconds since the Unix
 /// epoch) for `lifetime_secs`.
 ///
-/// Byte for byte what wallets make: the same header, the same claims in the same order, and a
-/// deterministic signature (RFC 6979) with low s. An end beyond 2⁵³ − 1 is brought back to that.
+/// The result is byte for byte what wallets make: the same header, the same claims in the same order, and a
+/// deterministic signature (RFC 6979) with low s. An expiry beyond 2⁵³ − 1 is reduced to that number.
 pub fn issue(signer: &SigningKey, target_key: &[u8; 32], issued_at: u64, lifetime_secs: u64) -> String {
     let expires_at = issued_at.saturating_add(lifetime_secs).min(MAX_NUMERIC_DATE);
     let target_key = hex::encode(target_key);

@@ -1,7 +1,7 @@
-//! JSON objects, read strictly.
+//! Reads JSON objects strictly.
 //!
-//! A name that occurs twice is refused at every depth: readers disagree about which one counts, and
-//! a token must mean the same to all of them (RFC 8725 §2.4, RFC 7515 §4, RFC 7519 §4).
+//! A name that occurs twice is rejected at every depth: readers disagree about which one counts, and a token must
+//! mean the same to all of them (RFC 8725 §2.4, RFC 7515 §4, RFC 7519 §4).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 /// A JSON object without duplicate names, compared after unescaping.
 pub(crate) struct Object<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
 
-/// As much of a JSON value as tokens are made of.
+/// The JSON values that occur in tokens.
 pub(crate) enum Value<'a> {
     /// A string, unescaped.
     Text(Cow<'a, str>),
@@ -25,17 +25,17 @@ pub(crate) enum Value<'a> {
 impl<'a> Object<'a> {
     /// Reads exactly one object from UTF-8 text, nested at most 128 deep.
     ///
-    /// A number beyond the range of a double fails here too, wherever it stands.
+    /// A number beyond the range of a double is an error too, at any position.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
 
-    /// The value of `name`, if it is there.
+    /// The value of `name`, if it is present.
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.0.get(name)
     }
 
-    /// Whether `name` is there, with whatever value.
+    /// Whether `name` is present, with any value.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// The name of a member; borrows where it holds no escapes.
+/// The name of a member; borrowed if it has no escapes.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

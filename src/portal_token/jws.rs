@@ -1,4 +1,4 @@
-//! A login token whose form is good, and the steps to believing it.
+//! A login token with a valid form, and the steps that verify it.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::es256k::Digest;
 use super::json::{Object, Value};
 use super::{Claims, Signature, TokenError, VerifyingKey};
 
-/// Names a token by what it says and not by how that is spelled: SHA-256 of the signing input.
+/// Identifies a token by its content, whatever its spelling: SHA-256 of the signing input.
 ///
-/// The bytes of a signature are malleable; whoever alters them has the same token still, and
-/// revoking one revokes the other.
+/// The bytes of a signature are malleable: somebody who alters them still has the same token, and revoking one
+/// revokes the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenId([u8; 32]);
 
@@ -27,9 +27,9 @@ impl TokenId {
     }
 }
 
-/// A token of good form whose signature nobody has checked yet.
+/// A token with a valid form and an unverified signature.
 ///
-/// Holds no text: the signing input is hashed once, when it is parsed.
+/// It holds no text: the signing input is hashed once, when it is parsed.
 #[derive(Clone)]
 pub struct UnverifiedToken {
     digest: Digest,
@@ -40,9 +40,8 @@ pub struct UnverifiedToken {
 impl UnverifiedToken {
     /// Checks the form of a token and its header.
     ///
-    /// What is wrong with the signature or with the value of a claim comes out in
-    /// [`verify_signature`](Self::verify_signature) and [`claims`](Self::claims), so that errors
-    /// come in the order in which they are promised.
+    /// Errors of the signature or of a claim's value come from [`verify_signature`](Self::verify_signature) and
+    /// [`claims`](Self::claims), so that errors come in the promised order.
     ///
     /// # Errors
     ///
@@ -59,12 +58,12 @@ impl UnverifiedToken {
         })
     }
 
-    /// What a revocation of this token names.
+    /// The id that a revocation of this token contains.
     pub fn id(&self) -> TokenId {
         TokenId(self.digest)
     }
 
-    /// Whether the signature can be one: 64 bytes, r and s in range.
+    /// Whether the bytes have the form of a signature: 64 bytes, r and s in range.
     pub fn has_usable_signature(&self) -> bool {
         self.signature.is_ok()
     }
@@ -78,20 +77,20 @@ impl UnverifiedToken {
         self.signature?.verify(key, self.digest)
     }
 
-    /// Every key whose holder may have signed this token: those it verifies under, at most two.
+    /// Every key that verifies this signature, at most two.
     ///
-    /// Anybody can make a token that some keys verify; a candidate means something only where it is
-    /// a key that was known before.
+    /// Anybody can make a token that some keys verify. So a candidate means something only if the key was known
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`TokenError::InvalidSignature`] if there is none.
+    /// [`TokenError::InvalidSignature`] if there is no such key.
     pub fn signer_candidates(&self) -> Result<Vec<VerifyingKey>, TokenError> {
         let candidates = self.signature?.signer_candidates(self.digest);
         if candidates.is_empty() { Err(TokenError::InvalidSignature) } else { Ok(candidates) }
     }
 
-    /// What the token says, whoever signed it.
+    /// The claims of the token, without regard to its signer.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The two halves of an issuer's key, both brought to the point with even y.
 //!
-//! Nostr names a key by its x coordinate alone, which two points share; BIP-340 picks the one with
-//! even y, and Portal's tokens verify under that one.
+//! Nostr identifies a key by its x coordinate alone, which two points share. BIP-340 takes the one with even y, and
+//! Portal's tokens verify with that one.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -15,16 +15,15 @@ use thiserror::Error;
 #[error("not a secp256k1 public key")]
 pub struct InvalidKey;
 
-/// A public key that tokens are verified under: the point with even y of an x-only key (BIP-340).
+/// A public key that verifies tokens: the point with even y of an x-only key (BIP-340).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VerifyingKey(PublicKey);
 
-/// Points found for x coordinates. Finding one costs a square root in the field, a seventh of a
-/// verification, and the same few keys come again and again: the service's own in every token.
+/// Points for x coordinates that were looked up. Finding one needs a square root in the field, which costs a seventh
+/// of a verification, and the same few keys come repeatedly: the service's own key is in every token.
 static LIFTED: LazyLock<Cache<[u8; 32], VerifyingKey>> = LazyLock::new(|| Cache::new(1024));
 
-/// Whether a key, by its x coordinate, names a curve point, as a usable one does. Remembers the keys that come again
-/// and again.
+/// Whether an x coordinate is that of a curve point, as for every usable key. Remembers keys that come repeatedly.
 pub fn is_curve_point(x: &[u8; 32]) -> bool {
     VerifyingKey::from_xonly_bytes(x).is_ok()
 }
@@ -34,7 +33,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// [`InvalidKey`] if no point of the curve has it.
+    /// [`InvalidKey`] if no point of the curve has this x.
     pub fn from_xonly_bytes(x: &[u8; 32]) -> Result<Self, InvalidKey> {
         if let Some(known) = LIFTED.get(x) {
             return Ok(known);
@@ -49,8 +48,8 @@ impl VerifyingKey {
         self.0.x_only_public_key().0.serialize()
     }
 
-    /// The key of this point, unless its y is odd: signatures by such a point do not verify under
-    /// the lifted key of the same x.
+    /// The key of this point, unless its y is odd: the lifted key of the same x does not verify signatures of such a
+    /// point.
     pub(super) fn from_even_point(point: PublicKey) -> Option<Self> {
         (point.x_only_public_key().1 == Parity::Even).then_some(Self(point))
     }
@@ -72,7 +71,7 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// A secret key that issues tokens, negated where needed so that its point has even y.
+/// A secret key that issues tokens, negated if necessary so that its point has even y.
 ///
 /// Erased from memory when dropped.
 pub struct SigningKey {

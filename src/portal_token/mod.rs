@@ -1,11 +1,11 @@
-//! Login tokens: compact JWS signed with ES256K, and what it takes to believe one.
+//! Login tokens: compact JWS signed with ES256K, and how they are verified.
 //!
 //! Pure: nothing here reads a clock, does IO or knows the rest of the daemon.
 //!
-//! A token passes through types that name how far it can be trusted. [`UnverifiedToken::parse`]
-//! checks its form and header, [`UnverifiedToken::verify_signature`] who made it,
-//! [`UnverifiedToken::claims`] what it says and [`Claims::check_times`] whether it says so now;
-//! [`verify`] is all of them in order. Every rejection is one variant of [`TokenError`].
+//! A token passes through types that show how far it can be trusted. [`UnverifiedToken::parse`] checks its form and
+//! header, [`UnverifiedToken::verify_signature`] its signer, [`UnverifiedToken::claims`] reads its claims, and
+//! [`Claims::check_times`] checks whether it is valid now. [`verify`] is all of them in order. Every rejection is one
+//! variant of [`TokenError`].
 
 mod cache;
 mod claims;

@@ -1,14 +1,14 @@
-//! What people offer in place of a login token: a standard JWT of the same service.
+//! Detects standard JWTs of this service that a caller offers in place of a login token.
 
 use super::compact::Compact;
 
-/// What to do with a JWT that names its issuer and key, as those of this service under the keys of the JWKS do;
-/// `None`: the text is none. It is for the error of a token whose header is not that of a login token.
+/// A hint for a caller with a JWT that names its issuer and key, as the tokens under the keys of the JWKS do. It is
+/// part of the error for a token that does not have the header of a login token. `None`: the text is not such a JWT.
 pub fn standard_jwt(text: &str) -> Option<&'static str> {
     let token = Compact::parse(text).ok()?;
     let (header, claims) = token.objects().ok()?;
     let is_standard = header.contains("kid") && claims.contains("iss");
-    is_standard.then_some("a JWT: ask /oauth/introspect or /auth/verify, or verify it by the JWKS")
+    is_standard.then_some("it is a JWT: use /oauth/introspect or /auth/verify, or verify it with the JWKS")
 }
 
 #[cfg(test)]

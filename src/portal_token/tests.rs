@@ -1,4 +1,4 @@
-//! What holds for whole tokens, whatever they say.
+//! Tests of whole tokens, with any content.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +20,7 @@ fn target() -> [u8; 32] {
     signer(9).verifying_key().to_xonly_bytes()
 }
 
-/// A well-signed token by `signer(1)` with whatever header and claims.
+/// A token with a valid signature of `signer(1)`, and any header and claims.
 fn signed(header: &str, claims: &str) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = Signature::sign(&signer(1), Sha256::digest(&input).into());

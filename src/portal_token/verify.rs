@@ -1,27 +1,27 @@
-//! The policy, and all the checks in order.
+//! The policy, and all checks in order.
 
 use super::{Claims, TokenError, TokenId, UnverifiedToken, VerifyingKey};
 
-/// How strict to be about times, in seconds.
+/// How strictly times are checked, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How far `nbf` and `iat` may lie ahead: phones' clocks do.
+    /// How far `nbf` and `iat` may lie in the future, because clocks of phones run ahead.
     pub leeway_secs: u64,
-    /// How long a token may be valid in all; `None` for any time.
+    /// The longest lifetime of a token; `None` for no limit.
     pub max_lifetime_secs: Option<u64>,
 }
 
 impl Default for Policy {
-    /// One minute of leeway, 30 days of life.
+    /// One minute of leeway, and a lifetime of 30 days.
     fn default() -> Self {
         Self { leeway_secs: 60, max_lifetime_secs: Some(30 * 24 * 60 * 60) }
     }
 }
 
-/// Verifies that `key` issued `token` and that it is valid at `now`, in seconds since the Unix
-/// epoch. `revoked` says whether a token was revoked; it is asked last and only about good ones.
+/// Verifies that `key` issued `token` and that it is valid at `now`, in seconds since the Unix epoch. `revoked` says
+/// whether a token was revoked. It is called last, and only for tokens that are otherwise valid.
 ///
-/// Whom the token is for is for the caller to compare.
+/// The caller must compare the audience (`target_key`) itself.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
-//! What people put around a token by accident.
+//! Detects characters that people put around a token by accident.
 
-/// What stands around or within this text that is no part of a token, as `it …`; `None`: nothing does. It is for the
-/// error of a token that cannot be read: such a text is not unwrapped, as who wraps it would not notice.
+/// A description (`it …`) of the characters around or within this text that are not part of a token; `None` if there
+/// are none. It is part of the error for a token that cannot be read. Portico does not remove such characters,
+/// because then nobody would notice the mistake.
 pub fn wrapped(text: &str) -> Option<String> {
     let is_quote = |c: char| matches!(c, '"' | '\'' | '`' | '“' | '”');
     let outer = text.trim();
@@ -18,7 +19,7 @@ pub fn wrapped(text: &str) -> Option<String> {
     let is_broken = scheme.is_none() && word != "nostr" && inner.contains(char::is_whitespace);
     let found = [
         scheme,
-        outer.contains(is_quote).then_some("it has quotes of its own"),
+        outer.contains(is_quote).then_some("it contains quotes"),
         (outer != text).then_some("it has blanks or a line break around it"),
         is_broken.then_some("it has blanks or a line break in it"),
     ];

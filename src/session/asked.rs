@@ -1,5 +1,5 @@
-//! Whose provider a caller means, whose credential it is, and what is counted and told of the answer: the same for every
-//! question.
+//! The steps that every question about a session shares: find the provider, identify the credential, count the answer
+//! and record refusals.
 
 use super::audit::refusal;
 use super::{Checked, Reason, Result, SessionError, Sessions};
@@ -9,7 +9,7 @@ use crate::store::AuditKind;
 use crate::wallet::{Credential, WalletIdentity};
 
 impl Sessions {
-    /// Whose credential it is, by the word of the provider that is named, or else meant.
+    /// Identifies a credential with the named provider, else with the default one.
     pub(super) async fn identify(
         &self,
         provider: Option<&str>,
@@ -17,7 +17,7 @@ impl Sessions {
     ) -> Result<WalletIdentity> {
         let name = provider.unwrap_or(&self.default_provider);
         let Some(provider) = self.providers.get(name) else {
-            let message = format!("provider: there is no wallet provider {}", quoted(name));
+            let message = format!("provider: unknown provider {}", quoted(name));
             return Err(SessionError::BadRequest(message));
         };
         let wallet = provider.identify(credential).await?.checked()?;
@@ -27,7 +27,7 @@ impl Sessions {
         Ok(wallet)
     }
 
-    /// Counts a refusal, and has the audit tell of it.
+    /// Counts a refusal, and records it in the audit.
     pub(super) fn refused(
         &self,
         at: &'static str,
@@ -52,7 +52,7 @@ impl Sessions {
         }
     }
 
-    /// The provider that a caller means. What a caller calls it by is nobody's word for it.
+    /// The label of the provider in the metrics: only configured providers, because callers can send any name.
     pub(super) fn meant(&self, provider: Option<&str>) -> &str {
         let meant = self.providers.get(provider.unwrap_or(&self.default_provider));
         meant.map_or("unknown", |provider| provider.name())

@@ -1,5 +1,5 @@
-//! Who did what. What changes something is recorded with the change itself; refusals go a way of their own, so
-//! that nobody waits for the disk because somebody else was refused.
+//! The audit: who did what. A change and its record are stored in one transaction. Refusals are recorded separately,
+//! so that no caller waits for the disk because another caller was refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::{Limit, Metrics};
 use crate::store::{Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord};
 
-/// Refusals that the audit tells of, a minute, and mismatches of tokens that hold by themselves: nobody hides those
-/// behind a flood of garbage. Beyond, they are counted in the metrics alone: whoever wants to fill the disk has to
-/// be let in.
+/// The bound on audited refusals in a minute, and a second one of the same size for mismatches of two valid tokens,
+/// so that a flood of garbage cannot hide them. Further refusals are only counted in the metrics: a stranger cannot
+/// fill the disk.
 const REFUSALS_A_MINUTE: u64 = 1_000;
 
-/// Refusals that wait for the store: all that come in a minute.
+/// Refusals that wait for the store: at most those of one minute.
 const WAITING: usize = 2 * REFUSALS_A_MINUTE as usize;
 
-/// What the audit says of a refusal.
+/// The audit record of a refusal.
 pub(super) fn refusal(
     actor: &Actor,
     kind: AuditKind,
@@ -47,17 +47,17 @@ pub(super) fn refusal(
     }
 }
 
-/// Part of the audit.
+/// A page of the audit.
 #[derive(Debug, Clone)]
 pub struct AuditPage {
     /// The records, the latest first.
     pub records: Vec<AuditRecord>,
-    /// The number to go on before, if there are more.
+    /// The cursor of the next page, if there are more.
     pub next: Option<u64>,
 }
 
 impl Sessions {
-    /// At most `limit` audit records from before number `before`, the latest first.
+    /// At most `limit` audit records before number `before`, the latest first.
     pub async fn audit(&self, filter: &AuditFilter, before: Option<u64>, limit: usize) -> Result<AuditPage> {
         let mut records = self.book.accounts.audit(filter, before, limit + 1).await?;
         let more = records.len() > limit;
@@ -67,7 +67,7 @@ impl Sessions {
     }
 }
 
-/// Refusals on their way to the store.
+/// The queue of refusals for the store.
 #[derive(Debug)]
 pub(super) struct Trail {
     sender: mpsc::Sender<AuditDraft>,
@@ -76,7 +76,7 @@ pub(super) struct Trail {
     metrics: Arc<Metrics>,
 }
 
-/// How many came in a minute.
+/// How many refusals came in this minute.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     minute: AtomicU64,
@@ -95,7 +95,7 @@ impl Budget {
 }
 
 impl Trail {
-    /// `refusals`: how many the audit has room for, by whatever way they come.
+    /// `refusals`: how many the audit has room for, whichever way they come.
     pub(super) fn start(
         accounts: Arc<dyn Accounts>,
         refusals: Arc<Budget>,
@@ -118,7 +118,7 @@ impl Trail {
     }
 }
 
-/// Writes what comes, many at a time, until the daemon stops and nothing is left.
+/// Writes the queued refusals, many at a time, until the daemon stops and the queue is empty.
 async fn write(mut receiver: mpsc::Receiver<AuditDraft>, accounts: Arc<dyn Accounts>, lifecycle: Lifecycle) {
     let mut records = Vec::new();
     let mut stopping = false;
@@ -133,7 +133,7 @@ async fn write(mut receiver: mpsc::Receiver<AuditDraft>, accounts: Arc<dyn Accou
             }
         }
         if let Err(error) = accounts.record_audit(&records).await {
-            tracing::warn!(%error, records = records.len(), "refusals are missing in the audit");
+            tracing::warn!(%error, records = records.len(), "cannot record refusals in the audit");
         }
         records.clear();
     }

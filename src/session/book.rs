@@ -1,11 +1,11 @@
-//! What is known of users and sessions, and what a login makes of them.
+//! Users and sessions in the store, and the changes that a login makes to them.
 
 use std::sync::Arc;
 
 use rand::{Rng, thread_rng};
 
 use super::audit::{Budget, refusal};
-use super::{Reason, Result, SessionError};
+use super::{EndReason, Reason, Result, SessionError};
 use crate::access_token::{AccessToken, Claims};
 use crate::actor::Actor;
 use crate::clock::{SharedClock, Timestamp};
@@ -28,16 +28,16 @@ pub struct Book {
     pub(super) rules: SessionRules,
     pub(super) clock: SharedClock,
     pub(super) metrics: Arc<Metrics>,
-    /// Refusals that the audit has room for.
+    /// How many refusals the audit has room for.
     pub(super) refusals: Arc<Budget>,
 }
 
-/// A login that the store has not kept yet.
+/// A login that is prepared and not yet stored.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What the store is to keep.
+    /// The change for the store.
     pub new: NewSession,
-    /// What whoever asked for the login is told once it has.
+    /// The result for the caller, once the change is stored.
     pub logged_in: LoggedIn,
 }
 
@@ -55,11 +55,11 @@ impl Book {
         Self { accounts, events, mint, rules, clock, metrics, refusals }
     }
 
-    /// A login with this wallet, as it would be now. Should the user change before the store keeps it, that
-    /// refuses it as a conflict, and the login is to be prepared anew.
+    /// Prepares a login with this wallet from the current state. If the user changes before the login is stored, the
+    /// store answers with a conflict, and the caller must prepare the login again.
     ///
     /// # Errors
-    /// [`Reason::UserDisabled`], [`Reason::UserNotListed`], [`Reason::SessionExpired`], or what the store says.
+    /// [`Reason::UserDisabled`], [`Reason::UserNotListed`], [`Reason::SessionExpired`], or an error of the store.
     pub async fn prepare(&self, wallet: &WalletIdentity, actor: &Actor) -> Result<Prepared> {
         let now = self.clock.now();
         if wallet.expires_at <= now {
@@ -87,14 +87,14 @@ impl Book {
                 expires_at: session.expires_at,
             },
         )?;
-        let superseded = self.end_event("superseded", user.id, now)?;
+        let superseded = self.end_event(EndReason::Superseded, user.id, now)?;
         let audit = AuditDraft { session: Some(session.id), ..actor.about(AuditKind::Login, &user, now) };
         let max_sessions = self.rules.max_per_user;
         let new = NewSession { user, known_as, session, begins, max_sessions, superseded, audit };
         Ok(Prepared { new, logged_in })
     }
 
-    /// Whether a wallet may begin a session here; `user` is the one that it has.
+    /// Whether a wallet may begin a session here. `user` is the user of that wallet, if it has one.
     pub(super) fn admits(&self, user: Option<&User>) -> Result<(), Reason> {
         match user {
             Some(user) if user.disabled => Err(Reason::UserDisabled),
@@ -103,7 +103,7 @@ impl Book {
         }
     }
 
-    /// The store has kept a login: announces it.
+    /// Announces a login that the store has kept.
     pub fn announce_begin(&self, new: &NewSession, begun: &Begun) {
         let NewSession { user, session, .. } = new;
         self.metrics.sessions.logged_in(&user.provider);
@@ -118,11 +118,11 @@ impl Book {
         for _ in &begun.superseded {
             self.metrics.limits.reached(Limit::SessionsPerUser);
         }
-        self.announce_end(user.id, "superseded", &begun.superseded);
+        self.announce_end(user.id, EndReason::Superseded, &begun.superseded);
         tracing::info!(session_id = %session.id, user_id = %user.id, provider = user.provider, "session created");
     }
 
-    /// A login over the relays was refused, though its wallet has approved: counted, and told in the audit.
+    /// Counts and audits a login over the relays that was refused although its wallet approved.
     pub async fn refused_at_login(&self, wallet: &WalletIdentity, reason: &Reason, actor: &Actor) {
         self.metrics.sessions.refused("login", &wallet.provider, reason.code());
         let draft = refusal(actor, AuditKind::LoginRefused, &wallet.provider, reason, self.clock.now());
@@ -131,16 +131,16 @@ impl Book {
         }
         let draft = AuditDraft { wallet_id: Some(wallet.wallet_id.clone()), ..draft };
         if let Err(error) = self.accounts.record_audit(&[draft]).await {
-            tracing::warn!(%error, "a refusal is missing in the audit");
+            tracing::warn!(%error, "cannot record a refusal in the audit");
         }
     }
 
-    /// What the token of a session says, and whether it has run out.
+    /// The claims of a session's access token, and whether the token has expired.
     pub(super) fn read_token(&self, token: &str, now: Timestamp) -> Result<(Arc<Claims>, bool), Reason> {
         self.mint.read_session_token(token, now).map_err(Reason::InvalidToken)
     }
 
-    /// The token of a session that goes on.
+    /// A new access token in an open session.
     pub(super) fn logged_in(
         &self,
         user: &User,
@@ -170,28 +170,28 @@ impl Book {
         })
     }
 
-    /// When a session that began then ends by itself, carried on with this wallet's credential.
+    /// When a session expires that began at `began` and now rests on this wallet's credential.
     pub(super) fn expiry_of(&self, began: Timestamp, wallet: &WalletIdentity) -> Timestamp {
         wallet.expires_at.min(began.plus(self.rules.max_lifetime))
     }
 
-    /// Why sessions end, and the event that tells of it.
+    /// The reason why sessions end, and the event that reports it.
     pub(super) fn end_event(
         &self,
-        reason: &str,
+        reason: EndReason,
         user: UserId,
         now: Timestamp,
     ) -> Result<(String, EventDraft)> {
-        let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
-        Ok((reason.to_owned(), self.events.draft(now, &body)?))
+        let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_string() };
+        Ok((reason.to_string(), self.events.draft(now, &body)?))
     }
 
-    /// The store has ended sessions: announces it.
-    pub(super) fn announce_end(&self, user: UserId, reason: &str, ended: &[Ended]) {
+    /// Announces sessions that the store has ended.
+    pub(super) fn announce_end(&self, user: UserId, reason: EndReason, ended: &[Ended]) {
         for Ended { session, event } in ended {
-            self.metrics.sessions.revoked(reason);
-            tracing::info!(session_id = %session, user_id = %user, reason, "session revoked");
-            let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_owned() };
+            self.metrics.sessions.revoked(reason.as_str());
+            tracing::info!(session_id = %session, user_id = %user, reason = reason.as_str(), "session revoked");
+            let body = EventBody::SessionRevoked { user_id: user, reason: reason.to_string() };
             self.events.publish(*session, event, body, true);
         }
     }
@@ -205,7 +205,7 @@ impl Book {
     }
 }
 
-/// The user with this wallet as a login at `now` finds them: new, known, or known by another identifier.
+/// The user with this wallet after a login at `now`: new, unchanged, or with another identifier.
 fn as_of(wallet: &WalletIdentity, known: Option<User>, now: Timestamp) -> User {
     let (auth_method, auth_identifier) = (wallet.auth_method.clone(), wallet.auth_identifier.clone());
     match known {
@@ -219,7 +219,7 @@ fn as_of(wallet: &WalletIdentity, known: Option<User>, now: Timestamp) -> User {
     }
 }
 
-/// A new user with this wallet, of whom nothing else is known.
+/// A new user with this wallet, with no other data yet.
 pub(super) fn nobody_yet(provider: String, wallet_id: String, now: Timestamp) -> User {
     User {
         id: UserId::new(now, thread_rng().r#gen()),
@@ -239,12 +239,12 @@ pub(super) fn nobody_yet(provider: String, wallet_id: String, now: Timestamp) ->
     }
 }
 
-/// Does `begin` again for as long as somebody changes the user at the same moment.
+/// Repeats `begin` while other changes to the same user conflict with it.
 pub async fn until_undisturbed<T, F>(begin: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    /// Each time some other change has gone through, so hardly anybody comes twice.
+    /// With each conflict another change succeeded, so more than one repetition is rare.
     const MOST: usize = 32;
 
     let mut result = begin().await;

@@ -1,4 +1,4 @@
-//! Do an access token and a wallet's credential hold, and belong together?
+//! Checks that an access token and a wallet's credential are valid, and belong together.
 
 use std::sync::Arc;
 
@@ -10,40 +10,40 @@ use crate::config::Checks;
 use crate::store::{AuditKind, Session, StreamId, User, UserId};
 use crate::wallet::{Credential, WalletIdentity};
 
-/// What somebody shows.
+/// The tokens that a caller shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offered<'a> {
-    /// The second layer: a token of ours.
+    /// The second layer: an access token of Portico.
     pub access_token: Option<&'a str>,
-    /// The first: what the wallet gave.
+    /// The first layer: the credential from the wallet.
     pub credential: Option<Credential<'a>>,
-    /// Whose wallet it is. `None`: that of the session, else the default.
+    /// The provider of the credential. `None`: that of the session, else the default one.
     pub provider: Option<&'a str>,
 }
 
-/// Somebody who is let in.
+/// The result of a successful check.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Who it is.
+    /// The user.
     pub user: Arc<User>,
     /// The session.
     pub session: Arc<Session>,
-    /// What the access token says, if there was one.
+    /// The claims of the access token, if the caller showed one.
     pub claims: Option<Arc<Claims>>,
-    /// What the wallet's provider says, if a credential was shown.
+    /// The wallet, as its provider verified it, if the caller showed a credential.
     pub wallet: Option<WalletIdentity>,
 }
 
-/// What was found out about what somebody showed, but for the time of the access token.
+/// The result of a check that ignores the expiry of the access token.
 pub(super) struct Examined {
     pub(super) checked: Checked,
-    /// The access token has run out.
+    /// Whether the access token has expired.
     pub(super) is_stale: bool,
 }
 
 impl Sessions {
-    /// Whether somebody is let in, by the layers that the operator asks for. `at` names the question in the
-    /// metrics. The audit hears of tokens that meet another wallet's credential.
+    /// Checks the layers that the operator requires (`sessions.checks`). `at` names the question in the metrics. The
+    /// audit records tokens that do not belong together.
     pub async fn check(&self, at: &'static str, offered: Offered<'_>, actor: &Actor) -> Result<Checked> {
         let checked = self.examine(offered, self.book.rules.checks).await.and_then(Examined::fresh);
         match &checked {
@@ -55,7 +55,7 @@ impl Sessions {
         checked
     }
 
-    /// Everything but whether the access token has run out.
+    /// Every check except the expiry of the access token.
     pub(super) async fn examine(&self, offered: Offered<'_>, checks: Checks) -> Result<Examined> {
         let now = self.book.clock.now();
         let (claims, is_stale) = match offered.access_token {
@@ -100,7 +100,7 @@ impl Sessions {
         Ok(Examined { checked: Checked { user, session, claims, wallet }, is_stale })
     }
 
-    /// The session that the token names, else that of the wallet.
+    /// The session in the access token, else that of the wallet.
     pub(super) async fn session_of(
         &self,
         claims: Option<&Claims>,
@@ -120,10 +120,10 @@ impl Sessions {
         Ok((user, session))
     }
 
-    /// The latest session that this credential began or carried on last, ended or not; where there is none, as a
-    /// wallet may show a new one each time, the latest of the wallet that goes on.
+    /// The latest session that this credential began or that it renewed last, ended or not. If there is none, because
+    /// a wallet may show a new credential each time: the latest open session of the wallet.
     async fn session_of_wallet(&self, wallet: &WalletIdentity) -> Result<Arc<Session>> {
-        /// As many as may go on and be older than some that have ended.
+        /// The number of sessions that may be open and older than some ended ones.
         const LATEST: usize = 100;
 
         let accounts = &self.book.accounts;
@@ -137,7 +137,7 @@ impl Sessions {
         Ok(Arc::new(latest.into_iter().find(goes_on).ok_or(Reason::NoSession)?))
     }
 
-    /// Whether the credential behind a session was revoked, where it is not shown.
+    /// Whether the credential behind a session was revoked, when the caller does not show it.
     fn is_withdrawn(&self, user: &User, session: &Session) -> bool {
         // The wallets of a provider that is not in use any more vouch for nobody.
         let provider = self.providers.get(user.provider.as_str());
@@ -146,7 +146,7 @@ impl Sessions {
 }
 
 impl Examined {
-    /// Somebody is let in, unless the access token has run out.
+    /// The result of the check, unless the access token has expired.
     pub(super) fn fresh(self) -> Result<Checked> {
         if self.is_stale { Err(Reason::TokenExpired { renewable: true }.into()) } else { Ok(self.checked) }
     }

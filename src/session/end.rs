@@ -1,15 +1,16 @@
-//! Sessions are ended: by their users, by operators.
+//! Ends sessions, for users and operators.
 
 use std::sync::Arc;
 
 use super::check::Offered;
-use super::{Reason, Result, SessionError, Sessions};
+use super::{EndReason, Reason, Result, SessionError, Sessions};
 use crate::actor::Actor;
 use crate::store::{AuditKind, SessionChoice, StreamId, User, UserId};
 
 impl Sessions {
-    /// Ends the session that is shown, or all of its user. The token may have run out; the credential, where
-    /// there is no token, must hold, and is not looked at where there is one. Returns how many were ended.
+    /// Ends the session that the caller shows, or all sessions of its user. The access token may have expired. If
+    /// there is no access token, the credential must be valid; otherwise it is ignored. Returns how many sessions
+    /// ended.
     pub async fn logout(self: &Arc<Self>, offered: Offered<'_>, all: bool, actor: Actor) -> Result<usize> {
         let (user, session) = match self.shown(offered).await {
             // It has gone with its user, or long ago.
@@ -17,18 +18,18 @@ impl Sessions {
             shown => shown?,
         };
         let (which, reason) = if all {
-            (SessionChoice::AllOf(user.id), "logout_all")
+            (SessionChoice::AllOf(user.id), EndReason::LogoutAll)
         } else {
-            (SessionChoice::One(session), "logout")
+            (SessionChoice::One(session), EndReason::Logout)
         };
         self.end(user, which, reason, actor).await
     }
 
-    /// Ends one session at an operator's word. Returns whether it had not ended.
+    /// Ends one session for an operator. Returns `false` if it had ended before.
     pub async fn revoke_session(
         self: &Arc<Self>,
         id: StreamId,
-        reason: &'static str,
+        reason: EndReason,
         actor: Actor,
     ) -> Result<bool> {
         let session = self.book.session(id).await?.ok_or(SessionError::NoSuchSession)?;
@@ -36,19 +37,20 @@ impl Sessions {
         Ok(self.end(user, SessionChoice::One(id), reason, actor).await? > 0)
     }
 
-    /// Ends what rests on a credential that was revoked. Returns how many.
+    /// Ends the sessions that depend on a revoked credential. Returns how many.
     pub async fn credential_revoked(self: &Arc<Self>, credential: [u8; 32], actor: &Actor) -> Result<usize> {
         let Some(session) = self.book.accounts.session_of_credential(&credential).await? else {
             return Ok(0);
         };
         let Some(user) = self.book.user(session.user).await? else { return Ok(0) };
-        self.end(user, SessionChoice::RestingOn(credential), "credential_revoked", actor.clone()).await
+        self.end(user, SessionChoice::RestingOn(credential), EndReason::CredentialRevoked, actor.clone())
+            .await
     }
 
-    /// Ends all sessions of a user at an operator's word. Returns how many.
+    /// Ends all sessions of a user for an operator. Returns how many.
     pub async fn revoke_sessions_of(self: &Arc<Self>, id: UserId, actor: Actor) -> Result<usize> {
         let user = self.book.user(id).await?.ok_or(SessionError::NoSuchUser)?;
-        self.end(user, SessionChoice::AllOf(id), "operator", actor).await
+        self.end(user, SessionChoice::AllOf(id), EndReason::Operator, actor).await
     }
 
     async fn shown(&self, offered: Offered<'_>) -> Result<(Arc<User>, StreamId)> {
@@ -57,7 +59,7 @@ impl Sessions {
             (Some(token), _) => (Some(self.book.read_token(token, now)?.0), None),
             (None, Some(credential)) => (None, Some(self.identify(offered.provider, &credential).await?)),
             (None, None) => {
-                let message = "access_token, credential: one of them is wanted";
+                let message = "access_token, credential: one of them is required";
                 return Err(SessionError::BadRequest(message.into()));
             }
         };
@@ -69,7 +71,7 @@ impl Sessions {
         self: &Arc<Self>,
         user: Arc<User>,
         which: SessionChoice,
-        reason: &'static str,
+        reason: EndReason,
         actor: Actor,
     ) -> Result<usize> {
         let sessions = Arc::clone(self);

@@ -1,4 +1,4 @@
-//! Why somebody is not let in, and why something could not be done.
+//! Why a user is refused, and why an operation on users and sessions failed.
 
 use std::time::Duration;
 
@@ -8,70 +8,66 @@ use crate::store::{StoreError, StreamId, UserId};
 use crate::tokens::TokensError;
 use crate::wallet::CredentialError;
 
-/// What the second layer answers with.
+/// The result of this module's operations.
 pub type Result<T, E = SessionError> = std::result::Result<T, E>;
 
-/// Why somebody is not let in.
+/// Why a user is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// A check asks for an access token, and there is none.
-    #[error("an access token is wanted")]
+    /// `sessions.checks` requires an access token, and the request has none.
+    #[error("an access token is required")]
     NoAccessToken,
-    /// A check asks for a wallet's credential, and there is none.
-    #[error("a wallet's credential is wanted")]
+    /// `sessions.checks` requires a wallet's credential, and the request has none.
+    #[error("a wallet's credential is required")]
     NoCredential,
-    /// The access token is none of ours, or not for here.
+    /// The access token is not valid here.
     #[error("access token: {0}")]
     InvalidToken(AccessError),
-    /// The access token has run out; whether the rest holds.
+    /// The access token has expired.
     #[error("the access token has expired")]
     TokenExpired {
-        /// The session goes on: `POST /auth/refresh` gives a new token.
+        /// Whether everything else is valid: then `POST /auth/refresh` gives a new token.
         renewable: bool,
     },
-    /// The session, or the wallet's credential, has run out.
+    /// The session, or the wallet's credential, has expired.
     #[error("the session has expired: log in again")]
     SessionExpired,
-    /// The token and the credential are of different wallets.
+    /// The token and the credential belong to different wallets.
     #[error("the access token and the wallet's credential do not belong together")]
     SessionMismatch(Box<Mismatch>),
-    /// There is a wallet, but nobody has logged in with it, or what was begun is gone.
-    #[error("there is no session: log in")]
+    /// The wallet is known, but it has not logged in here, or its session was deleted.
+    #[error("no session: log in")]
     NoSession,
-    /// The session was ended.
+    /// The session was ended before it expired.
     #[error("the session was ended")]
     SessionRevoked,
-    /// The operator keeps the user out.
+    /// An operator disabled the user.
     #[error("this user is disabled")]
     UserDisabled,
-    /// Only listed users are let in, and the wallet has none.
+    /// Only listed users may log in, and the wallet has no user.
     #[error("this wallet is not on the list of users: an operator must invite it first")]
     UserNotListed,
-    /// The wallet's credential does not hold.
+    /// The wallet's credential is not valid.
     #[error("credential: {message}")]
-    Credential {
-        /// The provider's code.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Credential { code: &'static str, message: String },
 }
 
-/// Whose token met whose credential: for the audit.
+/// The owners of a token and a credential that do not belong together, for the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Whose token it was.
+    /// The user of the token.
     pub user: Option<UserId>,
-    /// Of which session.
+    /// The session of the token.
     pub session: Option<StreamId>,
-    /// Who vouches for the wallet that the credential was of.
+    /// The provider of the credential.
     pub provider: String,
-    /// That wallet.
+    /// The wallet of the credential.
     pub wallet_id: String,
 }
 
 impl Reason {
-    /// For programs.
+    /// The code, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoAccessToken => "access_token_required",
@@ -89,48 +85,42 @@ impl Reason {
     }
 }
 
-/// Why the second layer did not do what it was asked to.
+/// Why an operation on users and sessions failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Somebody is not let in.
+    /// The user is refused.
     #[error("{0}")]
     Refused(#[from] Reason),
-    /// What was asked makes no sense as it stands.
+    /// The request is malformed.
     #[error("{0}")]
     BadRequest(String),
-    /// There is no such user.
-    #[error("there is no such user")]
+    /// No user has this id.
+    #[error("no such user")]
     NoSuchUser,
     /// The wallet has a user already.
     #[error("this wallet already has a user: {0}")]
     UserExists(UserId),
-    /// There is no such session.
-    #[error("there is no such session")]
+    /// No session has this id.
+    #[error("no such session")]
     NoSuchSession,
-    /// Somebody else has changed the user since it was read.
-    #[error("the user was changed meanwhile: read it again")]
+    /// Another change to the user came first.
+    #[error("the user has changed since you read it: read it again")]
     Changed,
     /// A limit is reached.
     #[error("{message}")]
-    LimitReached {
-        /// Which limit.
-        limit: Limit,
-        /// What is too much, for people.
-        message: &'static str,
-        /// After which time asking again makes sense.
-        retry_after: Duration,
-    },
-    /// What the wallet's provider needs is not to be had.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    LimitReached { limit: Limit, message: &'static str, retry_after: Duration },
+    /// The wallet's provider cannot be asked now.
     #[error("the wallet's provider cannot be asked now: {0}")]
     ProviderUnavailable(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The daemon is stopping and takes on nothing new.
+    /// The daemon is stopping and accepts no new work.
     #[error("the daemon is stopping")]
     Stopping,
-    /// A token could not be signed: a defect of ours.
+    /// A token could not be signed: a defect of Portico.
     #[error("a token could not be signed")]
     Signing,
 }
@@ -145,7 +135,7 @@ impl From<CredentialError> for SessionError {
     }
 }
 
-/// The tokens of sessions are made by `tokens`.
+/// `tokens` makes the tokens of sessions.
 impl From<TokensError> for SessionError {
     fn from(error: TokensError) -> Self {
         match error {

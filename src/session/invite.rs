@@ -1,4 +1,4 @@
-//! Users whom an operator adds before their wallet has logged in.
+//! Users whom an operator adds before their wallet logs in for the first time.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::quoted::quoted;
 use crate::store::{AuditKind, StoreError, User};
 use crate::wallet::is_wallet_id;
 
-/// How a user proves to own the wallet, as long as they have not.
+/// The `auth_method` of a user who has not logged in yet.
 const UNPROVEN: &str = "invited";
 
-/// Whom an operator invites, and as what.
+/// The user that an operator invites.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invitation {
     /// The wallet.
     pub wallet_id: String,
-    /// Whose wallet it is; the default provider's if it is left out.
+    /// The provider of the wallet; the default provider if missing.
     #[serde(default)]
     pub provider: Option<String>,
     /// The name.
     #[serde(default)]
     pub username: Option<String>,
-    /// The address.
+    /// The email address.
     #[serde(default)]
     pub email: Option<String>,
     /// Roles.
@@ -39,7 +39,7 @@ pub struct Invitation {
 }
 
 impl Sessions {
-    /// Adds a user with this wallet, who has not logged in yet. Their first login finds them as they are then.
+    /// Adds a user with this wallet, who has not logged in yet. The first login uses the user as it is then.
     pub async fn invite(self: &Arc<Self>, invitation: Invitation, actor: Actor) -> Result<User> {
         let invited = self.invited(invitation)?;
         let sessions = Arc::clone(self);

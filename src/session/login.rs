@@ -1,4 +1,4 @@
-//! A wallet's credential becomes a session.
+//! Begins a session with a wallet's credential.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::store::AuditKind;
 use crate::wallet::Credential;
 
 impl Sessions {
-    /// Begins a session for whoever this credential is of.
+    /// Begins a session for the owner of this credential.
     pub async fn login(
         self: &Arc<Self>,
         provider: Option<&str>,

@@ -1,17 +1,18 @@
 //! The second layer: users and their sessions, and the access tokens that go with them.
 //!
-//! A wallet's credential proves who holds a key; a session says what that person is here. [`Sessions`] begins one
-//! for a credential that its provider vouches for (`login.rs`), checks that token and credential belong together
-//! and still hold (`check.rs`), renews tokens (`refresh.rs`) and ends sessions (`end.rs`). Operators manage users
-//! (`users.rs`), also before their first login (`invite.rs`). `portal` shares the [`Book`]: a login over the
-//! relays begins a session in the transaction that stores its outcome. What `tokens` decides about tokens ends or asks
-//! for sessions here (`rest.rs`).
+//! A wallet's credential proves who holds a key. A session says who that person is here. [`Sessions`] begins a
+//! session for a credential that its provider verified (`login.rs`), checks that an access token and a credential are
+//! valid and belong together (`check.rs`), renews tokens (`refresh.rs`) and ends sessions (`end.rs`). Operators
+//! manage users (`users.rs`), also before their first login (`invite.rs`). `portal` shares the [`Book`]: a login over
+//! the relays begins a session in the transaction that stores its outcome. `tokens` reaches sessions through
+//! `rest.rs`.
 
 mod asked;
 mod audit;
 mod book;
 mod check;
 mod end;
+mod end_reason;
 mod error;
 mod invite;
 mod login;
@@ -27,6 +28,7 @@ pub use crate::actor::Actor;
 pub use audit::AuditPage;
 pub use book::{Book, Prepared, until_undisturbed};
 pub use check::{Checked, Offered};
+pub use end_reason::EndReason;
 pub use error::{Reason, Result, SessionError};
 pub use invite::Invitation;
 pub use rest::Resting;
@@ -40,7 +42,7 @@ use crate::wallet::WalletProvider;
 use audit::Trail;
 use rates::Rates;
 
-/// Users and sessions, for callers.
+/// Users and sessions, for the callers of the API.
 #[derive(Debug)]
 pub struct Sessions {
     book: Arc<Book>,
@@ -52,7 +54,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions for the wallets of these providers; the default one is meant where a caller names none.
+    /// Sessions for the wallets of these providers. The default provider is used if a caller names none.
     pub fn start(
         book: Arc<Book>,
         providers: Vec<Arc<dyn WalletProvider>>,
@@ -76,21 +78,21 @@ impl Sessions {
         sessions
     }
 
-    /// The wallet providers that are on, and the one that is meant where a caller names none.
+    /// The wallet providers that are on, and the default one.
     pub fn providers(&self) -> (impl Iterator<Item = &str>, &str) {
         (self.providers.keys().map(String::as_str), &self.default_provider)
     }
 
-    /// What is known of sessions anyway. While the store cannot be read, nothing is told.
+    /// The number of open sessions, for the metrics. It is missing while the store cannot be read.
     pub async fn read_into(&self, reading: &mut Reading) {
         let now = self.book.clock.now();
         if let Ok(active) = self.book.accounts.active_sessions(now).await {
-            let help = "Sessions that go on.";
+            let help = "Open sessions.";
             reading.gauge("portico_sessions_active", help, &[], active as f64);
         }
     }
 
-    /// Forgets what limits how often somebody comes, once it does not any more.
+    /// Drops the counts of rates that no longer matter.
     async fn tidy(self: Arc<Self>) {
         const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -100,7 +102,7 @@ impl Sessions {
         }
     }
 
-    /// Runs a change to its end, whatever becomes of its caller.
+    /// Runs a change to its end, even if its caller disconnects.
     async fn to_the_end<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,

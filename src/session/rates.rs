@@ -1,4 +1,4 @@
-//! How often one wallet logs in and renews its token: a stolen credential, or a client that runs wild, does not
+//! Limits how often one wallet logs in and renews its token, so that a stolen credential or a faulty client cannot
 //! keep the store busy.
 
 use std::collections::VecDeque;
@@ -12,8 +12,9 @@ use crate::config::SessionRules;
 use crate::metrics::Limit;
 use crate::wallet::WalletIdentity;
 
-/// Who came when, within the window. Counted in memory, which is exact while this process is the only one that lets
-/// anybody in; with several, the store must count, or each process gets its share of the limit.
+/// The times of logins and renewals within the window. The count is in memory. It is exact only while this process is
+/// the only one that admits users. With several processes, the store must count, or each process must get a share of
+/// the limit.
 #[derive(Debug)]
 pub(super) struct Rates {
     logins: Window,
@@ -22,7 +23,7 @@ pub(super) struct Rates {
 
 #[derive(Debug)]
 struct Window {
-    /// By provider and wallet; the oldest first.
+    /// By provider and wallet, the oldest first.
     came: DashMap<(String, String), VecDeque<Timestamp>>,
     most: usize,
     length: Duration,
@@ -39,25 +40,25 @@ impl Rates {
             limit,
             message,
         };
-        let logins = "this wallet logged in too often lately (sessions.max_logins_per_wallet)";
-        let refreshes = "this wallet renewed its token too often lately (sessions.max_refreshes_per_wallet)";
+        let logins = "this wallet logged in too often (sessions.max_logins_per_wallet)";
+        let refreshes = "this wallet renewed its token too often (sessions.max_refreshes_per_wallet)";
         Self {
             logins: window(rules.max_logins_per_wallet, Limit::LoginsPerWallet, logins),
             refreshes: window(rules.max_refreshes_per_wallet, Limit::RefreshesPerWallet, refreshes),
         }
     }
 
-    /// Counts a login, if there is room for one more.
+    /// Counts a login, if there is room for one more in the window.
     pub(super) fn log_in(&self, wallet: &WalletIdentity, now: Timestamp) -> Result<()> {
         self.logins.come(wallet, now)
     }
 
-    /// Counts a renewal, if there is room for one more.
+    /// Counts a renewal, if there is room for one more in the window.
     pub(super) fn refresh(&self, wallet: &WalletIdentity, now: Timestamp) -> Result<()> {
         self.refreshes.come(wallet, now)
     }
 
-    /// Forgets wallets that did not come lately.
+    /// Drops wallets with no login or renewal in the window.
     pub(super) fn tidy(&self, now: Timestamp) {
         for window in [&self.logins, &self.refreshes] {
             let start = now.minus(window.length);

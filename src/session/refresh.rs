@@ -1,4 +1,4 @@
-//! A new access token in a session that goes on.
+//! A new access token in an open session.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::store::{AuditKind, Session};
 use crate::wallet::Credential;
 
 impl Sessions {
-    /// A new token for whoever this credential is of, with the roles of today, in the session that the old token
-    /// names, or else the one that the credential began. The old token may have run out.
+    /// A new token for the owner of this credential, with the current roles. The session is the one in the old token,
+    /// or else the one that the credential began. The old token may have expired.
     pub async fn refresh(
         self: &Arc<Self>,
         access_token: Option<&str>,

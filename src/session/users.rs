@@ -1,55 +1,55 @@
-//! What operators do about users.
+//! Users, for operators.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::{Result, SessionError, Sessions};
+use super::{EndReason, Result, SessionError, Sessions};
 use crate::actor::Actor;
 use crate::quoted::{misleads, quoted};
 use crate::store::{AuditKind, Session, StreamId, User, UserFilter, UserId};
 
-/// All roles of a user together, and all permissions, in bytes: gateways hand them on in a header each, and have
-/// room for 4 KiB of headers by default.
+/// The length of all roles of a user together, and of all permissions, in bytes. Gateways pass each list on in a
+/// header, and have room for 4 KiB of headers by default.
 const MAX_LIST: usize = 1024;
 
-/// The longest name or address that an operator gives, in bytes.
+/// The longest name or email address that an operator may set, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// What is to be different about a user. What is left out stays; `null` takes a name or address away, and is refused
-/// elsewhere: whoever sends it means something by it.
+/// The changes to a user. A missing field stays as it is. `null` removes a name or an email address, and is refused
+/// for other fields: a caller that sends it expects a change.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserChange {
-    /// The name.
+    /// The new name.
     #[serde(deserialize_with = "given")]
     pub username: Option<Option<String>>,
-    /// The address.
+    /// The new email address.
     #[serde(deserialize_with = "given")]
     pub email: Option<Option<String>>,
-    /// All roles.
+    /// All roles from now on.
     #[serde(deserialize_with = "given")]
     pub roles: Option<Vec<String>>,
-    /// All permissions.
+    /// All permissions from now on.
     #[serde(deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
-    /// Whether the user is kept out; that ends all sessions.
+    /// Whether the user is disabled. Disabling a user ends all its sessions.
     #[serde(deserialize_with = "given")]
     pub disabled: Option<bool>,
 }
 
-/// `null` is a value here, and not the absence of one.
+/// Distinguishes `null` from a missing field.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
-/// Some users, in the order of their ids.
+/// A page of users, in the order of their ids.
 #[derive(Debug, Clone)]
 pub struct UserPage {
     /// The users.
     pub users: Vec<User>,
-    /// The id to go on behind, if there are more.
+    /// The cursor of the next page, if there are more.
     pub next: Option<UserId>,
 }
 
@@ -59,13 +59,13 @@ impl Sessions {
         self.book.user(id).await?.map(Arc::unwrap_or_clone).ok_or(SessionError::NoSuchUser)
     }
 
-    /// Whether this wallet is kept out: its user is disabled, or it has none and only listed users are let in.
+    /// Whether this wallet may not log in: its user is disabled, or it has no user and only listed users may log in.
     pub async fn is_kept_out(&self, provider: &str, wallet_id: &str) -> Result<bool> {
         let user = self.book.accounts.user_of_wallet(provider, wallet_id).await?;
         Ok(self.book.admits(user.as_ref()).is_err())
     }
 
-    /// At most `limit` users behind `after`.
+    /// At most `limit` users after `after`.
     pub async fn users(&self, filter: &UserFilter, after: Option<UserId>, limit: usize) -> Result<UserPage> {
         let mut users = self.book.accounts.users(filter, after, limit + 1).await?;
         let more = users.len() > limit;
@@ -74,7 +74,7 @@ impl Sessions {
         Ok(UserPage { users, next })
     }
 
-    /// At most `limit` sessions of a user from before `before`, the latest first.
+    /// At most `limit` sessions of a user before `before`, the latest first.
     pub async fn sessions_of(
         &self,
         id: UserId,
@@ -89,8 +89,8 @@ impl Sessions {
         Ok((found, next))
     }
 
-    /// Changes a user, of this revision if one is given. Roles hold from the next check on, and stand in the next
-    /// token.
+    /// Changes a user, if it still has this revision (if one is given). Roles are valid from the next check, and in
+    /// the next token.
     pub async fn change_user(
         self: &Arc<Self>,
         id: UserId,
@@ -118,22 +118,22 @@ impl Sessions {
         .await
     }
 
-    /// `None`: somebody else was faster.
+    /// `None`: another change came first.
     async fn put(&self, before: &User, mut after: User, actor: &Actor) -> Result<Option<User>> {
         let (book, now) = (&self.book, self.book.clock.now());
         after.revision = before.revision + 1;
         let disabled = after.disabled && !before.disabled;
-        let ends = disabled.then(|| book.end_event("user_disabled", after.id, now)).transpose()?;
+        let ends = disabled.then(|| book.end_event(EndReason::UserDisabled, after.id, now)).transpose()?;
         let mut audit = actor.about(AuditKind::UserChanged, &after, now);
         audit.detail = Some(difference(before, &after));
         let put = book.accounts.change_user(&after, ends.as_ref(), &audit).await?;
         let Some(ended) = put else { return Ok(None) };
-        book.announce_end(after.id, "user_disabled", &ended);
+        book.announce_end(after.id, EndReason::UserDisabled, &ended);
         tracing::info!(user_id = %after.id, disabled = after.disabled, "user changed");
         Ok(Some(after))
     }
 
-    /// Deletes a user, of this revision if one is given, and ends all sessions. Returns how many.
+    /// Deletes a user, if it still has this revision (if one is given), and ends all its sessions. Returns how many.
     pub async fn delete_user(
         self: &Arc<Self>,
         id: UserId,
@@ -148,10 +148,10 @@ impl Sessions {
             }
             let (book, now) = (&sessions.book, sessions.book.clock.now());
             let audit = actor.about(AuditKind::UserDeleted, &user, now);
-            let ends = book.end_event("user_deleted", id, now)?;
+            let ends = book.end_event(EndReason::UserDeleted, id, now)?;
             let deleted = book.accounts.delete_user(id, revision, &ends, &audit).await?;
             let ended = deleted.ok_or(SessionError::Changed)?;
-            book.announce_end(id, "user_deleted", &ended);
+            book.announce_end(id, EndReason::UserDeleted, &ended);
             tracing::info!(user_id = %id, "user deleted");
             Ok(ended.len())
         })
@@ -178,11 +178,13 @@ impl UserChange {
             list.dedup();
             if let Some(name) = list.iter().find(|name| !is_name(name)) {
                 let message =
-                    format!("{field}: {} is not letters, digits and any of . : _ / * -", quoted(name));
+                    format!("{field}: {} may contain only letters, digits and . : _ / * -", quoted(name));
                 return Err(SessionError::BadRequest(message));
             }
             if list.iter().map(|name| name.len() + 1).sum::<usize>() > MAX_LIST {
-                return Err(SessionError::BadRequest(format!("{field}: at most {MAX_LIST} bytes together")));
+                return Err(SessionError::BadRequest(format!(
+                    "{field}: must have at most {MAX_LIST} bytes together"
+                )));
             }
         }
         Ok(self)
@@ -209,15 +211,15 @@ impl UserChange {
     }
 }
 
-/// A name that fits a list in a header.
+/// Whether a gateway's header can carry this name in a list.
 fn is_name(name: &str) -> bool {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b".:_/*-".contains(&byte);
     !name.is_empty() && name.bytes().all(is_usual)
 }
 
-/// What was changed, before and after, as JSON.
+/// The changed fields before and after, as JSON.
 pub(super) fn difference(before: &User, after: &User) -> String {
-    let told = |user: &User| {
+    let fields = |user: &User| {
         let User { username, email, roles, permissions, disabled, .. } = user;
         [
             ("username", json!(username)),
@@ -227,7 +229,7 @@ pub(super) fn difference(before: &User, after: &User) -> String {
             ("disabled", json!(disabled)),
         ]
     };
-    let changes = told(before).into_iter().zip(told(after)).filter(|((_, old), (_, new))| old != new);
+    let changes = fields(before).into_iter().zip(fields(after)).filter(|((_, old), (_, new))| old != new);
     let changes: serde_json::Map<_, _> = changes
         .map(|((name, old), (_, new))| (name.to_owned(), json!({ "before": old, "after": new })))
         .collect();

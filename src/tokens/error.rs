@@ -1,4 +1,4 @@
-//! Why a token does not hold, or could not be issued or revoked.
+//! Why a token is not valid, or could not be issued or revoked.
 
 use std::time::Duration;
 
@@ -6,57 +6,43 @@ use crate::metrics::Limit;
 use crate::portal_token::TokenError;
 use crate::store::StoreError;
 
-/// What this room answers with.
+/// The result of this module's operations.
 pub type Result<T, E = TokensError> = std::result::Result<T, E>;
 
-/// Why a token does not hold, or could not be issued or revoked.
+/// Why a token is not valid, or could not be issued or revoked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokensError {
-    /// What was asked makes no sense as it stands.
+    /// The request is malformed.
     #[error("{0}")]
     BadRequest(String),
-    /// A token in Portal's form does not verify.
+    /// A token in Portal's form is not valid.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// A token of another form does not verify.
+    /// A token of another form is not valid.
     #[error("{message}")]
-    Refused {
-        /// For programs.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
-    /// Nobody here issues such tokens.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Refused { code: &'static str, message: String },
+    /// This service does not issue such tokens.
     #[error("{message}")]
-    NoIssuer {
-        /// For programs.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    NoIssuer { code: &'static str, message: String },
     /// A limit is reached.
     #[error("{message}")]
-    LimitReached {
-        /// Which limit.
-        limit: Limit,
-        /// What is too much, for people.
-        message: &'static str,
-        /// After which time asking again makes sense.
-        retry_after: Duration,
-    },
-    /// The keys of access tokens cannot be kept.
-    #[error("the signing keys cannot be written: {0}")]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    LimitReached { limit: Limit, message: &'static str, retry_after: Duration },
+    /// The keys of access tokens cannot be written.
+    #[error("the keys of access tokens cannot be written: {0}")]
     Keys(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The daemon is stopping and takes on nothing new.
+    /// The daemon is stopping and accepts no new work.
     #[error("the daemon is stopping")]
     Stopping,
-    /// A token could not be signed: a defect of ours.
+    /// A token could not be signed: a defect of Portico.
     #[error("a token could not be signed")]
     Signing,
-    /// What rests on tokens failed in a way that it should not: a defect of ours.
+    /// Something that depends on tokens failed unexpectedly: a defect of Portico.
     #[error("{0}")]
     Defect(String),
 }

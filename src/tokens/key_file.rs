@@ -14,32 +14,20 @@ use crate::config::files::{self, FileError, Owners, show_path};
 pub enum KeyFileError {
     /// The file cannot be read or trusted.
     #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: FileError,
-    },
-    /// What it says makes no sense.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    File { path: PathBuf, error: FileError },
+    /// The content of the file is invalid.
     #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
-    Content {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: RingError,
-    },
-    /// It cannot be written.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Content { path: PathBuf, error: RingError },
+    /// The file cannot be written.
     #[error("cannot write the keys of access tokens to {}: {error}", show_path(path))]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Io { path: PathBuf, error: io::Error },
 }
 
-/// Reads the keys, and whether the file holds them all: a ring without a next key was given one. `None`: there is
-/// no such file.
+/// Reads the keys, and whether the file contains all of them: a ring without a next key gets one. `None`: there is no
+/// such file.
 pub(super) fn read(path: &Path, owners: Owners) -> Result<Option<(KeyRing, bool)>, KeyFileError> {
     let text = files::read_secret_of(path, owners)
         .map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
@@ -50,7 +38,7 @@ pub(super) fn read(path: &Path, owners: Owners) -> Result<Option<(KeyRing, bool)
     Ok(Some((ring, is_whole)))
 }
 
-/// Puts these keys in the place of those in the file: all of them or none, and on the disk.
+/// Replaces the keys in the file: all of them or none, and durably.
 pub(super) fn write(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {
     let at = |error| KeyFileError::Io { path: path.to_owned(), error };
     let folder = path.parent().unwrap_or(Path::new("."));

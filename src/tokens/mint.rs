@@ -1,5 +1,4 @@
-//! Where access tokens are made and read: the keys, the names that stand in them, and the schedule by which keys
-//! give way to new ones.
+//! Makes and reads access tokens: the keys, the names in the tokens, and the schedule of the keys' rotation.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -22,10 +21,10 @@ use crate::config::AccessRules;
 use crate::config::files::{Owners, show_path};
 use crate::metrics::Limit;
 
-/// Tokens whose signatures are remembered.
+/// How many verified signatures are remembered.
 const VERIFIED: usize = 50_000;
 
-/// How far the clocks of other programs may run behind ours. Ours is the one that stamped the token.
+/// How far the clocks of other programs may run behind Portico's clock, which stamped the token.
 const LEEWAY_SECS: u64 = 5;
 
 /// Makes and reads access tokens.
@@ -36,35 +35,35 @@ pub struct Mint {
     issuer: String,
     audience: String,
     service_key: PublicKey,
-    /// How long a key is known after it was retired: until its last token has expired, and whoever comes with one
-    /// that has can still renew it.
+    /// How long a key is kept after it was retired: until its last token has expired and its holder can no longer
+    /// renew it.
     keep: Duration,
     clock: SharedClock,
     timekeeper: Arc<Timekeeper>,
-    /// A copy of the file, valid while this process is the only one that rotates keys. With several, the keys must be
-    /// replaced by compare-and-set, and each process must hear of it.
+    /// A copy of the file, correct while this process is the only one that rotates keys. With several, the keys must
+    /// be replaced by compare-and-set, and each process must learn of it.
     ring: RwLock<Arc<KeyRing>>,
-    /// Held while the keys change: file and memory are to stay the same.
+    /// Held while the keys change, so that file and memory stay the same.
     changing: Mutex<()>,
     /// By the SHA-256 of the whole token.
     verified: Cache<[u8; 32], Arc<Claims>>,
 }
 
-/// What a service asks a token for.
+/// A service's request for a token.
 #[derive(Clone, Debug)]
 pub struct NewServiceToken {
-    /// Whom it speaks for, as `sub`, `client_id` and `target_key`.
+    /// The subject, as `sub`, `client_id` and `target_key`.
     pub target_key: String,
-    /// Whom it is for. `None`: the audience of access tokens.
+    /// The audience. `None`: the audience of access tokens.
     pub audience: Option<String>,
-    /// What it allows (RFC 6749 §3.3).
+    /// The scope (RFC 6749 §3.3).
     pub scope: Option<String>,
-    /// How long it holds.
+    /// The lifetime.
     pub lifetime: Duration,
 }
 
 impl NewServiceToken {
-    /// RFC 6749 §3.3, and no blanks in the name of an audience.
+    /// RFC 6749 §3.3, and the name of an audience must not contain blanks.
     fn check(&self) -> Result<()> {
         /// The longest audience or scope, in bytes.
         const MAX_TEXT: usize = 256;
@@ -72,58 +71,59 @@ impl NewServiceToken {
         let is_token_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         let is_name = |text: &str| !text.is_empty() && text.bytes().all(is_token_char);
         if self.audience.as_ref().is_some_and(|audience| audience.len() > MAX_TEXT || !is_name(audience)) {
-            let message = format!("audience: a name or URI of at most {MAX_TEXT} bytes");
+            let message = format!("audience: must be a name or URI of at most {MAX_TEXT} bytes");
             return Err(TokensError::BadRequest(message));
         }
         if self.scope.as_ref().is_some_and(|scope| scope.len() > MAX_TEXT || !scope.split(' ').all(is_name)) {
-            let message = format!("scope: names with single blanks between, at most {MAX_TEXT} bytes");
+            let message =
+                format!("scope: must be names with single blanks between, at most {MAX_TEXT} bytes");
             return Err(TokensError::BadRequest(message));
         }
         Ok(())
     }
 }
 
-/// Whom the token of a session speaks for.
+/// The subject of a session's token.
 #[derive(Clone, Debug)]
 pub struct SessionSubject {
     /// The user's id.
     pub user: String,
     /// The session's id.
     pub session: String,
-    /// Who vouches for the wallet.
+    /// The wallet's provider.
     pub provider: String,
     /// The wallet.
     pub wallet_id: String,
-    /// How the user proves to own it.
+    /// How the user proved to own the wallet.
     pub auth_method: String,
-    /// What the user is known by there.
+    /// The identifier of the user at the provider.
     pub auth_identifier: String,
-    /// What the user is here.
+    /// The roles of the user.
     pub roles: Vec<String>,
-    /// What the user may do here.
+    /// The permissions of the user.
     pub permissions: Vec<String>,
-    /// The key that programs written after the Portal wallet look for.
+    /// The key that programs written for the Portal wallet expect.
     pub target_key: Option<String>,
 }
 
 /// A key of access tokens, as operators see it.
 #[derive(Clone, Debug)]
 pub struct SigningKeyState {
-    /// Its name.
+    /// Its id.
     pub kid: String,
-    /// What it signs by.
+    /// Its signature algorithm.
     pub algorithm: Algorithm,
-    /// What it is there for.
+    /// Its state.
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Until when, if it signs no more.
+    /// Until when it signed, if it is retired.
     pub retired_at: Option<Timestamp>,
 }
 
 impl Mint {
-    /// The mint with the keys in this file, which is made if it is not there. Blocks. `service` is the service's
-    /// own key and `npub` its name; `keep` how long sessions last at most.
+    /// The mint with the keys in this file, which is created if it is missing. Blocks. `service` is the service's own
+    /// key and `npub` its name; `keep` is the longest lifetime of a session.
     ///
     /// # Errors
     /// [`KeyFileError`].
@@ -167,7 +167,7 @@ impl Mint {
         })
     }
 
-    /// Checks the file of keys, if there is one: it belongs to one of these.
+    /// Checks the key file, if there is one. The file belongs to one of these users.
     ///
     /// # Errors
     /// [`KeyFileError`].
@@ -175,13 +175,14 @@ impl Mint {
         key_file::read(file, owners).map(drop)
     }
 
-    /// The key set of RFC 7517 §5: the key that signs, the next, and every other whose tokens may still hold. Keys on
-    /// secp256k1 are not in it: widely used libraries lose the whole set by one that they do not know.
+    /// The key set of RFC 7517 §5: the signing key, the next, and every other key with tokens that may still be
+    /// valid. Keys on secp256k1 are not in it: some widely used libraries reject the whole set because of one unknown
+    /// key.
     pub fn jwks(&self) -> Value {
         self.key_set(|algorithm| algorithm != Algorithm::Es256k, None)
     }
 
-    /// The same for keys on secp256k1, the service's own among them.
+    /// The same for keys on secp256k1, including the service's own.
     pub fn secp256k1_jwks(&self) -> Value {
         self.key_set(|algorithm| algorithm == Algorithm::Es256k, Some(&self.service_key))
     }
@@ -194,7 +195,7 @@ impl Mint {
         json!({ "keys": keys })
     }
 
-    /// The token of a session, until `until` at the latest, and for how many seconds it holds.
+    /// A session's token that expires at `until` at the latest, and its lifetime in seconds.
     ///
     /// # Errors
     /// [`TokensError::Signing`].
@@ -262,10 +263,10 @@ impl Mint {
         access_token::sign(self.ring().signer(), claims).map_err(|_| TokensError::Signing)
     }
 
-    /// What a token of ours says, whoever it is for and whatever the time.
+    /// The claims of a token of this service, for any audience and at any time.
     ///
     /// # Errors
-    /// [`AccessError`]: it is none of ours.
+    /// [`AccessError`]: the token is not from this service.
     pub fn read(&self, token: &str) -> Result<Arc<Claims>, AccessError> {
         let digest: [u8; 32] = Sha256::digest(token).into();
         if let Some(claims) = self.verified.get(&digest) {
@@ -279,7 +280,7 @@ impl Mint {
         Ok(claims)
     }
 
-    /// What revokes a token from service to service: a hash of who made it and how it is called.
+    /// The name under which a token from service to service is revoked: a hash of its issuer and its id.
     pub fn name_of(&self, claims: &Claims) -> [u8; 32] {
         Sha256::new()
             .chain_update("jwt\0")
@@ -290,19 +291,19 @@ impl Mint {
             .into()
     }
 
-    /// What holds for a token that was read, at this time, whoever it is for.
+    /// Checks a token that was read at this time, for any audience.
     ///
     /// # Errors
-    /// [`AccessError`]: it does not hold now, or never did here.
+    /// [`AccessError`]: it is not valid now, or never was valid here.
     pub fn check_times(&self, claims: &Claims) -> Result<(), AccessError> {
         let expected = Expected { issuer: &self.issuer, audience: &claims.aud };
         claims.check(&expected, self.clock.now().secs(), LEEWAY_SECS)
     }
 
-    /// What the token of a session says, and whether it has run out.
+    /// The claims of a session's token, and whether it has expired.
     ///
     /// # Errors
-    /// [`AccessError`]: it is none of ours, not for here, or of no session.
+    /// [`AccessError`]: it is not from this service, not for this audience, or not of a session.
     pub fn read_session_token(
         &self,
         token: &str,
@@ -319,7 +320,7 @@ impl Mint {
         if claims.sid.is_none() { Err(AccessError::MalformedClaims) } else { Ok((claims, is_stale)) }
     }
 
-    /// Has the next key sign from now on, and makes one to follow it. Blocks.
+    /// Makes the next key sign from now on, and makes a new next key. Blocks.
     pub(super) fn rotate(&self) -> Result<SigningKeyState> {
         let _alone = self.changing();
         let now = self.clock.now();
@@ -328,29 +329,29 @@ impl Mint {
         let ring = kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
             RotateError::RingFull => TokensError::LimitReached {
                 limit: Limit::SigningKeys,
-                message: "too many keys of access tokens are known; the oldest is forgotten with its last token",
+                message: "too many keys of access tokens; the oldest is dropped when its last token has expired",
                 retry_after: self.room_after(now),
             },
             RotateError::NoKey(error) => TokensError::Keys(error.to_string()),
         })?;
         key_file::write(&self.file, &ring).map_err(|error| TokensError::Keys(error.to_string()))?;
-        tracing::info!(kid = ring.signer().public().kid(), "another key signs access tokens");
+        tracing::info!(kid = ring.signer().public().kid(), "a new key signs access tokens");
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         self.states().into_iter().next().ok_or(TokensError::Signing)
     }
 
-    /// How long until the oldest key is forgotten.
+    /// How long until the oldest key is dropped.
     fn room_after(&self, now: Timestamp) -> Duration {
         let oldest = self.states().into_iter().filter_map(|key| key.retired_at).min();
         oldest.map_or(Duration::ZERO, |retired_at| retired_at.plus(self.keep).since(now))
     }
 
-    /// How long until the key that signs has signed for long enough. `None`: that is up to the operator.
+    /// How long until the signing key is due for rotation. `None`: only the operator rotates it.
     ///
-    /// A clock that jumps rotates nothing before it is believed: it could retire one key after the other, and in the
-    /// end there would be room for none.
+    /// A clock that jumps rotates nothing before Portico trusts it again. Otherwise it could retire one key after the
+    /// other until the ring is full.
     pub(super) fn next_rotation(&self) -> Option<Duration> {
-        /// As soon as the clock may be believed again, or later.
+        /// When the clock may be trusted again, or later.
         const LATER: Duration = Duration::from_secs(60);
 
         let every = self.rules.rotate_every;
@@ -366,7 +367,7 @@ impl Mint {
         Some(if since > now.plus(JUMP) { Duration::ZERO } else { due })
     }
 
-    /// The keys: the one that signs, the next, and the retired.
+    /// The keys: the signing key, the next, and the retired ones.
     pub fn states(&self) -> Vec<SigningKeyState> {
         let ring = self.ring();
         let states = ring.keys().map(|one| SigningKeyState {

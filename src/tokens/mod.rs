@@ -1,9 +1,9 @@
-//! Tokens of every kind: what a token is, whether it holds, and how it ends.
+//! Tokens of every kind: what a token is, whether it is valid, and how it is revoked.
 //!
-//! [`Tokens`] decides, for callers, what kind a token is, in one place. Those in Portal's form are in `portal.rs`;
-//! access tokens and tokens from service to service come from the [`Mint`], whose keys (`key_file.rs`) give way on a
-//! schedule (`rotation.rs`). What was revoked, of any kind, is in `revocations.rs`. Sessions, and tokens that only a
-//! wallet provider knows, are asked by the traits in `rest.rs`: this room knows neither.
+//! [`Tokens`] decides in one place what kind a token is. Tokens in Portal's form are in `portal.rs`. Access tokens
+//! and tokens from service to service come from the [`Mint`]; its keys (`key_file.rs`) rotate on a schedule
+//! (`rotation.rs`). Revocations of every kind are in `revocations.rs`. Sessions, and tokens of wallet providers, are
+//! reached by the traits in `rest.rs`: this module imports neither.
 
 mod error;
 mod key_file;
@@ -37,14 +37,14 @@ use crate::store::User;
 pub struct Tokens {
     portal: Arc<PortalTokens>,
     mint: Arc<Mint>,
-    /// `None`: they are off.
+    /// `None`: sessions are off.
     others: Option<Arc<dyn OtherTokens>>,
-    /// `None`: they are off.
+    /// `None`: no provider has tokens of another form.
     sessions: Option<Arc<dyn RestsOnTokens>>,
     service: PublicKey,
 }
 
-/// What a token is, by its form and who signed it.
+/// The kind of a token, by its form and signer.
 enum Kind {
     /// The access token of a session.
     Session(Arc<Claims>),
@@ -52,14 +52,14 @@ enum Kind {
     Service(Arc<Claims>),
     /// A token of another form.
     Other(Result<Revocable>),
-    /// Whatever else there is can only be in Portal's form.
+    /// Any other token can only be in Portal's form.
     Portal,
 }
 
-/// What a token is that holds.
+/// A token that is valid.
 #[derive(Clone, Debug)]
 pub enum Inspected {
-    /// The access token of a session that goes on, and its user as they are now.
+    /// The access token of an open session, and its current user.
     Session(Arc<Claims>, Arc<User>),
     /// A JWT from service to service.
     Service(Arc<Claims>),
@@ -67,14 +67,14 @@ pub enum Inspected {
     Portal(VerifiedToken),
 }
 
-/// What is to be issued.
+/// A request to issue a token.
 #[derive(Clone, Debug)]
 pub enum NewToken<'a> {
     /// A token in Portal's form.
     Portal {
-        /// Whom it speaks for.
+        /// The user of the token.
         target: PublicKey,
-        /// How long it holds.
+        /// Its lifetime.
         lifetime: Duration,
     },
     /// A JWT from service to service.
@@ -84,7 +84,7 @@ pub enum NewToken<'a> {
 }
 
 impl Tokens {
-    /// Those of the service with this key. `others` and `sessions` are `None` where they are off.
+    /// The tokens of the service with this key. `others` and `sessions` are `None` if they are off.
     pub fn new(
         service: PublicKey,
         portal: Arc<PortalTokens>,
@@ -100,7 +100,7 @@ impl Tokens {
         &self.mint
     }
 
-    /// Those in Portal's form.
+    /// The tokens in Portal's form.
     pub fn portal(&self) -> &PortalTokens {
         &self.portal
     }
@@ -113,10 +113,10 @@ impl Tokens {
         other.map_or(Kind::Portal, Kind::Other)
     }
 
-    /// What a token is. `None`: it does not hold, or its user is kept out.
+    /// Inspects a token. `None`: it is not valid, or its user may not log in.
     ///
     /// # Errors
-    /// Nobody can say now.
+    /// The answer is not available now.
     pub async fn inspect(&self, token: &str) -> Result<Option<Inspected>> {
         match self.kind_of(token) {
             Kind::Session(claims) => {
@@ -140,7 +140,7 @@ impl Tokens {
         }
     }
 
-    /// Whether a wallet's token is of a user whom the operator keeps out.
+    /// Whether a wallet's token belongs to a user who may not log in.
     async fn is_kept_out(&self, verified: &VerifiedToken) -> Result<bool> {
         match &self.sessions {
             Some(sessions) if verified.token_type == TokenType::Wallet => {
@@ -162,16 +162,16 @@ impl Tokens {
                 Some(others) => others.issue(&new),
                 None => Err(TokensError::NoIssuer {
                     code: "thirdweb_off",
-                    message: "thirdweb is off: a section [wallets.thirdweb] switches it on".into(),
+                    message: "thirdweb is off: add a section [wallets.thirdweb] to switch it on".into(),
                 }),
             },
         }
     }
 
-    /// Revokes a token, and ends the sessions that rest on it. `false`: it was revoked before.
+    /// Revokes a token, and ends the sessions that depend on it. `false`: it was revoked before.
     ///
     /// # Errors
-    /// There is nothing to revoke, the bound is reached, or the store failed.
+    /// The token cannot be revoked, the bound is reached, or the store failed.
     pub async fn revoke(&self, token: &str, actor: &Actor) -> Result<bool> {
         match self.kind_of(token) {
             // Its session ends with it even when it has run out. Where sessions are off, it is worth nothing.

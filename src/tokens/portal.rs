@@ -1,4 +1,4 @@
-//! Tokens in Portal's form: whose is it, and does it hold? Issues, verifies and revokes.
+//! Tokens in Portal's form: issues, verifies and revokes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,37 +28,37 @@ pub enum TokenType {
     Service,
 }
 
-/// A token that holds.
+/// A valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifiedToken {
-    /// The claim as it stands, or the user where a wallet-issued token was asked about as this service.
+    /// The claim, or the user if a wallet's token was asked about with this service's key.
     pub target_key: PublicKey,
-    /// Who signed it, whom it speaks for, whom it is for, and when.
+    /// Its signer, subject, audience and times.
     #[serde(flatten)]
     pub claims: WalletClaims,
-    /// Who signs such tokens.
+    /// Who issues such tokens: a wallet or a service.
     pub token_type: TokenType,
 }
 
-/// A token that was revoked.
+/// The result of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoked {
-    /// Whether it was not before.
+    /// `true` if the token was not revoked before.
     pub fresh: bool,
-    /// What sessions that rest on it know it by: one of these.
+    /// The names by which a session can depend on it: it is one of these.
     pub names: Vec<TokenName>,
 }
 
-/// What was vouched for by a wallet: the claims of its token, and the name that revokes it.
+/// What a wallet confirmed: the claims of its token, and the name under which it is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vouched {
-    /// Who signed it, whom it speaks for, whom it is for, and when.
+    /// Its signer, subject, audience and times.
     pub claims: WalletClaims,
-    /// What revokes it.
+    /// The name under which it is revoked.
     pub name: TokenName,
 }
 
-/// Tokens in Portal's form: those of wallets, and our own.
+/// Tokens in Portal's form: those of wallets, and those of this service.
 #[derive(Debug)]
 pub struct PortalTokens {
     identity: Arc<Identity>,
@@ -72,7 +72,7 @@ pub struct PortalTokens {
 }
 
 impl PortalTokens {
-    /// By these rules, of this service and the wallets that it knows.
+    /// Tokens under these rules, of this service and the wallets that it knows.
     pub fn new(
         rules: &TokenRules,
         identity: Arc<Identity>,
@@ -96,29 +96,29 @@ impl PortalTokens {
         })
     }
 
-    /// How often a signature was known, and how often not.
+    /// How many signatures were found in the cache, and how many were not.
     pub fn read_into(&self, reading: &mut Reading) {
-        let help = "Signatures of tokens that were looked for in the cache; result is hit or miss.";
+        let help = "Look-ups of token signatures in the cache; result is hit or miss.";
         let (hits, misses) = self.signatures.hits_and_misses();
         reading.counter("portico_signature_cache_total", help, &[("result", "hit")], hits as f64);
         reading.counter("portico_signature_cache_total", help, &[("result", "miss")], misses as f64);
     }
 
-    /// What was revoked of them, and of every other kind.
+    /// The revocations of tokens of every kind.
     pub fn revoked(&self) -> &Arc<RevokedTokens> {
         &self.revoked
     }
 
-    /// Whether a wallet's token that was verified holds now: its times, and that it was not revoked.
+    /// Checks the times and the revocation of a wallet's token with a verified signature.
     ///
     /// # Errors
-    /// [`TokenError`]: why not.
+    /// [`TokenError`]: why it is not valid.
     pub fn holds_still(&self, vouched: &Vouched) -> Result<(), TokenError> {
         times(&vouched.claims).check_times(self.clock.now().secs(), &self.wallet_policy)?;
         self.is_not_revoked(&vouched.name)
     }
 
-    /// What holds for every token: its times, and that it was not revoked. Returns its name.
+    /// Checks the times and the revocation, which apply to every token. Returns its name.
     fn judge(
         &self,
         token: &UnverifiedToken,
@@ -135,7 +135,7 @@ impl PortalTokens {
         if self.revoked.contains(name) { Err(TokenError::TokenRevoked) } else { Ok(()) }
     }
 
-    /// Issues a token that is signed by this service and names `target_key`.
+    /// Issues a token for `target_key`, signed by this service.
     pub fn issue(&self, target_key: PublicKey, lifetime: Duration) -> Result<String> {
         let max = self.max_issued;
         if lifetime.is_zero() || lifetime > max {
@@ -146,7 +146,7 @@ impl PortalTokens {
         Ok(portal_token::issue(&self.identity.signing, target_key.as_bytes(), now, lifetime.as_secs()))
     }
 
-    /// Whether a token holds, asked about `pubkey`: a wallet, another service, or this one.
+    /// Verifies a token with `pubkey`: the key of a wallet, of another service, or of this one.
     pub async fn verify(&self, pubkey: PublicKey, text: &str) -> Result<VerifiedToken> {
         let token = UnverifiedToken::parse(text)?;
         if self.identity.is(&pubkey) {
@@ -160,27 +160,27 @@ impl PortalTokens {
         let target = target_of(&claims)?;
         let token_type = self.type_by_keys(&pubkey, &target).await?;
         let claims = match token_type {
-            TokenType::Wallet => told(&claims, pubkey, pubkey, target),
-            TokenType::Service => told(&claims, pubkey, target, pubkey),
+            TokenType::Wallet => wallet_claims(&claims, pubkey, pubkey, target),
+            TokenType::Service => wallet_claims(&claims, pubkey, target, pubkey),
         };
         Ok(VerifiedToken { target_key: target, claims, token_type })
     }
 
-    /// What a wallet vouches for by a token that it issued for this service. `None`: the token holds, but this service
-    /// issued it.
+    /// What a wallet confirms with a token that it issued for this service. `None`: the token is valid, but this
+    /// service issued it.
     ///
     /// # Errors
-    /// The token does not hold, or the store could not be read.
+    /// The token is not valid, or the store could not be read.
     pub async fn vouched(&self, text: &str) -> Result<Option<Vouched>> {
         let (verified, name) = self.verify_as_service(&UnverifiedToken::parse(text)?).await?;
         let is_of_a_wallet = verified.token_type == TokenType::Wallet;
         Ok(is_of_a_wallet.then_some(Vouched { claims: verified.claims, name }))
     }
 
-    /// Who signs a token that is asked about by its issuer's key. The token does not say: a wallet's token for a
-    /// service and a service's token for a user look alike. What is known here decides. Only services sign tokens for
-    /// users, so a key that logged in here as a wallet tells that the other one is a service. Where neither key is
-    /// known, the one that was asked about is taken for a wallet's.
+    /// Decides who signed a token that verifies with its issuer's key. The token does not say: a wallet's token for a
+    /// service and a service's token for a user look the same. Only services sign tokens for users, so if the target
+    /// key logged in here as a wallet, the signer is a service. If neither key is known, the signer is assumed to be
+    /// a wallet.
     async fn type_by_keys(&self, issuer: &PublicKey, target: &PublicKey) -> Result<TokenType> {
         if self.identity.is(target) || self.user_of_signer(issuer).await?.is_some() {
             return Ok(TokenType::Wallet);
@@ -189,8 +189,8 @@ impl PortalTokens {
         Ok(if is_for_a_user { TokenType::Service } else { TokenType::Wallet })
     }
 
-    /// How long a token may live that a caller asks about by its issuer's key: as long as one that this service
-    /// would issue. Only what wallets that log in here make for us is held to less.
+    /// The longest lifetime of a token that a caller verifies with its issuer's key: as for tokens that this service
+    /// issues. Only tokens of wallets that log in here, for this service, have the shorter bound.
     async fn policy_for_issuer(&self, issuer: &PublicKey, claims: &Claims) -> Result<&Policy> {
         let is_from_a_wallet = self.is_for_us(claims) && self.user_of_signer(issuer).await?.is_some();
         Ok(if is_from_a_wallet { &self.wallet_policy } else { &self.service_policy })
@@ -218,7 +218,7 @@ impl PortalTokens {
         let name = self.judge(token, &self.identity.key(), &claims, &self.service_policy)?;
         let user = target_of(&claims)?;
         let us = self.identity.main_key();
-        let claims = told(&claims, self.identity.key(), user, us);
+        let claims = wallet_claims(&claims, self.identity.key(), user, us);
         Ok((VerifiedToken { target_key: user, claims, token_type: TokenType::Service }, name))
     }
 
@@ -227,7 +227,7 @@ impl PortalTokens {
         Ok(!self.known_among(&candidates).await?.is_empty())
     }
 
-    /// Those of the keys that signed a session token here.
+    /// The keys, among these, that signed a session token here.
     async fn known_among(&self, candidates: &[VerifyingKey]) -> Result<Vec<WalletLogin>> {
         let mut known = Vec::with_capacity(1);
         for candidate in candidates {
@@ -239,7 +239,7 @@ impl PortalTokens {
         Ok(known)
     }
 
-    /// A wallet-issued token for us: of the keys that can have signed it, exactly one must be known.
+    /// Verifies a wallet's token for this service. Exactly one of the keys that can have signed it must be known.
     async fn verify_of_known_wallet(
         &self,
         token: &UnverifiedToken,
@@ -250,15 +250,15 @@ impl PortalTokens {
             return Err(TokenError::UnknownWallet.into());
         };
         let name = self.judge(token, &signer, claims, &self.wallet_policy)?;
-        let claims = told(claims, signer, user, target_of(claims)?);
+        let claims = wallet_claims(claims, signer, user, target_of(claims)?);
         Ok((VerifiedToken { target_key: user, claims, token_type: TokenType::Wallet }, name))
     }
 
-    /// Judges the session token of an approval, before anybody hears "approved": signed by the key that
-    /// answered or by the main key it answers for, and made for this service.
+    /// Verifies the session token of an approval, before any caller hears "approved". The key that answered or its
+    /// main key must have signed it, for this service.
     ///
     /// # Errors
-    /// [`TokenError`]: why it does not hold.
+    /// [`TokenError`]: why it is not valid.
     pub fn verify_session(
         &self,
         text: &SessionToken,
@@ -280,10 +280,10 @@ impl PortalTokens {
             return Err(TokenError::WrongAudience);
         }
         let name = self.judge(&token, issuer, &claims, &self.wallet_policy)?;
-        Ok(Vouched { claims: told(&claims, *issuer, *user, target_of(&claims)?), name })
+        Ok(Vouched { claims: wallet_claims(&claims, *issuer, *user, target_of(&claims)?), name })
     }
 
-    /// Revokes a token, whoever signed it: from now on it does not verify here.
+    /// Revokes a token of any signer: it does not verify here any more.
     pub async fn revoke(&self, text: &str) -> Result<Revoked> {
         let token = UnverifiedToken::parse(text)?;
         let claims = token.claims()?;
@@ -301,7 +301,8 @@ impl PortalTokens {
         Ok(revoked)
     }
 
-    /// The key that signed a token, if it is known here; else every one that can have: the others are nobody's.
+    /// The key that signed a token, if it is known here; else every key that can have signed it, because none of them
+    /// is known.
     async fn may_have_signed(&self, token: &UnverifiedToken) -> Result<Vec<[u8; 32]>> {
         let candidates = self.signatures.signer_candidates(token)?;
         let ours = self.identity.verifying_key();
@@ -323,11 +324,11 @@ impl PortalTokens {
     }
 }
 
-/// SHA-256 of who signed a token and of what was signed.
+/// SHA-256 of the signer of a token and of the signed text.
 ///
-/// Not the latter alone: two wallets that approve within the same second sign the very same text, and
-/// revoking one user's token must not touch the other's. And not the signature, which can be altered
-/// without the key.
+/// The signed text alone is not enough: two wallets that approve in the same second sign the same text, and revoking
+/// one user's token must not affect the other's. The signature is not used, because it can be altered without the
+/// key.
 fn name_of(signer: &[u8; 32], token: &UnverifiedToken) -> TokenName {
     Sha256::new().chain_update(signer).chain_update(token.id().as_bytes()).finalize().into()
 }
@@ -336,22 +337,27 @@ fn target_of(claims: &Claims) -> Result<PublicKey, TokenError> {
     PublicKey::from_slice(&claims.target_key).map_err(|_| TokenError::MalformedClaims)
 }
 
-/// `None`: these 32 bytes name no curve point.
+/// `None`: these 32 bytes are not a point of the curve.
 fn verifying_key(key: &PublicKey) -> Option<VerifyingKey> {
     VerifyingKey::from_xonly_bytes(key.as_bytes()).ok()
 }
 
-/// What stood in the token that said this.
-fn times(told: &WalletClaims) -> Claims {
+/// The claims of the token that these claims were read from.
+fn times(claims: &WalletClaims) -> Claims {
     Claims {
-        target_key: told.audience.to_bytes(),
-        issued_at: told.issued_at,
-        not_before: told.not_before,
-        expires_at: told.expires_at,
+        target_key: claims.audience.to_bytes(),
+        issued_at: claims.issued_at,
+        not_before: claims.not_before,
+        expires_at: claims.expires_at,
     }
 }
 
-fn told(claims: &Claims, issuer: PublicKey, subject: PublicKey, audience: PublicKey) -> WalletClaims {
+fn wallet_claims(
+    claims: &Claims,
+    issuer: PublicKey,
+    subject: PublicKey,
+    audience: PublicKey,
+) -> WalletClaims {
     WalletClaims {
         issuer,
         subject,

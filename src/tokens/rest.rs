@@ -1,4 +1,4 @@
-//! What rests on tokens, or is made beside them, and that this room does not know: sessions, and tokens of others.
+//! What depends on tokens and lives in other modules: sessions, and tokens of wallet providers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,55 +13,55 @@ use crate::actor::Actor;
 use crate::clock::Timestamp;
 use crate::store::User;
 
-/// Sessions, as far as they rest on tokens.
+/// Sessions, for revocation and introspection of the tokens that they depend on.
 #[async_trait]
 pub trait RestsOnTokens: fmt::Debug + Send + Sync {
-    /// The user whose session this access token is of. `None`: the session or the token holds no more.
+    /// The user of this access token's session. `None`: the session or the token is no longer valid.
     async fn user_behind(&self, access_token: &str) -> Result<Option<Arc<User>>>;
 
-    /// Whether the user of a Portal wallet is kept out.
+    /// Whether the user of a Portal wallet may not log in.
     async fn keeps_out(&self, wallet_id: &str) -> Result<bool>;
 
-    /// Ends the session of an access token, even when that has run out. `false`: it had ended before.
+    /// Ends the session of an access token, even if the token has expired. `false`: it had ended before.
     async fn end_session(&self, claims: &Claims, actor: &Actor) -> Result<bool>;
 
-    /// Ends the sessions that rest on a wallet's token of this name.
+    /// Ends the sessions that depend on the wallet's token with this name.
     async fn end_resting_on(&self, name: &TokenName, actor: &Actor) -> Result<()>;
 }
 
 /// A token of another form that is to be revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocable {
-    /// What revokes it.
+    /// The name under which it is revoked.
     pub name: TokenName,
-    /// Up to when it holds by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// A token of another form that is to be issued: for a wallet, or for the one of a token that it is to follow.
+/// The request for a token of another form: for a wallet, or as the successor of a token.
 #[derive(Clone, Copy, Debug)]
 pub struct NewOtherToken<'a> {
     /// The wallet's address.
     pub address: Option<&'a str>,
-    /// The token that it follows.
+    /// The token that it replaces.
     pub token: Option<&'a str>,
-    /// How long it holds. `None`: as configured.
+    /// Its lifetime. `None`: the configured one.
     pub lifetime: Option<Duration>,
-    /// Whatever the app wants to find in it.
+    /// Additional data of the app.
     pub context: Option<&'a Value>,
 }
 
-/// Tokens of another form, which a wallet provider issues and knows.
+/// Tokens of another form, which a wallet provider issues and verifies.
 pub trait OtherTokens: fmt::Debug + Send + Sync {
-    /// Issues one.
+    /// Issues a token.
     ///
     /// # Errors
     /// [`TokensError`](super::TokensError): why not.
     fn issue(&self, new: &NewOtherToken<'_>) -> Result<String>;
 
-    /// What a token says that is to be revoked. `None`: it is of no such form.
+    /// Reads a token that is to be revoked. `None`: it does not have this form.
     ///
     /// # Errors
-    /// [`TokensError::Refused`](super::TokensError::Refused): it does not hold.
+    /// [`TokensError::Refused`](super::TokensError::Refused): it is not valid.
     fn read(&self, token: &str) -> Option<Result<Revocable>>;
 }

@@ -1,4 +1,4 @@
-//! What was revoked, whatever kind of token it names: in memory, up to a bound, and in the store.
+//! The revoked tokens of every kind: in memory, up to a bound, and in the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::metrics::Limit;
 use crate::store::{self, Revocation};
 
-/// How long a revocation is kept beyond the expiry of its token, for a clock that goes back.
+/// How long a revocation is kept beyond the expiry of its token, in case the clock goes back.
 const KEPT_BEYOND: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What a revocation names: a hash of who signed a token and of what was signed.
+/// The name of a revoked token: a hash of its signer and of the signed text.
 pub type TokenName = [u8; 32];
 
-/// Everything that was revoked: a whole copy of the store's revocations, valid while this process is their only
-/// writer. With several, it must hear of what the others revoke before it answers.
+/// All revocations: a full copy of the store's, correct while this process is their only writer. With several
+/// writers, it must learn of the others' revocations before it answers.
 #[derive(Debug)]
 pub struct RevokedTokens {
-    /// With when each is of no more use.
+    /// With the time from which each is no longer needed.
     revoked: DashMap<TokenName, Timestamp>,
     most: usize,
     store: Arc<dyn store::Revocations>,
@@ -29,7 +29,7 @@ pub struct RevokedTokens {
 }
 
 impl RevokedTokens {
-    /// What the store has of them; at most `most` more.
+    /// Loads the revocations from the store; at most `most` more can be added.
     ///
     /// # Errors
     /// The store could not be read.
@@ -44,12 +44,12 @@ impl RevokedTokens {
         Ok(Arc::new(Self { revoked, most, store, clock, timekeeper }))
     }
 
-    /// Whether what this names was revoked.
+    /// Whether the token with this name was revoked.
     pub fn contains(&self, name: &TokenName) -> bool {
         self.revoked.contains_key(name)
     }
 
-    /// Revokes what this names, which holds until then by itself. `false`: it was revoked before.
+    /// Revokes the token with this name, which expires at that time. `false`: it was revoked before.
     ///
     /// # Errors
     /// The bound is reached, or the store failed.
@@ -58,7 +58,7 @@ impl RevokedTokens {
         self.keep(name, expires_at).await
     }
 
-    /// Whether one more can be revoked, at the cost of revocations whose token has certainly expired.
+    /// Makes room for one more revocation, if necessary by dropping those of tokens that have certainly expired.
     pub(super) fn check_room(&self) -> Result<()> {
         if self.revoked.len() >= self.most {
             self.tidy(self.timekeeper.settled().plus(KEPT_BEYOND));
@@ -68,12 +68,12 @@ impl RevokedTokens {
         }
         Err(TokensError::LimitReached {
             limit: Limit::Revocations,
-            message: "too many tokens are revoked (tokens.max_revocations)",
+            message: "too many revoked tokens (tokens.max_revocations)",
             retry_after: self.room_after(self.clock.now()),
         })
     }
 
-    /// In the store first, then here: whoever asks after the answer reads it.
+    /// The store comes first, then the memory, so that a caller that asks after the answer sees the revocation.
     pub(super) async fn keep(&self, name: TokenName, expires_at: Timestamp) -> Result<bool> {
         let expires_at = expires_at.plus(KEPT_BEYOND);
         let revocation = Revocation { digest: name, expires_at };
@@ -82,13 +82,13 @@ impl RevokedTokens {
         Ok(fresh)
     }
 
-    /// How long until the first of the revoked tokens has expired.
+    /// How long until the first revoked token has expired.
     fn room_after(&self, now: Timestamp) -> Duration {
         let first = self.revoked.iter().map(|revoked| *revoked.value()).min();
         first.map_or(Duration::ZERO, |first| first.minus(KEPT_BEYOND).since(now))
     }
 
-    /// Forgets revocations that nothing needs at `now`, a time that has certainly passed.
+    /// Drops revocations that are no longer needed at `now`, a time that has certainly passed.
     pub fn tidy(&self, now: Timestamp) {
         self.revoked.retain(|_, expires_at| *expires_at > now);
     }

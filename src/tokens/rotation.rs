@@ -1,4 +1,4 @@
-//! Keys of access tokens give way to new ones: on schedule, and when an operator says so.
+//! Rotates the keys of access tokens: on schedule, and when an operator asks for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::actor::Actor;
 use crate::clock::SharedClock;
 use crate::store::{Accounts, AuditKind};
 
-/// Sees to the keys of a mint.
+/// Rotates the keys of a mint.
 #[derive(Debug)]
 pub struct Rotation {
     mint: Arc<Mint>,
@@ -18,12 +18,12 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// For this mint; the audit is told in that store.
+    /// Rotates the keys of this mint, and records it in the audit of that store.
     pub fn new(mint: Arc<Mint>, accounts: Arc<dyn Accounts>, clock: SharedClock) -> Arc<Self> {
         Arc::new(Self { mint, accounts, clock })
     }
 
-    /// Has the next key sign from now on; the ones before verify until their last token has expired.
+    /// Makes the next key sign from now on. The previous keys verify until their last token has expired.
     pub async fn rotate(&self, actor: &Actor) -> Result<SigningKeyState> {
         let mint = Arc::clone(&self.mint);
         let rotated = tokio::task::spawn_blocking(move || mint.rotate()).await;
@@ -32,14 +32,14 @@ impl Rotation {
         record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
         if let Err(error) = self.accounts.record_audit(&[record]).await {
             // The key signs already; that it is not in the audit is no reason to say that it does not.
-            tracing::warn!(%error, kid = key.kid, "a new key is missing in the audit");
+            tracing::warn!(%error, kid = key.kid, "cannot record a new key in the audit");
         }
         Ok(key)
     }
 
-    /// Rotates whenever it is time.
+    /// Rotates whenever it is due.
     pub async fn on_schedule(self: Arc<Self>) {
-        /// What failed is tried again, and a clock that was set is noticed, after this long.
+        /// How long until a failed rotation is retried, and until a change of the clock is noticed.
         const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
         loop {
@@ -48,7 +48,7 @@ impl Rotation {
             if self.mint.next_rotation().is_some_and(|due| due.is_zero())
                 && let Err(error) = self.rotate(&Actor::daemon()).await
             {
-                tracing::warn!(%error, "the key of access tokens cannot be rotated");
+                tracing::warn!(%error, "cannot rotate the key of access tokens");
                 tokio::time::sleep(LONGEST_SLEEP).await;
             }
         }

@@ -1,7 +1,7 @@
-//! Wallet providers: a credential goes in, a verified wallet identity comes out.
+//! Wallet providers: they verify a credential and return a wallet identity.
 //!
-//! What a provider answers is what its issuer or the wallet's own key vouches for, and nothing that a client
-//! merely says of itself. Below are the providers.
+//! A provider returns only what the issuer or the wallet's own key confirms, and nothing that a client merely claims.
+//! The submodules are the providers.
 
 pub mod jwks;
 pub mod nip98;
@@ -22,37 +22,37 @@ use crate::quoted::steers;
 /// The longest name of a wallet or identifier, in bytes.
 const MAX_NAME: usize = 512;
 
-/// Whose wallet it is, as its provider has verified.
+/// The identity of a wallet's owner, verified by its provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WalletIdentity {
     /// The provider's name.
     pub provider: String,
-    /// The wallet: stable, and no other wallet of this provider has it.
+    /// The wallet's id: stable, and unique at this provider.
     pub wallet_id: String,
-    /// How the user proves to be its owner.
+    /// How the user proved to own the wallet.
     pub auth_method: String,
-    /// What the user is known by there.
+    /// The identifier of the user at the provider.
     pub auth_identifier: String,
-    /// A hash that names the credential, and that none of its other spellings changes.
+    /// A hash that identifies the credential, the same for each of its spellings.
     #[serde(skip)]
     pub credential: [u8; 32],
-    /// Up to when the credential holds.
+    /// When the credential expires.
     pub expires_at: Timestamp,
     /// When the credential was issued, if it says.
     pub issued_at: Option<Timestamp>,
-    /// The key that the claim `target_key` names for programs written after the Portal wallet.
+    /// The value of the claim `target_key`, for programs written for the Portal wallet.
     #[serde(skip)]
     pub target_key: Option<String>,
     /// Further wallets of the same user.
     pub wallets: Vec<FurtherWallet>,
-    /// What the credential says, as its provider has verified it; secrets left out.
+    /// The verified claims of the credential, without secrets.
     pub claims: Value,
 }
 
 /// Another wallet of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FurtherWallet {
-    /// What it is called by its provider.
+    /// Its id at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// `EVM`, `SOLANA`, …
@@ -62,12 +62,12 @@ pub struct FurtherWallet {
     pub address: String,
 }
 
-/// What a user shows, and the request that it came with, where it is bound to one.
+/// A user's credential, and the request that it came with, for credentials that are bound to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential<'a> {
     /// The credential.
     pub text: &'a str,
-    /// The user's request, as whoever asks has got it.
+    /// The user's request, as the caller reports it.
     pub request: Option<WebRequest<'a>>,
 }
 
@@ -85,60 +85,54 @@ pub struct WebRequest<'a> {
     pub method: &'a str,
     /// Path and query, as they stand in the request line.
     pub target: &'a str,
-    /// The SHA-256 of the body, if there is one and it is known.
+    /// The SHA-256 of the body, if there is a body and its hash is known.
     pub body: Option<[u8; 32]>,
 }
 
 /// Why there is no identity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
-    /// It held once.
+    /// The credential has expired.
     #[error("{message}")]
-    Expired {
-        /// For people.
-        message: String,
-    },
-    /// It does not hold.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Expired { message: String },
+    /// The credential is not valid.
     #[error("{message}")]
-    Rejected {
-        /// For programs.
-        code: &'static str,
-        /// For people.
-        message: String,
-    },
-    /// Nobody knows now: what the provider needs is not to be had.
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    Rejected { code: &'static str, message: String },
+    /// The provider is unavailable.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Knows which credentials were withdrawn before their time.
+/// Knows the credentials that were revoked before they expired.
 pub trait Withdrawals: fmt::Debug + Send + Sync {
-    /// Whether the credential of this name ([`WalletIdentity::credential`]) was.
+    /// Whether the credential with this name ([`WalletIdentity::credential`]) was revoked.
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
 }
 
 /// Verifies the credentials of one kind of wallet.
 #[async_trait]
 pub trait WalletProvider: fmt::Debug + Send + Sync {
-    /// What callers name it by.
+    /// The name of the provider.
     fn name(&self) -> &str;
 
-    /// Whose credential this is, if it holds now.
+    /// Verifies a credential, and returns the identity of its owner.
     async fn identify(&self, credential: &Credential<'_>) -> Result<WalletIdentity, CredentialError>;
 
-    /// The wallet that an operator names before it has logged in, as [`WalletIdentity::wallet_id`] will name it.
+    /// The wallet's id ([`WalletIdentity::wallet_id`]) for the name that an operator uses before its first login.
     ///
     /// # Errors
-    /// What is expected instead: no wallet of this provider is called that.
+    /// What is expected instead, if no wallet of this provider can have this name.
     fn wallet_named(&self, name: &str) -> Result<String, &'static str> {
         Ok(name.to_owned())
     }
 
-    /// Whether a credential that was named once ([`WalletIdentity::credential`]) has been withdrawn since.
+    /// Whether the credential with this name ([`WalletIdentity::credential`]) has been revoked since.
     fn is_withdrawn(&self, credential: &[u8; 32]) -> bool;
 }
 
-/// The wallet of a Nostr key that is written as hex or npub.
+/// The wallet's id for a Nostr key in hex or npub.
 ///
 /// # Errors
 /// What is expected instead.
@@ -147,7 +141,7 @@ pub fn nostr_key(name: &str) -> Result<String, &'static str> {
     key.map(|key| key.to_hex()).ok_or("a public key (64 hex digits or npub1…)")
 }
 
-/// Whether a wallet may be called that: a word of any script.
+/// Whether this can be a wallet's id: a word of any script.
 pub fn is_wallet_id(name: &str) -> bool {
     is_text(name) && !name.contains(char::is_whitespace)
 }
@@ -157,8 +151,8 @@ fn is_text(name: &str) -> bool {
 }
 
 impl WalletIdentity {
-    /// Names are text without white space, in any script: they end up in tokens, the log and the audit. The
-    /// identifier may have spaces.
+    /// Checks that names are text without white space, in any script: they are used in tokens, the log and the audit.
+    /// The identifier may contain spaces.
     ///
     /// # Errors
     /// [`CredentialError::Rejected`] with `unusable_identity`.
@@ -168,7 +162,7 @@ impl WalletIdentity {
         if named && is_text(&self.auth_identifier) {
             return Ok(self);
         }
-        let message = "the credential names its owner in a way that cannot be used".into();
+        let message = "the wallet id in the credential is too long or contains unsupported characters".into();
         Err(CredentialError::Rejected { code: "unusable_identity", message })
     }
 }

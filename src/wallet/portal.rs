@@ -13,22 +13,22 @@ use crate::clock::Timestamp;
 use crate::portal_token::TokenError;
 use crate::tokens::{PortalTokens, RevokedTokens, TokensError, Vouched};
 
-/// What callers name Portal's wallets by.
+/// The name of this provider.
 pub const NAME: &str = "portal";
 
-/// Credentials that are remembered once they were verified.
+/// How many verified credentials are remembered.
 const VERIFIED: usize = 50_000;
 
-/// Vouches for Portal wallets that have completed a login here.
+/// Verifies session tokens of Portal wallets that completed a login here.
 #[derive(Debug)]
 pub struct PortalWallets {
     tokens: Arc<PortalTokens>,
-    /// By the SHA-256 of the whole token. Time and revocation are judged anew each time.
+    /// By the SHA-256 of the whole token. Times and revocation are checked each time.
     verified: Cache<[u8; 32], Arc<(Vouched, WalletIdentity)>>,
 }
 
 impl PortalWallets {
-    /// Those that this service knows.
+    /// Portal wallets that this service knows.
     pub fn new(tokens: Arc<PortalTokens>) -> Self {
         Self { tokens, verified: Cache::new(VERIFIED) }
     }
@@ -54,7 +54,7 @@ impl WalletProvider for PortalWallets {
             return holds.map(|()| identity.clone()).map_err(|error| why(error.into()));
         }
         let Some(vouched) = self.tokens.vouched(credential.text).await.map_err(why)? else {
-            let message = "it was issued by this service, and not by a wallet".into();
+            let message = "this service issued it, not a wallet".into();
             return Err(CredentialError::Rejected { code: "not_a_wallet_token", message });
         };
         let identity = identity(&vouched);
@@ -71,7 +71,7 @@ impl WalletProvider for PortalWallets {
     }
 }
 
-/// Whose wallet it is, by what its session token vouches for.
+/// The identity that a session token confirms.
 pub fn identity(vouched: &Vouched) -> WalletIdentity {
     let Vouched { claims, name } = vouched;
     let user = claims.subject;

@@ -1,4 +1,4 @@
-//! Whatever comes.
+//! Tests with arbitrary tokens.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Tokens that somebody made to be believed.
+//! Forged and altered tokens.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

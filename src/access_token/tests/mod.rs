@@ -1,4 +1,4 @@
-//! What holds for whole tokens, whatever they say and whoever made them.
+//! Tests of whole tokens, with any content and from any signer.
 
 mod any;
 mod hostile;
@@ -56,7 +56,7 @@ fn input(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
 
-/// Well signed by the key, whatever header and claims say.
+/// A token with a valid signature of the key, and any header and claims.
 fn signed(key: &SigningKey, header: &str, claims: &str) -> String {
     let input = input(header, claims);
     let signature = key.sign(&input).unwrap();

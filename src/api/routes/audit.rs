@@ -35,13 +35,15 @@ pub(in crate::api) async fn list(
     let named = |kind: String| {
         AuditKind::of_word(&kind).ok_or_else(|| {
             let kinds: Vec<_> = AuditKind::ALL.iter().map(|kind| kind.as_str()).collect();
-            ApiError::bad_request(format!("kind: not one of {}", kinds.join(", ")))
+            ApiError::bad_request(format!("kind: must be one of {}", kinds.join(", ")))
         })
     };
     let filter = AuditFilter {
-        user: user.map(|id| id.parse().map_err(|_| ApiError::bad_request("user: not an id"))).transpose()?,
+        user: user
+            .map(|id| id.parse().map_err(|_| ApiError::bad_request("user: must be an id")))
+            .transpose()?,
         session: session
-            .map(|id| id.parse().map_err(|_| ApiError::bad_request("session: not an id")))
+            .map(|id| id.parse().map_err(|_| ApiError::bad_request("session: must be an id")))
             .transpose()?,
         kind: kind.map(named).transpose()?,
         since,

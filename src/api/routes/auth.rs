@@ -17,7 +17,7 @@ use crate::http::envelope::{ApiError, ok, secret};
 use crate::http::object::Object;
 use crate::http::peer::Peer;
 use crate::portal::StreamId;
-use crate::session::{Offered, Reason, SessionError, Sessions};
+use crate::session::{EndReason, Offered, Reason, SessionError, Sessions};
 use crate::wallet::{Credential, WebRequest};
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub(in crate::api) struct NewSession {
     request: Option<Object<UserRequest>>,
 }
 
-/// What somebody shows: see [`Offered`].
+/// The tokens in a request: see [`Offered`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Shown {
@@ -54,22 +54,22 @@ pub(in crate::api) struct Logout {
     credential: Option<String>,
     provider: Option<String>,
     request: Option<Object<UserRequest>>,
-    /// Every session of the user, and not this one alone.
+    /// Every session of the user, not only this one.
     #[serde(default)]
     all: bool,
 }
 
 impl Api {
-    /// Users and sessions, if there are any here.
+    /// Users and sessions, if they are on.
     pub(in crate::api) fn sessions(&self) -> Result<&Arc<Sessions>, ApiError> {
         self.sessions.as_ref().ok_or_else(|| {
-            let message = "sessions are off: sessions.enabled = true switches them on";
+            let message = "sessions are off: set sessions.enabled = true to switch them on";
             ApiError::new(axum::http::StatusCode::NOT_FOUND, "sessions_off", message)
         })
     }
 }
 
-/// A credential in the body; or else the request itself is what the user has signed, handed on as it came.
+/// The credential in the body; else the request itself, which the user signed and the web app passed on unchanged.
 pub(in crate::api) async fn login(
     State(api): State<Api>,
     Asker(actor): Asker,
@@ -90,7 +90,7 @@ pub(in crate::api) async fn login(
     Ok(secret(begun.map_err(|error| ApiError::from(error).about(credential.text))?))
 }
 
-/// `Authorization: Nostr …`. Over TCP that header holds the API token.
+/// `Authorization: Nostr …`. Over TCP that header has the API token.
 fn signed(peer: Peer, headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None, Peer::Unix { .. }) = (values.next(), values.next(), peer) else { return None };
@@ -111,12 +111,12 @@ fn offered<'a>(
     }
 }
 
-/// What was given. An empty text is no token, as an empty header is none.
+/// The value, if it is not empty. An empty text is no token, like an empty header.
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }
 
-/// An error about one of the two layers, with what stands around it that should not.
+/// An error about one of the two layers, with a hint on the characters around a token that must go.
 fn about(error: SessionError, offered: Offered<'_>) -> ApiError {
     let text = match error {
         SessionError::Refused(Reason::InvalidToken(_)) => offered.access_token,
@@ -169,13 +169,13 @@ pub(in crate::api) async fn logout(
     Ok(ok(json!({ "revoked": revoked })))
 }
 
-/// Which wallets are let in.
+/// The wallet providers that are on.
 pub(in crate::api) async fn providers(State(api): State<Api>) -> Result<Response, ApiError> {
     let (providers, default) = api.sessions()?.providers();
     Ok(ok(json!({ "providers": providers.collect::<Vec<_>>(), "default": default })))
 }
 
-/// Ends a session at an operator's word.
+/// Ends a session for an operator.
 pub(in crate::api) async fn revoke(
     State(api): State<Api>,
     Asker(actor): Asker,
@@ -183,6 +183,6 @@ pub(in crate::api) async fn revoke(
 ) -> Result<Response, ApiError> {
     let sessions = api.sessions()?;
     let id: StreamId = session.parse().map_err(|_| ApiError::no_such_session())?;
-    let fresh = sessions.revoke_session(id, "operator", actor).await?;
+    let fresh = sessions.revoke_session(id, EndReason::Operator, actor).await?;
     Ok(ok(json!({ "revoked": usize::from(fresh) })))
 }

@@ -1,4 +1,4 @@
-//! Streams of events: read, waited for (long-poll), or followed (Server-Sent Events).
+//! Streams of events: read them, wait for them (long poll), or follow them (Server-Sent Events).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::http::room::Following;
 use crate::lifecycle::Lifecycle;
 use crate::portal::StreamId;
 
-/// The longest that a long-poll waits; a caller who wants more asks again.
+/// The longest wait of a long poll; a caller that wants to wait longer asks again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The answer depends on what the caller accepts.
@@ -29,7 +29,7 @@ const BY_ACCEPT: [(HeaderName, &str); 1] = [(header::VARY, "accept")];
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Position {
-    /// Only events behind this index.
+    /// Only events after this index.
     #[serde(default, deserialize_with = "unless_empty")]
     after: Option<u64>,
     /// Seconds to wait for an event if there is none yet.
@@ -37,9 +37,9 @@ pub(in crate::api) struct Position {
     wait: Option<u64>,
 }
 
-/// A page as callers get it.
+/// The answer to a read.
 #[derive(Serialize)]
-struct Told<'a> {
+struct EventsRead<'a> {
     stream_id: StreamId,
     events: &'a [Event],
     ended: bool,
@@ -84,8 +84,8 @@ pub(in crate::api) async fn read(
             Ok((BY_ACCEPT, error).into_response())
         }
         _ => {
-            let told = Told { stream_id: stream, events: &page.events, ended: page.ended };
-            Ok((BY_ACCEPT, ok(told)).into_response())
+            let read = EventsRead { stream_id: stream, events: &page.events, ended: page.ended };
+            Ok((BY_ACCEPT, ok(read)).into_response())
         }
     }
 }
@@ -94,7 +94,8 @@ async fn follower(api: &Api, stream: StreamId, after: u64) -> Result<Follower, A
     api.events.follow(stream, after).await?.ok_or_else(ApiError::no_such_stream)
 }
 
-/// What is there or else comes in time. The store is read once: what comes is heard.
+/// The events that are there, or the first ones that come in time. The store is read once; later events come from
+/// memory.
 async fn wait_for_page(
     api: &Api,
     caller: &Caller,
@@ -115,8 +116,8 @@ async fn wait_for_page(
     }
 }
 
-/// Every event as it comes, its index as its id, until the stream ends, the client leaves, its token is over or the
-/// daemon stops.
+/// Sends each event as it happens, with its index as its id, until the stream ends, the client leaves, its token
+/// expires or is revoked, or the daemon stops.
 fn follow(follower: Follower, room: Following, ends: (Lifecycle, Caller)) -> Response {
     let following = (follower, room, ends);
     let events = futures_util::stream::unfold(following, |(mut follower, room, (lifecycle, caller))| async {
@@ -134,11 +135,11 @@ fn follow(follower: Follower, room: Following, ends: (Lifecycle, Caller)) -> Res
     (BY_ACCEPT, unbuffered, Sse::new(events).keep_alive(KeepAlive::default())).into_response()
 }
 
-/// Where a client was that comes again. An empty id is what it has before its first event (WHATWG HTML).
+/// The position of a client that reconnects. A browser sends an empty id before its first event (WHATWG HTML).
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let lines = headers.get_all("last-event-id").iter().map(|id| id.as_bytes().trim_ascii());
     let mut ids = lines.filter(|id| !id.is_empty());
     let Some(id) = ids.next() else { return Ok(None) };
     let index = str::from_utf8(id).ok().filter(|_| ids.next().is_none()).and_then(|id| id.parse().ok());
-    index.map(Some).ok_or_else(|| ApiError::bad_request("Last-Event-ID: not the index of an event"))
+    index.map(Some).ok_or_else(|| ApiError::bad_request("Last-Event-ID: must be the index of an event"))
 }

@@ -1,4 +1,4 @@
-//! What gateways ask before they let a request through: nginx `auth_request`, Traefik ForwardAuth, Envoy.
+//! Answers gateways that ask before they let a request through: nginx `auth_request`, Traefik ForwardAuth, Envoy.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -27,22 +27,22 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-auth-provider");
 const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-auth-permissions");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
-/// Where a browser is to come back to once it has signed in, as the value of a parameter.
+/// The path that a browser comes back to after it signed in, as the value of a parameter.
 const RETURN_TO: HeaderName = HeaderName::from_static("x-auth-return-to");
-/// Why not, for a gateway that shows people different pages.
+/// The reason of a refusal, for gateways that show different error pages.
 const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 
 /// Why a request is not let through.
 enum Refusal {
-    /// RFC 6750 §3: no token, a bad one, or one that does not reach far enough.
+    /// RFC 6750 §3: no token, an invalid one, or one with too few rights.
     Challenge { status: StatusCode, challenge: String, code: &'static str },
-    /// The same as 401, to a browser that could sign in and come back.
+    /// The same as 401, for a browser that can sign in and come back.
     SignIn { challenge: String, code: &'static str, return_to: String, page: Option<String> },
-    /// Nobody can say.
+    /// There is no answer now.
     Trouble(ApiError),
 }
 
-/// A gateway that asks for what it says itself: `?role=admin&permission=…`, each of which the user must have.
+/// For gateways that state their conditions: `?role=admin&permission=…`. The user must have each of them.
 pub(in crate::api) async fn forward(
     State(api): State<Api>,
     Asker(actor): Asker,
@@ -59,10 +59,10 @@ pub(in crate::api) async fn forward(
     let return_to = sign_in::return_to(&headers, user_request::visited(&headers));
     let checked = let_through(&api, peer, &headers, request, wanted, actor).await;
     let checked = checked.map_err(|refusal| refusal.for_browser(return_to, page));
-    checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
+    checked.map_or_else(IntoResponse::into_response, |checked| admit(&checked))
 }
 
-/// Envoy puts the path of the user's request behind ours, and its query, which is the user's word.
+/// Envoy appends the path and query of the user's request. The user controls this query, so it sets no conditions.
 pub(in crate::api) async fn envoy(
     State(api): State<Api>,
     Asker(actor): Asker,
@@ -75,7 +75,7 @@ pub(in crate::api) async fn envoy(
     let return_to = sign_in::return_to(&headers, request.as_ref().map(Visit::of));
     let checked = let_through(&api, peer, &headers, request, "", actor).await;
     let checked = checked.map_err(|refusal| refusal.for_browser(return_to, None));
-    checked.map_or_else(IntoResponse::into_response, |checked| told(&checked))
+    checked.map_or_else(IntoResponse::into_response, |checked| admit(&checked))
 }
 
 async fn let_through(
@@ -89,7 +89,7 @@ async fn let_through(
     let rules = &api.forward;
     let names = [&rules.access_token_header, &rules.credential_header];
     if matches!(peer, Peer::Tcp(_)) && names.contains(&&header::AUTHORIZATION) {
-        let message = "over TCP, Authorization holds the API token: ask over the Unix socket, or name another \
+        let message = "over TCP, Authorization has the API token: use the Unix socket, or set another \
                        header for the user's (forward.access_token_header, forward.credential_header)";
         return Err(Refusal::Trouble(ApiError::forbidden(message)));
     }
@@ -116,7 +116,7 @@ async fn let_through(
     Ok(checked)
 }
 
-/// A misspelt condition must not let everybody in.
+/// An unknown parameter is an error, so that a misspelt condition does not admit everybody.
 fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
     for (name, value) in form_urlencoded::parse(wanted.as_bytes()) {
         let has = |list: &[String]| list.iter().any(|one| Cow::Borrowed(one.as_str()) == value);
@@ -126,7 +126,8 @@ fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
             name if sign_in::is_page(name) => continue,
             other => {
                 let other = quoted(other);
-                let message = format!("query: {other} is not role, permission or sign_in");
+                let message =
+                    format!("query: unknown parameter {other}; this route has role, permission and sign_in");
                 return Err(Refusal::Trouble(ApiError::bad_request(message)));
             }
         };
@@ -141,7 +142,8 @@ fn require(user: &User, wanted: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn told(checked: &Checked) -> Response {
+/// The answer that admits a request: the user in headers.
+fn admit(checked: &Checked) -> Response {
     let Checked { user, session, .. } = checked;
     let mut headers = HeaderMap::with_capacity(8);
     let names = [
@@ -162,8 +164,8 @@ fn told(checked: &Checked) -> Response {
     (headers, ()).into_response()
 }
 
-/// A wallet's name as a header carries it (RFC 9110 §5.5): what is not visible ASCII is percent-encoded, in UTF-8,
-/// and so is `%`, as two names must not look the same.
+/// A wallet's id as the value of a header (RFC 9110 §5.5). Other characters than visible ASCII are percent-encoded in
+/// UTF-8, and so is `%`, so that two different ids never look the same.
 fn in_ascii(name: &str) -> String {
     name.bytes().fold(String::with_capacity(name.len()), |mut encoded, byte| {
         match byte {
@@ -177,11 +179,11 @@ fn in_ascii(name: &str) -> String {
 }
 
 impl Refusal {
-    /// What became of this access token and this credential.
+    /// The refusal for this access token and this credential.
     fn of(error: SessionError, token: Option<&str>, credential: Option<&str>) -> Self {
         let SessionError::Refused(reason) = error else { return Self::Trouble(error.into()) };
         let challenge = match reason {
-            // Whoever shows nothing is told nothing (RFC 6750 §3.1).
+            // Without a token the answer has no error code (RFC 6750 §3.1).
             Reason::NoAccessToken => "Bearer".into(),
             _ => {
                 let unreadable = match &reason {
@@ -199,7 +201,7 @@ impl Refusal {
         Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code: reason.code() }
     }
 
-    /// The refusal as a browser gets it that asked for a page, which it could come back to.
+    /// The refusal for a browser that asked for a page and can come back to it.
     fn for_browser(self, return_to: Option<String>, page: Option<String>) -> Self {
         match (self, return_to) {
             (Self::Challenge { status: StatusCode::UNAUTHORIZED, challenge, code }, Some(return_to)) => {

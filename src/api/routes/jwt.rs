@@ -1,4 +1,4 @@
-//! Tokens: issued, verified, revoked.
+//! Issues, verifies and revokes tokens.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::tokens::{NewOtherToken, NewServiceToken, NewToken, VerifiedToken};
 use crate::wallet::Credential;
 use crate::wallet::portal::NAME as PORTAL;
 
-/// For whom a token is to be issued, and for how long.
+/// The subject and the lifetime of a new token.
 #[derive(Deserialize)]
 pub(in crate::api) struct Wanted {
     target_key: Option<String>,
@@ -33,22 +33,22 @@ pub(in crate::api) struct Wanted {
     format: Format,
     audience: Option<String>,
     scope: Option<String>,
-    /// The wallet, or the token that the new one follows, and what the app wants to find in it: for `thirdweb`.
+    /// For `thirdweb`: the wallet, or the token that the new one replaces, and additional data of the app.
     address: Option<String>,
     token: Option<String>,
     ctx: Option<Value>,
 }
 
-/// What kind of token.
+/// The format of a token.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Format {
-    /// As wallets make them: ES256K under the service's own key.
+    /// As wallets make them: ES256K with the service's own key.
     #[default]
     Portal,
-    /// A standard JWT (RFC 9068), which any JOSE library verifies by `/.well-known/jwks.json`.
+    /// A standard JWT (RFC 9068), which any JOSE library verifies with `/.well-known/jwks.json`.
     Jwt,
-    /// As thirdweb's server makes them, under the key of an admin wallet.
+    /// As thirdweb's server makes them, with the key of an admin wallet.
     Thirdweb,
 }
 
@@ -62,7 +62,7 @@ pub(in crate::api) async fn issue(
 /// Issues a token; the same over HTTP and WebSocket.
 pub(in crate::api) fn issue_token(api: &Api, new: &Wanted) -> Result<String, ApiError> {
     if new.format != Format::Jwt && (new.audience.is_some() || new.scope.is_some()) {
-        return Err(ApiError::bad_request("audience, scope: only with \"format\": \"jwt\""));
+        return Err(ApiError::bad_request("audience, scope: allowed only with \"format\": \"jwt\""));
     }
     let token = match new.format {
         Format::Portal => NewToken::Portal { target: new.target()?, lifetime: new.lifetime()? },
@@ -87,17 +87,16 @@ pub(in crate::api) fn issue_token(api: &Api, new: &Wanted) -> Result<String, Api
 
 impl Wanted {
     fn target(&self) -> Result<PublicKey, ApiError> {
-        let target =
-            self.target_key.as_ref().ok_or_else(|| ApiError::bad_request("target_key: is missing"))?;
+        let target = self.target_key.as_ref().ok_or_else(|| ApiError::bad_request("target_key: missing"))?;
         public_key("target_key", target)
     }
 
     fn lifetime(&self) -> Result<Duration, ApiError> {
-        self.duration_hours.map(hours).ok_or_else(|| ApiError::bad_request("duration_hours: is missing"))
+        self.duration_hours.map(hours).ok_or_else(|| ApiError::bad_request("duration_hours: missing"))
     }
 }
 
-/// Zero and what does not fit are refused by the service, which knows the limit.
+/// The service refuses zero and numbers that are too large, because it knows the limit.
 fn hours(hours: i64) -> Duration {
     Duration::from_secs(u64::try_from(hours).unwrap_or(0).saturating_mul(3600))
 }
@@ -109,16 +108,16 @@ pub(in crate::api) async fn verify(
     match questions::parse(&text)? {
         Questions::One(question) => Ok(ok(verify_token(&api, &question).await?)),
         Questions::TooMany => {
-            let message = format!("body: at most {MAX_QUESTIONS} questions at once");
+            let message = format!("body: must have at most {MAX_QUESTIONS} questions");
             Err(ApiError::bad_request(message).because_of(Limit::BatchSize))
         }
         Questions::Many(questions) => Ok(ok(verify_tokens(&api, questions).await?)),
     }
 }
 
-/// Answers many questions, in their order, on every core: reading, verifying and writing alike.
+/// Answers many questions, in their order, on every core: reading, verifying and writing.
 async fn verify_tokens(api: &Api, questions: Vec<Box<RawValue>>) -> Result<Vec<Box<RawValue>>, ApiError> {
-    /// A task is the work of one core for about half a millisecond, so that other requests get their turn.
+    /// A task is about half a millisecond of work, so that other requests get their turn.
     const QUESTIONS_PER_TASK: usize = 16;
 
     let mut questions = questions.into_iter().peekable();
@@ -147,7 +146,7 @@ async fn answer(api: &Api, question: &RawValue) -> Result<Verified, ApiError> {
     verify_token(api, &questions::read(question)?).await
 }
 
-/// A token that holds, and what it opened here.
+/// A valid token, and the session that it began here.
 #[derive(Serialize)]
 pub(in crate::api) struct Verified {
     #[serde(flatten)]
@@ -156,7 +155,7 @@ pub(in crate::api) struct Verified {
     login: Option<Login>,
 }
 
-/// The session that a wallet's token began, which goes on.
+/// The open session that a wallet's token began.
 #[derive(Serialize)]
 struct Login {
     user: Member,
@@ -171,7 +170,7 @@ pub(in crate::api) async fn verify_token(api: &Api, question: &Question) -> Resu
     verified
 }
 
-/// The token, and the session behind it where that is asked for.
+/// The token, and the session behind it if the caller asks for it.
 async fn verify_both(api: &Api, pubkey: PublicKey, question: &Question) -> Result<Verified, ApiError> {
     if question.session {
         api.sessions()?;

@@ -11,13 +11,13 @@ use crate::api::caller::Asker;
 use crate::http::envelope::{ApiError, ok};
 use crate::tokens::SigningKeyState;
 
-/// RFC 7517 §5 fixes the form of this answer: no envelope. A key is in it long before it signs, but for one case:
-/// a second rotation right after the first. So copies do not stay for long.
+/// RFC 7517 §5 defines this answer: no envelope. A key is published long before it signs, except after two rotations
+/// in a row. So caches may keep the answer only for a short time.
 pub(in crate::api) async fn jwks(State(api): State<Api>) -> impl IntoResponse {
     key_set(api.tokens.mint().jwks())
 }
 
-/// Keys that not every JOSE library reads, in a set of their own.
+/// The keys that many JOSE libraries cannot read, in a set of their own.
 pub(in crate::api) async fn secp256k1(State(api): State<Api>) -> impl IntoResponse {
     key_set(api.tokens.mint().secp256k1_jwks())
 }

@@ -11,7 +11,7 @@ use crate::http::body::{JsonBody, PathParam};
 use crate::http::envelope::{ApiError, created, ok};
 use crate::portal::{OpenedUrl, StreamId};
 
-/// What opens a handshake.
+/// The body of `POST /key-handshake`.
 #[derive(Deserialize)]
 pub(in crate::api) struct NewHandshake {
     pub(in crate::api) static_token: Option<String>,
@@ -24,7 +24,7 @@ pub(in crate::api) async fn key_handshake(
 ) -> Result<Response, ApiError> {
     api.may_open()?;
     let opened = api.portal.new_handshake(new.static_token, new.no_request.unwrap_or(false)).await?;
-    Ok(created(Told::of(&opened)))
+    Ok(created(Opened::of(&opened)))
 }
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ pub(in crate::api) async fn login(
 ) -> Result<Response, ApiError> {
     api.may_open()?;
     let opened = api.portal.login(new.static_token).await?;
-    Ok(created(Told { relays_ready: Some(api.roster.ready()), ..Told::of(&opened) }))
+    Ok(created(Opened { relays_ready: Some(api.roster.ready()), ..Opened::of(&opened) }))
 }
 
 pub(in crate::api) async fn delete_key_handshake(
@@ -51,7 +51,7 @@ pub(in crate::api) async fn delete_key_handshake(
     Ok(ok(json!({ "stream_id": stream.to_string() })))
 }
 
-/// Whom to authenticate.
+/// The user to authenticate.
 #[derive(Deserialize)]
 pub(in crate::api) struct WhoIs {
     pub(in crate::api) main_key: String,
@@ -67,7 +67,7 @@ pub(in crate::api) async fn authenticate_key(
     Ok(created(json!({ "stream_id": stream.to_string() })))
 }
 
-/// Asks the user; the same over HTTP and WebSocket.
+/// Asks the user to approve a login; the same over HTTP and WebSocket.
 pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<StreamId, ApiError> {
     api.may_open()?;
     let user = public_key("main_key", &who.main_key)?;
@@ -75,18 +75,18 @@ pub(in crate::api) async fn authenticate(api: &Api, who: &WhoIs) -> Result<Strea
     Ok(api.portal.authenticate(user, subkeys).await?)
 }
 
-/// What a caller gets of what it opened.
+/// The answer to a handshake URL or login URL that was opened.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Opened<'a> {
     url: &'a str,
     stream_id: StreamId,
     after: u64,
-    /// On a login. None are ready: nobody can scan it yet.
+    /// Only for logins. While it is 0, nobody can scan the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     relays_ready: Option<usize>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Opened<'a> {
     fn of(opened: &'a OpenedUrl) -> Self {
         Self { url: &opened.url, stream_id: opened.stream, after: opened.after, relays_ready: None }
     }

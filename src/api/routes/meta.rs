@@ -1,4 +1,4 @@
-//! What the daemon says of itself.
+//! The daemon itself: health, version, metrics.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ pub(in crate::api) async fn health() -> &'static str {
     "OK"
 }
 
-/// Whether logins reach it: a relay is subscribed, and the store can be written.
+/// Whether logins work: a relay is subscribed, and the store can be written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
     let relays_ready = api.roster.readiness().await?;
     Ok(ok(json!({ "ready": true, "relays_ready": relays_ready, "profile": api.profile.standing() })))
@@ -31,7 +31,7 @@ pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
     ok(json!({ "public_key": public_key, "version": VERSION, "git_commit": GIT_COMMIT }))
 }
 
-/// What is counted, as Prometheus reads it.
+/// The metrics, for Prometheus.
 pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let mut reading = Reading::default();
     if let Some(sessions) = &api.sessions {
@@ -52,7 +52,7 @@ pub(in crate::api) struct Name {
     name: Option<String>,
 }
 
-/// NIP-05 fixes the form of this answer: no envelope.
+/// NIP-05 defines this answer: no envelope.
 pub(in crate::api) async fn nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,
@@ -60,7 +60,7 @@ pub(in crate::api) async fn nostr_json(
     Json(api.directory.nip05_document(name.as_deref()))
 }
 
-/// The same where the reference daemon has it, as its clients read it.
+/// The same at the path where the reference daemon has it, in the form that its clients read.
 pub(in crate::api) async fn enveloped_nostr_json(
     State(api): State<Api>,
     QueryParam(Name { name }): QueryParam<Name>,

@@ -1,4 +1,4 @@
-//! The handlers, by theme. Each reads what was sent, asks the service, and wraps the answer.
+//! The handlers, by topic. Each reads the request, calls the service, and wraps the answer.
 
 pub(super) mod api_tokens;
 pub(super) mod audit;

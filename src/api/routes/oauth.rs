@@ -1,5 +1,5 @@
-//! OAuth 2.0 as gateways and resource servers speak it: introspection (RFC 7662), revocation (RFC 7009). The
-//! standards fix the forms, so there is no envelope.
+//! OAuth 2.0 for gateways and resource servers: introspection (RFC 7662) and revocation (RFC 7009). The standards
+//! define the answers, so there is no envelope.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,9 +19,9 @@ use crate::tokens::{Inspected, VerifiedToken};
 
 /// Why there is no answer (RFC 6749 §5.2).
 pub(in crate::api) enum OauthError {
-    /// The request is not as it should be.
+    /// The request is malformed.
     InvalidRequest(&'static str),
-    /// Nobody can say now.
+    /// There is no answer now.
     Trouble(ApiError),
 }
 
@@ -56,8 +56,8 @@ pub(in crate::api) async fn introspect(
     let token = token_in(&headers, &body)?;
     let inspected = api.tokens.inspect(&token).await.map_err(ApiError::from)?;
     // Of a token that is not active no more is said (RFC 7662 §2.2).
-    let told = inspected.map_or_else(|| json!({ "active": false }), to_json);
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
+    let answer = inspected.map_or_else(|| json!({ "active": false }), to_json);
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
 fn to_json(inspected: Inspected) -> Value {
@@ -83,7 +83,7 @@ pub(in crate::api) async fn revoke(
     Ok(([(header::CACHE_CONTROL, "no-store")], ()).into_response())
 }
 
-/// The parameter `token` of a form, once and only once. A hint of what kind it is changes nothing.
+/// The parameter `token` of a form, exactly once. `token_type_hint` is ignored.
 fn token_in(headers: &HeaderMap, body: &[u8]) -> Result<String, OauthError> {
     let form = "send application/x-www-form-urlencoded";
     // An empty one says as little as none.
@@ -102,26 +102,26 @@ fn token_in(headers: &HeaderMap, body: &[u8]) -> Result<String, OauthError> {
     }
 }
 
-/// With the roles of today, whatever the token says.
+/// With the current roles, which may differ from those in the token.
 fn of_session(claims: &Claims, user: &User) -> Value {
-    let mut told = of_service(claims);
-    if let Some(told) = told.as_object_mut() {
-        told.insert("roles".into(), json!(user.roles));
-        told.insert("permissions".into(), json!(user.permissions));
+    let mut answer = of_service(claims);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("roles".into(), json!(user.roles));
+        fields.insert("permissions".into(), json!(user.permissions));
         if let Some(username) = &user.username {
-            told.insert("username".into(), json!(username));
+            fields.insert("username".into(), json!(username));
         }
     }
-    told
+    answer
 }
 
 fn of_service(claims: &Claims) -> Value {
-    let mut told = json!(claims);
-    if let Some(told) = told.as_object_mut() {
-        told.insert("active".into(), json!(true));
-        told.insert("token_type".into(), json!("Bearer"));
+    let mut answer = json!(claims);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("active".into(), json!(true));
+        fields.insert("token_type".into(), json!("Bearer"));
     }
-    told
+    answer
 }
 
 fn of_portal(verified: &VerifiedToken) -> Value {

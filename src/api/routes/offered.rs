@@ -1,11 +1,11 @@
-//! The tokens in the headers of a user's request. Pure.
+//! Reads the tokens in the headers of a user's request. Pure.
 //!
-//! The headers are the user's own: other programs put their cookies and their `Authorization` there, in any bytes.
+//! The headers come from the user: other programs put their cookies and their `Authorization` there, in any bytes.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Authentication schemes (IANA's registry, and common ones beside it) that programs send alone, without credentials.
-/// Any other single word may be a token of ours.
+/// Authentication schemes (IANA's registry, and other common ones) that programs send without credentials. Any other
+/// single word may be a token of Portico.
 const SCHEMES: [&str; 18] = [
     "apikey",
     "basic",
@@ -27,22 +27,22 @@ const SCHEMES: [&str; 18] = [
     "vapid",
 ];
 
-/// Where a gateway's user puts one token.
+/// Where a user's request has one token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
     pub(super) header: &'a HeaderName,
-    /// Where it is if the header is missing.
+    /// The cookie that is used if the header is missing.
     pub(super) cookie: Option<&'a str>,
-    /// Whether a signed request (`Nostr …`) is a token here.
+    /// Whether a signed request (`Nostr …`) is accepted as this token.
     pub(super) takes_nostr: bool,
 }
 
-/// A header or a cookie holds two tokens, or one that has more than visible ASCII in it.
+/// A header or a cookie has two tokens, or one with other characters than visible ASCII.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 impl Source<'_> {
-    /// The one token of a header, else of a cookie. `None`: neither holds any.
+    /// The one token in a header, else in a cookie. `None`: neither has one.
     pub(super) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, Malformed> {
         let values = headers.get_all(self.header).iter().map(|value| value.as_bytes().trim_ascii());
         let mut values = values.filter(|value| !self.is_none_of_ours(value));
@@ -57,8 +57,8 @@ impl Source<'_> {
         }
     }
 
-    /// Nothing, a scheme without a token, or the `Authorization` of another program, like `Basic …`. A token of ours
-    /// stands behind `Bearer`, or alone; a signed request, behind `Nostr`.
+    /// Handles a missing token, a scheme without a token, and the `Authorization` of another program, like `Basic …`.
+    /// A token of Portico follows `Bearer`, or is alone. A signed request follows `Nostr`.
     fn is_none_of_ours(&self, value: &[u8]) -> bool {
         let is_bearer = |word: &[u8]| word.eq_ignore_ascii_case(b"bearer");
         if value.is_empty() || is_bearer(value) {
@@ -81,7 +81,7 @@ impl Source<'_> {
     }
 }
 
-/// The one value of a cookie. Other cookies are not looked at.
+/// The one value of a cookie. Other cookies are ignored.
 fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Malformed> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let mut found = None;
@@ -103,12 +103,12 @@ fn unquoted(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }
 
-/// No token has anything but visible ASCII in it.
+/// Tokens contain only visible ASCII.
 fn text(value: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(value).ok().filter(|text| text.is_ascii()).ok_or(Malformed)
 }
 
-/// A token without the word before it.
+/// A token without its scheme.
 fn bearer(value: &str) -> &str {
     match value.split_once(|c: char| c.is_ascii_whitespace()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),

@@ -1,4 +1,4 @@
-//! Lists that come page by page.
+//! Paged lists.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ const DEFAULT_LIMIT: usize = 100;
 /// The most entries of a page.
 const MAX_LIMIT: usize = 1_000;
 
-/// How many entries are asked for.
+/// The requested number of entries.
 pub(super) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
@@ -17,8 +17,10 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     }
 }
 
-/// Where the page before this one ended.
+/// The cursor: where the previous page ended.
 pub(super) fn cursor<T: FromStr>(text: Option<&str>) -> Result<Option<T>, ApiError> {
-    let parsed = text.map(|text| text.parse().map_err(|_| ApiError::bad_request("cursor: not one of ours")));
+    let parsed = text.map(|text| {
+        text.parse().map_err(|_| ApiError::bad_request("cursor: must be the next_cursor of an answer"))
+    });
     parsed.transpose()
 }

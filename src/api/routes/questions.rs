@@ -1,4 +1,4 @@
-//! What `POST /jwt/verify` is asked: one question, or many at once.
+//! The body of `POST /jwt/verify`: one question, or many.
 
 use std::fmt;
 
@@ -15,30 +15,30 @@ use crate::http::object::Object;
 /// The most questions in one request.
 pub(in crate::api) const MAX_QUESTIONS: usize = 1_000;
 
-/// The largest body that asks them, in bytes: 1,000 tokens of about 1 KiB.
+/// The largest body with many questions, in bytes: 1,000 tokens of about 1 KiB.
 pub(in crate::api) const MAX_QUESTIONS_BODY: usize = 1024 * 1024;
 
-/// A token, and about whom it is asked.
+/// A token, and the key to verify it with.
 #[derive(Debug, Deserialize)]
 pub(in crate::api) struct Question {
     #[serde(alias = "public_key")]
     pub(in crate::api) pubkey: String,
     pub(in crate::api) token: String,
-    /// Whether the session that a wallet's token began here must go on, too.
+    /// Whether the session that the wallet's token began here must be open too.
     #[serde(default)]
     pub(in crate::api) session: bool,
 }
 
-/// An object is one question, an array many.
+/// An object is one question, an array is many.
 pub(in crate::api) enum Questions {
     One(Question),
-    /// Not read yet, so that a malformed one spoils only its own answer and several cores can share the reading.
+    /// Not parsed yet, so that a malformed question spoils only its own answer, and several cores share the parsing.
     Many(Vec<Box<RawValue>>),
     /// More than [`MAX_QUESTIONS`].
     TooMany,
 }
 
-/// Reads what is asked. Only many questions may take more room than other bodies.
+/// Reads the questions. Only an array may be larger than other bodies.
 pub(in crate::api) fn parse(text: &[u8]) -> Result<Questions, ApiError> {
     match serde_json::from_slice(text) {
         Ok(Questions::One(_)) if text.len() > MAX_BODY => Err(ApiError::too_large(MAX_BODY)),
@@ -47,7 +47,7 @@ pub(in crate::api) fn parse(text: &[u8]) -> Result<Questions, ApiError> {
     }
 }
 
-/// Reads one question of many.
+/// Reads one of many questions.
 pub(in crate::api) fn read(question: &RawValue) -> Result<Question, ApiError> {
     let read = serde_json::from_str(question.get()).map(|Object(question)| question);
     read.map_err(|error| ApiError::bad_request(without_values(&error.to_string())))
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Questions {
     }
 }
 
-/// By hand and not `#[serde(untagged)]`, which would not say what is wrong with a question.
+/// Written by hand: `#[serde(untagged)]` would not say what is wrong with a question.
 struct OneOrMany;
 
 impl<'de> Visitor<'de> for OneOrMany {

@@ -1,5 +1,5 @@
-//! Recurring payments that were closed, which clients of the reference daemon ask about at their start. Nothing recurs
-//! here, so there is nothing to tell, now or ever.
+//! Recurring payments that were closed. Clients of the reference daemon ask for them when they start. Portico has no
+//! recurring payments, so there are never any events.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::http::envelope::ok;
 
-/// The stream that would tell of them, as the reference daemon calls it.
+/// The stream of these events, with its name in the reference daemon.
 pub(in crate::api) const STREAM: &str = "recurring-payment-close";
 
-/// The stream as it is read, or as it is followed (Server-Sent Events).
+/// The answer to a read, or to a follower (Server-Sent Events).
 pub(super) fn read(follows: bool) -> Response {
     if follows {
         return StatusCode::NO_CONTENT.into_response();

@@ -1,4 +1,4 @@
-//! The set of relays: how each is doing, and changes at run time.
+//! The relays: their states, and changes at run time.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,7 +1,6 @@
-//! Where a browser is sent to sign in, and where it comes back to. Pure.
+//! The redirect of a browser to the sign-in page, and the path that it comes back to. Pure.
 //!
-//! What a browser asked for is its user's word, or that of whoever made the link: nothing of it may lead to another
-//! site.
+//! A user, or the author of a link, controls what a browser asks for. So no part of it may lead to another site.
 
 use std::fmt::Write;
 
@@ -11,16 +10,16 @@ use url::form_urlencoded;
 use crate::api::user_request::Visit;
 use crate::http::accept;
 
-/// The parameter of the sign-in page that says where to go on.
+/// The parameter of the sign-in page that has the path to come back to.
 const RETURN_TO: &str = "return_to";
 
 /// The parameter of `/auth/forward` that names the sign-in page.
 const SIGN_IN: &str = "sign_in";
 
-/// Longer paths are not worth a header that some proxy has no room for.
+/// Longer paths do not fit the headers of some proxies.
 const MAX_TARGET: usize = 2048;
 
-/// The sign-in page that a gateway names; `Err`: it is named twice, or is no path of this site.
+/// The sign-in page that a gateway names; `Err`: it is named twice, or is not a path of this site.
 pub(super) fn page_in(query: &str) -> Result<Option<String>, &'static str> {
     let mut pages = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| is_page(name));
     match (pages.next(), pages.next()) {
@@ -35,8 +34,8 @@ pub(super) fn is_page(name: &str) -> bool {
     name == SIGN_IN
 }
 
-/// Where a browser that asked for a page is to come back to, percent-encoded. `None`: it was no browser, or not for
-/// a page, or nobody tells for which.
+/// The path that a browser comes back to, percent-encoded. `None`: the client is not a browser, or did not ask for a
+/// page, or the gateway does not report the path.
 pub(super) fn return_to(headers: &HeaderMap, visit: Option<Visit<'_>>) -> Option<String> {
     let visit = visit?;
     if !matches!(visit.method, b"GET" | b"HEAD") || !accept::wants_html(headers) {
@@ -46,7 +45,7 @@ pub(super) fn return_to(headers: &HeaderMap, visit: Option<Visit<'_>>) -> Option
     Some(form_urlencoded::byte_serialize(target.as_deref().unwrap_or("/").as_bytes()).collect())
 }
 
-/// A path and query as URIs have them (RFC 3986 §2.1): some clients send bytes beyond ASCII as they are.
+/// Path and query in the form of a URI (RFC 3986 §2.1): some clients send bytes beyond ASCII unencoded.
 fn in_ascii(target: &[u8]) -> String {
     target.iter().fold(String::with_capacity(target.len()), |mut encoded, byte| {
         if byte.is_ascii() {
@@ -58,14 +57,14 @@ fn in_ascii(target: &[u8]) -> String {
     })
 }
 
-/// The sign-in page with where to come back to, which [`return_to`] gave.
+/// The sign-in page with the path to come back to, from [`return_to`].
 pub(super) fn location(page: &str, return_to: &str) -> String {
     let joint = if page.contains('?') { '&' } else { '?' };
     format!("{page}{joint}{RETURN_TO}={return_to}")
 }
 
-/// Whether a browser stays on its site when it is sent there. It takes `\` for `/`, leaves out tabs and line ends,
-/// and reads what follows two slashes as a host (WHATWG URL).
+/// Whether a redirect to this path keeps a browser on its site. Browsers take `\` for `/`, ignore tabs and line ends,
+/// and read the part after two slashes as a host (WHATWG URL).
 fn is_on_this_site(target: &str) -> bool {
     let is_visible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     is_visible && target.len() <= MAX_TARGET && target.starts_with('/') && !target.starts_with("//")

@@ -1,4 +1,4 @@
-//! thirdweb: users sign in with their wallet, and tokens are issued.
+//! Sign-ins with an Ethereum wallet, and thirdweb's tokens.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::tokens::TokensError;
 use crate::wallet::Credential;
 use crate::wallet::thirdweb::{NAME, Payload, SignIn, SignInError};
 
-/// Who wants to sign in.
+/// The account that wants to sign in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewPayload {
@@ -26,7 +26,7 @@ pub(in crate::api) struct NewPayload {
     chain_id: Option<Chain>,
 }
 
-/// A number, or as thirdweb writes it.
+/// A number, or the text that thirdweb sends.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "chain_id: must be a number")]
 enum Chain {
@@ -34,7 +34,7 @@ enum Chain {
     Text(String),
 }
 
-/// What has been signed.
+/// The signed payload.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Signed {
@@ -65,10 +65,10 @@ pub(in crate::api) async fn login(
 }
 
 impl Api {
-    /// What knows thirdweb's tokens, if they are in use here.
+    /// The issuer of thirdweb's tokens, if thirdweb is on.
     pub(in crate::api) fn thirdweb(&self) -> Result<&Arc<SignIn>, ApiError> {
         self.thirdweb.as_ref().ok_or_else(|| {
-            let message = "thirdweb is off: a section [wallets.thirdweb] switches it on";
+            let message = "thirdweb is off: add a section [wallets.thirdweb] to switch it on";
             ApiError::new(StatusCode::NOT_FOUND, "thirdweb_off", message)
         })
     }

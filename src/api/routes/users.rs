@@ -16,14 +16,14 @@ use crate::http::conditions::{Conditions, Verdict};
 use crate::http::envelope::{ApiError, ok};
 use crate::session::{Invitation, Session, SessionError, Sessions, User, UserChange, UserFilter, UserId};
 
-/// A user as operators see them.
+/// A user, for operators.
 #[derive(Serialize)]
 struct Seen {
     #[serde(flatten)]
     member: Member,
     disabled: bool,
     created_at: Timestamp,
-    /// `null` as long as there was none.
+    /// `null` before the first login.
     last_login: Option<Timestamp>,
     logins: u64,
 }
@@ -132,7 +132,7 @@ pub(in crate::api) async fn sessions(
 ) -> Result<Response, ApiError> {
     let before = page::cursor(cursor.as_deref())?;
     let (found, next) = api.sessions()?.sessions_of(user_id(&id)?, before, page::limit(limit)?).await?;
-    let told = |session: &Session| {
+    let to_json = |session: &Session| {
         let (ended_at, reason) = session.ended.clone().unzip();
         json!({
             "id": session.id,
@@ -142,7 +142,7 @@ pub(in crate::api) async fn sessions(
             "reason": reason,
         })
     };
-    let sessions: Vec<_> = found.iter().map(told).collect();
+    let sessions: Vec<_> = found.iter().map(to_json).collect();
     Ok(ok(json!({ "sessions": sessions, "next_cursor": next })))
 }
 
@@ -159,7 +159,7 @@ fn user_id(text: &str) -> Result<UserId, ApiError> {
     text.parse().map_err(|_| ApiError::no_such_user())
 }
 
-/// A user with the revision that a change may name (RFC 9110 §8.8.3).
+/// A user with its revision as `ETag`, which a change can name (RFC 9110 §8.8.3).
 fn tagged(user: &User) -> Response {
     ([(header::ETAG, tag(user))], ok(json!({ "user": Seen::from(user) }))).into_response()
 }
@@ -168,7 +168,8 @@ fn tag(user: &User) -> String {
     format!("\"{}\"", user.revision)
 }
 
-/// The revision that a change is for, if the request has conditions. If it changes in between, they fail, too.
+/// The revision that a change applies to, if the request has conditions. If the user changes in between, they fail
+/// too.
 async fn expected_revision(
     sessions: &Sessions,
     id: UserId,

@@ -1,4 +1,4 @@
-//! What the webhook's receiver has not taken yet: looked at, begun anew, forgotten.
+//! The events that the webhook's receiver has not accepted yet: lists, retries and drops them.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -21,7 +21,7 @@ pub(in crate::api) struct Scope {
     stream_id: Option<String>,
 }
 
-/// Whose deliveries to forget.
+/// The deliveries to drop.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Dropped {
@@ -64,7 +64,7 @@ pub(in crate::api) async fn drop(
 ) -> Result<Response, ApiError> {
     // What is dropped is never delivered: all of it goes only when that was said.
     if stream_id.is_some() == all {
-        return Err(ApiError::bad_request("body: either a stream_id, or all: true"));
+        return Err(ApiError::bad_request("body: must have either stream_id or all: true"));
     }
     let stream = Scope { stream_id }.stream()?;
     Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(stream).await? })))

@@ -1,5 +1,5 @@
-//! What goes out: answers and notifications. Written straight to text where they come by the ten thousand, for a
-//! tree of values in between costs more than all the rest.
+//! Answers and notifications. Frequent ones are written directly as text, because building a tree of values costs
+//! more than everything else.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::events::Event;
 use crate::http::envelope::ApiError;
 use crate::portal::StreamId;
 
-/// What a command was asked for.
+/// The data of an answer.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Data {

@@ -1,4 +1,4 @@
-//! What each command does.
+//! Runs the commands.
 
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,26 +17,26 @@ use crate::http::envelope::ApiError;
 use crate::http::room::Following;
 use crate::portal::StreamId;
 
-/// What a command leads to.
+/// The result of a command.
 enum Outcome {
     /// An answer.
     Data(Data),
-    /// An answer, and then what happens on a stream.
+    /// An answer, and then the events of a stream.
     Follow { data: Value, stream: StreamId, follower: Box<Follower>, room: Following, told: Told },
     /// An answer once a stream has ended.
     Await(Box<Follower>, Following),
 }
 
-/// What a client hears of a stream.
+/// The events of a stream that a client gets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// Who scanned, and nothing else: clients of the reference take whatever comes for a scan.
+    /// Only scans: clients of the reference take every notification for a scan.
     Scans,
-    /// Every event, and that it was the last: the client has subscribed.
+    /// Every event, and `ended` after the last one: the client has subscribed.
     Everything,
 }
 
-/// The first command of a client, or another `Auth`; `false`: it is not let in.
+/// The first command of a client, or another `Auth`; `false`: the client is refused.
 pub(super) async fn authenticate(connection: &Connection, request: Request, send_queue: &SendQueue) -> bool {
     let command = match request.command {
         Ok(Command::Auth(offered)) => Ok(Command::Auth(offered)),
@@ -56,7 +56,7 @@ pub(super) async fn authenticate(connection: &Connection, request: Request, send
     }
 }
 
-/// Runs one command and sends what it leads to. `place` is given back once the command itself is done.
+/// Runs one command and sends its result. `place` is given back once the command itself is done.
 pub(super) async fn run(
     connection: Connection,
     request: Request,
@@ -147,7 +147,7 @@ async fn execute(connection: &Connection, command: Command) -> Result<Outcome, A
         }
         Command::SetProfile(new) => {
             if !connection.api.profile.set(new.profile()).await? {
-                let message = "no relay took the profile";
+                let message = "no relay accepted the profile";
                 return Err(ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
             }
             json!({ "type": "auth_success", "message": "profile published" })
@@ -235,7 +235,7 @@ async fn follow(stream: StreamId, mut follower: Follower, told: Told, send_queue
     }
 }
 
-/// What a challenge came to, as the answer to the command that asked it.
+/// The outcome of a challenge, as the answer to the command that opened it.
 async fn answer_of(id: &Value, mut follower: Follower) -> Value {
     loop {
         match follower.next().await {

@@ -46,32 +46,32 @@ const MAX_RUNNING: usize = 256;
 /// How long a client on TCP may take to send `Auth`.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a client is asked whether it is still there. One that says nothing for twice as long is gone.
+/// How often Portico pings a client. It closes a connection that sends nothing for twice as long.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a client may take to read what the socket holds.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the commands of one client share.
+/// The data that all commands of one client share.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) api: Api,
     /// Names the connection in the log.
     id: RequestId,
     peer: Peer,
-    /// Who the client is, once that is known.
+    /// The client, once it is known.
     caller: Arc<SetOnce<Caller>>,
-    /// Whether the client needs no token: the kernel or the guard has vouched for it.
+    /// Whether the client needs no token, because the kernel or the guard has admitted it.
     trusted: bool,
     /// Streams that the client subscribed to.
     pub(super) subscriptions: Arc<DashMap<StreamId, CancellationToken>>,
     /// One permit for each stream that is followed.
     pub(super) followed: Arc<Semaphore>,
-    /// Its place among the connections.
+    /// The place of the connection.
     place: Arc<Place>,
 }
 
-/// Sends to the client. What does not fit the queue ends the connection.
+/// Sends to the client. A full queue ends the connection.
 #[derive(Debug, Clone)]
 pub(super) struct SendQueue {
     queue: mpsc::Sender<Message>,
@@ -92,9 +92,9 @@ impl SendQueue {
 
 /// Why a connection ends.
 enum End {
-    /// The client left, or went silent.
+    /// The client left, or sent nothing for too long.
     Gone,
-    /// It is closed with this code and reason.
+    /// Portico closes it with this code and reason.
     Close(CloseCode, &'static str),
 }
 
@@ -117,7 +117,7 @@ impl Connection {
         self.caller.get().is_some()
     }
 
-    /// Whoever needs a token has to show one. The first that is good says who the client is, from then on.
+    /// Checks the token of `Auth`. The first valid one decides who the client is from then on.
     ///
     /// # Errors
     /// 401.
@@ -136,7 +136,7 @@ impl Connection {
         self.caller.wait().await.over().await;
     }
 
-    /// Refuses a command that the client has no right to.
+    /// Refuses a command that needs a right which the client lacks.
     ///
     /// # Errors
     /// 401, or 403 `missing_right`.
@@ -185,7 +185,7 @@ impl Connection {
             end = self.read(stream, send_queue, &mut tasks) => end,
             () = overrun.notified() => {
                 limits.reached(Limit::WebsocketQueue);
-                End::Close(CloseCode::Policy, "you do not read what you are sent")
+                End::Close(CloseCode::Policy, "the client does not read")
             }
             () = self.place.outstayed() => End::Close(CloseCode::Policy, "send Auth first"),
             () = self.token_over() => {
@@ -263,12 +263,12 @@ impl Connection {
     fn text_of(&self, frame: Result<Message, Error>) -> Result<Option<Utf8Bytes>, End> {
         match frame {
             Ok(Message::Text(text)) => Ok(Some(text)),
-            Ok(Message::Binary(_)) => Err(End::Close(CloseCode::Unsupported, "commands are text")),
+            Ok(Message::Binary(_)) => Err(End::Close(CloseCode::Unsupported, "the message is not text")),
             Ok(Message::Close(_)) => Err(End::Gone),
             Ok(_) => Ok(None),
             Err(Error::Capacity(_)) => {
                 self.api.metrics.limits.reached(Limit::MessageSize);
-                Err(End::Close(CloseCode::Size, "message too long"))
+                Err(End::Close(CloseCode::Size, "the message is too large"))
             }
             Err(_) => Err(End::Gone),
         }

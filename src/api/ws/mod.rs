@@ -1,7 +1,7 @@
 //! The WebSocket API: commands, their answers, and streams that are followed.
 //!
-//! `connection.rs` moves frames, `request.rs` reads messages into commands, `command.rs` says what each of them
-//! does, `answer.rs` what is said to the client.
+//! `connection.rs` moves frames, `request.rs` reads messages into commands, `command.rs` runs them, `answer.rs`
+//! writes the answers.
 
 mod answer;
 mod command;
@@ -27,12 +27,12 @@ use crate::http::observe::RequestId;
 use crate::http::places::Place;
 use connection::Connection;
 
-/// The version of the WebSocket protocol that is spoken here (RFC 6455 §4.1).
+/// The supported version of the WebSocket protocol (RFC 6455 §4.1).
 const VERSION: &str = "13";
 
 /// Turns the connection into a WebSocket (RFC 6455 §4.2).
 ///
-/// By hand, on the tungstenite that the relays use as well, so that there is one copy of it.
+/// This is done by hand with tungstenite, which the relays use as well, so that the program contains one copy of it.
 pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Result<Response, ApiError> {
     if !asks_for_a_websocket(&request) {
         return Ok(not_a_websocket());
@@ -62,7 +62,7 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     Ok(response)
 }
 
-/// Whether a request is one that a WebSocket may answer (RFC 6455 §4.2.1). HTTP/1.0 has no upgrades (RFC 9110 §7.8).
+/// Whether a request is a WebSocket handshake (RFC 6455 §4.2.1). HTTP/1.0 has no upgrades (RFC 9110 §7.8).
 fn asks_for_a_websocket(request: &Request) -> bool {
     let headers = request.headers();
     let names = |name, word: &str| {
@@ -76,7 +76,7 @@ fn asks_for_a_websocket(request: &Request) -> bool {
         && headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == VERSION)
 }
 
-/// What the answer carries, if there is one proper key.
+/// The value of `Sec-WebSocket-Accept`, if the request has one valid key.
 fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     let key = keys.next().filter(|key| keys.next().is_none() && is_key(key.as_bytes()));
@@ -84,13 +84,13 @@ fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
     HeaderValue::try_from(derive_accept_key(key.as_bytes())).map_err(|_| ApiError::internal())
 }
 
-/// 16 bytes in base64. The bits that are left over do not matter: some clients do not clear them.
+/// 16 bytes in base64. The unused bits are ignored, because some clients do not clear them.
 fn is_key(text: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     text.len() == 24 && text.strip_suffix(b"==").is_some_and(|digits| digits.iter().all(is_digit))
 }
 
-/// Names the protocol that is wanted (RFC 9110 §15.5.22), and its version (RFC 6455 §4.4).
+/// Names the required protocol (RFC 9110 §15.5.22), and its version (RFC 6455 §4.4).
 fn not_a_websocket() -> Response {
     let message = "this route speaks WebSocket, version 13 (RFC 6455)";
     let error = ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);

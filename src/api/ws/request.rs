@@ -1,4 +1,4 @@
-//! What a client asks: a message read into a command, before anything is done about it. Pure.
+//! Parses a client's message into a command. Pure.
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use crate::rights::Right;
 
 /// A message of a client.
 pub(in crate::api) struct Request {
-    /// What the answer is sent under; `null` when the client gave none.
+    /// The id of the answer; `null` if the client gave none.
     pub(super) id: Value,
     pub(super) command: Result<Command, ApiError>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Command {
     SetProfile(NewProfile),
     AddRelay(Which),
     RemoveRelay(Which),
-    /// Clients of the reference ask this at their start. It takes no parameters.
+    /// Clients of the reference send this when they start. It takes no parameters.
     ListenClosedRecurringPayment,
     Subscribe(Subscription),
     Unsubscribe(Subscription),
@@ -63,7 +63,7 @@ pub(super) struct NewProfile {
 }
 
 impl NewProfile {
-    /// As it is published.
+    /// The profile as it is published.
     pub(super) fn profile(self) -> ProfileRules {
         let Profile { name, display_name, picture, nip05 } = self.profile;
         ProfileRules { name, display_name, picture, nip05 }
@@ -78,14 +78,14 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// What is no stream's id names no stream.
+    /// An invalid id names no stream.
     pub(super) fn stream(&self) -> Result<StreamId, ApiError> {
         self.stream_id.parse().map_err(|_| ApiError::no_such_stream())
     }
 }
 
 impl Request {
-    /// Reads a message. One that is malformed keeps its id where it has one: the answer names it.
+    /// Parses a message. A malformed message keeps its id if it has one, so that the error names it.
     pub(in crate::api) fn parse(text: &str) -> Self {
         #[derive(Deserialize)]
         struct Message {
@@ -108,7 +108,7 @@ impl Request {
 }
 
 impl Command {
-    /// As it is counted.
+    /// The label of the command in the metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Auth(_) => "Auth",
@@ -127,7 +127,7 @@ impl Command {
         }
     }
 
-    /// The right that it needs: that of the route which does the same.
+    /// The right that the command needs: that of the route that does the same.
     pub(super) fn needs(&self) -> Option<Right> {
         match self {
             Self::Auth(_) => None,
@@ -144,7 +144,7 @@ impl Command {
         }
     }
 
-    /// Whether it waits for nobody and leads to an answer and nothing more.
+    /// Whether the command needs no wait and has one answer.
     pub(super) fn only_computes(&self) -> bool {
         match self {
             Self::IssueJwt(_) => true,
@@ -169,14 +169,14 @@ impl Command {
             "Subscribe" => Self::Subscribe(read(params)?),
             "Unsubscribe" => Self::Unsubscribe(read(params)?),
             other => {
-                let message = format!("there is no command {} here", quoted(other));
+                let message = format!("no such command: {}", quoted(other));
                 return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_command", message));
             }
         })
     }
 }
 
-/// No parameters at all are the same as none of them.
+/// Missing parameters are the same as empty ones.
 fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
     let params = if params.is_null() { json!({}) } else { params };
     let read = serde_json::from_value(params).map(|Object(value)| value);

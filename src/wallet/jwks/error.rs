@@ -1,56 +1,56 @@
-//! Why an issuer's token is not believed.
+//! The reasons why Portico rejects an issuer's token.
 
 use thiserror::Error;
 
 use crate::wallet::CredentialError;
 
-/// The one reason a token was rejected; the first that applies, in the order of the variants.
+/// Why a token was rejected: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum JwtError {
-    /// Too long, not three parts of canonical base64url, not strict JSON objects, without a `kid`, of a `typ` that
-    /// is for something else, or with a header parameter that no token here may carry.
+    /// The token is too long, not three parts of canonical base64url, or not strict JSON objects; it has no `kid`, a
+    /// `typ` for another purpose, or a header parameter that no token may have here.
     #[error("it is not a well-formed JWT with a kid")]
     MalformedToken,
-    /// `alg` is none that is used here, or not that of the key.
+    /// `alg` is unknown, or not the algorithm of the key.
     #[error("it is not signed with the algorithm of its key")]
     UnsupportedAlgorithm,
-    /// The issuer publishes no key of this `kid` that could sign, or several.
+    /// The issuer publishes no usable key with this `kid`, or several.
     #[error("it names a key that its issuer does not publish")]
     UnknownKey,
     /// The signature was not made by that key.
     #[error("its signature does not match")]
     InvalidSignature,
-    /// A claim is missing or has a value that it cannot have.
+    /// A claim is missing or has an invalid value.
     #[error("a claim is missing or invalid")]
     MalformedClaims,
-    /// `iss` is somebody else.
-    #[error("it was issued by somebody else")]
+    /// `iss` is another issuer.
+    #[error("it is from another issuer")]
     WrongIssuer,
-    /// `aud` does not name us.
-    #[error("it was made for somebody else")]
+    /// `aud` does not contain the configured audience.
+    #[error("it is for another audience")]
     WrongAudience,
     /// `exp` has passed.
     #[error("it has expired")]
     TokenExpired,
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     #[error("it is not valid yet")]
     TokenNotYetValid,
-    /// `iat` lies ahead.
-    #[error("it claims to be issued in the future")]
+    /// `iat` is in the future.
+    #[error("its iat is in the future")]
     IssuedInFuture,
-    /// `sub` and the data of the token name two users.
+    /// `sub` and the data of the token name different users.
     #[error("its sub is not the user of its data")]
     SubjectMismatch,
-    /// The user has logged in there in a way that is not known here.
-    #[error("the way its user logged in is not known here")]
+    /// The user logged in at the issuer in a way that Portico does not know.
+    #[error("its user logged in in an unknown way")]
     UnknownAuthType,
-    /// The issuer says itself that it has not verified the address.
+    /// The issuer states that it has not verified the address.
     #[error("its issuer has not verified the address")]
     UnverifiedIdentifier,
 }
 
 impl JwtError {
-    /// The reason as programs read it: stable, in snake case.
+    /// The code for programs: stable, in snake case.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MalformedToken => "malformed_token",

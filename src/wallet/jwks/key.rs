@@ -1,4 +1,4 @@
-//! A key of an issuer, pinned to what it is for.
+//! A key of an issuer, with the one algorithm that it is for.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use crate::config::JwtAlgorithm;
 use crate::curve::Curve;
 use crate::portal_token::compact::Compact;
 
-/// RSA keys that count, by their modulus in bits: shorter ones are broken or will be (RFC 7518 §3.3), longer ones
-/// cost more than a signature is worth.
+/// The allowed sizes of RSA keys, by their modulus in bits. Shorter ones are too weak (RFC 7518 §3.3), longer ones
+/// cost too much time.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// A key that tokens are verified under, by one algorithm.
+/// A key that verifies tokens, with one algorithm.
 pub struct IssuerKey {
     algorithm: JwtAlgorithm,
     key: Key,
@@ -30,7 +30,7 @@ enum Key {
     Curve(Curve, Vec<u8>),
 }
 
-/// The members of a JWK that are looked at (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
+/// The members of a JWK that Portico reads (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
 #[derive(Deserialize)]
 pub(super) struct Jwk {
     kty: String,
@@ -44,13 +44,13 @@ pub(super) struct Jwk {
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
-    /// The secret half: whoever publishes it has given the key away.
+    /// The secret half: a key that was published with it is compromised.
     d: Option<serde::de::IgnoredAny>,
 }
 
 impl IssuerKey {
-    /// The key that a JWK tells of. `None` where it is not one to verify tokens of these algorithms under: symmetric,
-    /// for encryption, too weak, no point of its curve, or its secret was published with it.
+    /// The key of a JWK. `None` if it cannot verify tokens of these algorithms: it is symmetric, for encryption, too
+    /// weak, not a point of its curve, or its secret was published with it.
     pub(super) fn of(jwk: &Jwk, allowed: &[JwtAlgorithm]) -> Option<Self> {
         let signs = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
         let verifies = jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
@@ -66,7 +66,7 @@ impl IssuerKey {
         Some(Self { algorithm, key })
     }
 
-    /// The only algorithm that this key is for.
+    /// The only algorithm of this key.
     pub fn algorithm(&self) -> JwtAlgorithm {
         self.algorithm
     }
@@ -87,8 +87,8 @@ impl fmt::Debug for IssuerKey {
     }
 }
 
-/// What the key is for: its own word, if that fits its kind; else what its kind leaves open. An RSA key that does not
-/// say is for RS256, whatever tokens claim (RFC 8725 §3.1).
+/// The algorithm of a key: the one that it names, if that fits its type; else the default of its type. An RSA key
+/// without `alg` is for RS256, whatever tokens claim (RFC 8725 §3.1).
 fn algorithm(jwk: &Jwk) -> Option<JwtAlgorithm> {
     use JwtAlgorithm::*;
 

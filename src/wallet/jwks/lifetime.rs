@@ -1,19 +1,19 @@
-//! How long an answer of a web server is fresh (RFC 9111 §4.2), within bounds of ours.
+//! How long an answer of a web server is fresh (RFC 9111 §4.2), within Portico's bounds.
 
 use std::time::Duration;
 
 use hyper::header::{AGE, CACHE_CONTROL, HeaderMap};
 
-/// No server has us ask more often.
+/// Portico does not ask more often than this, whatever the server says.
 const SHORTEST: Duration = Duration::from_secs(60);
 
-/// A key that its issuer has withdrawn is believed no longer than this, whatever the issuer said before.
+/// A key that its issuer withdrew is trusted no longer than this, whatever the issuer said before.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Where a server says nothing.
+/// The default if the server says nothing.
 const UNSAID: Duration = Duration::from_secs(10 * 60);
 
-/// For how long the answer with these headers is fresh.
+/// How long the answer with these headers is fresh.
 pub(super) fn lifetime(headers: &HeaderMap) -> Duration {
     let mut lifetime = UNSAID;
     for line in headers.get_all(CACHE_CONTROL) {

@@ -1,4 +1,4 @@
-//! From the claims of any issuer to the owner of a wallet, as the operator's configuration says.
+//! Maps the claims of any issuer to the owner of a wallet, as the configuration says.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::JwtError;
 use super::policy::Owner;
 use crate::config::Jwks;
 
-/// Which claims say what.
+/// The names of the claims.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     wallet_id: String,
@@ -23,7 +23,7 @@ impl Mapping {
         }
     }
 
-    /// Whom the claims are of. A claim that is named and not there is not made up.
+    /// The identity in the claims. If a configured claim is missing, the token is refused.
     pub(super) fn owner(&self, claims: &Value) -> Result<Owner, JwtError> {
         // OpenID Connect Core §5.1: anything but true is the issuer's word that anybody could have typed the
         // address. Some issuers write it as text.
@@ -41,7 +41,7 @@ impl Mapping {
     }
 }
 
-/// The claim of this name, or at this JSON pointer (RFC 6901).
+/// The claim with this name, or at this JSON pointer (RFC 6901).
 fn text(claims: &Value, name: &str) -> Result<String, JwtError> {
     let claim = if name.starts_with('/') { claims.pointer(name) } else { claims.get(name) };
     match claim {

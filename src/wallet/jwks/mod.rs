@@ -1,8 +1,8 @@
 //! Tokens of an issuer that publishes its keys as a JSON Web Key Set: `jwks`, any such issuer, and `para`.
 //!
-//! A token passes through types that name how far it can be trusted: [`UnverifiedJwt::parse`] checks its form and
-//! header, [`Policy::identity`] who signed it, for whom, whether it holds now, and whose it is. All of that is pure.
-//! The key comes from a [`KeySet`], which `source.rs` fetches and keeps.
+//! A token passes through types that show how far it can be trusted: [`UnverifiedJwt::parse`] checks its form and
+//! header, [`Policy::identity`] its signature, audience, times and owner. All of that is pure. The key comes from a
+//! [`KeySet`], which `source.rs` fetches and keeps.
 
 mod error;
 mod key;
@@ -32,7 +32,7 @@ use crate::tls::Tls;
 use mapping::Mapping;
 use source::{KeySource, NoKey};
 
-/// Vouches for wallets whose issuer signs tokens.
+/// Verifies the tokens of one issuer.
 #[derive(Debug)]
 pub struct JwksWallets {
     policy: Policy,
@@ -41,7 +41,7 @@ pub struct JwksWallets {
 }
 
 impl JwksWallets {
-    /// Those of any issuer.
+    /// The provider `jwks`, for any issuer.
     pub fn of_issuer(rules: &Jwks, tls: &Tls, clock: SharedClock) -> Self {
         let Jwks { jwks_url, algorithms, max_stale, timeout, allow_private, .. } = rules;
         let outbound = Outbound::new(*timeout, *allow_private, tls);
@@ -49,7 +49,7 @@ impl JwksWallets {
         Self { policy: Policy::of_issuer(rules), keys: Arc::new(keys), clock }
     }
 
-    /// Those of Para, which signs by RS256.
+    /// The provider `para`, for Para, which signs with RS256.
     pub fn of_para(rules: &Para, tls: &Tls, clock: SharedClock) -> Self {
         let Para { jwks_url, max_stale, timeout, allow_private, .. } = rules;
         let outbound = Outbound::new(*timeout, *allow_private, tls);
@@ -69,12 +69,12 @@ impl WalletProvider for JwksWallets {
         let token = UnverifiedJwt::parse(credential.text)?;
         let key = self.keys.key(token.kid()).await.map_err(|error| match error {
             NoKey::Unknown => JwtError::UnknownKey.into(),
-            NoKey::Unavailable => CredentialError::Unavailable("its issuer's keys are not to be had".into()),
+            NoKey::Unavailable => CredentialError::Unavailable("its issuer's keys are not available".into()),
         })?;
         Ok(self.policy.identity(&token, &key, self.clock.now())?)
     }
 
-    /// Issuers tell nobody of what they have withdrawn: it ends with `exp`.
+    /// Issuers do not report what they withdrew, so a token is valid until `exp`.
     fn is_withdrawn(&self, _: &[u8; 32]) -> bool {
         false
     }

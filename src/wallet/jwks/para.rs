@@ -1,4 +1,4 @@
-//! What a token of Para says, in the shape that Para documents (docs.getpara.com, "JWT Token Management").
+//! Reads the claims of a token of Para, in the form that Para documents (docs.getpara.com, "JWT Token Management").
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ struct Wallet {
     address: String,
 }
 
-/// Whom the claims are of: the user is the wallet, as Para's users have several of them.
+/// The identity in the claims. The user is the wallet, because users of Para have several wallets.
 pub(super) fn owner(claims: &Value) -> Result<Owner, JwtError> {
     let data = claims.get("data").ok_or(JwtError::MalformedClaims)?;
     let data = Data::deserialize(data).map_err(|_| JwtError::MalformedClaims)?;

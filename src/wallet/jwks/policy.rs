@@ -1,4 +1,4 @@
-//! Which tokens hold here, and whose they are.
+//! Which tokens are valid here, and to whom they belong.
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 use crate::config::{Jwks, Para};
 use crate::wallet::{FurtherWallet, WalletIdentity};
 
-/// What must hold of a token, and how its claims are read.
+/// The rules for a token, and how its claims are read.
 #[derive(Clone, Debug)]
 pub struct Policy {
     provider: &'static str,
-    /// `iss`. `None`: this issuer does not name itself.
+    /// `iss`. `None`: tokens of this issuer have no `iss`.
     issuer: Option<String>,
     audience: String,
     leeway_secs: u64,
@@ -27,7 +27,7 @@ enum Reading {
     Para,
 }
 
-/// Whom a token is of, by its claims.
+/// Reads the identity from the claims.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) wallet_id: String,
@@ -37,7 +37,7 @@ pub(super) struct Owner {
 }
 
 impl Policy {
-    /// That of `[wallets.jwks]`.
+    /// The policy of `[wallets.jwks]`.
     pub fn of_issuer(rules: &Jwks) -> Self {
         Self {
             provider: "jwks",
@@ -49,7 +49,7 @@ impl Policy {
         }
     }
 
-    /// That of `[wallets.para]`. Para's tokens have no `iss`: whose they are, its keys say.
+    /// The policy of `[wallets.para]`. Para's tokens have no `iss`; its keys identify the issuer.
     pub fn of_para(rules: &Para) -> Self {
         Self {
             provider: "para",
@@ -61,12 +61,12 @@ impl Policy {
         }
     }
 
-    /// What callers name the provider by.
+    /// The name of the provider.
     pub fn provider(&self) -> &'static str {
         self.provider
     }
 
-    /// Whose the token is, if `key` signed it and it holds at `now`.
+    /// The owner of the token, if `key` signed it and it is valid at `now`.
     ///
     /// # Errors
     /// [`JwtError`].

@@ -1,4 +1,4 @@
-//! A JSON Web Key Set (RFC 7517 §5), reduced to the keys that tokens are verified under.
+//! A JSON Web Key Set (RFC 7517 §5), reduced to the keys that verify tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::config::JwtAlgorithm;
 #[derive(Debug, Default)]
 pub struct KeySet(BTreeMap<String, Arc<IssuerKey>>);
 
-/// The text is no key set.
+/// The text is not a key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not a JSON Web Key Set")]
 pub struct NotAKeySet;
@@ -25,7 +25,7 @@ struct Raw<'a> {
 }
 
 impl KeySet {
-    /// Reads a set. A key that cannot be used is passed over; where two that can have the same `kid`, neither counts.
+    /// Reads a set. Unusable keys are ignored. If two usable keys have the same `kid`, both are ignored.
     ///
     /// # Errors
     /// [`NotAKeySet`].
@@ -43,17 +43,17 @@ impl KeySet {
         Ok(Self(keys.into_iter().filter_map(|(kid, key)| Some((kid, key?))).collect()))
     }
 
-    /// The key of this name, which is compared exactly.
+    /// The key with this id, which is compared exactly.
     pub fn key(&self, kid: &str) -> Option<Arc<IssuerKey>> {
         self.0.get(kid).cloned()
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,7 @@
-//! Where an issuer's keys come from: fetched, kept, fetched again.
+//! Fetches and keeps the keys of an issuer.
 //!
-//! Whoever needs keys that are not there, or a `kid` that they do not have, waits for one fetch that all who wait
-//! share. Keys that are there and only due to be fetched again are used on meanwhile.
+//! If keys are missing, or do not contain a `kid`, one fetch starts and every caller that needs it waits for it. Keys
+//! that are only due to be fetched again stay in use meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::outbound::{Outbound, OutboundError, OutboundRequest};
 /// The largest key set, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How often the issuer is asked at most while there are keys: anybody can make up a `kid`.
+/// How often the issuer is asked at most while there are keys, because anybody can make up a `kid`.
 const BETWEEN: Duration = Duration::from_secs(60);
 
-/// … and while there are none, which is when nobody can log in.
+/// … and while there are none. Then nobody can log in.
 const BETWEEN_FAILURES: Duration = Duration::from_secs(5);
 
-/// Why there is no key.
+/// Why no key is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
     /// The issuer has no such key.
@@ -47,13 +47,13 @@ pub(super) struct KeySource {
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What is known of the keys.
+/// The state of the keys.
 #[derive(Debug, Default)]
 struct Known {
     held: Option<Held>,
-    /// Not before this is the issuer asked again.
+    /// The issuer is not asked again before this time.
     next: Timestamp,
-    /// The last answer was none.
+    /// Whether the last fetch failed.
     failing: bool,
 }
 
@@ -69,14 +69,14 @@ struct Held {
 enum FetchError {
     #[error(transparent)]
     Outbound(#[from] OutboundError),
-    #[error("it answers {0}")]
+    #[error("it answered {0}")]
     Status(StatusCode),
     #[error(transparent)]
     Body(#[from] super::NotAKeySet),
 }
 
 impl KeySource {
-    /// Keys of these algorithms, nothing fetched yet.
+    /// Keys of these algorithms, not fetched yet.
     pub(super) fn new(
         provider: &'static str,
         url: &WebUrl,
@@ -90,7 +90,7 @@ impl KeySource {
         Self { provider, url, algorithms, max_stale, outbound, clock, known, asking }
     }
 
-    /// The key of this name.
+    /// The key with this id.
     pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<IssuerKey>, NoKey> {
         let now = self.clock.now();
         let (found, is_fresh) = {
@@ -107,7 +107,7 @@ impl KeySource {
             },
             Err(_) => asking.lock_owned().await,
         };
-        // Whoever had their turn before may have asked for us, too.
+        // The caller before us may have asked for us, too.
         if self.known().begin(kid, self.clock.now()) {
             let source = Arc::clone(self);
             // A task of its own, as the caller may hang up, and others wait.
@@ -127,11 +127,7 @@ impl KeySource {
         known.failing = fetched.is_err();
         match fetched {
             Ok((keys, lifetime)) => {
-                tracing::debug!(
-                    provider = self.provider,
-                    keys = keys.len(),
-                    "the issuer's keys were fetched"
-                );
+                tracing::debug!(provider = self.provider, keys = keys.len(), "fetched the issuer's keys");
                 let fresh_until = now.plus(lifetime);
                 known.held = Some(Held {
                     keys,
@@ -143,7 +139,7 @@ impl KeySource {
             }
             Err(error) => {
                 let usable = known.held.as_ref().is_some_and(|held| now < held.usable_until);
-                tracing::warn!(provider = self.provider, %error, usable, "the issuer's keys cannot be fetched");
+                tracing::warn!(provider = self.provider, %error, usable, "cannot fetch the issuer's keys");
                 known.next = now.plus(if usable { BETWEEN } else { BETWEEN_FAILURES });
             }
         }
@@ -179,8 +175,7 @@ impl Known {
         self.held.as_ref().is_some_and(|held| held.fetched_at <= now && now < held.fresh_until)
     }
 
-    /// Whether the issuer is to be asked now. If so, nobody else asks for a while: a caller who hangs up does not
-    /// change that.
+    /// Whether to ask the issuer now. If so, no other caller asks for a while, even if this caller disconnects.
     fn begin(&mut self, kid: &str, now: Timestamp) -> bool {
         // A clock that was set back must not make it a long wait.
         let waits = now < self.next && self.next.since(now) <= BETWEEN.max(BETWEEN_FAILURES);

@@ -1,4 +1,4 @@
-//! An issuer's token, taken apart strictly and then believed step by step.
+//! Parses an issuer's token strictly, and verifies it step by step.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use crate::portal_token::compact::Compact;
 use crate::portal_token::json::{Object, Value};
 use crate::portal_token::{TokenError, numeric_date};
 
-/// Types that a wallet's token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others are for something else, like telling
-/// of a logout, and often have the same issuer, audience and subject.
+/// The types that a wallet's token may have (RFC 7519 §5.1, RFC 9068 §2.1). Other types have other purposes, such as
+/// logout tokens, and often have the same issuer, audience and subject.
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
-/// A token of good form whose signature nobody has checked yet.
+/// A token with a valid form and an unverified signature.
 pub struct UnverifiedJwt<'a> {
     parts: Compact<'a>,
     algorithm: JwtAlgorithm,
     kid: String,
 }
 
-/// A token that the holder of a key has signed. Whether it holds here and now is not known yet.
+/// A token with a verified signature. Whether it is valid here and now is not checked yet.
 pub(super) struct SignedJwt {
-    /// What it says.
+    /// The claims.
     pub(super) claims: serde_json::Value,
     /// `exp`, in seconds since the Unix epoch.
     pub(super) expires_at: u64,
@@ -37,8 +37,8 @@ impl<'a> UnverifiedJwt<'a> {
     /// Checks the form of a token and its header.
     ///
     /// # Errors
-    /// [`JwtError::MalformedToken`], and [`JwtError::UnsupportedAlgorithm`] if the form is good and `alg` is none
-    /// that is known here.
+    /// [`JwtError::MalformedToken`], and [`JwtError::UnsupportedAlgorithm`] if the form is valid and `alg` is
+    /// unknown.
     pub fn parse(text: &'a str) -> Result<Self, JwtError> {
         let parts = Compact::parse(text).map_err(|_| JwtError::MalformedToken)?;
         let (header, _) = parts.objects().map_err(|_| JwtError::MalformedToken)?;
@@ -52,18 +52,18 @@ impl<'a> UnverifiedJwt<'a> {
         Ok(Self { parts, algorithm, kid })
     }
 
-    /// The key that the token says it is signed with.
+    /// The id of the key that the token names.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// SHA-256 of the issuer and of what is signed: it names the token, however its signature is altered.
+    /// SHA-256 of the issuer and the signed text. It identifies the token even if its signature was altered.
     pub(super) fn name(&self, issuer: &str) -> [u8; 32] {
         let digest = Sha256::new().chain_update(issuer).chain_update([0]);
         digest.chain_update(self.parts.signing_input).finalize().into()
     }
 
-    /// Checks that the holder of `key` signed the token, and reads what it says.
+    /// Checks that the holder of `key` signed the token, and reads the claims.
     ///
     /// # Errors
     /// [`JwtError::UnsupportedAlgorithm`] if the key is for another algorithm, [`JwtError::InvalidSignature`] and
@@ -102,7 +102,7 @@ fn text_of<'o>(header: &'o Object<'_>, name: &str) -> Option<&'o str> {
     }
 }
 
-/// A media type is compared without regard to case, and may leave out `application/` (RFC 7515 §4.1.9).
+/// Media types are compared without regard to case, and may leave out `application/` (RFC 7515 §4.1.9).
 fn is_for_wallets(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ))

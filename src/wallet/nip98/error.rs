@@ -1,49 +1,49 @@
-//! Why a signed request is not believed.
+//! The reasons why Portico rejects a signed request.
 
 use thiserror::Error;
 
 use crate::wallet::CredentialError;
 
-/// The one reason, the first that applies, in the order of the variants.
+/// Why a request was rejected: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Nip98Error {
-    /// Not `Nostr` and the base64 of an event, or larger than any such event is.
+    /// The header is not `Nostr` and the base64 of an event, or it is too long.
     #[error("it is not \"Nostr\" and an event in base64")]
     MalformedCredential,
-    /// An event for something else.
-    #[error("its event is not of the kind 27235")]
+    /// The event has another kind.
+    #[error("its event does not have the kind 27235")]
     WrongKind,
-    /// `id` or `sig` are not those of the event.
+    /// `id` or `sig` do not match the event.
     #[error("its signature does not match")]
     InvalidSignature,
-    /// Too old, or from the future.
+    /// The event is too old, or from the future.
     #[error("it was not signed just now")]
     OutsideWindow,
-    /// Whoever asks has not told which request it came with.
-    #[error("the request that it came with is not known")]
+    /// The caller did not report the user's request.
+    #[error("the request that it came with is unknown")]
     RequestRequired,
-    /// Not exactly one tag `u`, or that of another URL.
+    /// The event does not have exactly one tag `u`, or its URL is another one.
     #[error("it was signed for another URL")]
     WrongUrl,
-    /// Not exactly one tag `method`, or that of another one.
+    /// The event does not have exactly one tag `method`, or its method is another one.
     #[error("it was signed for another method")]
     WrongMethod,
-    /// There is a body, and the event does not say which.
-    #[error("it does not say which body it was signed for")]
+    /// The request has a body, and the event has no hash of a body.
+    #[error("it has no hash of the request's body")]
     PayloadRequired,
-    /// The event says which body it is for, and whoever asks has not told of any.
-    #[error("it was signed for a body, and the request's is not known")]
+    /// The event has the hash of a body, and the caller did not report the hash of the request's body.
+    #[error("it was signed for a body, and the body of the request is unknown")]
     PayloadUnknown,
-    /// More than one tag `payload`, or that of another body.
+    /// The event has more than one tag `payload`, or its hash is another one.
     #[error("it was signed for another body")]
     WrongPayload,
-    /// Somebody has shown it before.
+    /// The event was used before.
     #[error("it was used before")]
     AlreadyUsed,
 }
 
 impl Nip98Error {
-    /// The reason as programs read it: stable, in snake case.
+    /// The code for programs: stable, in snake case.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MalformedCredential => "malformed_credential",

@@ -1,4 +1,4 @@
-//! A request that a Nostr key has signed (NIP-98), judged. Pure.
+//! Verifies a request that a Nostr key signed (NIP-98). Pure.
 
 use std::time::Duration;
 
@@ -13,32 +13,32 @@ use crate::wallet::WebRequest;
 /// HTTP Auth.
 const KIND: Kind = Kind::Custom(27235);
 
-/// The longest header that is looked at, in bytes: what web servers take.
+/// The longest header that is read, in bytes: the usual limit of web servers.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// A request that somebody has signed just now.
+/// A request with a recent signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedRequest {
-    /// Whose key it was.
+    /// The key that signed it.
     pub user: PublicKey,
-    /// The id of the event, which names it: SHA-256 of all it says.
+    /// The id of the event: SHA-256 of its content.
     pub id: [u8; 32],
     /// When it was signed.
     pub signed_at: Timestamp,
 }
 
-/// What must hold of an event.
+/// The rules for an event.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// What stands before path and query in `u`.
+    /// The part of `u` before path and query.
     pub public_url: String,
-    /// How far from our own clock its time may lie, inclusive.
+    /// How far its time may be from Portico's clock, inclusive.
     pub window: Duration,
 }
 
 impl Policy {
-    /// Who has signed this request, by the value of its `Authorization` header. Whether it came before is not known
-    /// here.
+    /// The signer of this request, from the value of its `Authorization` header. This does not check whether it was
+    /// used before.
     ///
     /// # Errors
     /// [`Nip98Error`], but never [`Nip98Error::AlreadyUsed`].
@@ -62,7 +62,7 @@ impl Policy {
         Ok(SignedRequest { user: event.pubkey, id: event.id.to_bytes(), signed_at })
     }
 
-    /// What was signed is this request, to the letter.
+    /// Checks that exactly this request was signed.
     fn check_request(&self, event: &Event, request: &WebRequest<'_>) -> Result<(), Nip98Error> {
         let is_url = |url: &str| url.strip_prefix(&self.public_url) == Some(request.target);
         if !request.target.starts_with('/') || !only(event, "u").is_some_and(is_url) {
@@ -92,7 +92,7 @@ fn parse(header: &str) -> Option<Event> {
     serde_json::from_slice(&STANDARD.decode(event).ok()?).ok()
 }
 
-/// The value of a tag that is there exactly once.
+/// The value of a tag that occurs exactly once.
 fn only<'e>(event: &'e Event, name: &str) -> Option<&'e str> {
     let mut values = event.tags.iter().map(|tag| tag.as_slice()).filter(|tag| named(tag, name));
     match (values.next(), values.next()) {

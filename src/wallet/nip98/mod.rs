@@ -1,7 +1,7 @@
 //! Nostr keys that sign each request (NIP-98): the credential is the value of the `Authorization` header.
 //!
-//! `event.rs` judges an event against the request that it came with, `seen.rs` knows which came before. An event
-//! holds for one question: whoever shows it twice is refused, a restart between or not.
+//! `event.rs` verifies an event for the request that it came with, and `seen.rs` knows the events that came before.
+//! An event is valid for one question: a replay is refused, also after a restart.
 
 mod error;
 mod event;
@@ -24,24 +24,24 @@ use crate::config::Nip98;
 use crate::store::{Replay, Replays};
 use seen::{Novelty, Seen};
 
-/// What callers name it by.
+/// The name of this provider.
 pub const NAME: &str = "nip98";
 
-/// Vouches for Nostr keys by what they have just signed.
+/// Verifies requests that Nostr keys signed just now.
 #[derive(Debug)]
 pub struct Nip98Wallets {
     policy: Policy,
     session: Duration,
     clock: SharedClock,
     timekeeper: Arc<Timekeeper>,
-    /// What was signed before that may have been shown to a process before this one.
+    /// Events signed before this time may have been shown to an earlier process.
     since: Timestamp,
     store: Arc<dyn Replays>,
     seen: Mutex<Seen>,
 }
 
 impl Nip98Wallets {
-    /// Those that sign requests to this web app.
+    /// Verifies signed requests to this web app.
     pub fn new(
         rules: &Nip98,
         store: Arc<dyn Replays>,
@@ -53,7 +53,7 @@ impl Nip98Wallets {
         Self { policy, session: rules.session, clock, timekeeper, since, store, seen: Mutex::default() }
     }
 
-    /// Whether an event is shown for the first time, which it is not any more.
+    /// Marks an event as used. `false` if it was used before.
     async fn is_new(&self, signed: &SignedRequest, now: Timestamp) -> Result<bool, CredentialError> {
         // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
         let keep = self.policy.window * 2 + Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl Nip98Wallets {
         match novelty {
             Novelty::Known => return Ok(false),
             Novelty::NoRoom => {
-                let message = "more signed requests came at once than can be remembered";
+                let message = "too many signed requests at the same time";
                 return Err(CredentialError::Unavailable(message.into()));
             }
             // It is older than the next process, which will refuse it for that: unless the clock goes back.
@@ -118,7 +118,7 @@ impl WalletProvider for Nip98Wallets {
         nostr_key(name)
     }
 
-    /// An event is good for one question, and nobody takes it back.
+    /// An event is valid for one question, so there is nothing to revoke.
     fn is_withdrawn(&self, _: &[u8; 32]) -> bool {
         false
     }

@@ -1,32 +1,32 @@
-//! Events that were shown before, for as long as they could be shown again.
+//! Remembers events that were used, for as long as they could be shown again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Events that are remembered at the same time.
+/// How many events are remembered at the same time.
 const MOST: usize = 100_000;
 
-/// What was shown. It decides that a request is new only while this process is the only one to ask; with several,
+/// The used events. This alone decides that a request is new only while this process is the only one. With several,
 /// `Replays::use_up` must decide every time.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     ids: HashSet<[u8; 32]>,
-    /// By the time at which they are forgotten: with when they were signed.
+    /// By the time at which they are dropped: the time at which they were signed.
     until: BTreeSet<(Timestamp, [u8; 32], Timestamp)>,
-    /// What was signed up to then may have been forgotten, and is not believed again if the clock goes back.
+    /// Events signed up to this time may have been dropped, so they are refused even if the clock goes back.
     forgotten: Timestamp,
 }
 
 /// Whether an event is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Novelty {
-    /// It is, and is not any more.
+    /// It is new, and now marked as used.
     New,
-    /// It came before.
+    /// It was used before.
     Known,
-    /// There is no room to remember it, and so nobody may say that it is.
+    /// There is no room to remember it, so it cannot be accepted.
     NoRoom,
 }
 
@@ -59,7 +59,7 @@ impl Seen {
         Novelty::New
     }
 
-    /// Forgets what was to be kept until `now` at most.
+    /// Drops the events that had to be kept until `now` at most.
     fn forget(&mut self, now: Timestamp) {
         while let Some((until, _, _)) = self.until.first()
             && *until <= now

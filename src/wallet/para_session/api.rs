@@ -1,4 +1,4 @@
-//! The provider's API: the three questions that are asked, and nothing believed that it did not say.
+//! The provider's API: three questions. Portico trusts its answers and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::outbound::{Outbound, OutboundRequest};
 use crate::tls::Tls;
 use crate::wallet::CredentialError;
 
-/// No answer of the three is longer.
+/// The longest answer.
 const MAX_ANSWER: usize = 64 * 1024;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-external-api-key");
 const COOKIE: HeaderName = HeaderName::from_static("x-capsule-sid");
 
-/// How a provider's own libraries speak to its API.
+/// How a provider's own libraries call its API.
 #[derive(Debug)]
 pub struct Dialect {
-    /// What callers name the provider by.
+    /// The name of the provider.
     pub name: &'static str,
-    /// The header that tells the library's version, and the one whose questions these are.
+    /// The header with the library's version, and the version that these questions come from.
     pub version: (&'static str, &'static str),
 }
 
@@ -47,23 +47,23 @@ pub(super) struct Api {
     base: String,
     keys: ParaApiKeys,
     breaker: Breaker,
-    /// How long an answer may take, and a place for a question.
+    /// How long an answer may take, and how long to wait for a place.
     timeout: Duration,
     clock: SharedClock,
 }
 
-/// What the provider says of a session that is active.
+/// The provider's answer about an active session.
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) user_id: String,
     pub(super) partner_id: String,
-    /// Names the session where its cookie is not shown.
+    /// Identifies the session where its cookie is not shown.
     pub(super) lookup_id: SecretString,
     /// The user's wallets in this app, each with its kind: `EVM`, `SOLANA`, …
     pub(super) wallets: BTreeMap<String, String>,
 }
 
-/// How a user has proved who they are, as the provider says.
+/// How a user proved their identity, as the provider reports it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Identifier {
@@ -101,7 +101,7 @@ impl Api {
         Self { dialect, http, base, keys, breaker: Breaker::default(), timeout, clock }
     }
 
-    /// Whether a session is active, and whose. `None`: it is not.
+    /// Asks whether a session is active, and who its user is. `None`: it is not active.
     pub(super) async fn touch(
         &self,
         asker: Asker,
@@ -114,14 +114,14 @@ impl Api {
             .header(CONTENT_LENGTH, 0)
             .header(COOKIE, self.sensitive(cookie)?);
         let touched: Touched =
-            self.ask(asker, request, None).await?.ok_or_else(|| self.unavailable("it says nothing"))?;
+            self.ask(asker, request, None).await?.ok_or_else(|| self.unavailable("its answer is empty"))?;
         if !touched.is_authenticated {
             return Ok(None);
         }
         let (Some(user_id), Some(partner_id), Some(lookup_id)) =
             (touched.user_id, touched.partner_id, touched.session_lookup_id)
         else {
-            return Err(self.unavailable("it does not say whose the session is"));
+            return Err(self.unavailable("its answer does not name the user of the session"));
         };
         let mut wallets = BTreeMap::new();
         for (kind, ids) in touched.current_wallet_ids.unwrap_or_default() {
@@ -130,7 +130,7 @@ impl Api {
         Ok(Some(Active { user_id, partner_id, lookup_id, wallets }))
     }
 
-    /// Who the user of an active session is. `None`: it is not active any more.
+    /// Asks who the user of an active session is. `None`: it is no longer active.
     pub(super) async fn identifier(
         &self,
         asker: Asker,
@@ -141,7 +141,7 @@ impl Api {
         self.ask(asker, with_json(request, &body), Some(StatusCode::FORBIDDEN)).await
     }
 
-    /// The wallet with this address. `None`: there is none in our app.
+    /// Asks for the wallet with this address. `None`: our app has no such wallet.
     pub(super) async fn wallet_of(
         &self,
         asker: Asker,
@@ -170,7 +170,7 @@ impl Api {
         Ok(value)
     }
 
-    /// The answer to a question. `None`: a no, which comes with this status.
+    /// The answer to a question. `None`: a negative answer, which has this status.
     async fn ask<T: DeserializeOwned>(
         &self,
         asker: Asker,
@@ -190,7 +190,7 @@ impl Api {
         let status = answer.status;
         if status.is_success() {
             let Ok(said) = serde_json::from_slice(&answer.body) else {
-                return Err(failed(place, "its answer is not what it should be"));
+                return Err(failed(place, "its answer is malformed"));
             };
             place.answered();
             return Ok(Some(said));
@@ -215,10 +215,10 @@ fn said_of(closed: Closed) -> String {
     match closed {
         Closed::Rests(rest) => {
             let rest = rest.as_secs_f64().ceil();
-            format!("it has failed for this session again and again, which rests for {rest} s")
+            format!("it failed repeatedly for this session; the next try is in {rest} s")
         }
-        Closed::Tried => "it has failed again and again, and is being tried for another session".into(),
-        Closed::Crowded => "too many questions to it are under way".into(),
+        Closed::Tried => "it failed repeatedly; another session is trying it now".into(),
+        Closed::Crowded => "too many requests to it are in progress".into(),
     }
 }
 

@@ -1,8 +1,8 @@
-//! A provider that fails again and again is left alone for a while: for each session, and for all of them.
+//! A circuit breaker for the provider: for each session, and for all of them.
 //!
-//! The cookie is the user's own word, and some users can make the provider fail for theirs. So failures count for
-//! the cookie that met them, and only those of several cookies in a row say something of the provider. Even then
-//! the door is narrow, not shut: one question at a time finds out when it is well again.
+//! The cookie comes from the user, and some users can make the provider fail for theirs. So failures count for the
+//! cookie that met them, and only failures of several different cookies in a row count for the provider. Even then
+//! the circuit is half-open: one question at a time finds out whether the provider works again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,39 +12,39 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Timestamp;
 
-/// Failures in a row after which a cookie is left alone, and different cookies after which the door is narrow.
+/// After this many failures in a row a cookie rests, and after this many different cookies the circuit is half-open.
 const MOST: usize = 5;
 
-/// For how long a cookie is left alone, and how often one question tries it again.
+/// How long a cookie rests, and how often one question tries it again.
 const REST: Duration = Duration::from_secs(10);
 
-/// Questions at the same time about sessions that the provider has vouched for before, and as many about others: a
-/// stranger with many cookies takes no place from users.
+/// How many questions may run at the same time about sessions that the provider has confirmed before, and as many
+/// about others: a stranger with many cookies takes no place from users.
 const AT_ONCE: usize = 16;
 
-/// Cookies of which failures are remembered.
+/// How many cookies are remembered with their failures.
 const REMEMBERED: usize = 10_000;
 
-/// Names a session by its cookie.
+/// Identifies a session by its cookie.
 pub(super) type Name = [u8; 32];
 
-/// On behalf of whom the provider is asked.
+/// The session that a question is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker {
     /// The session's name.
     pub(super) name: Name,
-    /// Whether the provider has vouched for it before.
+    /// Whether the provider has confirmed it before.
     pub(super) is_known: bool,
 }
 
 /// Why a question is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// The provider has failed for this session again and again.
+    /// The provider failed repeatedly for this session.
     Rests(Duration),
-    /// It has failed for many, and is being tried by somebody else.
+    /// The provider failed for many sessions, and another caller is trying it.
     Tried,
-    /// Too many questions are under way.
+    /// Too many questions are in progress.
     Crowded,
 }
 
@@ -58,9 +58,9 @@ pub(super) struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the cookies met that failed last.
+    /// The last failures of the cookies.
     failing: HashMap<Name, Failing>,
-    /// Whose questions have failed since one was answered; at most [`MOST`].
+    /// The sessions with failed questions since the last answer; at most [`MOST`].
     in_a_row: HashSet<Name>,
 }
 
@@ -70,7 +70,7 @@ struct Failing {
     rests_until: Option<Timestamp>,
 }
 
-/// Leave to ask a question. What came of it is said with [`Permit::answered`] or [`Permit::failed`].
+/// The permission to ask a question. The caller reports the result with [`Permit::answered`] or [`Permit::failed`].
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     breaker: &'a Breaker,
@@ -86,7 +86,7 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// A place for a question, waited for at most this long where there is none.
+    /// A place for a question. Waits at most this long if none is free.
     pub(super) async fn pass(
         &self,
         asker: Asker,
@@ -115,14 +115,14 @@ impl Breaker {
 }
 
 impl Permit<'_> {
-    /// The provider has answered as it should, whatever it said.
+    /// The provider answered properly, whatever the answer was.
     pub(super) fn answered(self) {
         let mut state = self.breaker.state();
         state.failing.remove(&self.name);
         state.in_a_row.clear();
     }
 
-    /// It has not.
+    /// The provider did not answer properly.
     pub(super) fn failed(self, now: Timestamp) {
         self.breaker.state().failed(self.name, now);
     }
@@ -133,7 +133,7 @@ impl State {
         self.in_a_row.len() >= MOST
     }
 
-    /// How long this cookie is left alone, if it is.
+    /// How long this cookie still rests, if it does.
     fn rest(&self, name: Name, now: Timestamp) -> Result<(), Closed> {
         match self.failing.get(&name).and_then(|failing| failing.rests_until) {
             // A clock that was set back must not make it a long rest.
@@ -142,7 +142,7 @@ impl State {
         }
     }
 
-    /// After a rest one question goes, and the others of that cookie wait for what comes of it.
+    /// After the rest one question is asked, and the others of that cookie wait for its result.
     fn try_again(&mut self, name: Name, now: Timestamp) {
         if let Some(failing) = self.failing.get_mut(&name).filter(|failing| failing.rests_until.is_some()) {
             failing.rests_until = Some(now.plus(REST));

@@ -1,4 +1,4 @@
-//! JSON that is looked at where it lies: values are not copied, so there is nothing to wipe but the one text.
+//! Reads JSON in place. Values are not copied, so that the original text is the only one to erase.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// As deep as a session is nested, and much deeper.
+/// Much deeper than any session is nested.
 const DEEPEST: usize = 16;
 
-/// The name of whatever holds a share of the user's key.
+/// The member with a share of the user's key.
 const SIGNER: &str = "signer";
 
-/// An object without duplicate names, compared after unescaping; its values as they are written.
+/// An object without duplicate names, compared after unescaping; its values are unparsed text.
 pub(super) struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Object<'a> {
-    /// The value of `name`, if it is there.
+    /// The value of `name`, if it is present.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.get(name).copied()
     }
@@ -28,7 +28,7 @@ impl<'a> Object<'a> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// The text that is the value of `name`, if it is one in visible ASCII that is written without escapes.
+    /// The text value of `name`, if it is a string of visible ASCII without escapes.
     pub(super) fn plain(&self, name: &str) -> Option<&'a str> {
         let text = self.get(name)?.get().strip_prefix('"')?.strip_suffix('"')?;
         text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\').then_some(text)
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// Borrows where it holds no escapes.
+/// Borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -65,8 +65,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// Looks through a value and all below it for names that stand twice, and counts its signers.
-/// `None`: it is not JSON that everybody reads alike.
+/// Checks a value and everything below it for duplicate names, and counts its signers. `None`: readers could disagree
+/// about this JSON.
 pub(super) fn count_signers(value: &RawValue) -> Option<usize> {
     count_below(value.get(), DEEPEST)
 }

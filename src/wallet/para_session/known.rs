@@ -1,4 +1,4 @@
-//! What the provider said a moment ago, and one question at a time about each session.
+//! Remembers the provider's recent answers, and asks one question at a time about each session.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio::sync::Mutex;
 use crate::clock::{SharedClock, Timestamp};
 use crate::wallet::CredentialError;
 
-/// Sessions that are remembered.
+/// How many sessions are remembered.
 const SESSIONS: usize = 10_000;
 
-/// The provider's word on sessions, by their names.
+/// The provider's answers about sessions, by their names.
 #[derive(Debug)]
 pub(super) struct Known<W> {
     sessions: Cache<[u8; 32], Arc<Slot<W>>>,
@@ -22,7 +22,7 @@ pub(super) struct Known<W> {
     clock: SharedClock,
 }
 
-/// One session. Whoever asks about it holds `last`.
+/// One session. The caller that asks the provider holds `last`.
 #[derive(Debug)]
 struct Slot<W> {
     answers: AtomicU64,
@@ -36,14 +36,14 @@ struct Last<W> {
 }
 
 impl<W> Known<W> {
-    /// A word holds for `fresh_for`, from when it was asked for.
+    /// An answer is valid for `fresh_for` from when the question was asked.
     pub(super) fn new(fresh_for: Duration, clock: SharedClock) -> Self {
         Self { sessions: Cache::new(SESSIONS), fresh_for, clock }
     }
 
-    /// The word on a session: that of a moment ago if it was good, else what `ask` finds. Who has to wait for
-    /// somebody else's question shares what comes of it; a bad word is nobody else's. `ask` gets the last good
-    /// word, for what of it does not change.
+    /// The answer about a session: a recent positive one, else what `ask` returns. Callers that wait for another
+    /// caller's question share its result. A failure is not kept for later callers. `ask` gets the last positive
+    /// answer, for the parts of it that never change.
     pub(super) async fn get<F>(
         &self,
         name: [u8; 32],

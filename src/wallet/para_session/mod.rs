@@ -1,8 +1,8 @@
 //! Sessions that Para's and Capsule's libraries export (`exportSession()`), as credentials.
 //!
-//! Such a session vouches for nothing: its owner can write into it what they like, but for the cookie. So of what it
-//! says only the cookie is used, and what the provider's API says of that cookie is compared with the rest. Shares of
-//! the user's key that it carries (`signer`) are not even read (`parse.rs`).
+//! The session itself proves nothing: except for the cookie, its owner can write anything into it. So Portico uses
+//! only the cookie, and compares the rest with what the provider's API answers about that cookie. It does not even
+//! read the shares of the user's key in it (`signer`, `parse.rs`).
 
 mod api;
 mod breaker;
@@ -30,10 +30,10 @@ use breaker::{Asker, Name};
 use known::Known;
 pub use parse::{EmbeddedWallet, ExportedSession, MAX_SESSION_BYTES, SessionFormatError};
 
-/// Addresses whose wallet is remembered. An address never comes to be another wallet's.
+/// How many addresses are remembered with their wallet. An address never moves to another wallet.
 const ADDRESSES: usize = 50_000;
 
-/// Vouches for users with an active session at Para, or Capsule, in our app.
+/// Verifies users with an active session at Para or Capsule, in our app.
 #[derive(Debug)]
 pub struct ParaSessions {
     dialect: &'static Dialect,
@@ -46,7 +46,7 @@ pub struct ParaSessions {
     clock: SharedClock,
 }
 
-/// The provider's word on a session.
+/// The provider's answer about a session.
 #[derive(Debug)]
 struct Word {
     user_id: String,
@@ -57,7 +57,7 @@ struct Word {
 }
 
 impl ParaSessions {
-    /// Those that these rules let in.
+    /// The provider under these rules.
     pub fn new(
         dialect: &'static Dialect,
         rules: &ParaSessionRules,
@@ -77,7 +77,7 @@ impl ParaSessions {
         }
     }
 
-    /// Asks whether a session is active, and who its user is, unless that is known from before.
+    /// Asks the provider whether a session is active, and who its user is, unless a recent answer is known.
     async fn ask(
         &self,
         name: Name,
@@ -87,7 +87,7 @@ impl ParaSessions {
         let asker = Asker { name, is_known: before.is_some() };
         let active = self.api.touch(asker, cookie).await?.ok_or_else(inactive)?;
         if active.partner_id != self.partner_id {
-            return Err(rejected("wrong_partner", "the session is of another app"));
+            return Err(rejected("wrong_partner", "the session belongs to another app"));
         }
         let is_same = |word: &&Arc<Word>| {
             word.user_id == active.user_id
@@ -101,8 +101,8 @@ impl ParaSessions {
         Ok(Word { user_id, lookup_id, wallets, known_as })
     }
 
-    /// Of the wallets that a session tells of, those that the provider says are the user's, each with the address
-    /// that the provider knows it by.
+    /// The wallets in a session that belong to the user according to the provider, each with the address that the
+    /// provider has for it.
     async fn vouched_for(
         &self,
         name: Name,
@@ -123,7 +123,7 @@ impl ParaSessions {
         Ok(vouched)
     }
 
-    /// Names a session by its cookie: how the rest is written changes nothing.
+    /// The name of a session: a hash of its cookie, whatever the rest contains.
     fn name_of(&self, cookie: &SecretString) -> Name {
         let mut hash = Sha256::new();
         hash.update(self.dialect.name);
@@ -145,13 +145,13 @@ impl WalletProvider for ParaSessions {
         if self.refuse_signers && session.signers > 0 {
             return Err(rejected(
                 "signer_in_session",
-                "it carries a share of the user's key: export it without",
+                "it contains a share of the user's key: export it without",
             ));
         }
         let name = self.name_of(&session.cookie);
         let word = self.known.get(name, |before| self.ask(name, &session.cookie, before)).await?;
         if word.user_id != session.user_id {
-            return Err(rejected("user_mismatch", "the session is another user's than it says"));
+            return Err(rejected("user_mismatch", "the session belongs to another user than it says"));
         }
         let wallets = self.vouched_for(name, session.wallets, &word).await?;
         let Identifier { auth_type, identifier } = &word.known_as;
@@ -175,7 +175,7 @@ impl WalletProvider for ParaSessions {
         })
     }
 
-    /// Nobody tells us; the next check with the credential finds out.
+    /// The provider does not report ended sessions; the next check with the credential notices.
     fn is_withdrawn(&self, _credential: &[u8; 32]) -> bool {
         false
     }
@@ -190,5 +190,5 @@ fn inactive() -> CredentialError {
 }
 
 fn wrong_wallet() -> CredentialError {
-    rejected("wallet_mismatch", "an address in the session is not the wallet's")
+    rejected("wallet_mismatch", "an address in the session does not belong to its wallet")
 }

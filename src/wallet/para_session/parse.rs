@@ -1,4 +1,4 @@
-//! Exported sessions, read strictly: the base64 of a JSON object, of which little is believed and less is kept.
+//! Parses exported sessions strictly: the base64 of a JSON object. Portico trusts little of it and keeps less.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,56 +8,56 @@ use zeroize::Zeroizing;
 
 use super::json::{Object, count_signers};
 
-/// The longest session, in bytes of base64: what a body of 64 KiB has room for.
+/// The longest session, in bytes of base64, that fits a body of 64 KiB.
 pub const MAX_SESSION_BYTES: usize = 48 * 1024;
 
-/// Wallets in one session: each costs a question.
+/// The most wallets in one session, because each costs a question.
 const MAX_WALLETS: usize = 32;
 
-/// A session as it was exported, without its signers. Nothing that it says has been verified.
+/// An exported session, without its signers. Nothing in it is verified.
 #[derive(Debug)]
 pub struct ExportedSession {
-    /// Whose it says it is.
+    /// The user that it names.
     pub user_id: String,
-    /// What the provider knows it by.
+    /// The cookie, by which the provider identifies it.
     pub cookie: SecretString,
-    /// The wallets that it says the provider has made for the user, those with an address.
+    /// The embedded wallets that it names, those with an address.
     pub wallets: Vec<EmbeddedWallet>,
-    /// How many signers it carried.
+    /// The number of signers in it.
     pub signers: usize,
 }
 
-/// A wallet that a session says the provider has made.
+/// An embedded wallet that a session names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedWallet {
-    /// What the provider calls it.
+    /// Its id at the provider.
     pub id: String,
     /// Its address.
     pub address: String,
 }
 
-/// Why a text is no session.
+/// Why a text is not a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionFormatError {
-    /// It is longer than any session.
+    /// The text is too long.
     #[error("it is longer than {MAX_SESSION_BYTES} bytes")]
     TooLong,
-    /// It is neither of the two spellings of base64.
+    /// The text is not base64 of either form.
     #[error("it is neither base64 with padding nor base64url without")]
     NotBase64,
-    /// It is not one JSON object, or a name stands twice in it.
-    #[error("it is not one JSON object in which every name stands once")]
+    /// The text is not one JSON object, or a name occurs twice in it.
+    #[error("it is not one JSON object without duplicate names")]
     NotJson,
-    /// What must be there is not, or is something else.
-    #[error("{0} is missing, or not what it should be")]
+    /// A required member is missing or invalid.
+    #[error("{0} is missing or invalid")]
     Field(&'static str),
-    /// The provider has made no wallet for its user, so libraries would call it active without asking anybody.
+    /// The user has no embedded wallet, so libraries would call the session active without asking the provider.
     #[error("it has no embedded wallet")]
     NoEmbeddedWallet,
 }
 
 impl SessionFormatError {
-    /// For programs.
+    /// The code for programs.
     pub fn code(self) -> &'static str {
         match self {
             Self::NoEmbeddedWallet => "no_embedded_wallet",
@@ -67,7 +67,7 @@ impl SessionFormatError {
 }
 
 impl ExportedSession {
-    /// Reads a session. Its decoded text, with the signers in it, is wiped before this returns.
+    /// Parses a session. Its decoded text, including the signers, is erased before this returns.
     ///
     /// # Errors
     /// [`SessionFormatError`].
@@ -100,7 +100,7 @@ impl ExportedSession {
     }
 }
 
-/// Room for all of it is made before, as a buffer that grows leaves copies behind.
+/// The buffer is allocated in full before, because a buffer that grows leaves copies behind.
 fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, SessionFormatError> {
     if text.len() > MAX_SESSION_BYTES {
         return Err(SessionFormatError::TooLong);
@@ -114,7 +114,7 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, SessionFormatError> {
     Ok(decoded)
 }
 
-/// The wallets that the provider is said to have made; `None` inside: one that has no address (yet).
+/// The embedded wallets that the session names; `None` inside: a wallet without an address (yet).
 fn embedded(wallets: &RawValue) -> Option<Vec<Option<EmbeddedWallet>>> {
     let wallets: Object<'_> = serde_json::from_str(wallets.get()).ok()?;
     let mut embedded = Vec::new();

@@ -1,4 +1,4 @@
-//! Tokens as version 5 of the thirdweb package makes them (`encodeJWT`).
+//! Makes tokens as version 5 of the thirdweb package does (`encodeJWT`).
 
 use std::fmt::Write as _;
 
@@ -10,27 +10,27 @@ use super::json::{self, Inexact};
 use super::token::HEADER;
 use crate::ethereum::{Address, SigningKey};
 
-/// What a token is to say.
+/// The claims of a token.
 #[derive(Clone, Debug)]
 pub struct ThirdwebClaims<'a> {
     /// `aud`.
     pub domain: &'a str,
-    /// `sub`: whose wallet it is.
+    /// `sub`: the wallet.
     pub owner: Address,
     /// `iat` and `nbf`, in seconds since the Unix epoch.
     pub now: u64,
-    /// How long it holds, in seconds.
+    /// Its lifetime, in seconds.
     pub lifetime_secs: u64,
-    /// `jti`: no other token has it.
+    /// `jti`: unique.
     pub id: &'a str,
-    /// `ctx`, whatever the app wants to find there.
+    /// `ctx`: additional data of the app.
     pub context: Option<&'a Value>,
 }
 
-/// Makes a token, its claims in the order in which thirdweb sorts them.
+/// Makes a token, with its claims in the order in which thirdweb sorts them.
 ///
 /// # Errors
-/// [`Inexact`]: the context cannot be written so that thirdweb would believe it.
+/// [`Inexact`]: the context cannot be written in a form that thirdweb would accept.
 pub fn issue(key: &SigningKey, new: &ThirdwebClaims<'_>) -> Result<String, Inexact> {
     let mut payload = String::from("{\"aud\":");
     json::text(&mut payload, new.domain);

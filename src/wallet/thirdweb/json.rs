@@ -1,9 +1,9 @@
-//! JSON as JavaScript writes it. The real thirdweb package reads a token's payload, writes it anew and hashes that:
-//! a number or the order of names that it would write otherwise makes the token worthless to it.
+//! Writes JSON as JavaScript does. The thirdweb package reads a token's payload, writes it again and hashes the
+//! result. It rejects the token if it would write a number or the order of names in another way.
 
 use serde_json::{Map, Number, Value};
 
-/// A number that no double holds, which JavaScript would change.
+/// The JSON contains a number that a double cannot hold, so JavaScript would change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("holds a number that JavaScript cannot: write it as text")]
 pub struct Inexact;

@@ -1,7 +1,7 @@
-//! thirdweb's tokens as a wallet provider: an admin wallet vouches for the address of a user.
+//! thirdweb's tokens as a wallet provider: an admin wallet confirms the address of a user.
 //!
-//! `token.rs` is what it takes to believe one, `issue.rs` makes them; both are pure. With the key of an admin wallet,
-//! [`Thirdweb`] issues them too, and [`SignIn`] to whoever signs a text (`payload.rs`).
+//! `token.rs` verifies tokens and `issue.rs` makes them; both are pure. With the key of an admin wallet, [`Thirdweb`]
+//! issues tokens too, and [`SignIn`] issues them to users who sign a text (`payload.rs`).
 
 mod issue;
 mod json;
@@ -33,10 +33,10 @@ use crate::config::ThirdwebRules;
 use crate::ethereum::{Address, SigningKey};
 use crate::portal_token::MAX_TOKEN_BYTES;
 
-/// What callers name it by.
+/// The name of this provider.
 pub const NAME: &str = "thirdweb";
 
-/// Vouches for wallets that hold a token of an admin wallet, for one domain.
+/// Verifies tokens of admin wallets for one domain.
 #[derive(Debug)]
 pub struct Thirdweb {
     policy: Policy,
@@ -47,29 +47,29 @@ pub struct Thirdweb {
     clock: SharedClock,
 }
 
-/// Why there is no token.
+/// Why no token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
     /// There is no key to sign with.
-    #[error("there is no key to issue with: wallets.thirdweb.admin_key_file names one")]
+    #[error("no key to issue tokens with: set wallets.thirdweb.admin_key_file")]
     NoKey,
-    /// The life that it should have.
+    /// The requested lifetime is not allowed.
     #[error("duration_hours: must be from 1 to {0}")]
     Lifetime(u64),
-    /// What it should say besides.
+    /// The additional data cannot be written.
     #[error("ctx: {0}")]
     Context(#[from] Inexact),
-    /// The same, in length.
+    /// The additional data is too large.
     #[error("ctx: the token would be larger than {MAX_TOKEN_BYTES} bytes")]
     TooLarge,
-    /// The token that it should follow is not to be believed.
+    /// The token that it should replace is not valid.
     #[error("token: {0}")]
     Refused(#[from] Refusal),
 }
 
 impl Thirdweb {
-    /// By these rules. The address of our own key counts as an admin's; no token that it signs lives longer than
-    /// `max_lifetime`, and none holds that is among the `withdrawals`.
+    /// The provider under these rules. The address of our own key counts as an admin's. Tokens that it signs live at
+    /// most `max_lifetime`, and those among the `withdrawals` are not valid.
     pub fn new(
         rules: &ThirdwebRules,
         key: Option<SigningKey>,
@@ -122,8 +122,7 @@ impl Thirdweb {
         if token.len() > MAX_TOKEN_BYTES { Err(IssueError::TooLarge) } else { Ok(token) }
     }
 
-    /// Issues a token that follows one that still holds: for the same wallet, with the same context unless there is
-    /// another.
+    /// Issues a successor of a valid token: for the same wallet, with the same context unless another one is given.
     ///
     /// # Errors
     /// [`IssueError`].
@@ -141,10 +140,10 @@ impl Thirdweb {
         self.key.as_ref().ok_or(IssueError::NoKey)
     }
 
-    /// What a token says that is to be revoked. `None`: it is none of thirdweb's.
+    /// Reads a token that is to be revoked. `None`: it is not a thirdweb token.
     ///
     /// # Errors
-    /// The first [`Refusal`] that applies; that it was revoked is none here.
+    /// The first [`Refusal`] that applies, except that a revoked token is not an error here.
     fn read(&self, token: &str) -> Option<Result<Verified, Refusal>> {
         has_header(token).then(|| verify(token, &self.policy, self.clock.now().secs()))
     }
@@ -177,7 +176,7 @@ impl WalletProvider for Thirdweb {
     }
 }
 
-/// The wallet is known by its address in lower case, which has one spelling, and shown as EIP-55 spells it.
+/// The wallet's id is its address in lower case, which has one spelling. Answers show it as in EIP-55.
 fn identity(token: Verified) -> WalletIdentity {
     let owner = token.owner;
     WalletIdentity {

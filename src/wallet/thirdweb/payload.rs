@@ -1,4 +1,4 @@
-//! What a user signs to log in: a text much like EIP-4361's, made from a payload field by field.
+//! The text that a user signs to log in. It is similar to that of EIP-4361, and made from a payload field by field.
 
 use std::fmt::Write as _;
 
@@ -8,28 +8,28 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::Timestamp;
 use crate::ethereum::{Address, recover};
 
-/// The fields, as the thirdweb package names them. What version 4 leaves out may be missing.
+/// The fields, with the names of the thirdweb package. The fields that version 4 leaves out are optional.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Payload {
-    /// `evm`; of version 4 alone.
+    /// `evm`; only in version 4.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Whose account it is.
+    /// The account.
     pub address: String,
     /// The chain, in decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<String>,
-    /// Who wants the user to sign.
+    /// The domain that asks for the signature.
     pub domain: String,
-    /// Up to when the text serves, RFC 3339.
+    /// When the text expires, RFC 3339.
     pub expiration_time: String,
-    /// From when on it does.
+    /// When it becomes valid.
     pub invalid_before: String,
     /// When it was made.
     pub issued_at: String,
-    /// No other text has it.
+    /// Unique for each text.
     pub nonce: String,
-    /// What the user agrees to besides.
+    /// Further resources that the user agrees to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Vec<String>>,
     /// For people.
@@ -37,54 +37,54 @@ pub struct Payload {
     /// Where the user logs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Of the text's form.
+    /// The version of the text's form.
     pub version: String,
 }
 
-/// What a payload must say.
+/// The required content of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedPayload {
-    /// Letter by letter.
+    /// Compared exactly.
     pub domain: String,
-    /// `None`: the domain, if anything.
+    /// `None`: the domain, if the payload has any.
     pub uri: Option<String>,
-    /// The very words.
+    /// Compared exactly.
     pub statement: String,
-    /// The very version.
+    /// Compared exactly.
     pub version: String,
-    /// One of them; none at all: any chain, or none.
+    /// The allowed chains. If empty: any chain, or none.
     pub chain_ids: Vec<u64>,
-    /// All of them, and more if the user likes.
+    /// All of these are required; the user may add more.
     pub resources: Vec<String>,
-    /// How far ahead `issued_at` may lie, in seconds.
+    /// How far `issued_at` may be in the future, in seconds.
     pub leeway_secs: u64,
 }
 
-/// Why a user who has signed is not let in; the first that applies, in the order of the variants.
+/// Why a user who signed is refused: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignInRefusal {
-    /// A field has a control character, an address or time is none.
-    #[error("a field of the payload cannot be used")]
+    /// A field has a control character, or an address or time is invalid.
+    #[error("a field of the payload is invalid")]
     Malformed,
-    /// `domain`, `uri`, `statement`, `version`, `chain_id` or `resources` is not what is wanted here.
-    #[error("the payload is not one of this service: {0}")]
+    /// `domain`, `uri`, `statement`, `version`, `chain_id` or `resources` is not the one that this service requires.
+    #[error("the payload is not for this service: {0}")]
     Foreign(&'static str),
     /// `expiration_time` has passed.
     #[error("the payload has expired")]
     Expired,
-    /// `invalid_before` or `issued_at` lies ahead.
+    /// `invalid_before` or `issued_at` is in the future.
     #[error("the payload is not valid yet")]
     NotYetValid,
-    /// `address` has not signed the text.
-    #[error("the address has not signed it")]
+    /// `address` did not sign the text.
+    #[error("the address did not sign the payload")]
     Signature,
-    /// It was not made here for this address, or served before.
-    #[error("it was not made here, or was used before")]
+    /// The text was not made here for this address, or was used before.
+    #[error("the payload was not made here, or was used before")]
     UnknownNonce,
 }
 
 impl SignInRefusal {
-    /// The reason as programs read it.
+    /// The code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Malformed => "malformed_payload",
@@ -98,7 +98,7 @@ impl SignInRefusal {
 }
 
 impl Payload {
-    /// The text that is signed.
+    /// The text that the user signs.
     pub fn message(&self) -> String {
         let Self { address, domain, statement, version, nonce, .. } = self;
         let mut text =
@@ -124,13 +124,13 @@ impl Payload {
         text
     }
 
-    /// Names the text.
+    /// A hash that identifies the text.
     pub(super) fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.message()).into()
     }
 
-    /// Whose account has signed it, if it says what it should and serves at `now`. That it was made here, and was not
-    /// used before, is another question.
+    /// The account that signed the text, if the content is right and valid at `now`. This does not check that the
+    /// text was made here and not used before.
     ///
     /// # Errors
     /// [`SignInRefusal`].
@@ -150,7 +150,7 @@ impl Payload {
         Ok(address)
     }
 
-    /// A field with a line feed could say what another says: the text would have two meanings.
+    /// A field with a line feed could look like another field: the text would be ambiguous.
     fn is_of_one_line_each(&self) -> Result<(), SignInRefusal> {
         let Self {
             address,
@@ -196,7 +196,7 @@ impl Payload {
         Ok(())
     }
 
-    /// It serves to its last millisecond, as at thirdweb.
+    /// A text is valid to its last millisecond, as at thirdweb.
     fn check_times(&self, now: Timestamp, leeway_secs: u64) -> Result<(), SignInRefusal> {
         let time = |text: &str| text.parse::<Timestamp>().map_err(|_| SignInRefusal::Malformed);
         let ahead = now.plus(std::time::Duration::from_secs(leeway_secs));

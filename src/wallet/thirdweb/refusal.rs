@@ -1,45 +1,45 @@
-//! Why a thirdweb token is not believed.
+//! The reasons why Portico rejects a thirdweb token.
 
 use crate::wallet::CredentialError;
 
-/// The one reason; the first that applies, in the order of the variants.
+/// Why a token was rejected: the first reason that applies, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is too long, not three parts of unpadded base64, not the compact JSON of one object without duplicate names,
-    /// or its signature is not `0x` and hex digits.
+    /// The token is too long, not three parts of unpadded base64, or not the compact JSON of one object without
+    /// duplicate names, or its signature is not `0x` and hex digits.
     #[error("it is not a well-formed thirdweb token")]
     Malformed,
-    /// The first part is not the one that every thirdweb token has.
+    /// The first part is not the header that every thirdweb token has.
     #[error("its header is not that of a thirdweb token")]
     Header,
-    /// A claim is missing or has a value that it cannot have.
+    /// A claim is missing or has an invalid value.
     #[error("a claim is missing or invalid")]
     Claims,
-    /// `iss` is none of the configured admin wallets.
-    #[error("it was issued by a wallet that is not trusted here")]
+    /// `iss` is not one of the configured admin wallets.
+    #[error("its issuer is not a trusted admin wallet")]
     UnknownIssuer,
-    /// `iss` did not sign it, or not in the one way that is accepted.
-    #[error("its issuer has not signed it")]
+    /// `iss` did not sign the token, or not in the one accepted way.
+    #[error("its issuer did not sign it")]
     Signature,
     /// `aud` is another domain.
     #[error("it was made for another domain")]
     Audience,
-    /// `exp` has come.
+    /// `exp` has passed.
     #[error("it has expired")]
     Expired,
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// `iat` lies ahead.
-    #[error("it claims to be issued in the future")]
+    /// `iat` is in the future.
+    #[error("its iat is in the future")]
     IssuedInFuture,
-    /// It was revoked here.
+    /// The token was revoked here.
     #[error("it was revoked")]
     Revoked,
 }
 
 impl Refusal {
-    /// The reason as programs read it.
+    /// The code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Malformed => "malformed_token",

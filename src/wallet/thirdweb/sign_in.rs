@@ -1,4 +1,4 @@
-//! Users who log in by signing a text: it is made here, serves once, and gets them a token.
+//! Users log in by signing a text. Portico makes the text, accepts it once, and issues a token for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::config::ThirdwebRules;
 use crate::ethereum::Address;
 use crate::store::{SignIns, StoreError};
 
-/// Makes the texts, and takes them back signed.
+/// Makes the texts, and checks them when they come back signed.
 #[derive(Debug)]
 pub struct SignIn {
-    /// The tokens that it ends with.
+    /// Issues the tokens.
     pub tokens: Arc<Thirdweb>,
     store: Arc<dyn SignIns>,
     expected: ExpectedPayload,
@@ -23,22 +23,20 @@ pub struct SignIn {
     clock: SharedClock,
 }
 
-/// Why nobody is signed in.
+/// Why a user is not signed in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
-    /// The chain that was asked for.
+    /// The requested chain is not allowed.
     #[error("chain_id: must be one of wallets.thirdweb.chain_ids")]
     Chain,
-    /// The user is not let in.
+    /// The user is refused.
     #[error(transparent)]
     Refused(#[from] SignInRefusal),
     /// Too many texts wait for a signature.
-    #[error("too many payloads wait to be signed (wallets.thirdweb.max_open_payloads)")]
-    TooMany {
-        /// After which time asking again makes sense.
-        retry_after: Duration,
-    },
-    /// There is no token.
+    #[error("too many payloads wait for a signature (wallets.thirdweb.max_open_payloads)")]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    TooMany { retry_after: Duration },
+    /// No token can be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
     /// The store failed.
@@ -47,7 +45,7 @@ pub enum SignInError {
 }
 
 impl SignIn {
-    /// By these rules, with the tokens that a sign-in ends with.
+    /// Sign-ins under these rules, which issue tokens with `tokens`.
     pub fn new(
         tokens: Arc<Thirdweb>,
         rules: &ThirdwebRules,
@@ -67,10 +65,10 @@ impl SignIn {
         Self { tokens, store, expected, lifetime, max_open, clock }
     }
 
-    /// A text for this account to sign; on this chain, else on the first that is configured, if any.
+    /// Makes a text for this account to sign: on this chain, else on the first configured one, if any.
     ///
     /// # Errors
-    /// [`SignInError`]; there is no token to be had for a signature without a key to issue with.
+    /// [`SignInError`]; without a key to issue tokens with, there is an error already here.
     pub async fn offer(&self, address: Address, chain_id: Option<u64>) -> Result<Payload, SignInError> {
         self.tokens.can_issue()?;
         let ExpectedPayload { domain, uri, statement, version, chain_ids, resources, .. } = &self.expected;
@@ -101,7 +99,7 @@ impl SignIn {
         }
     }
 
-    /// A token for whoever has signed a text of ours. A text that was not signed well can be tried again.
+    /// Issues a token to the account that signed a text. A text with a wrong signature can be tried again.
     ///
     /// # Errors
     /// [`SignInError`].

@@ -1,7 +1,7 @@
-//! The tokens of thirdweb: a JWT by its looks, whose header says ES256 and whose signature is another, that of a
-//! wallet (EIP-191) over the payload alone.
+//! Verifies thirdweb tokens. They look like JWTs with the algorithm ES256, but the signature is that of a wallet
+//! (EIP-191) over the payload alone.
 //!
-//! What came is hashed, and never what was written anew from it: no two JSON writers agree on every number.
+//! The received text is hashed, never a rewritten one: no two JSON writers agree on every number.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -17,38 +17,38 @@ use crate::portal_token::json::Object;
 /// `{"alg":"ES256","typ":"JWT"}`, the first part of every token.
 pub(super) const HEADER: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9";
 
-/// The latest time: up to here JSON readers agree on integers (RFC 8259 §6).
+/// The latest time: up to here, JSON readers agree on integers (RFC 8259 §6).
 const MAX_TIME: u64 = (1 << 53) - 1;
 
-/// Which tokens are believed.
+/// The rules for tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// `aud`, letter by letter.
+    /// `aud`, compared exactly.
     pub domain: String,
-    /// Who may issue.
+    /// The trusted issuers.
     pub admins: Vec<Address>,
-    /// How far `nbf` and `iat` may lie ahead, in seconds. `exp` has no leeway.
+    /// How far `nbf` and `iat` may be in the future, in seconds. `exp` has no leeway.
     pub leeway_secs: u64,
 }
 
-/// What a token says that is believed. Times are seconds since the Unix epoch.
+/// The content of a verified token. Times are seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
-    /// `iss`: who has signed it.
+    /// `iss`: the signer.
     pub issuer: Address,
-    /// `sub`: whose wallet it is.
+    /// `sub`: the wallet.
     pub owner: Address,
-    /// `exp`: the first second at which it is valid no more.
+    /// `exp`: the first second at which it is no longer valid.
     pub expires_at: u64,
     /// `iat`.
     pub issued_at: Option<u64>,
-    /// Names the token, whatever alphabet or capitals it was written with: a hash of its signer and what was signed.
+    /// The name of the token, the same in every alphabet and case: a hash of its signer and the signed text.
     pub id: [u8; 32],
     /// All claims.
     pub claims: Value,
 }
 
-/// The claims that matter. Integers are written as such: a time with a dot or an exponent is refused.
+/// The claims that Portico reads. Integers must be written as such: a time with a dot or an exponent is refused.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -63,12 +63,12 @@ struct Claims<'a> {
     iat: Option<u64>,
 }
 
-/// A time that may be left out, but not be null.
+/// A time that may be missing, but not null.
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     u64::deserialize(from).map(Some)
 }
 
-/// Whose wallet this token vouches for at `now`, in seconds since the Unix epoch.
+/// Verifies a token at `now`, in seconds since the Unix epoch, and returns its content.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies.
@@ -124,12 +124,12 @@ impl Claims<'_> {
     }
 }
 
-/// Whether a token begins as every thirdweb token does, and as no other kind that is made here.
+/// Whether a token has the header of every thirdweb token, which no other kind of token here has.
 pub(super) fn has_header(token: &str) -> bool {
     token.strip_prefix(HEADER).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Payload and signature of a token; what they say is not looked at, but that it means the same to every reader.
+/// Payload and signature of a token. Only the form is checked: it must mean the same to every reader.
 fn parse(token: &str) -> Result<(Vec<u8>, String), Refusal> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Refusal::Malformed);
@@ -151,14 +151,14 @@ fn parse(token: &str) -> Result<(Vec<u8>, String), Refusal> {
     Ok((payload, signature))
 }
 
-/// Unpadded base64 with the unused bits zero: of version 5 in the alphabet for URLs, of version 4 in the other.
+/// Unpadded base64 with the unused bits zero: version 5 uses the alphabet for URLs, version 4 the other one.
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
     let decoded = URL_SAFE_NO_PAD.decode(part).or_else(|_| STANDARD_NO_PAD.decode(part));
     decoded.map_err(|_| Refusal::Malformed)
 }
 
-/// Whether JSON has no white space but in its strings. thirdweb writes it so, and its own verifier, which hashes
-/// what it writes anew, would refuse any other.
+/// Whether JSON has white space only in its strings. thirdweb writes it in this way, and its own verifier hashes what
+/// it writes again, so it would reject any other form.
 fn is_compact(json: &[u8]) -> bool {
     let (mut in_string, mut escaped) = (false, false);
     json.iter().all(|byte| {

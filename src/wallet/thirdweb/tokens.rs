@@ -1,4 +1,4 @@
-//! thirdweb's tokens among those of every kind.
+//! Makes thirdweb's tokens available to `tokens`.
 
 use super::{IssueError, Refusal, Thirdweb};
 use crate::clock::Timestamp;

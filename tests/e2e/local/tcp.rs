@@ -162,8 +162,8 @@ async fn what_stands_around_the_api_token_is_named_and_lets_nobody_in() {
     let token = daemon.api_token();
     for (offered, word) in [
         (format!("Bearer {token}"), "it begins with \"Bearer\""),
-        (format!("\"{token}\""), "it has quotes of its own"),
-        (format!("'Bearer {token}'"), "it has quotes of its own"),
+        (format!("\"{token}\""), "it contains quotes"),
+        (format!("'Bearer {token}'"), "it contains quotes"),
     ] {
         let refusal = Rest::tcp(daemon.address(), offered.clone()).get("/info").await;
         assert_eq!(refusal.refusal(), refused(401, "unauthorized"), "{offered}");
@@ -173,7 +173,7 @@ async fn what_stands_around_the_api_token_is_named_and_lets_nobody_in() {
     }
     for (offered, word) in [
         (format!("Bearer {token}"), "it begins with \"Bearer\""),
-        (format!("\"{token}\""), "it has quotes of its own"),
+        (format!("\"{token}\""), "it contains quotes"),
         (format!("{token}\n"), "a line break around it"),
         (String::new(), "it is empty"),
     ] {

@@ -70,7 +70,7 @@ async fn a_user_who_is_not_let_through_is_challenged_as_rfc_6750_wants_it() {
             "authorization",
             format!("Bearer \"{token}\""),
             "invalid_token",
-            "invalid_token: it has quotes of its own; give the token alone",
+            "invalid_token: it contains quotes; give the token alone",
         ),
         ("authorization", "Bearer eyJ0".into(), "invalid_token", "invalid_token"),
         (

@@ -190,7 +190,7 @@ async fn while_the_keys_are_not_to_be_had_nobody_is_let_in_and_nobody_is_told_th
     let answer =
         daemon.rest().post("/auth/login", json!({ "credential": key.token(&claims("alice", 600)) })).await;
     assert_eq!(answer.refusal(), refused(503, "provider_unavailable"));
-    daemon.until_logged("the issuer's keys cannot be fetched").await;
+    daemon.until_logged("cannot fetch the issuer's keys").await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether logins reach it: a relay is subscribed, and the store can be written. */
+        /** Whether logins work: a relay is subscribed, and the store can be written. */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The key that the service is known by. */
+        /** The public key of the service. */
         get: operations["info"];
         put?: never;
         post?: never;
@@ -79,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is counted, for Prometheus. */
+        /** Metrics, for Prometheus. */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -149,7 +149,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens a handshake URL; its stream tells who scans it. */
+        /** Opens a handshake URL. Its stream reports who scans it. */
         post: operations["key_handshake"];
         delete?: never;
         options?: never;
@@ -167,7 +167,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Takes back what is open on a stream: a handshake or login URL, or what a user is being asked. */
+        /** Cancels what is open on a stream: a handshake URL, a login URL or a challenge. */
         delete: operations["delete_key_handshake"];
         options?: never;
         head?: never;
@@ -200,7 +200,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens a login URL: handshake, challenge and answer follow on one stream. */
+        /** Opens a login URL: scan, challenge and result are events of one stream. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -215,7 +215,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The events of a stream: read, waited for (long-poll), or followed (Server-Sent Events). */
+        /** The events of a stream: read them, wait for them (long poll), or follow them (Server-Sent Events). */
         get: operations["events"];
         put?: never;
         post?: never;
@@ -234,7 +234,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Issues a token that this service signs. */
+        /** Issues a token, signed by this service. */
         post: operations["issue"];
         delete?: never;
         options?: never;
@@ -251,7 +251,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whether a token holds; an array of up to 1,000 questions gets an array of answers. */
+        /** Verifies a token. An array of up to 1,000 questions gets an array of answers. */
         post: operations["verify"];
         delete?: never;
         options?: never;
@@ -268,7 +268,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** From now on a token does not verify here, whatever its format; sessions that rest on it end. */
+        /** Revokes a token of any format: it does not verify here any more, and the sessions that depend on it end. */
         post: operations["revoke"];
         delete?: never;
         options?: never;
@@ -283,7 +283,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A user's public profile; its NIP-05 name only if it verifies. */
+        /** The public profile of a user. It contains the NIP-05 name only if the name verifies. */
         get: operations["profile"];
         put?: never;
         post?: never;
@@ -300,7 +300,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whom a NIP-05 name points to. The local part ignores case. */
+        /** The key that a NIP-05 name points to. The case of the local part is ignored. */
         get: operations["nip05"];
         put?: never;
         post?: never;
@@ -317,12 +317,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How each relay is doing. */
+        /** The state of each relay. */
         get: operations["relays"];
         put?: never;
-        /** Adds a relay, now and after every restart; one of relays.toml that was removed is back. */
+        /** Adds a relay, also after restarts. A relay of relays.toml that was removed is used again. */
         post: operations["add_relay"];
-        /** Removes a relay, now and after every restart. */
+        /** Removes a relay, also after restarts. */
         delete: operations["remove_relay"];
         options?: never;
         head?: never;
@@ -336,7 +336,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The keys that access tokens verify under, the next one included; none of them is on secp256k1, which not every JOSE library reads. */
+        /** The keys that verify access tokens, including the next one. Keys on secp256k1 are not included, because many JOSE libraries cannot read them. */
         get: operations["jwks"];
         put?: never;
         post?: never;
@@ -370,7 +370,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The keys of access tokens: the one that signs, the next, and the retired. */
+        /** The keys of access tokens: the signing key, the next, and the retired ones. */
         get: operations["keys"];
         put?: never;
         post?: never;
@@ -389,7 +389,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** From now on the next key signs, with a new one to follow it; the ones before verify until their last token has expired. */
+        /** Rotates the keys: the next key signs from now on, and a new key follows it. The previous keys verify until their last token has expired. */
         post: operations["rotate_keys"];
         delete?: never;
         options?: never;
@@ -404,7 +404,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whose wallets are let in. */
+        /** The wallet providers that are on. */
         get: operations["list_providers"];
         put?: never;
         post?: never;
@@ -423,7 +423,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a text for an Ethereum account to sign. */
+        /** Makes a text that an Ethereum account signs. */
         post: operations["thirdweb_payload"];
         delete?: never;
         options?: never;
@@ -440,7 +440,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whoever has signed such a text gets a token of thirdweb, and where sessions are on a session. */
+        /** Issues a thirdweb token to an account that signed such a text, and begins a session if sessions are on. */
         post: operations["thirdweb_login"];
         delete?: never;
         options?: never;
@@ -457,7 +457,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A wallet's credential becomes a session. */
+        /** Begins a session with a wallet's credential. */
         post: operations["log_in"];
         delete?: never;
         options?: never;
@@ -474,7 +474,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whether access token and credential hold and belong together. */
+        /** Whether an access token and a credential are valid and belong together. */
         post: operations["check"];
         delete?: never;
         options?: never;
@@ -491,7 +491,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A new access token in the same session, with the roles of today. */
+        /** Issues a new access token in the same session, with the current roles. */
         post: operations["refresh"];
         delete?: never;
         options?: never;
@@ -508,7 +508,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends the session that is shown, or all of its user. */
+        /** Ends the session that the caller shows, or all sessions of its user. */
         post: operations["log_out"];
         delete?: never;
         options?: never;
@@ -523,7 +523,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What gateways ask before they let a request through; the user's headers come along. The names of the two with the tokens are the operator's (`[forward]`). */
+        /** Gateways ask this before they let a request through, and pass on the user's headers. `[forward]` names the two headers with the tokens. */
         get: operations["forward"];
         put?: never;
         post?: never;
@@ -540,7 +540,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same for the root of what the gateway guards. */
+        /** The same for the root of the site that the gateway protects. */
         get: operations["forward_root"];
         put?: never;
         post?: never;
@@ -557,7 +557,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same for gateways that put the path of the user's request behind (Envoy): any path, any method; the query is the user's and is not looked at. */
+        /** The same for gateways that append the path of the user's request (Envoy): any path, any usual method. The query comes from the user and is ignored. */
         get: operations["forward_any"];
         put?: never;
         post?: never;
@@ -576,7 +576,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Whether a token is active (RFC 7662): of a session, from service to service, or of a wallet. */
+        /** Whether a token is active (RFC 7662): a session's access token, a token from service to service, or a wallet's token. */
         post: operations["introspect"];
         delete?: never;
         options?: never;
@@ -593,7 +593,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revokes a token (RFC 7009); that of a session ends the session. */
+        /** Revokes a token (RFC 7009). The access token of a session ends the session. */
         post: operations["revoke_token"];
         delete?: never;
         options?: never;
@@ -630,11 +630,11 @@ export interface paths {
         get: operations["user"];
         put?: never;
         post?: never;
-        /** Deletes a user and ends all sessions; the audit stays. */
+        /** Deletes a user and ends all its sessions. The audit stays. */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Changes a user. Roles and permissions hold from the next check; `disabled` ends all sessions. */
+        /** Changes a user. Roles and permissions are valid from the next check. `disabled` ends all sessions. */
         patch: operations["change_user"];
         trace?: never;
     };
@@ -696,7 +696,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who did what, the latest first. */
+        /** The audit: who did what, the latest first. */
         get: operations["audit"];
         put?: never;
         post?: never;
@@ -748,7 +748,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the webhook's receiver has not taken. */
+        /** The events that the webhook's receiver has not accepted yet. */
         get: operations["webhooks"];
         put?: never;
         post?: never;
@@ -767,7 +767,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begins deliveries anew, those given up included. */
+        /** Retries deliveries, including those that were given up. */
         post: operations["retry_webhooks"];
         delete?: never;
         options?: never;
@@ -784,7 +784,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Forgets deliveries; the events stay. */
+        /** Drops deliveries. The events stay. */
         post: operations["drop_webhooks"];
         delete?: never;
         options?: never;
@@ -799,7 +799,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** WebSocket (RFC 6455): commands, and streams that are followed. A token comes in the header or as the first command. */
+        /** WebSocket (RFC 6455): commands, and followed streams. The API token is in the header or in the first command. */
         get: operations["websocket"];
         put?: never;
         post?: never;
@@ -813,17 +813,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A public key, as it is answered: hex. */
+        /** @description A public key in an answer: hex. */
         PublicKey: string;
         /**
-         * @description A public key, as callers may write it: 64 hex digits, or npub1… (NIP-19).
+         * @description A public key in a request: 64 hex digits, or npub1… (NIP-19).
          * @example npub1…
          */
         GivenKey: string;
         /** Format: uuid */
         StreamId: string;
         StreamName: components["schemas"]["StreamId"] | "recurring-payment-close";
-        /** @description A compact JWS signed with ES256K (RFC 8812). A secret: whoever has it is logged in. */
+        /** @description A compact JWS signed with ES256K (RFC 8812). A secret: its holder is logged in. */
         Token: string;
         Failure: {
             /** @constant */
@@ -832,38 +832,38 @@ export interface components {
             error: string;
             /** @description For programs. */
             code: string;
-            /** @description What exactly was wrong, where `code` leaves that open. */
+            /** @description A second code, if `code` leaves the reason open. */
             detail?: components["schemas"]["AccessErrorCode"];
             /**
-             * @description Only the access token has run out: `POST /auth/refresh` gives a new one.
+             * @description Only the access token has expired: `POST /auth/refresh` gives a new one.
              * @constant
              */
             renewable?: true;
         };
         NewHandshake: {
-            /** @description A token of your own: the URL serves any number of users until it is taken back. */
+            /** @description A token of your own: the URL serves any number of users until you cancel it. */
             static_token?: string | null;
             /** @description Tells the wallet that no challenge will follow. */
             no_request?: boolean | null;
         };
         NewLogin: {
-            /** @description A token of your own: the URL serves any number of users until it is taken back. */
+            /** @description A token of your own: the URL serves any number of users until you cancel it. */
             static_token?: string | null;
         };
         Opened: {
-            /** @description What the QR code holds. */
+            /** @description The content of the QR code. */
             url: string;
             stream_id: components["schemas"]["StreamId"];
-            /** @description Index of the stream's latest event: what happens from now on comes behind it. */
+            /** @description Index of the stream's latest event. Later events come after it. */
             after: number;
         };
         OpenedLogin: {
-            /** @description What the QR code holds. */
+            /** @description The content of the QR code. */
             url: string;
             stream_id: components["schemas"]["StreamId"];
-            /** @description Index of the stream's latest event: what happens from now on comes behind it. */
+            /** @description Index of the stream's latest event. Later events come after it. */
             after: number;
-            /** @description How many relays are subscribed now. 0: nobody can scan the URL until one is. */
+            /** @description How many relays are subscribed now. While it is 0, nobody can scan the URL. */
             relays_ready: number;
         };
         WhoIs: {
@@ -873,7 +873,7 @@ export interface components {
         Stream: {
             stream_id: components["schemas"]["StreamId"];
         };
-        /** @description Verified claims: who signed, for whom it speaks, for whom it is. Times in seconds since the Unix epoch (RFC 7519). */
+        /** @description Verified claims: the signer, the subject and the audience. Times in seconds since the Unix epoch (RFC 7519). */
         Session: {
             issuer: components["schemas"]["PublicKey"];
             subject: components["schemas"]["PublicKey"];
@@ -893,7 +893,7 @@ export interface components {
             main_key: components["schemas"]["PublicKey"];
             preferred_relays: string[];
         };
-        /** @description The wallet answered. An approval comes with its verified claims. */
+        /** @description The user answered. An approval has its verified claims. */
         AuthenticateKeyEvent: {
             /** @description 1, 2, 3 … without gaps. */
             index: number;
@@ -915,12 +915,12 @@ export interface components {
                 reason?: string | null;
             };
             session?: components["schemas"]["Session"];
-            /** @description What an approval has begun: on a login URL, where sessions are on. */
+            /** @description The new session of an approval: on a login URL, if sessions are on. */
             login?: components["schemas"]["LoggedIn"];
         };
         /** @enum {unknown} */
         TokenErrorCode: "malformed_token" | "unsupported_algorithm" | "invalid_signature" | "malformed_claims" | "token_expired" | "token_not_yet_valid" | "issued_in_future" | "lifetime_too_long" | "token_revoked" | "unknown_wallet" | "wrong_audience";
-        /** @description A session began; its id is that of the stream. */
+        /** @description A session began. Its id is that of the stream. */
         SessionCreatedEvent: {
             /** @description 1, 2, 3 … without gaps. */
             index: number;
@@ -934,7 +934,7 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
-        /** @description A session was ended before it ran out. */
+        /** @description A session was ended before it expired. */
         SessionRevokedEvent: {
             /** @description 1, 2, 3 … without gaps. */
             index: number;
@@ -945,7 +945,7 @@ export interface components {
             user_id: components["schemas"]["UserId"];
             reason: components["schemas"]["SessionEnd"];
         };
-        /** @description The request came to nothing. */
+        /** @description The request failed. */
         ErrorEvent: {
             /** @description 1, 2, 3 … without gaps. */
             index: number;
@@ -956,7 +956,7 @@ export interface components {
             /** @description For people. */
             reason: string;
             /**
-             * @description What was asked for, where that was `POST /key-handshake`.
+             * @description The request that failed, if it was `POST /key-handshake`.
              * @constant
              */
             request?: "key_handshake";
@@ -973,12 +973,12 @@ export interface components {
         };
         NewThirdwebPayload: {
             address: components["schemas"]["EthereumAddress"];
-            /** @description One of `wallets.thirdweb.chain_ids`, where there are any; the first of them if it is left out. */
+            /** @description One of `wallets.thirdweb.chain_ids`, if there are any; by default the first of them. */
             chain_id?: number | string | null;
         };
-        /** @description Capitals, if there are any, are those of EIP-55. */
+        /** @description If it has capitals, they must be those of EIP-55. */
         EthereumAddress: string;
-        /** @description The fields of the text, as thirdweb names them. */
+        /** @description The fields of the text, with the names of thirdweb. */
         ThirdwebPayload: {
             /** @enum {unknown} */
             type?: "evm" | null;
@@ -1008,34 +1008,34 @@ export interface components {
             signature: string;
         };
         ThirdwebLogin: {
-            /** @description A token of thirdweb, which is also the credential of the session. */
+            /** @description A thirdweb token, which is also the credential of the session. */
             token: string;
             login?: components["schemas"]["LoggedIn"];
         };
         /** @description `portal` and `jwt` need `target_key` and `duration_hours`, `thirdweb` needs `address` or `token`. */
         NewToken: {
             target_key?: components["schemas"]["GivenKey"];
-            /** @description Of a `thirdweb` token, `wallets.thirdweb.token_lifetime` if it is left out. */
+            /** @description For a `thirdweb` token, `wallets.thirdweb.token_lifetime` by default. */
             duration_hours?: number | null;
             /**
-             * @description As wallets make them, a standard JWT (RFC 9068) that any JOSE library verifies, or one of thirdweb's, under the key of an admin wallet.
+             * @description `portal`: as wallets make them. `jwt`: a standard JWT (RFC 9068) that any JOSE library verifies. `thirdweb`: a thirdweb token, under the key of an admin wallet.
              * @default portal
              * @enum {unknown}
              */
             format?: "portal" | "jwt" | "thirdweb";
-            /** @description Whose wallet a `thirdweb` token vouches for; capitals, if there are any, as EIP-55 has them. */
+            /** @description The wallet of a `thirdweb` token. If it has capitals, they must be those of EIP-55. */
             address?: string | null;
-            /** @description A `thirdweb` token that holds and that the new one follows: for the same wallet, with the same `ctx` unless another is given. */
+            /** @description A valid `thirdweb` token that the new one replaces: for the same wallet, with the same `ctx` unless another is given. */
             token?: string | null;
-            /** @description What a `thirdweb` token says besides, for the app. */
+            /** @description Additional data for the app in a `thirdweb` token. */
             ctx?: unknown;
-            /** @description Whom a `jwt` is for; `access.audience` if nobody is named. Visible ASCII but `"` and `\`. */
+            /** @description The audience of a `jwt`; `access.audience` by default. Visible ASCII except `"` and `\`. */
             audience?: string | null;
-            /** @description What a `jwt` allows: names with single blanks between (RFC 6749 §3.3). */
+            /** @description The scope of a `jwt`: names with single blanks between (RFC 6749 §3.3). */
             scope?: string | null;
         };
         IssuedToken: {
-            /** @description A Token, an AccessToken where `format` was `jwt`, or a token of thirdweb. */
+            /** @description A Token, an AccessToken if `format` was `jwt`, or a thirdweb token. */
             token: string;
         };
         Question: {
@@ -1043,7 +1043,7 @@ export interface components {
             public_key?: components["schemas"]["GivenKey"];
             token: components["schemas"]["Token"];
             /**
-             * @description Whether the session that the wallet's token began here must go on, too, and its user be let in.
+             * @description Whether the session that the wallet's token began here must be open too, and its user enabled.
              * @default false
              */
             session?: boolean;
@@ -1057,7 +1057,7 @@ export interface components {
             not_before: number | null;
             expires_at: number;
             /**
-             * @description Who signed the token. A token does not say. If `pubkey` is another key than this service's, `service` means that `target_key` logged in here as a wallet and `pubkey` did not. Any other such token is `wallet`. This is known to be right only if the token is for this service, or if `pubkey` logged in here.
+             * @description Who signed the token. The token does not say. If `pubkey` is another key than this service's, `service` means that `target_key` logged in here as a wallet and `pubkey` did not. Any other such token is `wallet`. This is certain only if the token is for this service, or if `pubkey` logged in here.
              * @enum {unknown}
              */
             token_type: "wallet" | "service";
@@ -1114,10 +1114,10 @@ export interface components {
             state: "connecting" | "subscribing" | "ready" | "paused" | "removed";
             /** @description Of its last ping. */
             latency_ms: number | null;
-            /** @description Why it is not ready, or was not. Null when it is ready. */
+            /** @description Why it is not ready, or was not. Null while it is ready. */
             last_error: string | null;
             /**
-             * @description The same, for programs.
+             * @description The same as a code, for programs.
              * @enum {unknown}
              */
             last_error_code: null | "no_host" | "unresolved" | "private_address" | "unreachable" | "not_websocket" | "websocket_protocol" | "timed_out" | "lost" | "hostile" | "subscription_closed" | "objection" | "unconfirmed" | "tls_certificate_expired" | "tls_certificate_not_yet_valid" | "tls_certificate_wrong_name" | "tls_unknown_issuer" | "tls_ca_certificate" | "tls_bad_certificate" | "tls_old_version" | "tls_not_spoken" | "tls_handshake_ended" | "tls_failed";
@@ -1141,48 +1141,48 @@ export interface components {
         UserId: string;
         /** @description A JWT (RFC 9068). A secret. */
         AccessToken: string;
-        /** @description The user's request to your app that the credential came with. NIP-98 is bound to it; other wallets' credentials are not. */
+        /** @description The user's request to your app that contained the credential. NIP-98 is bound to it; other wallets' credentials are not. */
         UserRequest: {
             /** @description `GET`, `POST`, … */
             method: string;
-            /** @description Path and query, as they stand in the request line. */
+            /** @description Path and query, exactly as in the request line. */
             target: string;
             /** @description The SHA-256 of its body, if it has one. */
             body_sha256?: string | null;
         } | null;
         NewSession: {
-            /** @description What the wallet gave: of a Portal wallet, its session token. Left out on the Unix socket, `Authorization: Nostr …` of this very request is it. */
+            /** @description The wallet's credential: for a Portal wallet, its session token. If it is missing on the Unix socket, `Authorization: Nostr …` of this request is used. */
             credential?: string | null;
             provider?: string | null;
             request?: components["schemas"]["UserRequest"];
         };
-        /** @description What somebody shows. `provider` is whose wallet it is; left out, that of the session, else `portal`. */
+        /** @description The tokens of a user. `provider` is the provider of the credential; by default that of the session, else `portal`. */
         Shown: {
             access_token?: string | null;
             credential?: string | null;
             provider?: string | null;
             request?: components["schemas"]["UserRequest"];
         };
-        /** @description The access token may have run out; without one, the session is the one that the credential began. */
+        /** @description The access token may have expired. Without one, the session is the one that the credential began. */
         Renewal: {
             access_token?: string | null;
             credential: string;
             provider?: string | null;
             request?: components["schemas"]["UserRequest"];
         };
-        /** @description The access token may have run out; without one, the credential must hold. */
+        /** @description The access token may have expired. Without one, the credential must be valid. */
         Logout: {
             access_token?: string | null;
             credential?: string | null;
             provider?: string | null;
             request?: components["schemas"]["UserRequest"];
             /**
-             * @description Every session of the user, and not this one alone.
+             * @description End every session of the user, not only this one.
              * @default false
              */
             all?: boolean;
         };
-        /** @description Who logged in. */
+        /** @description The user who logged in. */
         Member: {
             id: components["schemas"]["UserId"];
             provider: string;
@@ -1194,7 +1194,7 @@ export interface components {
             roles: string[];
             permissions: string[];
         };
-        /** @description A session that goes on. Its id is that of the stream which tells of its end. */
+        /** @description An open session. Its id is that of the stream that reports its end. */
         OpenSession: {
             id: components["schemas"]["StreamId"];
             /** Format: date-time */
@@ -1210,7 +1210,7 @@ export interface components {
             session: components["schemas"]["OpenSession"];
             user: components["schemas"]["Member"];
         };
-        /** @description The claims of a session's token. Times in seconds since the Unix epoch (RFC 7519). */
+        /** @description The claims of a session's access token. Times in seconds since the Unix epoch (RFC 7519). */
         AccessClaims: {
             iss: string;
             /** @description The internal id of the user, or the key of a service. */
@@ -1234,9 +1234,9 @@ export interface components {
             active: true;
             user: components["schemas"]["Member"];
             session: components["schemas"]["OpenSession"];
-            /** @description `null`: no access token was shown, and none is asked for. */
+            /** @description `null`: the request has no access token, and none is required. */
             claims: components["schemas"]["AccessClaims"] | null;
-            /** @description What the wallet's provider says of the credential. `null`: none was shown, and none is asked for. */
+            /** @description What the wallet's provider verified about the credential. `null`: the request has no credential, and none is required. */
             wallet: {
                 provider: string;
                 wallet_id: string;
@@ -1250,14 +1250,14 @@ export interface components {
                     type: string;
                     address: string;
                 }[];
-                /** @description What the credential says, as its provider has verified it. */
+                /** @description The claims of the credential, as its provider verified them. */
                 claims: unknown;
             } | null;
         };
         /** @enum {unknown} */
         AccessErrorCode: "malformed_token" | "unsupported_algorithm" | "unknown_key" | "invalid_signature" | "malformed_claims" | "wrong_issuer" | "wrong_audience" | "token_expired" | "token_not_yet_valid" | "issued_in_future";
         RevokedSessions: {
-            /** @description How many were ended. */
+            /** @description How many sessions ended. */
             revoked: number;
         };
         /** @description A user as operators see them. */
@@ -1276,7 +1276,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description `null` as long as there was none.
+             * @description `null` before the first login.
              */
             last_login: string | null;
             logins: number;
@@ -1288,18 +1288,18 @@ export interface components {
         FoundUser: {
             user: components["schemas"]["User"];
         };
-        /** @description A user to be, and the wallet. */
+        /** @description A new user, and the wallet. */
         Invitation: {
-            /** @description As the provider names it; Nostr keys as hex or npub. */
+            /** @description The provider's name for it; Nostr keys as hex or npub. */
             wallet_id: string;
-            /** @description The default one if left out. */
+            /** @description The default provider if missing. */
             provider?: string | null;
             username?: string | null;
             email?: string | null;
             roles?: string[];
             permissions?: string[];
         };
-        /** @description What is left out stays; `null` takes a name or address away. */
+        /** @description A missing field stays as it is. `null` removes a name or an email address. */
         UserChange: {
             username?: string | null;
             email?: string | null;
@@ -1307,12 +1307,12 @@ export interface components {
             permissions?: components["schemas"]["Names"];
             disabled?: boolean | null;
         };
-        /** @description All of them. Together at most 1,024 bytes, each counted with one more. */
+        /** @description All of them. Together at most 1,024 bytes, with one more counted for each. */
         Names: string[] | null;
         DeletedUser: {
             /** @constant */
             deleted: true;
-            /** @description How many sessions that has ended. */
+            /** @description How many sessions ended. */
             revoked: number;
         };
         /** @enum {unknown} */
@@ -1334,7 +1334,7 @@ export interface components {
         };
         /** @enum {unknown} */
         AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked";
-        /** @description Holds no token. */
+        /** @description Contains no token. */
         AuditRecord: {
             number: number;
             /** Format: date-time */
@@ -1348,10 +1348,10 @@ export interface components {
             wallet_id: string | null;
             /** @description A code. */
             reason: string | null;
-            /** @description What was changed, before and after; the name of a new key; the name of an API token, and its rights. */
+            /** @description The changed fields, before and after; or the id of a new key; or the name of an API token, and its rights. */
             detail: Record<string, never> | null;
             /**
-             * @description Who asked for it.
+             * @description The caller.
              * @example unix uid 33
              * @example token:shop
              * @example tcp 127.0.0.1
@@ -1371,7 +1371,7 @@ export interface components {
             kid: string;
             alg: components["schemas"]["Algorithm"];
             /**
-             * @description `next` is published already and follows at the next rotation.
+             * @description `next` is published already, and signs after the next rotation.
              * @enum {unknown}
              */
             state: "signs" | "next" | "retired";
@@ -1379,7 +1379,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description Until when it signed; `null` while it is not `retired`.
+             * @description Until when it signed; `null` if it is not `retired`.
              */
             retired_at: string | null;
         };
@@ -1490,7 +1490,7 @@ export interface components {
             /** Format: uuid */
             stream_id?: string | null;
         };
-        /** @description Either a stream, or all of them. */
+        /** @description Either one stream, or all of them. */
         DropScope: {
             /** Format: uuid */
             stream_id?: string | null;
@@ -1542,7 +1542,7 @@ export interface components {
                 wallet_shows: string | null;
                 /** @description Why it shows no name, for people. */
                 problem: string | null;
-                /** @description A newer profile of this key, not published from here, is at the relays. */
+                /** @description The relays have a newer profile of this key that was not published from here. */
                 published_elsewhere: boolean;
             } | null;
         };
@@ -1554,7 +1554,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description `bad_request`: the body or a parameter is not what it should be, or the request does not name its host once. */
+        /** @description `bad_request`: the body or a parameter is wrong, or the request does not have exactly one `Host`. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -1563,7 +1563,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `bad_request`, or why the token does not hold (TokenErrorCode). */
+        /** @description `bad_request`, or why the token is not valid (TokenErrorCode). */
         BadToken: {
             headers: {
                 [name: string]: unknown;
@@ -1572,7 +1572,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `unauthorized`: on TCP, no or the wrong API token. */
+        /** @description `unauthorized`: on TCP, no API token, or the wrong one. */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate"?: "Bearer";
@@ -1582,7 +1582,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `forbidden`: this peer, host or origin may not speak here. `missing_right`: the caller has no right to this. */
+        /** @description `forbidden`: this uid, host or origin may not call. `missing_right`: the caller does not have the right. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1591,7 +1591,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description Why somebody is not let in: `invalid_token` (why in `detail`), `token_expired` (`renewable`), `session_expired`, `session_mismatch`, `session_revoked`, `no_session`, or what is wrong with the wallet's credential (a TokenErrorCode, `not_a_wallet_token`, `unusable_identity`, or a code of its provider: docs/wallets). `unauthorized`: on TCP, no or the wrong API token. */
+        /** @description Why the user is refused: `invalid_token` (the reason is in `detail`), `token_expired` (`renewable`), `session_expired`, `session_mismatch`, `session_revoked`, `no_session`, or what is wrong with the wallet's credential (a TokenErrorCode, `not_a_wallet_token`, `unusable_identity`, or a code of its provider: docs/wallets). `unauthorized`: on TCP, no API token, or the wrong one. */
         NotLetIn: {
             headers: {
                 "WWW-Authenticate"?: "Bearer";
@@ -1601,7 +1601,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `access_token_required`, `credential_required`: what the operator asks for is not there. `bad_request`: the body is not what it should be. */
+        /** @description `access_token_required`, `credential_required`: `sessions.checks` requires a token that the request does not contain. `bad_request`: the body is wrong. */
         NotShown: {
             headers: {
                 [name: string]: unknown;
@@ -1610,7 +1610,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `user_disabled`. `user_not_listed`: `sessions.sign_up` is `listed`, and the wallet has no user. `forbidden`: this peer, host or origin may not speak here. `missing_right`: the caller has no right to this. */
+        /** @description `user_disabled`. `user_not_listed`: `sessions.sign_up` is `listed`, and the wallet has no user. `forbidden`: this uid, host or origin may not call. `missing_right`: the caller does not have the right. */
         KeptOut: {
             headers: {
                 [name: string]: unknown;
@@ -1619,12 +1619,12 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description Why not, in headers (RFC 6750 §3), without a body. On TCP, without the API token: `unauthorized`, in the envelope. */
+        /** @description The reason, in headers (RFC 6750 §3), without a body. On TCP, without the API token: `unauthorized`, in the envelope. */
         NotLetThrough: {
             headers: {
-                /** @description `Bearer`, behind it `error` and `error_description` if something was shown. */
+                /** @description `Bearer`, followed by `error` and `error_description` if the request contains a token. */
                 "WWW-Authenticate"?: string;
-                /** @description The code, as `POST /auth/verify` gives it, or `malformed_request`. */
+                /** @description The code of `POST /auth/verify`, or `malformed_request`. */
                 "X-Auth-Error"?: string;
                 /** @description For a browser that asked for a page: the path to come back to, percent-encoded. */
                 "X-Auth-Return-To"?: string;
@@ -1634,7 +1634,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `role_missing` or `permission_missing`, in headers, without a body. `missing_right` or `forbidden`, in the envelope: the caller has no right to this, this peer, host or origin may not speak here, or over TCP the user's token would stand in `Authorization`. */
+        /** @description `role_missing` or `permission_missing`, in headers, without a body. In the envelope, `missing_right`: the caller does not have the right; or `forbidden`: this uid, host or origin may not call, or over TCP the user's token would be in `Authorization`. */
         NotAllowed: {
             headers: {
                 "WWW-Authenticate"?: "Bearer error=\"insufficient_scope\"";
@@ -1645,7 +1645,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description Asked with neither `after` nor `wait`: the stream of `POST /key-handshake` has ended, and nobody has scanned the URL. `code` is that of its `error` event, which any other way of asking returns. */
+        /** @description For a poll with neither `after` nor `wait`: the stream of `POST /key-handshake` ended before anybody scanned the URL. `code` is that of its `error` event, which every other way of reading returns. */
         Unscanned: {
             headers: {
                 [name: string]: unknown;
@@ -1672,7 +1672,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `host_unreachable`: the NIP-05 host cannot be asked, or fails. `document_too_large`, `malformed_document`: its `nostr.json` cannot be used. */
+        /** @description `host_unreachable`: the NIP-05 host is unreachable, or failed. `document_too_large`, `malformed_document`: its `nostr.json` cannot be used. */
         NoAnswer: {
             headers: {
                 [name: string]: unknown;
@@ -1690,7 +1690,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `no_such_relay`: it is neither in `relays.toml` nor was it added. */
+        /** @description `no_such_relay`: the relay is not in `relays.toml`, and was not added. */
         NoSuchRelay: {
             headers: {
                 [name: string]: unknown;
@@ -1708,7 +1708,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description Why a user who has signed is not let in: `malformed_payload`, `foreign_payload`, `payload_expired`, `payload_not_yet_valid`, `invalid_signature`, `unknown_nonce`, or what NotLetIn tells. `unauthorized`: on TCP, no or the wrong API token. */
+        /** @description Why a user who signed is refused: `malformed_payload`, `foreign_payload`, `payload_expired`, `payload_not_yet_valid`, `invalid_signature`, `unknown_nonce`, or a code of NotLetIn. `unauthorized`: on TCP, no API token, or the wrong one. */
         NotSignedIn: {
             headers: {
                 "WWW-Authenticate"?: "Bearer";
@@ -1745,7 +1745,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `bad_request`: the request does not name its host once, as HTTP/1.1 asks. */
+        /** @description `bad_request`: the request does not have exactly one `Host`, which HTTP/1.1 requires. */
         NoHost: {
             headers: {
                 [name: string]: unknown;
@@ -1754,7 +1754,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `method_not_allowed`: this path does not take the method of the request. */
+        /** @description `method_not_allowed`: the route does not take this method. */
         WrongMethod: {
             headers: {
                 [name: string]: unknown;
@@ -1781,7 +1781,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `conflict`: the static token is open for another kind of handshake. `limit_reached`: a bound that time alone does not lift. */
+        /** @description `conflict`: the static token is open already in another spelling or for another kind of request. `limit_reached`: a bound is reached, and waiting does not help. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -1790,7 +1790,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `precondition_failed`: somebody has changed the user since it was read. */
+        /** @description `precondition_failed`: somebody changed the user since you read it. */
         Changed: {
             headers: {
                 [name: string]: unknown;
@@ -1847,7 +1847,7 @@ export interface components {
         /** @description `limit_reached`: a bound is reached (docs/limits.md). */
         LimitReached: {
             headers: {
-                /** @description Whole seconds after which it may have passed. */
+                /** @description How many seconds to wait before the next try. */
                 "Retry-After"?: number;
                 [name: string]: unknown;
             };
@@ -1855,7 +1855,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `internal`: a defect of the daemon. */
+        /** @description `internal`: a defect of Portico. */
         Defect: {
             headers: {
                 [name: string]: unknown;
@@ -1864,7 +1864,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `store_unavailable`, `no_relay`, `provider_unavailable`, `keys_unavailable`, `timed_out` or `stopping`: may pass. */
+        /** @description `store_unavailable`, `no_relay`, `provider_unavailable`, `keys_unavailable`, `timed_out` or `stopping`: temporarily unavailable; retry. */
         Unavailable: {
             headers: {
                 [name: string]: unknown;
@@ -1873,7 +1873,7 @@ export interface components {
                 "application/json": components["schemas"]["Failure"];
             };
         };
-        /** @description `invalid_request` or `server_error`, as RFC 6749 §5.2 has it; in the envelope where the daemon as a whole does not get to it. */
+        /** @description `invalid_request` or `server_error` (RFC 6749 §5.2). In the envelope if the daemon as a whole cannot answer. */
         OauthFailure: {
             headers: {
                 [name: string]: unknown;
@@ -1886,7 +1886,7 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description Names the request in the log. */
+        /** @description The id of the request in the log. */
         RequestId: string;
     };
     pathItems: never;
@@ -1931,7 +1931,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It could. */
+            /** @description Logins work. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -1965,7 +1965,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The version. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2001,7 +2001,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The key and the version. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2098,7 +2098,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As NIP-05 has it, without an envelope. */
+            /** @description The document that NIP-05 describes, without an envelope. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2130,7 +2130,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Where the clients of the reference daemon look for it. */
+            /** @description The document where clients of the reference daemon look for it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2207,7 +2207,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description Cancelled. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2247,7 +2247,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The stream that tells how it ends. */
+            /** @description The stream that reports the outcome. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2316,24 +2316,24 @@ export interface operations {
     events: {
         parameters: {
             query?: {
-                /** @description Only events behind this index. */
+                /** @description Only events after this index. */
                 after?: number;
-                /** @description Seconds to wait for an event, at most 60, if there is none yet. */
+                /** @description How many seconds to wait for an event if there is none yet, at most 60. */
                 wait?: number;
             };
             header?: {
-                /** @description Goes before `after` when a stream is followed. */
+                /** @description Takes precedence over `after` when a stream is followed. */
                 "Last-Event-ID"?: number;
             };
             path: {
-                /** @description `recurring-payment-close`, which clients of the reference daemon ask for, has no events, ever. */
+                /** @description A stream. `recurring-payment-close`, which clients of the reference daemon ask for, never has events. */
                 stream_id: components["schemas"]["StreamName"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The events behind `after`; with `Accept: text/event-stream`, each as it comes, its index as its id. */
+            /** @description The events after `after`. With `Accept: text/event-stream`: each event as it happens, with its index as its id. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2347,7 +2347,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description A stream that is followed has ended, and all of it was told. */
+            /** @description The followed stream has ended, and all its events were sent before. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2381,7 +2381,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Issued. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2421,7 +2421,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It holds; or, to an array, an answer for each. */
+            /** @description The token is valid. For an array: an answer for each question. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2460,7 +2460,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Revoked. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2497,7 +2497,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The profile, or `null`. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2534,7 +2534,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The profile. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2572,7 +2572,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The relays. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2611,7 +2611,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Added. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2651,7 +2651,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Removed. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2687,7 +2687,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A JWK Set (RFC 7517 §5), without an envelope. It may be kept for a minute. */
+            /** @description A JWK Set (RFC 7517 §5), without an envelope. A cache may keep it for a minute. */
             200: {
                 headers: {
                     "Cache-Control"?: "max-age=60";
@@ -2717,7 +2717,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A JWK Set (RFC 7517 §5), without an envelope. It may be kept for a minute. */
+            /** @description A JWK Set (RFC 7517 §5), without an envelope. A cache may keep it for a minute. */
             200: {
                 headers: {
                     "Cache-Control"?: "max-age=60";
@@ -2747,7 +2747,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The keys. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2782,7 +2782,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The keys after the rotation. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2815,7 +2815,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The providers. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2827,7 +2827,7 @@ export interface operations {
                         success: true;
                         data: {
                             providers: string[];
-                            /** @description The provider of a credential that comes without one. */
+                            /** @description The provider for a credential that names none. */
                             default: string;
                         };
                     };
@@ -2859,7 +2859,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description The text. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2899,7 +2899,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Logged in. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2939,7 +2939,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description A new session. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2979,7 +2979,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description They do. */
+            /** @description They are valid and belong together. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3019,7 +3019,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description The new token. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3059,7 +3059,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description The sessions have ended. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3089,15 +3089,15 @@ export interface operations {
     forward: {
         parameters: {
             query?: {
-                /** @description A role that the user must have; may be given more than once. */
+                /** @description A role that the user must have. Can be repeated. */
                 role?: string;
-                /** @description A permission that the user must have; may be given more than once. */
+                /** @description A permission that the user must have. Can be repeated. */
                 permission?: string;
-                /** @description The path of the site's sign-in page. A browser that asked for a page gets 302 to it in place of 401. */
+                /** @description The path of the site's sign-in page. A browser that asked for a page gets 302 to this page instead of 401. */
                 sign_in?: string;
             };
             header?: {
-                /** @description `Bearer `, and the access token. */
+                /** @description `Bearer ` and the access token. */
                 Authorization?: string;
                 /** @description The wallet's credential. */
                 "X-Wallet-Session"?: string;
@@ -3107,24 +3107,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Let the request through, with these headers in the place of those that the user sent. */
+            /** @description Let the request through. Replace the headers that the user sent with these. */
             200: {
                 headers: {
                     /** @description The internal id. */
                     "X-Auth-User"?: components["schemas"]["UserId"];
-                    /** @description Percent-encoded where it is not visible ASCII. */
+                    /** @description Percent-encoded if it is not visible ASCII. */
                     "X-Auth-Wallet"?: string;
                     "X-Auth-Provider"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Roles"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Permissions"?: string;
                     "X-Auth-Session"?: components["schemas"]["StreamId"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description With `sign_in`: 401 for a browser that asked for a page. */
+            /** @description With `sign_in`: instead of 401, for a browser that asked for a page. */
             302: {
                 headers: {
                     /** @description The sign-in page, with `return_to`. */
@@ -3153,7 +3153,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `Bearer `, and the access token. */
+                /** @description `Bearer ` and the access token. */
                 Authorization?: string;
                 /** @description The wallet's credential. */
                 "X-Wallet-Session"?: string;
@@ -3163,17 +3163,17 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Let the request through, with these headers in the place of those that the user sent. */
+            /** @description Let the request through. Replace the headers that the user sent with these. */
             200: {
                 headers: {
                     /** @description The internal id. */
                     "X-Auth-User"?: components["schemas"]["UserId"];
-                    /** @description Percent-encoded where it is not visible ASCII. */
+                    /** @description Percent-encoded if it is not visible ASCII. */
                     "X-Auth-Wallet"?: string;
                     "X-Auth-Provider"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Roles"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Permissions"?: string;
                     "X-Auth-Session"?: components["schemas"]["StreamId"];
                     [name: string]: unknown;
@@ -3197,30 +3197,30 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `Bearer `, and the access token. */
+                /** @description `Bearer ` and the access token. */
                 Authorization?: string;
                 /** @description The wallet's credential. */
                 "X-Wallet-Session"?: string;
             };
             path: {
-                /** @description May have slashes in it. */
+                /** @description Can contain slashes. */
                 path: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Let the request through, with these headers in the place of those that the user sent. */
+            /** @description Let the request through. Replace the headers that the user sent with these. */
             200: {
                 headers: {
                     /** @description The internal id. */
                     "X-Auth-User"?: components["schemas"]["UserId"];
-                    /** @description Percent-encoded where it is not visible ASCII. */
+                    /** @description Percent-encoded if it is not visible ASCII. */
                     "X-Auth-Wallet"?: string;
                     "X-Auth-Provider"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Roles"?: string;
-                    /** @description With commas between. */
+                    /** @description Separated by commas. */
                     "X-Auth-Permissions"?: string;
                     "X-Auth-Session"?: components["schemas"]["StreamId"];
                     [name: string]: unknown;
@@ -3253,7 +3253,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As RFC 7662 §2.2 has it, without an envelope. */
+            /** @description The answer that RFC 7662 §2.2 describes, without an envelope. */
             200: {
                 headers: {
                     "Cache-Control"?: "no-store";
@@ -3289,7 +3289,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is not active, whether or not it was before. */
+            /** @description The token is not active, whether or not it was before. */
             200: {
                 headers: {
                     "Cache-Control"?: "no-store";
@@ -3313,7 +3313,7 @@ export interface operations {
     users: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
                 limit?: number;
                 provider?: string;
@@ -3327,7 +3327,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description A page of users. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3367,7 +3367,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Added. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3403,7 +3403,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description An `ETag` that is known already (RFC 9110 §13.1.2). */
+                /** @description An `ETag` that the caller already has (RFC 9110 §13.1.2). */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3413,7 +3413,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The user. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3454,7 +3454,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the user as it was read, or a list of them (RFC 9110 §13.1.1); without it, any will do. */
+                /** @description The `ETag` of the user as you read it, or a list of them (RFC 9110 §13.1.1). Without it, the change applies to any revision. */
                 "If-Match"?: string;
             };
             path: {
@@ -3464,7 +3464,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description Deleted. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3496,7 +3496,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the user as it was read, or a list of them (RFC 9110 §13.1.1); without it, any will do. */
+                /** @description The `ETag` of the user as you read it, or a list of them (RFC 9110 §13.1.1). Without it, the change applies to any revision. */
                 "If-Match"?: string;
             };
             path: {
@@ -3510,7 +3510,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Changed. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3543,7 +3543,7 @@ export interface operations {
     sessions_of_user: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
                 limit?: number;
             };
@@ -3555,7 +3555,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description A page of sessions. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3593,7 +3593,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The sessions have ended. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3629,7 +3629,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The session has ended. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3659,15 +3659,15 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
                 limit?: number;
                 user?: components["schemas"]["UserId"];
                 session?: components["schemas"]["StreamId"];
                 kind?: components["schemas"]["AuditKind"];
-                /** @description From this moment on. */
+                /** @description From this time on. */
                 since?: string;
-                /** @description From before this moment. */
+                /** @description Before this time. */
                 until?: string;
             };
             header?: never;
@@ -3676,7 +3676,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description A page of the audit. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3819,7 +3819,7 @@ export interface operations {
     webhooks: {
         parameters: {
             query?: {
-                /** @description Of this stream alone. */
+                /** @description Only of this stream. */
                 stream_id?: components["schemas"]["StreamId"];
             };
             header?: never;
@@ -3828,7 +3828,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description The deliveries. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3868,7 +3868,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Scheduled. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3908,7 +3908,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Dropped. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3944,7 +3944,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Commands from here on. */
+            /** @description The connection takes commands from now on. */
             101: {
                 headers: {
                     [name: string]: unknown;
