@@ -12,7 +12,7 @@ fn token(n: u8, name: &str) -> StoredApiToken {
         rights: Rights::from(Right::Check).and(Right::Login.into()),
         made_by: "unix uid 0".into(),
         made_at: at(100),
-        expires_at: (n % 2 == 0).then(|| at(900)),
+        expires_at: n.is_multiple_of(2).then(|| at(900)),
         used_at: None,
     }
 }
