@@ -64,6 +64,10 @@
 //! 5. Its session token is checked, once (`tokens/portal.rs`, [`portal_token`]); the outcome is stored, then published
 //!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
 //! 6. If sessions are enabled, the new session is stored with it (`portal/outcome.rs`, `session/book.rs`).
+//!
+//! From the frame to the follower, a message is handed over three times: from the task that reads the connection to a
+//! worker (which verifies, opens, matches and checks it), from the worker to the writer of the store and back, and from
+//! the worker to the follower.
 
 // `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
 #![deny(clippy::disallowed_macros)]

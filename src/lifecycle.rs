@@ -37,7 +37,7 @@ impl Lifecycle {
     }
 
     /// Runs a change to its end, even if its caller stops waiting: store and memory must stay the same.
-    /// `None`: the daemon is stopping, and the change was not begun.
+    /// `None`: the daemon is stopping, and the change was not begun, or it took so long that it was aborted.
     ///
     /// The caller's own task runs the change. Only if the caller stops waiting does a new task take it over.
     pub async fn to_the_end<T: Send + 'static>(
@@ -47,8 +47,14 @@ impl Lifecycle {
         if self.is_stopping() {
             return None;
         }
+        // A stop waits for the change, in whatever task it runs.
+        let _tracked = self.tasks.token();
         let change = Box::pin(change.in_current_span());
-        Some(Change { running: Some(change), lifecycle: self.clone() }.await)
+        tokio::select! {
+            biased;
+            value = Change { running: Some(change), lifecycle: self.clone() } => Some(value),
+            () = self.aborting.cancelled() => None,
+        }
     }
 
     /// Runs a worker that lives as long as the daemon. If it ends earlier, by a panic or otherwise, the
@@ -198,6 +204,34 @@ mod tests {
         let _ = go.send(());
         assert!(lifecycle.drained(std::future::pending()).await);
         assert!(is_done.try_recv().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_for_a_change_that_runs_in_a_task_which_it_does_not_know() {
+        let lifecycle = Lifecycle::default();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let elsewhere = lifecycle.clone();
+        let change = tokio::spawn(async move { elsewhere.to_the_end(gone).await });
+        tokio::task::yield_now().await;
+        lifecycle.stop();
+        let stop = lifecycle.drained(std::future::pending());
+        tokio::pin!(stop);
+        assert!(tokio::time::timeout(GRACE / 2, &mut stop).await.is_err(), "the change has not ended");
+        go.send(()).unwrap();
+        assert!(stop.await);
+        assert_eq!(change.await.unwrap(), Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_does_not_end_is_aborted_after_the_grace_time_whoever_runs_it() {
+        let lifecycle = Lifecycle::default();
+        let aborted = lifecycle.to_the_end(std::future::pending::<()>());
+        let running = async {
+            lifecycle.stop();
+            lifecycle.drained(std::future::pending()).await
+        };
+        let (aborted, clean) = tokio::join!(aborted, running);
+        assert_eq!((aborted, clean), (None, false));
     }
 
     #[tokio::test]

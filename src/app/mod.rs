@@ -67,7 +67,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let portal_tokens = ground.portal_tokens(&revoked);
     let opening = Opening::load(&*ground.store, &config.auth, ground.timekeeper.settled()).await?;
     let options = ground.relay_options(keys).await?;
-    let (relays, signals) = Relays::start(options, opening.gate(), Arc::clone(&ground.clock)).await;
+    let relays = Relays::start(options, opening.gate(), Arc::clone(&ground.clock)).await;
 
     let webhooks = ground.webhooks()?;
     let mint = ground.mint(&folder).await?;
@@ -75,7 +75,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let book = ground.book(&mint);
     let profile = ground.profile(&relays, folder.profile());
     let (roster, directory) = (ground.roster(&relays), Arc::new(ground.directory(&relays)));
-    let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening, signals);
+    let portal = Portal::start(ground.portal(&relays, &portal_tokens, book.clone()), opening);
     ground.keep_house(&revoked, jump);
     let thirdweb = wallets::thirdweb(&ground, &revoked)?;
     let sessions = ground.sessions(book, &portal_tokens, thirdweb.as_ref())?;

@@ -9,15 +9,16 @@ use super::deadlines::Due;
 use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::OpenChallenge;
+use super::settle::Ending;
 use super::{Portal, PortalError, Result};
 use crate::events::{EventBody, FailureCode};
 use crate::protocol::{AuthResponse, AuthStatus, SubkeyError, SubkeyProof};
 use crate::store::{Envelope, KnownSubkey};
 
 impl Portal {
-    /// A wallet answered a challenge.
-    pub(super) fn answered(self: &Arc<Self>, author: PublicKey, response: AuthResponse) {
-        let Some(challenge) = self.challenge_asked_of(&author, &response) else { return };
+    /// Checks an answer to a challenge. `None`: Portico does not wait for this answer.
+    pub(super) fn answered(&self, author: PublicKey, response: AuthResponse) -> Option<Ending> {
+        let challenge = self.challenge_asked_of(&author, &response)?;
         tracing::debug!(stream_id = %challenge.stream, "challenge answered");
         self.relays.was_of_use(&author);
         let vouched = match response.status {
@@ -26,13 +27,13 @@ impl Portal {
                 match self.tokens.verify_session(session_token, &author, &challenge.user) {
                     Ok(vouched) => Some(vouched),
                     Err(error) => {
-                        let failure = failure(&challenge, FailureCode::SessionTokenInvalid, Some(error));
-                        return self.settle(challenge, failure, None);
+                        let outcome = failure(&challenge, FailureCode::SessionTokenInvalid, Some(error));
+                        return Some(Ending { challenge, outcome, vouched: None });
                     }
                 }
             }
         };
-        let body = EventBody::AuthenticateKey {
+        let outcome = EventBody::AuthenticateKey {
             user_key: challenge.user,
             recipient: author,
             challenge: response.challenge,
@@ -40,7 +41,7 @@ impl Portal {
             session: vouched.map(|vouched| vouched.claims),
             login: None,
         };
-        self.settle(challenge, body, vouched);
+        Some(Ending { challenge, outcome, vouched })
     }
 
     /// The open challenge that `author` was asked and may answer: as the user's main key, or as a proven

@@ -1,29 +1,49 @@
-//! Opens incoming events, and passes each message to its handler.
+//! Opens incoming events and handles each message to its end, in the worker that verified the event.
 //!
 //! The relay layer has checked the event's id and signature, and that it may be of interest. Nothing else
 //! about it is trusted yet: `scans.rs`, `answers.rs` and `tokens` check author, recipient, challenge, proof
 //! and token.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use futures_util::future::BoxFuture;
 use nostr_sdk::Event;
 use rand::rngs::OsRng;
 
 use super::{Portal, PortalError, Result};
 use crate::protocol::{Message, OpenError, kind};
-use crate::relay::{Publication, Reservation, Signal};
+use crate::relay::{Handler, Publication, Reservation, Signal};
+
+/// Passes signals to the service. Weak: the service holds the relays, so they must not hold the service.
+pub(super) struct Dispatcher(Weak<Portal>);
+
+impl Dispatcher {
+    pub(super) fn of(portal: &Arc<Portal>) -> Self {
+        Self(Arc::downgrade(portal))
+    }
+}
+
+impl Handler for Dispatcher {
+    fn handle(&self, signal: Signal) -> BoxFuture<'static, ()> {
+        let portal = self.0.upgrade();
+        Box::pin(async move {
+            if let Some(portal) = portal {
+                portal.dispatch(signal).await;
+            }
+        })
+    }
+}
 
 impl Portal {
-    /// Dispatches one signal from the relays. Opening and checking happens here, on as many cores as there
-    /// are dispatchers; work that waits for the store continues in a task of its own.
-    pub(super) async fn dispatch(self: &Arc<Self>, signal: Signal) {
+    /// Handles one signal of the relays to its end.
+    async fn dispatch(self: Arc<Self>, signal: Signal) {
         match signal {
             Signal::Event { event, reservation, .. } => self.handle_event(*event, reservation).await,
             Signal::Refused { event_id, relay, reason, too_old } => {
                 tracing::debug!(%relay, event = %event_id, reason, "a relay refused an event");
                 if too_old {
-                    let portal = Arc::clone(self);
-                    self.handle_apart(None, async move { portal.renew(event_id, relay).await }).await;
+                    let portal = Arc::clone(&self);
+                    self.change(None, async move { portal.renew(event_id, relay).await }).await;
                 }
             }
         }
@@ -44,37 +64,42 @@ impl Portal {
         };
         let portal = Arc::clone(self);
         match opened.message {
-            Message::AuthResponse(response) => self.answered(opened.author, response),
+            Message::AuthResponse(response) => {
+                if let Some(answer) = self.answered(opened.author, response) {
+                    // Released first: answers must not wait while the store cannot take this one.
+                    drop(reservation);
+                    self.lifecycle.to_the_end(portal.settle(answer)).await;
+                }
+            }
             Message::KeyHandshake(handshake) => {
                 if !self.registry.urls.scanned(&handshake.token).is_empty() {
-                    self.handle_apart(
-                        Some(reservation),
-                        async move { portal.scanned(&event, handshake).await },
-                    )
-                    .await;
+                    let scanned = async move { portal.scanned(&event, handshake).await };
+                    self.change(Some(reservation), scanned).await;
                 }
             }
             Message::SubkeyProof { proof, about: Some(about) } => {
                 let author = opened.author;
                 let shown = async move { portal.shown_subkey(author, proof, about).await };
-                self.handle_apart(Some(reservation), shown).await;
+                self.change(Some(reservation), shown).await;
             }
             Message::SubkeyProof { about: None, .. } | Message::AuthChallenge(_) => {}
         }
     }
 
-    /// Runs work that waits for the store in a task of its own, a bounded number of them at a time. Releases
-    /// `reservation` at the end.
-    async fn handle_apart(
+    /// Runs work that changes the store to its end, even if the relay is removed meanwhile, and a bounded number
+    /// at a time. Releases `reservation` at the end.
+    async fn change(
         &self,
         reservation: Option<Reservation>,
         work: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        let Ok(place) = Arc::clone(&self.handling).acquire_owned().await else { return };
-        self.lifecycle.spawn(async move {
+        let places = Arc::clone(&self.handling);
+        let change = async move {
+            let Ok(_place) = places.acquire_owned().await else { return };
             log_failure(work.await);
-            drop((place, reservation));
-        });
+            drop(reservation);
+        };
+        self.lifecycle.to_the_end(change).await;
     }
 
     /// A wallet that Portico asked sealed its answer to our main key. Our proof tells it to send the answer

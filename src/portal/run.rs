@@ -1,4 +1,4 @@
-//! Background work: answers on every core, deadlines, and removal of old prompts.
+//! Background work: the relays' signals, deadlines, and removal of old prompts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::challenge::Challenger;
 use super::deadlines::Due;
+use super::dispatch::Dispatcher;
 use super::{Opening, Parts, Portal};
 use crate::events::FailureCode;
-use crate::relay::Signals;
 use crate::store::StreamId;
 
 /// How often old prompts are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
-/// How many messages of wallets may wait for the store at the same time; more wait in the inbox.
+/// How many messages of wallets may wait for the store at the same time; more wait for a place.
 const HANDLED_TOGETHER: usize = 1024;
 
 /// How many streams are ended at the same time when many reach their deadline together.
@@ -25,7 +25,7 @@ const ENDED_TOGETHER: usize = 256;
 
 impl Portal {
     /// Starts the service: publishes open requests again, then handles signals until the daemon stops.
-    pub fn start(parts: Parts, opening: Opening, signals: Signals) -> Arc<Self> {
+    pub fn start(parts: Parts, opening: Opening) -> Arc<Self> {
         let portal = Arc::new(Self {
             tokens: parts.tokens,
             challenger: Challenger::new(
@@ -53,25 +53,13 @@ impl Portal {
         for publication in opening.publications {
             portal.relays.publish(publication);
         }
-        let signals = Arc::new(Mutex::new(signals));
-        let workers = std::thread::available_parallelism().map_or(2, usize::from);
-        for _ in 0..workers {
-            let (portal, signals) = (Arc::clone(&portal), Arc::clone(&signals));
-            portal.lifecycle.clone().run("dispatch", async move { portal.dispatch_all(&signals).await });
-        }
+        portal.lifecycle.run("relays", portal.relays.stopped());
+        portal.relays.handle_with(Arc::new(Dispatcher::of(&portal)));
         let keeper = Arc::clone(&portal);
         portal.lifecycle.run("deadlines", async move { keeper.keep_deadlines().await });
         let tidier = Arc::clone(&portal);
         portal.lifecycle.run("tidy", async move { tidier.tidy().await });
         portal
-    }
-
-    async fn dispatch_all(self: Arc<Self>, signals: &Mutex<Signals>) {
-        loop {
-            let signal = signals.lock().await.recv().await;
-            let Some(signal) = signal else { return };
-            self.dispatch(signal).await;
-        }
     }
 
     async fn keep_deadlines(self: Arc<Self>) {

@@ -15,24 +15,22 @@ use crate::portal_token::TokenError;
 use crate::store::{Envelope, HandshakeKind, StreamId};
 use crate::tokens::Vouched;
 
+/// How a challenge is to end.
+pub(super) struct Ending {
+    pub(super) challenge: Arc<OpenChallenge>,
+    pub(super) outcome: EventBody,
+    /// The verified session token, if the wallet approved.
+    pub(super) vouched: Option<Vouched>,
+}
+
 impl Portal {
-    /// Ends a challenge, in the background: an answer must not be lost while the store is busy, and must not
-    /// delay other answers. Only the first outcome counts.
-    pub(super) fn settle(
-        self: &Arc<Self>,
-        challenge: Arc<OpenChallenge>,
-        outcome: EventBody,
-        vouched: Option<Vouched>,
-    ) {
+    /// Ends a challenge, as soon as the store can take it. Only the first outcome counts.
+    pub(super) async fn settle(self: Arc<Self>, ending: Ending) {
+        let Ending { challenge, outcome, vouched } = ending;
         if std::mem::replace(&mut challenge.progress().settling, true) {
             return;
         }
-        let portal = Arc::clone(self);
-        self.lifecycle.spawn(async move { portal.settle_now(&challenge, outcome, vouched).await });
-    }
-
-    async fn settle_now(&self, challenge: &OpenChallenge, outcome: EventBody, vouched: Option<Vouched>) {
-        let stream = challenge.stream;
+        let (challenge, stream) = (&*challenge, challenge.stream);
         let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, vouched)).await {
             Ok(kept) => kept,
             Err(error) => {
@@ -61,10 +59,11 @@ impl Portal {
         }
     }
 
-    /// Ends a challenge that nobody answered.
+    /// Ends a challenge that nobody answered, in the background: other deadlines must not wait for the store.
     pub(super) fn expire_challenge(self: &Arc<Self>, challenge: Arc<OpenChallenge>) {
         let outcome = failure(&challenge, self.why_unanswered(challenge.created_at), None);
-        self.settle(challenge, outcome, None);
+        let ending = Ending { challenge, outcome, vouched: None };
+        self.lifecycle.spawn(Arc::clone(self).settle(ending));
     }
 
     /// `no_relay` if no relay was ready since `created_at`. A request from before this process never ends

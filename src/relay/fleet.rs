@@ -10,7 +10,6 @@ use tokio::time::MissedTickBehavior;
 use super::error::RelayError;
 use super::health::{Count, Counters, Health, Origin, RelayState};
 use super::inbound;
-use super::inbox::{Inbox, WeakInbox};
 use super::link::{Link, Shared};
 use super::options::{RelayChanges, RelaySpec};
 use super::preferred;
@@ -42,13 +41,11 @@ pub(super) struct Fleet {
     displaced: Count,
     /// One change at a time.
     changes: tokio::sync::Mutex<()>,
-    /// Weak: the stream of signals ends when the tasks do, not when the last handle is dropped.
-    inbox: WeakInbox,
     workers: usize,
 }
 
 impl Fleet {
-    pub(super) fn new(shared: Arc<Shared>, pool: RelayPool, taps: Taps, inbox: &Inbox, cores: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, pool: RelayPool, taps: Taps, cores: usize) -> Self {
         Self {
             shared,
             pool,
@@ -57,7 +54,6 @@ impl Fleet {
             gone: Mutex::default(),
             displaced: Count::default(),
             changes: tokio::sync::Mutex::default(),
-            inbox: inbox.downgrade(),
             workers: cores.min(MAX_WORKERS),
         }
     }
@@ -73,11 +69,6 @@ impl Fleet {
         let mut sum = *self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         self.links().iter().filter(|link| !link.is_general()).for_each(|link| sum += link.health().counters);
         (sum, self.displaced.get())
-    }
-
-    /// How many signals wait to be handled.
-    pub(super) fn waiting(&self) -> usize {
-        self.inbox.upgrade().map_or(0, |inbox| inbox.len())
     }
 
     pub(super) fn link(&self, url: &RelayUrl) -> Option<Arc<Link>> {
@@ -155,8 +146,8 @@ impl Fleet {
         self.shared.tasks.ended().await;
     }
 
-    /// Looks after preferred relays and expired publications until the daemon stops. Holds the inbox open.
-    pub(super) async fn keep_house(self: Arc<Self>, mut wanted: mpsc::Receiver<RelayUrl>, _: Inbox) {
+    /// Looks after preferred relays and expired publications until the daemon stops.
+    pub(super) async fn keep_house(self: Arc<Self>, mut wanted: mpsc::Receiver<RelayUrl>) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -211,7 +202,9 @@ impl Fleet {
 
     async fn start_link(&self, spec: RelaySpec, origin: Origin) -> Result<(), RelayError> {
         let shared = &self.shared;
-        let inbox = self.inbox.upgrade().ok_or(RelayError::Stopped)?;
+        if shared.tasks.is_stopped() {
+            return Err(RelayError::Stopped);
+        }
         let public_only = origin == Origin::Preferred && !shared.options.allow_private;
         let health = Health::new(shared.clock.now());
         let whose = Whose { url: spec.url.clone(), origin, public_only };
@@ -229,10 +222,10 @@ impl Fleet {
         shared.inbound.shares.joined(origin);
         let workers = if link.is_general() { self.workers } else { 1 };
         for _ in 0..workers {
-            let work = inbound::work(Arc::clone(&shared.inbound), Arc::clone(&tap), inbox.clone());
+            let work = inbound::work(Arc::clone(&shared.inbound), Arc::clone(&tap), shared.handling.clone());
             shared.tasks.spawn(link.stop.clone(), work);
         }
-        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(connections, inbox));
+        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(connections));
         self.links.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&link));
         link.connect();
         Ok(())

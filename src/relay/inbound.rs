@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use nostr_sdk::prelude::{Event, Kind};
 use tokio::time::Instant;
 
 use super::authors::Level;
 use super::cpu;
-use super::inbox::Inbox;
+use super::handling::Handling;
 use super::options::RelayOptions;
 use super::queue::{Author, Frame};
 use super::raw;
@@ -69,7 +71,7 @@ impl Inbound {
             our_keys: options.our_keys.iter().map(|key| key.to_hex()).collect(),
             gate,
             seen: Mutex::new(Seen::new(options.remembered)),
-            senders: Senders::new(cores, Instant::now()),
+            senders: Senders::new(cores, options.inbox, Instant::now()),
             shares: Arc::new(Shares::new(cores, options.max_preferred)),
         }
     }
@@ -135,38 +137,49 @@ impl fmt::Debug for Inbound {
     }
 }
 
-/// One worker: takes frames from the relay's queue and puts genuine events into the inbox. Ends with the
-/// inbox.
-pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, inbox: Inbox) {
-    let senders = &inbound.senders;
-    for n in (0..BATCH).cycle() {
-        if n == 0 {
-            tap.rest().await;
-            tokio::task::yield_now().await;
-        }
-        let stalled = || tap.health.tally.stalled.up();
-        // The author's turn lasts until the event is handled, or turns out to be none.
-        let Frame { text, level, turn } = tap.events.next(senders, &inbox, stalled).await;
-        let (judged, cost) = cpu::measured(|| inbound.judge(&text));
-        let event = match judged {
-            Ok(event) => event,
-            Err(rejection) => {
-                tap.refused(rejection);
-                tap.spend(cost);
-                continue;
+/// One worker: takes frames from the relay's queue, and handles each genuine event to its end. While one event
+/// waits for the store, the worker takes the next frame.
+pub(super) async fn work(inbound: Arc<Inbound>, tap: Arc<Tap>, handling: Handling) {
+    handling.known().await;
+    let mut under_way = FuturesUnordered::new();
+    let mut taken = 0_u32;
+    let mut next = pin!(next_frame(&inbound, &tap, taken));
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next() => {}
+            frame = next.as_mut() => {
+                under_way.extend(verified(&inbound, &tap, frame).map(|signal| handling.clone().handle(signal)));
+                taken = taken.wrapping_add(1);
+                next.set(next_frame(&inbound, &tap, taken));
             }
-        };
-        senders.verified(&event.pubkey, text.len(), level, cost, Instant::now());
-        let reservation = Reservation::new(senders.reserve(text.len(), level), turn);
-        drop(text);
-        let signal = Signal::Event { event: Box::new(event), relay: tap.url.clone(), reservation };
-        let taken = if level == Level::WAITED_FOR {
-            inbox.send_urgent(signal).await
-        } else {
-            inbox.send(signal).await
-        };
-        if !taken {
-            return;
+        }
+    }
+}
+
+/// The frame to verify next. The turn of its author lasts until the event is handled or rejected.
+async fn next_frame(inbound: &Inbound, tap: &Tap, taken: u32) -> Frame {
+    if taken.is_multiple_of(BATCH) {
+        tap.rest().await;
+        tokio::task::yield_now().await;
+    }
+    tap.events.next(&inbound.senders, || tap.health.tally.stalled.up()).await
+}
+
+/// The event of a frame, if it is genuine, wanted and new.
+fn verified(inbound: &Inbound, tap: &Tap, frame: Frame) -> Option<Signal> {
+    let (Frame { text, level, turn }, senders) = (frame, &inbound.senders);
+    let (judged, cost) = cpu::measured(|| inbound.judge(&text));
+    match judged {
+        Ok(event) => {
+            senders.verified(&event.pubkey, text.len(), level, cost, Instant::now());
+            let reservation = Reservation::new(senders.reserve(text.len(), level), turn);
+            Some(Signal::Event { event: Box::new(event), relay: tap.url.clone(), reservation })
+        }
+        Err(rejection) => {
+            tap.refused(rejection);
+            tap.spend(cost);
+            None
         }
     }
 }
@@ -193,11 +206,12 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::super::health::{Health, Origin};
-    use super::super::inbox::{Signals, inbox};
     use super::super::tap::Whose;
     use super::*;
     use crate::clock::Timestamp;
+    use futures_util::future::BoxFuture;
     use nostr_sdk::prelude::{EventBuilder, JsonUtil, Keys, PublicKey, Tag};
+    use tokio::sync::mpsc;
 
     const KIND: Kind = Kind::Custom(27001);
 
@@ -209,8 +223,14 @@ pub(super) mod tests {
 
     /// For a service that subscribes to answers.
     pub(in crate::relay) fn inbound(gate: impl Gate + 'static) -> (Inbound, Keys) {
+        inbound_with(gate, 1)
+    }
+
+    /// The same, if so many events may be under way.
+    fn inbound_with(gate: impl Gate + 'static, inbox: usize) -> (Inbound, Keys) {
         let us = Keys::generate();
-        (Inbound::new(&RelayOptions::new(us.clone(), vec![KIND]), Arc::new(gate), 2), us)
+        let options = RelayOptions { inbox, ..RelayOptions::new(us.clone(), vec![KIND]) };
+        (Inbound::new(&options, Arc::new(gate), 2), us)
     }
 
     fn bench(gate: impl Gate + 'static) -> Bench {
@@ -321,11 +341,15 @@ pub(super) mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_one_author_sends_comes_in_order_and_holds_up_nobody_else() {
-        let bench = bench(|_: &Event| true);
-        let other =
-            Bench { wallet: Keys::generate(), inbound: inbound(|_: &Event| true).0, us: bench.us.clone() };
+        let (inbound, us) = inbound_with(|_: &Event| true, 8);
+        let bench = Bench { inbound, us, wallet: Keys::generate() };
+        let other = Bench {
+            wallet: Keys::generate(),
+            inbound: inbound_with(|_: &Event| true, 8).0,
+            us: bench.us.clone(),
+        };
         let (first, second, others) = (bench.event("no"), bench.event("yes"), other.event("hello"));
-        let (tap, mut signals) = tapped_into(bench.inbound, Origin::Operator, 8);
+        let (tap, mut signals) = tapped(bench.inbound, Origin::Operator);
         [&first, &second, &others].into_iter().for_each(|event| bring(&tap, event));
         let Some(Signal::Event { event, reservation, .. }) = signals.recv().await else { panic!("it ended") };
         assert_eq!(*event, first);
@@ -366,19 +390,18 @@ pub(super) mod tests {
         Level::all().nth(1).unwrap()
     }
 
-    /// A relay with a worker of its own, and the events that pass. The worker ends with the test.
-    fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, Signals) {
-        tapped_into(inbound, origin, 1)
-    }
-
-    /// The same, if so many events may wait to be handled.
-    fn tapped_into(inbound: Inbound, origin: Origin, inbox_size: usize) -> (Arc<Tap>, Signals) {
+    /// A relay whose frames go to a worker of its own; what they yield. The worker ends with the test.
+    fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, mpsc::UnboundedReceiver<Signal>) {
         let url = "wss://flood.example".parse().unwrap();
         let whose = Whose { url, origin, public_only: false };
         let inbound = Arc::new(inbound);
         let (tap, _) = Tap::new(whose, Arc::clone(&inbound), Health::new(Timestamp::from_secs(1)), 100_000);
-        let (inbox, signals) = inbox(inbox_size);
-        tokio::spawn(work(inbound, Arc::clone(&tap), inbox));
+        let (handling, (into, signals)) = (Handling::default(), mpsc::unbounded_channel());
+        handling.set(Arc::new(move |signal| -> BoxFuture<'static, ()> {
+            into.send(signal).unwrap();
+            Box::pin(std::future::ready(()))
+        }));
+        tokio::spawn(work(inbound, Arc::clone(&tap), handling));
         (tap, signals)
     }
 

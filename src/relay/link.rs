@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::LinkError;
+use super::handling::Handling;
 use super::health::{Origin, RelayHealth, RelayState};
 use super::inbound::Inbound;
-use super::inbox::Inbox;
 use super::lane::{BATCH, Job, Lane};
 use super::options::{RelayOptions, RelaySpec};
 use super::outbox::{Open, Outbox};
@@ -34,6 +34,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) outbox: Outbox,
     pub(super) inbound: Arc<Inbound>,
+    pub(super) handling: Handling,
     pub(super) readiness: Arc<Readiness>,
     pub(super) tasks: Tasks,
 }
@@ -79,18 +80,14 @@ impl Link {
         })
     }
 
-    /// Looks after the relay, connection by connection.
-    pub(super) async fn run(
-        self: Arc<Self>,
-        mut connections: mpsc::UnboundedReceiver<Connection>,
-        inbox: Inbox,
-    ) {
+    /// Look after the relay, connection by connection.
+    pub(super) async fn run(self: Arc<Self>, mut connections: mpsc::UnboundedReceiver<Connection>) {
         let mut pauses = Pauses::default();
         while let Some(connection) = connections.recv().await {
             tracing::info!(relay = %shown::relay(&self.spec.url), "connected");
             self.enter(RelayState::Subscribing);
             let hostile = tokio::select! {
-                () = self.listen(connection, &inbox) => false,
+                () = self.listen(connection) => false,
                 () = self.speak() => false,
                 () = self.turns_hostile() => true,
             };

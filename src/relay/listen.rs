@@ -6,7 +6,6 @@ use tokio::time::Instant;
 use super::budget::Waste;
 use super::error::{Instead, LinkError};
 use super::health::RelayState;
-use super::inbox::Inbox;
 use super::link::{Link, sleep_until};
 use super::objection;
 use super::readiness::Ready;
@@ -22,7 +21,7 @@ const MAX_REASON: usize = 200;
 
 impl Link {
     /// Looks after one connection; returns when it has ended.
-    pub(super) async fn listen(&self, mut connection: Connection, inbox: &Inbox) {
+    pub(super) async fn listen(&self, mut connection: Connection) {
         let options = &self.shared.options;
         let doubted = self.tap.is_doubted();
         let (mut subscription, first) =
@@ -40,7 +39,7 @@ impl Link {
                 control = connection.controls.recv() => match control {
                     None => return,
                     Some(control) => {
-                        let step = self.hear(control, &mut subscription, inbox).await;
+                        let step = self.hear(control, &mut subscription);
                         // Most of these come to something; so many that it shows do not.
                         self.tap.charge(Waste::Useless);
                         self.tap.rest().await;
@@ -108,7 +107,7 @@ impl Link {
         }
     }
 
-    async fn hear(&self, control: Control, subscription: &mut Subscription, inbox: &Inbox) -> Step {
+    fn hear(&self, control: Control, subscription: &mut Subscription) -> Step {
         let now = Instant::now();
         match control {
             Control::LoginAskedFor => subscription.login_asked_for(),
@@ -131,7 +130,7 @@ impl Link {
                 step
             }
             Control::Verdict { id, accepted, reason } => {
-                self.hear_verdict(id, accepted, &reason, inbox).await;
+                self.hear_verdict(id, accepted, &reason);
                 Step::Stay
             }
             Control::Notice(text) => {
@@ -150,7 +149,7 @@ impl Link {
         }
     }
 
-    async fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str, inbox: &Inbox) {
+    fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str) {
         let refusal = refusal::classify(reason);
         let accepted = accepted || refusal == Refusal::Known;
         if accepted {
@@ -174,8 +173,9 @@ impl Link {
                 reason: reason.to_owned(),
                 too_old: refusal == Refusal::TooOld,
             };
-            // Closed: everything stops.
-            let _ = inbox.send_urgent(signal).await;
+            // At most once for each relay of a publication. The store may take long, and this task must go on
+            // listening.
+            self.shared.tasks.spawn(self.stop.clone(), self.shared.handling.clone().handle(signal));
         }
     }
 }

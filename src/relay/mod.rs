@@ -6,7 +6,8 @@
 //! **In:** `transport` makes each connection (`dial` resolves and checks addresses, `wire` reads it at a `pace` and
 //! puts a `tap` into it) → `tap` sorts frames by their beginning, and asks the [`Gate`] about the authors of
 //! events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop
-//! duplicates and verify → the `inbox` → [`Signal::Event`].
+//! duplicates and verify, and have [`Signal::Event`] handled: the same worker polls it to its end (`handling`), and
+//! takes other frames meanwhile.
 //!
 //! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
 //! which knows what to send next → `link`.
@@ -33,9 +34,9 @@ mod error;
 mod fleet;
 mod frame;
 pub(crate) mod fuzzing;
+mod handling;
 mod health;
 mod inbound;
-mod inbox;
 mod lane;
 mod link;
 mod listen;
@@ -71,11 +72,10 @@ pub use ask::Outcome;
 pub use check::{Checkup, Information, InformationError, Problem, check, profile_at, publish_to};
 pub use error::{Instead, LinkError, RelayError, notice_text, stated};
 pub use health::{Counters, Origin, RelayHealth, RelayState};
-pub use inbox::Signals;
 pub use options::{RelayChanges, RelayOptions, RelaySpec};
 pub use outbox::Publication;
 pub use own::NoAnswer;
 pub use plain::is_plain;
 pub use relays::Relays;
 pub use replaceable::supersedes;
-pub use signal::{Gate, Interest, Reservation, Signal};
+pub use signal::{Gate, Handler, Interest, Reservation, Signal};

@@ -53,7 +53,8 @@ pub struct RelayOptions {
     pub max_preferred: usize,
     /// How many relays Portico uses of one wallet. Default: 3.
     pub max_preferred_per_user: usize,
-    /// How many signals may wait before workers wait. Default: 4096.
+    /// How many verified events of strangers may be handled at the same time before workers wait, and as many
+    /// of users that Portico waits for. Default: 4096.
     pub inbox: usize,
     /// How many event frames of one relay may wait for a worker before more are dropped. Default: 1024.
     pub queue_per_relay: usize,

@@ -7,7 +7,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::authors::Level;
-use super::inbox::Inbox;
 use super::link::sleep_until;
 use super::room::{Held, Room};
 use super::senders::Senders;
@@ -30,7 +29,7 @@ pub(super) struct Author {
 }
 
 /// The turn of one author: while it lasts, no other frame of this author leaves the same queue. So the events
-/// of one author from one relay are handled in order, with any number of workers and dispatchers.
+/// of one author from one relay are handled in order, with any number of workers.
 #[derive(Debug)]
 pub(super) struct Turn {
     lines: Arc<Lines>,
@@ -85,11 +84,11 @@ impl Queue {
 
     /// Returns the next frame that may be handled, as soon as there is one. Calls `stalled` if it has to wait
     /// for events that are verified and not yet handled.
-    pub(super) async fn next(&self, senders: &Senders, inbox: &Inbox, stalled: impl Fn()) -> Frame {
+    pub(super) async fn next(&self, senders: &Senders, stalled: impl Fn()) -> Frame {
         loop {
             let (arrived, handled) = (self.lines.arrived.notified(), senders.handled.notified());
             let now = Instant::now();
-            let open = senders.open(inbox.is_full(), now);
+            let open = senders.open(now);
             let level_of = |author: &Author| senders.level(&author.key, author.waited_for, now);
             let next = open.up_to.and_then(|level| self.lines.waiting().pop(level, level_of));
             if let Some((author, text, level)) = next {
@@ -100,7 +99,8 @@ impl Queue {
             }
             tokio::select! {
                 () = arrived => {}
-                () = handled => {}
+                // Only a worker that waits for room is woken by every event that was handled.
+                () = handled, if open.stalled => {}
                 () = sleep_until(open.again) => {}
             }
         }

@@ -16,15 +16,15 @@ use super::ask::Outcome;
 use super::cpu;
 use super::error::RelayError;
 use super::fleet::Fleet;
+use super::handling::Handling;
 use super::health::{Counters, RelayHealth};
 use super::inbound::Inbound;
-use super::inbox::{Signals, inbox};
 use super::link::Shared;
 use super::options::{RelayChanges, RelayOptions, RelaySpec};
 use super::outbox::{Outbox, Publication};
 use super::preferred;
 use super::readiness::Readiness;
-use super::signal::Gate;
+use super::signal::{Gate, Handler};
 use super::tasks::Tasks;
 use super::transport::{Taps, Transport};
 use crate::clock::{SharedClock, Timestamp};
@@ -48,11 +48,9 @@ impl Relays {
     /// Starts to connect to the relays of `options`, without waiting for any. Portico asks `gate` about every
     /// event before it does anything expensive with it.
     ///
-    /// The receiver yields the signals of the relays. It ends after [`Relays::shutdown`]. If it ends earlier,
-    /// an internal task has failed, and the daemon should stop.
-    pub async fn start(options: RelayOptions, gate: Arc<dyn Gate>, clock: SharedClock) -> (Self, Signals) {
+    /// Events wait in the queues of their relays until [`Relays::handle_with`] sets their handler.
+    pub async fn start(options: RelayOptions, gate: Arc<dyn Gate>, clock: SharedClock) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (inbox, signals) = inbox(options.inbox);
         let (wanted, wishes) = mpsc::channel(MAX_WANTED);
         let taps: Taps = Arc::new(DashMap::new());
         let transport = Transport {
@@ -71,15 +69,27 @@ impl Relays {
             readiness: Readiness::new(Arc::clone(&clock)),
             clock,
             outbox: Outbox::default(),
+            handling: Handling::default(),
             tasks: Tasks::default(),
         });
-        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, &inbox, cores));
-        shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes, inbox));
+        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, cores));
+        shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes));
         for spec in relays {
             // It cannot have stopped yet, and a relay that is listed twice is one relay.
             let _ = fleet.add(spec).await;
         }
-        (Self { fleet, wanted, fetches: Arc::new(Semaphore::new(MAX_FETCHES)) }, signals)
+        Self { fleet, wanted, fetches: Arc::new(Semaphore::new(MAX_FETCHES)) }
+    }
+
+    /// Sets the handler of all signals. Only the first call has an effect.
+    pub fn handle_with(&self, handler: Arc<dyn Handler>) {
+        self.fleet.shared.handling.set(handler);
+    }
+
+    /// Resolves after [`Relays::shutdown`]. If it resolves earlier, an internal task has failed, and the daemon
+    /// should stop.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.fleet.shared.tasks.child().cancelled_owned()
     }
 
     /// Publishes an event until it is withdrawn or expires: at once to all its relays that are ready, to
@@ -162,9 +172,9 @@ impl Relays {
         self.fleet.preferred_in_all()
     }
 
-    /// How many signals wait to be handled, of the largest possible number.
+    /// How many events are verified and not yet handled.
     pub fn waiting(&self) -> usize {
-        self.fleet.waiting()
+        self.fleet.shared.inbound.senders.on_the_way()
     }
 
     /// How many events are being published.

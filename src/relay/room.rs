@@ -13,6 +13,8 @@ const OVERHEAD: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Room {
     used: AtomicUsize,
+    /// How many reservations there are.
+    count: AtomicUsize,
     /// Notified when something is released.
     freed: Arc<Notify>,
 }
@@ -44,14 +46,18 @@ impl Room {
         let bytes = text.len() + OVERHEAD;
         let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        let reserved = Reserved { room: Arc::clone(self), bytes };
-        Some(Held { text: text.into(), _reserved: reserved })
+        Some(Held { text: text.into(), _reserved: self.reserved(bytes) })
     }
 
     /// Reserves space for an event of this many bytes without checking a bound: the caller has checked it.
     pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
         let bytes = bytes + OVERHEAD;
         self.used.fetch_add(bytes, Ordering::Relaxed);
+        self.reserved(bytes)
+    }
+
+    fn reserved(self: &Arc<Self>, bytes: usize) -> Reserved {
+        self.count.fetch_add(1, Ordering::Relaxed);
         Reserved { room: Arc::clone(self), bytes }
     }
 
@@ -59,11 +65,17 @@ impl Room {
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
+
+    /// How many reservations there are.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
         self.room.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.count.fetch_sub(1, Ordering::Relaxed);
         self.room.freed.notify_waiters();
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Senders {
     accounts: Mutex<Accounts>,
     waited_for: Arc<Room>,
     others: Arc<Room>,
+    /// The most events of each kind that may be verified and not yet handled, whatever their length.
+    max_events: usize,
     /// An event was handled.
     pub(super) handled: Arc<Notify>,
 }
@@ -46,11 +48,11 @@ struct Accounts {
 }
 
 impl Senders {
-    pub(super) fn new(cores: usize, now: Instant) -> Self {
+    pub(super) fn new(cores: usize, max_events: usize, now: Instant) -> Self {
         let accounts = Accounts { authors: Authors::new(now), ration: Ration::new(cores) };
         let handled = Arc::<Notify>::default();
         let [waited_for, others] = [(); 2].map(|()| Arc::new(Room::telling(&handled)));
-        Self { accounts: Mutex::new(accounts), waited_for, others, handled }
+        Self { accounts: Mutex::new(accounts), waited_for, others, max_events: max_events.max(1), handled }
     }
 
     /// The level of a frame that claims this author.
@@ -94,11 +96,11 @@ impl Senders {
         self.accounts().authors.give_back(author);
     }
 
-    /// Which frames may be handled now. `is_full`: no more events of strangers can be handed over.
-    pub(super) fn open(&self, is_full: bool, now: Instant) -> Open {
-        if self.waited_for.used() >= ON_THE_WAY {
+    /// Which frames may be handled now.
+    pub(super) fn open(&self, now: Instant) -> Open {
+        if self.is_full(&self.waited_for) {
             Open { up_to: None, again: None, stalled: true }
-        } else if is_full || self.others.used() >= ON_THE_WAY {
+        } else if self.is_full(&self.others) {
             Open { up_to: Some(Level::WAITED_FOR), again: None, stalled: true }
         } else {
             let (level, again) = self.accounts().ration.open_up_to(now);
@@ -109,6 +111,15 @@ impl Senders {
     /// Space for an event that is not handled yet.
     pub(super) fn reserve(&self, bytes: usize, level: Level) -> Reserved {
         self.room(level).reserve(bytes)
+    }
+
+    /// How many events are verified and not yet handled.
+    pub(super) fn on_the_way(&self) -> usize {
+        self.waited_for.count() + self.others.count()
+    }
+
+    fn is_full(&self, room: &Room) -> bool {
+        room.used() >= ON_THE_WAY || room.count() >= self.max_events
     }
 
     /// How long the working thread has to wait for a core.

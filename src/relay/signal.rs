@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use nostr_sdk::prelude::{Event, EventId, Kind, PublicKey, RelayUrl};
 
 use super::queue::Turn;
@@ -56,6 +57,20 @@ impl PartialEq for Reservation {
 }
 
 impl Eq for Reservation {}
+
+/// Handles the signals of the relays.
+pub trait Handler: Send + Sync {
+    /// Handles one signal. The worker that verified the event polls the future, together with others. It drops
+    /// the future if the relay is removed or the daemon stops. Work that must not be interrupted needs its own
+    /// protection against that.
+    fn handle(&self, signal: Signal) -> BoxFuture<'static, ()>;
+}
+
+impl<F: Fn(Signal) -> BoxFuture<'static, ()> + Send + Sync> Handler for F {
+    fn handle(&self, signal: Signal) -> BoxFuture<'static, ()> {
+        self(signal)
+    }
+}
 
 /// Whether Portico waits for an event of this author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

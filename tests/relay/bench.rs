@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use nostr_sdk::prelude::{Event, EventBuilder, Keys, Kind, RelayUrl, Tag};
 use portico::clock::{Clock, SharedClock, SystemClock};
-use portico::relay::{
-    Gate, Publication, RelayHealth, RelayOptions, RelaySpec, RelayState, Relays, Signal, Signals,
-};
+use portico::relay::{Gate, Publication, RelayHealth, RelayOptions, RelaySpec, RelayState, Relays, Signal};
+
+use tokio::sync::mpsc;
 
 use crate::support::relay::TestRelay;
 
@@ -32,7 +33,8 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A service connected to relays, and a wallet that writes to it.
 pub(crate) struct Bench {
     pub(crate) relays: Relays,
-    pub(crate) signals: Signals,
+    /// What waits to be handled; nothing is, before it is taken from here.
+    pub(crate) signals: mpsc::UnboundedReceiver<Signal>,
     pub(crate) service: Keys,
     pub(crate) wallet: Keys,
 }
@@ -55,7 +57,13 @@ impl Bench {
     pub(crate) async fn with(options: RelayOptions, gate: impl Gate + 'static) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let service = options.keys.clone();
-        let (relays, signals) = Relays::start(options, Arc::new(gate), clock).await;
+        let relays = Relays::start(options, Arc::new(gate), clock).await;
+        let (into, signals) = mpsc::unbounded_channel();
+        relays.handle_with(Arc::new(move |signal| -> BoxFuture<'static, ()> {
+            // The test has ended, and its relays end with it.
+            let _ = into.send(signal);
+            Box::pin(std::future::ready(()))
+        }));
         Self { relays, signals, service, wallet: Keys::generate() }
     }
 

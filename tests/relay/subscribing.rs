@@ -95,10 +95,10 @@ async fn readiness_is_remembered() {
 #[tokio::test]
 async fn a_stop_ends_everything_and_is_final() {
     let relay = TestRelay::start().await;
-    let mut bench = Bench::ready(&[&relay]).await;
+    let bench = Bench::ready(&[&relay]).await;
     soon("the stop", bench.relays.shutdown()).await;
     relay.until_subscribed(0).await;
-    assert_eq!(soon("the end of the signals", bench.signals.recv()).await, None);
+    soon("the end of everything", bench.relays.stopped()).await;
     let added = bench.relays.add(RelaySpec::read_write(relay.url())).await;
     assert_eq!(added, Err(RelayError::Stopped));
 }
