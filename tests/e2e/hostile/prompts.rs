@@ -73,6 +73,6 @@ async fn a_login_url_scanned_by_a_user_who_was_asked_too_often_ends_as_an_error(
     let events = daemon.ended(&stream).await;
     assert_eq!(events.last().unwrap()["code"], "too_many_requests");
     let reason = events.last().unwrap()["reason"].as_str().unwrap();
-    assert!(reason.contains("(auth.max_prompts_per_user); again from 20"), "{reason}");
+    assert!(reason.contains("(auth.max_prompts_per_user); possible again at 20"), "{reason}");
     assert_eq!(phone.prompts(), 1);
 }
