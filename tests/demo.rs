@@ -123,7 +123,7 @@ async fn a_pasted_url_logs_the_wallet_in_and_sigterm_ends_the_demo_without_a_tra
     let url = timeout(SOON, said.next_line()).await.unwrap().unwrap().unwrap();
     let pasted = format!("this is no URL\n\n  {url}\n");
     demo.stdin.as_mut().unwrap().write_all(pasted.as_bytes()).await.unwrap();
-    assert!(line_with(&mut shown, "pasted").await.contains("not a portal:// URL"));
+    assert!(line_with(&mut shown, "pasted").await.contains("is neither a portal:// URL"));
     assert!(line_with(&mut shown, "pasted").await.contains(r#""error":null"#));
     let login = timeout(SOON, login.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(login.status.code(), Some(0));

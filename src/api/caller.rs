@@ -11,6 +11,7 @@ use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 
 use crate::api_tokens::{HeldToken, Maker};
 use crate::config::{Account, Local};
+use crate::http::body::MayStillCall;
 use crate::http::envelope::ApiError;
 use crate::http::peer::Peer;
 use crate::http::serve::Known;
@@ -70,12 +71,16 @@ impl Caller {
     /// 401, or 403 `missing_right`.
     pub(super) fn require(&self, right: Right) -> Result<(), ApiError> {
         if let Some(token) = &self.token {
-            if token.is_over() {
-                return Err(ApiError::token_over());
-            }
+            holds(token)?;
             token.note_use();
         }
         self.rights.missing(right.into()).map_or(Ok(()), |right| Err(ApiError::missing_right(right)))
+    }
+
+    /// What decides again about the caller, once the body of its request is there. `None`: nothing can have changed.
+    pub(super) fn asked_again(&self) -> Option<MayStillCall> {
+        let token = self.token.clone()?;
+        Some(MayStillCall(Arc::new(move || holds(&token))))
     }
 
     /// Waits until the caller's token is revoked or expires. A caller without such a token goes on for ever.
@@ -91,11 +96,15 @@ impl Caller {
         self.token.as_ref().map(|token| token.label())
     }
 
-    /// As one who makes API tokens.
+    /// As one who makes or revokes API tokens.
     pub(super) fn maker(&self) -> Maker {
-        let expires_at = self.token.as_ref().and_then(|token| token.expires_at());
-        Maker { actor: Actor::peer(self), rights: self.rights, expires_at }
+        Maker { actor: Actor::peer(self), rights: self.rights, token: self.token.clone() }
     }
+}
+
+/// Refuses a token that has expired or was revoked.
+fn holds(token: &HeldToken) -> Result<(), ApiError> {
+    if token.is_over() { Err(ApiError::token_over()) } else { Ok(()) }
 }
 
 /// The caller's name in the audit and the log.

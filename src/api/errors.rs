@@ -185,6 +185,7 @@ impl From<NamedTokenError> for ApiError {
             NamedTokenError::NameTaken(_) => Self::new(StatusCode::CONFLICT, "token_exists", message),
             NamedTokenError::NoSuchToken => Self::new(StatusCode::NOT_FOUND, "no_such_token", message),
             NamedTokenError::MissingRight(_) => Self::new(StatusCode::FORBIDDEN, "missing_right", message),
+            NamedTokenError::MakerIsOver => Self::token_over(),
             NamedTokenError::LimitReached => Self::limit_reached(Limit::ApiTokens, message, None),
             NamedTokenError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message),
             NamedTokenError::Store(error) => error.into(),

@@ -237,6 +237,9 @@ async fn let_in(
     if let Err(error) = guard.check_query(&request, asked) {
         return refuse(request, error).await;
     }
+    if let Some(asked_again) = caller.asked_again() {
+        request.extensions_mut().insert(asked_again);
+    }
     request.extensions_mut().insert(caller);
     match complete(request).await {
         Ok(request) => next.run(request).await,

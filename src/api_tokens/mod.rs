@@ -46,6 +46,9 @@ pub enum NamedTokenError {
     /// The maker does not have this right.
     #[error("a caller can give a token only its own rights, and does not have the right {0}")]
     MissingRight(Right),
+    /// The maker's own token was revoked or has expired.
+    #[error("the caller's own API token has expired or was revoked")]
+    MakerIsOver,
     /// There are too many.
     #[error("there are {MAX_TOKENS} API tokens: revoke one first")]
     LimitReached,
@@ -77,15 +80,23 @@ pub struct NewApiToken {
     pub lifetime: Option<Duration>,
 }
 
-/// Who makes a token.
+/// Who makes or revokes a token.
 #[derive(Debug, Clone)]
 pub struct Maker {
     /// As the audit names them.
     pub actor: Actor,
     /// What they may do.
     pub rights: Rights,
-    /// When their own token expires.
-    pub expires_at: Option<Timestamp>,
+    /// Their own token, if they came with one.
+    pub token: Option<Arc<HeldToken>>,
+}
+
+impl Maker {
+    /// Asked where one change follows another: a change that waits for the revocation of its maker comes too late.
+    fn is_still_one(&self) -> Result<(), NamedTokenError> {
+        let is_over = self.token.as_ref().is_some_and(|token| token.is_over());
+        if is_over { Err(NamedTokenError::MakerIsOver) } else { Ok(()) }
+    }
 }
 
 /// All tokens.
@@ -151,7 +162,8 @@ impl NamedTokens {
             return Err(NamedTokenError::MissingRight(right));
         }
         let now = self.clock.now();
-        let expires_at = rules::expiry(new.lifetime, by.expires_at, now)?;
+        let expires_at =
+            rules::expiry(new.lifetime, by.token.as_ref().and_then(|token| token.expires_at()), now)?;
         let fresh = written::fresh();
         let mut record = by.actor.did(AuditKind::ApiTokenMade, now);
         let detail = json!({ "name": new.name, "may": new.may.words(), "expires_at": expires_at });
@@ -167,6 +179,7 @@ impl NamedTokens {
             used_at: None,
         };
         let _one = self.changing.lock().await;
+        by.is_still_one()?;
         match self.store.add_api_token(&token, MAX_TOKENS, &record).await {
             Ok(true) => {}
             Ok(false) => return Err(NamedTokenError::LimitReached),
@@ -182,16 +195,17 @@ impl NamedTokens {
     ///
     /// # Errors
     /// [`NamedTokenError`].
-    pub async fn revoke(self: &Arc<Self>, name: String, by: Actor) -> Result<(), NamedTokenError> {
+    pub async fn revoke(self: &Arc<Self>, name: String, by: Maker) -> Result<(), NamedTokenError> {
         let this = Arc::clone(self);
         let change = async move { this.revoke_now(&name, &by).await };
         self.lifecycle.to_the_end(change).await.unwrap_or(Err(NamedTokenError::Stopping))
     }
 
-    async fn revoke_now(&self, name: &str, by: &Actor) -> Result<(), NamedTokenError> {
-        let mut record = by.did(AuditKind::ApiTokenRevoked, self.clock.now());
+    async fn revoke_now(&self, name: &str, by: &Maker) -> Result<(), NamedTokenError> {
+        let mut record = by.actor.did(AuditKind::ApiTokenRevoked, self.clock.now());
         record.detail = Some(json!({ "name": name }).to_string());
         let _one = self.changing.lock().await;
+        by.is_still_one()?;
         let revoked = self.store.revoke_api_token(name, &record).await?;
         let id = revoked.ok_or(NamedTokenError::NoSuchToken)?;
         let gone = self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&id);

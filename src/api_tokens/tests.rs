@@ -66,7 +66,7 @@ async fn fixture() -> Fixture {
 }
 
 fn operator() -> Maker {
-    Maker { actor: Actor::peer(&"unix uid 0"), rights: Rights::ALL, expires_at: None }
+    Maker { actor: Actor::peer(&"unix uid 0"), rights: Rights::ALL, token: None }
 }
 
 fn shop(lifetime: Option<u64>) -> NewApiToken {
@@ -105,12 +105,12 @@ async fn whoever_waits_for_the_end_of_a_token_learns_of_its_expiry_and_of_a_revo
     held.over().await;
     assert_eq!(began.elapsed(), Duration::from_secs(3600));
 
-    fixture.tokens.revoke("shop".into(), operator().actor).await.unwrap();
+    fixture.tokens.revoke("shop".into(), operator()).await.unwrap();
     let held = fixture.admit(&fixture.make(shop(None)).await).unwrap();
     let (began, waiting) = (tokio::time::Instant::now(), tokio::spawn(async move { held.over().await }));
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
-    fixture.tokens.revoke("shop".into(), operator().actor).await.unwrap();
+    fixture.tokens.revoke("shop".into(), operator()).await.unwrap();
     waiting.await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
@@ -119,9 +119,9 @@ async fn whoever_waits_for_the_end_of_a_token_learns_of_its_expiry_and_of_a_revo
 async fn a_revoked_token_admits_nobody_and_its_name_is_free() {
     let fixture = fixture().await;
     let old = fixture.make(shop(None)).await;
-    fixture.tokens.revoke("shop".into(), operator().actor).await.unwrap();
+    fixture.tokens.revoke("shop".into(), operator()).await.unwrap();
     assert_eq!(fixture.admit(&old).unwrap_err(), NotAdmitted::Unknown);
-    let again = fixture.tokens.revoke("shop".into(), operator().actor).await;
+    let again = fixture.tokens.revoke("shop".into(), operator()).await;
     assert!(matches!(again, Err(NamedTokenError::NoSuchToken)));
     let new = fixture.make(shop(None)).await;
     assert_eq!(fixture.admit(&old).unwrap_err(), NotAdmitted::Unknown);
@@ -156,6 +156,22 @@ async fn a_look_up_goes_by_the_public_part_alone_and_the_hash_of_the_secret_deci
     assert_eq!(fixture.tokens.admit(secret).unwrap_err(), NotAdmitted::Unknown);
 }
 
+/// As when changes wait for each other, and the first one revokes the maker of the next.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_comes_after_the_revocation_of_its_maker_is_refused() {
+    let fixture = fixture().await;
+    let all = NewApiToken { name: "ops".into(), may: Rights::ALL, lifetime: None };
+    let held = fixture.admit(&fixture.make(all).await).unwrap();
+    let by = || Maker { token: Some(Arc::clone(&held)), ..operator() };
+    fixture.tokens.make(shop(None), by()).await.unwrap();
+    fixture.tokens.revoke("ops".into(), operator()).await.unwrap();
+    let another = NewApiToken { name: "another".into(), ..shop(None) };
+    let made = fixture.tokens.make(another, by()).await;
+    assert!(matches!(made, Err(NamedTokenError::MakerIsOver)));
+    assert!(matches!(fixture.tokens.revoke("shop".into(), by()).await, Err(NamedTokenError::MakerIsOver)));
+    assert_eq!(fixture.store.tokens.lock().unwrap().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_makes_a_token_with_a_right_that_they_do_not_have() {
     let fixture = fixture().await;
@@ -181,7 +197,7 @@ async fn there_are_so_many_tokens_and_no_two_of_one_name() {
     let one_more = NewApiToken { name: "more".into(), ..shop(None) };
     let refused = fixture.tokens.make(one_more, operator()).await.unwrap_err();
     assert!(matches!(refused, NamedTokenError::LimitReached), "{refused}");
-    fixture.tokens.revoke("t1".into(), operator().actor).await.unwrap();
+    fixture.tokens.revoke("t1".into(), operator()).await.unwrap();
     fixture.make(NewApiToken { name: "more".into(), ..shop(None) }).await;
 }
 
@@ -216,7 +232,7 @@ async fn a_daemon_that_stops_makes_and_revokes_nothing() {
     fixture.lifecycle.stop();
     let new = NewApiToken { name: "late".into(), ..shop(None) };
     assert!(matches!(fixture.tokens.make(new, operator()).await, Err(NamedTokenError::Stopping)));
-    let revoked = fixture.tokens.revoke("shop".into(), operator().actor).await;
+    let revoked = fixture.tokens.revoke("shop".into(), operator()).await;
     assert!(matches!(revoked, Err(NamedTokenError::Stopping)));
     assert_eq!(fixture.store.tokens.lock().unwrap().len(), 1);
 }

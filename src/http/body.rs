@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -28,6 +29,11 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much of a refused body Portico reads and drops, so that the sender can read the refusal.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
+
+/// Whether the sender may still call, asked again once the body is there. A body can take seconds to arrive, and in
+/// that time the sender's token can be revoked or expire.
+#[derive(Clone)]
+pub(crate) struct MayStillCall(pub(crate) Arc<dyn Fn() -> Result<(), ApiError> + Send + Sync>);
 
 /// A body of at most `LIMIT` bytes. An empty body counts as `{}`. The content type is ignored.
 pub(crate) struct TextBody<const LIMIT: usize>(pub(crate) Vec<u8>);
@@ -78,9 +84,12 @@ fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
 }
 
 async fn in_time(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
-    tokio::time::timeout(BODY_TIMEOUT, collect(request, limit)).await.map_err(|_| {
+    let sender = request.extensions().get::<MayStillCall>().cloned();
+    let body = tokio::time::timeout(BODY_TIMEOUT, collect(request, limit)).await.map_err(|_| {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the body took too long")
-    })?
+    })??;
+    sender.map_or(Ok(()), |MayStillCall(asked)| asked())?;
+    Ok(body)
 }
 
 async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {

@@ -177,7 +177,7 @@ fn of_answer(error: &(dyn Error + 'static)) -> OutboundError {
         Some(fault) => OutboundError::Tls(fault),
         None if causes(error).any(has_timed_out) => OutboundError::TimedOut,
         None if causes(error).any(broke_off) => {
-            OutboundError::Broken("the connection broke off before the answer was complete".into())
+            OutboundError::Broken("the connection closed before the answer was complete".into())
         }
         None => OutboundError::Broken(last_cause(error)),
     }

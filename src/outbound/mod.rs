@@ -155,7 +155,7 @@ mod tests {
                 "{answer}"
             );
         }
-        assert!(!told_of("SSH-2.0-OpenSSH\r\n\r\n").await.contains("broke off"));
+        assert!(!told_of("SSH-2.0-OpenSSH\r\n\r\n").await.contains("connection closed"));
     }
 
     /// Asks a server that sends this, and leaves the connection open.

@@ -101,16 +101,11 @@ async fn a_hostile_wallet_cannot_write_to_the_operators_terminal() {
 #[tokio::test]
 async fn a_client_says_that_it_does_not_expand_a_tilde_in_the_path_of_the_socket() {
     let folder = tempfile::tempdir().unwrap();
-    for path in ["--socket=~/portico.sock", "--socket="] {
-        let mut command = portico(folder.path());
-        command.args(["info", path]);
-        let (code, said) = finished(command).await.into_refusal();
-        let why = if path.contains('~') { "only a shell expands" } else { "is empty" };
-        assert!(
-            code == 64 && said.contains("--socket or PORTICO_SOCKET: ") && said.contains(why),
-            "{code}: {said}"
-        );
-    }
+    let mut command = portico(folder.path());
+    command.args(["info", "--socket=~/portico.sock"]);
+    let (code, said) = finished(command).await.into_refusal();
+    let named = said.contains("--socket or PORTICO_SOCKET: ") && said.contains("only a shell expands");
+    assert!(code == 64 && named, "{code}: {said}");
 }
 
 #[tokio::test]
@@ -148,7 +143,7 @@ async fn what_issue_prints_verify_takes_also_from_standard_input() {
     assert_eq!(no.code, 1);
     assert!(no.stderr.contains("invalid_signature"), "{no:?}");
     for (args, told) in [
-        (&["issue", "nobody"][..], "KEY: not a public key"),
+        (&["issue", "nobody"][..], "KEY: must be a public key"),
         (&["issue", &user, "--hours", "0"], "--hours: must be from 1"),
         (&["issue", &user, "--audience", "x"], "--audience, --scope: only with --format jwt"),
     ] {

@@ -155,7 +155,7 @@ async fn what_the_old_daemon_took_and_this_one_cannot_is_left_out_with_a_warning
         assert_eq!(shown["webhook"], "off", "{variables:?}");
         let profile = json!({ "name": null, "display_name": "The Shop", "picture": null, "nip05": null });
         assert_eq!(shown["profile"], profile, "{variables:?}");
-        for word in words.iter().chain(&["left out"]) {
+        for word in words.iter().chain(&["is ignored"]) {
             assert!(checked.stderr.contains(word), "{word}: {checked:?}");
         }
         assert!(!checked.stderr.contains("hunter2"), "{checked:?}");
@@ -175,7 +175,7 @@ async fn the_daemon_starts_without_the_webhook_of_the_old_one_and_warns() {
     for name in ["PORTAL__WEBHOOK__URL", "PORTAL__PROFILE__PICTURE"] {
         let log = daemon.log();
         let line = log.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line.contains("WARN") && line.contains("left out"), "{line}");
+        assert!(line.contains("WARN") && line.contains("is ignored"), "{line}");
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_form_in_place_of_json_and_an_access_token_in_place_of_a_login_token_a
     let question = json!({ "pubkey": key, "token": member.access_token() });
     let answer = rest.post("/jwt/verify", question).await;
     assert_eq!(answer.refusal(), refused(400, "unsupported_algorithm"));
-    assert!(error(&answer).contains("ask /oauth/introspect or /auth/verify"), "{}", error(&answer));
+    assert!(error(&answer).contains("use /oauth/introspect or /auth/verify"), "{}", error(&answer));
 }
 
 #[tokio::test]

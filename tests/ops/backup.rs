@@ -188,7 +188,7 @@ async fn a_file_that_is_damaged_foreign_newer_or_another_services_is_refused_and
         ("foreign", 1, "not an SQLite database"),
         ("empty", 1, "is empty"),
         ("newer", 1, "newer version"),
-        ("another", 1, "of the service abab"),
+        ("another", 1, "of service abab"),
         ("in-use", 64, "in use"),
         ("missing", 64, "missing"),
     ] {

@@ -81,14 +81,17 @@ async fn what_cannot_be_served_is_named_and_not_left_to_wait_for_ever() {
     let plan = Daemon::on(&[]);
     let (first, second) = (unix("first", &plan), unix("second", &plan));
     let (code, said) = plan.handed(first).handed(second).refusal().await;
-    assert!(code == 69 && said.contains("socket 2") && said.contains("already"), "{code}: {said}");
+    assert!(
+        code == 69 && said.contains("socket 2") && said.contains("a second Unix socket"),
+        "{code}: {said}"
+    );
 
     let (code, said) = Daemon::on(&[]).handed(UnixDatagram::unbound().unwrap()).refusal().await;
     assert!(code == 69 && said.contains("socket 1"), "{code}: {said}");
 
     let (connected, _other_end) = std::os::unix::net::UnixStream::pair().unwrap();
     let (code, said) = Daemon::on(&[]).handed(connected).refusal().await;
-    assert!(code == 69 && said.contains("does not listen"), "{code}: {said}");
+    assert!(code == 69 && said.contains("is not a listening socket"), "{code}: {said}");
 }
 
 #[tokio::test]

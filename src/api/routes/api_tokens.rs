@@ -10,7 +10,7 @@ use serde_json::json;
 use secrecy::ExposeSecret;
 
 use crate::api::Api;
-use crate::api::caller::{Asker, Caller};
+use crate::api::caller::Caller;
 use crate::api_tokens::{NewApiToken, StoredApiToken};
 use crate::clock::Timestamp;
 use crate::http::body::{JsonBody, PathParam};
@@ -79,9 +79,9 @@ pub(in crate::api) async fn make(
 
 pub(in crate::api) async fn revoke(
     State(api): State<Api>,
-    Asker(actor): Asker,
+    caller: Caller,
     PathParam(name): PathParam<String>,
 ) -> Result<Response, ApiError> {
-    api.api_tokens.revoke(name, actor).await?;
+    api.api_tokens.revoke(name, caller.maker()).await?;
     Ok(ok(json!({ "revoked": true })))
 }

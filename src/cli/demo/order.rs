@@ -129,7 +129,7 @@ mod tests {
             ("as portal://x", "as bob URL"),
             ("portal://x no", "\"no\" follows it"),
             ("portal://x portal://y", "only one URL per line"),
-            ("slow 2days portal://x", "up to 1h"),
+            ("slow 2days portal://x", "at most 1h"),
         ] {
             let told = read(line).unwrap_err().to_string();
             assert!(told.contains(named), "{line}: {told}");

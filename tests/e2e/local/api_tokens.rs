@@ -2,6 +2,8 @@
 
 use nix::unistd::Uid;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::table::{RIGHTS, token};
 use crate::cli::at;
@@ -214,6 +216,40 @@ async fn a_caller_cannot_give_a_token_more_than_it_has_or_a_longer_life() {
     let listed = daemon.rest().get("/tokens").await.data();
     assert_eq!(listed["tokens"][0]["name"], "less");
     assert_eq!(listed["tokens"][0]["expires_at"], listed["tokens"][1]["expires_at"], "as long as its maker");
+}
+
+/// The head of a request is judged when it comes; its body can be held back for seconds.
+#[tokio::test]
+async fn a_holder_who_keeps_a_body_back_until_after_the_revocation_gets_nothing() {
+    let daemon = daemon().await;
+    let target = daemon.public_key().await;
+    for (route, body) in [
+        ("POST /tokens", json!({ "name": "for-ever", "may": ["check"] })),
+        ("POST /jwt/issue", json!({ "target_key": target, "duration_hours": 1 })),
+        ("POST /oauth/revoke", json!({})),
+        ("DELETE /tokens/other", json!({})),
+    ] {
+        let new = json!({ "name": "rv", "may": ["all"] });
+        let token = daemon.rest().post("/tokens", new).await.data()["token"].as_str().unwrap().to_owned();
+        let body = body.to_string();
+        let mut held = TcpStream::connect(daemon.address()).await.unwrap();
+        let head = format!(
+            "{route} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        held.write_all(head.as_bytes()).await.unwrap();
+        // The daemon asks for the body once the head has passed.
+        let mut go_on = [0; 25];
+        held.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "{route}");
+        revoke(&daemon, "rv").await;
+        held.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        held.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("was revoked"), "{route}: {answer}");
+    }
+    assert_eq!(daemon.rest().get("/tokens").await.data()["tokens"], json!([]));
 }
 
 /// The ways by which one who may not operate could get more, or hear what is not theirs.
