@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::quoted::quoted;
+
 /// One thing that callers may do. Each route and command needs one of them, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -90,7 +92,8 @@ impl Rights {
                         .find(|right| right.word() == word)
                         .map(Self::from)
                         .ok_or_else(|| {
-                            format!("{word:?} is not a right: there are check, login, issue, operate and all")
+                            let word = quoted(word);
+                            format!("{word} is not a right: there are check, login, issue, operate and all")
                         })?,
                 };
                 Ok::<_, String>(rights.and(one))
@@ -147,6 +150,9 @@ mod tests {
             let error = wrong.parse::<Rights>().unwrap_err();
             assert!(error.starts_with(&format!("{wrong:?} is not a right")), "{error}");
         }
+        let token = format!("portico_0123456789abcdef_{}", "5e".repeat(32));
+        let error = token.parse::<Rights>().unwrap_err();
+        assert!(error.contains("is not a right") && !error.contains("5e5e"), "{error}");
         for nothing in ["", ",", " , "] {
             assert_eq!(nothing.parse::<Rights>(), Err("must name at least one right".into()));
         }

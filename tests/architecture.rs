@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tls", &["shown"]),
     ("shown", &[]),
     ("quoted", &[]),
-    ("rights", &[]),
+    ("rights", &["quoted"]),
     ("outbound", &["address", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
     (

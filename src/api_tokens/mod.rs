@@ -188,6 +188,8 @@ impl NamedTokens {
         }
         let held = HeldToken::new(&token, &self.clock);
         self.held.write().unwrap_or_else(PoisonError::into_inner).insert(token.id, held);
+        // The audit can be off with the sessions.
+        tracing::info!(name = token.name, may = %token.rights, by = token.made_by, "API token made");
         Ok((token, fresh.text))
     }
 
@@ -212,6 +214,7 @@ impl NamedTokens {
         if let Some(gone) = gone {
             gone.revoke();
         }
+        tracing::info!(name, by = record.actor, "API token revoked");
         Ok(())
     }
 

@@ -20,6 +20,13 @@ pub const LONGEST_LIFETIME: Duration = Duration::from_secs(36_500 * 24 * 3600);
 /// [`NamedTokenError::BadRequest`].
 pub fn check_name(name: &str) -> Result<(), NamedTokenError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    // A name is shown, listed and logged, so a token that was pasted in its place would be, too.
+    let is_secret = name.starts_with("portico_")
+        || (name.len() == MAX_NAME && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if is_secret {
+        let message = "name: looks like a token or a part of one; choose a name that is no secret";
+        return Err(NamedTokenError::BadRequest(message.into()));
+    }
     let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if begins_well && name.len() <= MAX_NAME && name.bytes().all(is_plain) {
         return Ok(());
@@ -86,6 +93,9 @@ mod tests {
     fn a_name_cannot_forge_a_line_of_the_log_or_another_path() {
         for good in ["shop", "shop-2", "a.b_c", "7", &"x".repeat(MAX_NAME)] {
             assert!(check_name(good).is_ok(), "{good}");
+        }
+        for secret in [&"5e".repeat(32), "portico_0123456789abcdef_5e", &"5E".repeat(32)] {
+            assert!(check_name(secret).unwrap_err().to_string().contains("looks like a token"), "{secret}");
         }
         let long = "x".repeat(MAX_NAME + 1);
         for bad in ["", " ", "a b", "a/b", "..", "-x", "a\n", "é", "a\"", "token:x", "a%2e", &long] {

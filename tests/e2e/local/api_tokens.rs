@@ -319,6 +319,19 @@ async fn the_audit_and_the_log_name_the_token_of_the_caller_and_never_its_secret
 }
 
 #[tokio::test]
+async fn without_sessions_there_is_no_audit_and_the_log_says_who_made_and_revoked_a_token() {
+    let daemon = daemon().await;
+    token(&daemon, "shop", &["check"]).await;
+    revoke(&daemon, "shop").await;
+    daemon.until_logged("API token revoked").await;
+    let (log, us) = (daemon.log(), format!("\"by\":\"unix uid {}\"", Uid::current()));
+    for change in ["API token made", "API token revoked"] {
+        let line = log.lines().find(|line| line.contains(change)).unwrap();
+        assert!(line.contains("\"name\":\"shop\"") && line.contains(&us), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_beyond_the_bound_are_refused_and_counted() {
     let daemon = daemon().await;
     for n in 0..256 {
