@@ -370,10 +370,34 @@ fn wallet_claims(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    #[test]
-    fn a_token_that_is_remembered_runs_out_like_any_other() {
+    use nostr_sdk::Keys;
+
+    use super::*;
+    use crate::clock::{Clock, Timekeeper};
+    use crate::store::sqlite::{SqliteOptions, SqliteStore};
+
+    /// A clock that shows these seconds.
+    #[derive(Debug)]
+    struct Shows(AtomicU64);
+
+    impl Clock for Shows {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_remembered_runs_out_and_is_revoked_like_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("db"), SqliteOptions::default()).unwrap();
+        let (store, clock) = (Arc::new(store), Arc::new(Shows(AtomicU64::new(1_000))));
+        let keeper = Arc::new(Timekeeper::new(clock.clone(), None).0);
+        let revoked = RevokedTokens::load(10, store.clone(), clock.clone(), keeper).await.unwrap();
+        let identity = Arc::new(Identity::main(Keys::generate()));
+        let rules = TokenRules::default();
+        let tokens = PortalTokens::new(&rules, identity, Arc::clone(&revoked), store, clock.clone());
         let key = PublicKey::from_byte_array([7; 32]);
         let claims = WalletClaims {
             issuer: key,
@@ -383,10 +407,16 @@ mod tests {
             not_before: Some(1_000),
             expires_at: 2_000,
         };
-        let policy = Policy { leeway_secs: 0, max_lifetime_secs: None };
-        let at = |secs| times(&claims).check_times(secs, &policy);
+        let vouched = Vouched { claims, name: [1; 32] };
+        let at = |secs| {
+            clock.0.store(secs, Ordering::Relaxed);
+            tokens.holds_still(&vouched)
+        };
         assert_eq!(at(1_999), Ok(()));
         assert_eq!(at(2_000), Err(TokenError::TokenExpired));
         assert_eq!(at(900), Err(TokenError::TokenNotYetValid), "where the clock was set back");
+        assert_eq!(at(1_999), Ok(()));
+        revoked.add([1; 32], Timestamp::from_secs(2_000)).await.unwrap();
+        assert_eq!(at(1_999), Err(TokenError::TokenRevoked));
     }
 }
