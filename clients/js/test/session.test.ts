@@ -15,7 +15,7 @@ async function tokens(how: string): Promise<{ access_token: string; credential: 
   return { access_token: login.access_token, credential: session_token };
 }
 
-test("both tokens hold together, and not with those of somebody else", async () => {
+test("both tokens pass together, and not with a token of another user", async () => {
   const [alice, bob] = [await tokens("as alice"), await tokens("as bob")];
   const checked: Checked = await demo.client.check(alice);
   assert.equal(checked.active, true);
@@ -84,7 +84,7 @@ test("an access token that has expired says so, and is renewed in the same sessi
     assert.equal((await daemon.client.check({ ...shown, access_token })).session.id, login.session.id);
   }
 
-  // An API client renews by itself: its answer has nowhere to put a new token.
+  // A client that sends headers renews its token itself, because an answer has no place for a new one.
   const bearer = { authorization: `Bearer ${shown.access_token}`, "x-wallet-session": shown.credential };
   const refused = await daemon.client.authenticate(new Request("http://localhost/", { headers: bearer }));
   assert.ok(refused instanceof Response);
@@ -92,7 +92,27 @@ test("an access token that has expired says so, and is renewed in the same sessi
   assert.deepEqual(await refused.json(), { error: "token_expired" });
 });
 
-/** Asks until the answer is no. */
+test("new access keys sign nobody out: the credential alone renews every token", async (t) => {
+  const daemon = await Daemon.start(t, demo.relay, "[sessions]\nenabled = true\n");
+  const { session_token, login } = await demo.approved(daemon.client, "as keeper");
+  const shown = { access_token: login.access_token, credential: session_token };
+  await daemon.loseAccessKeys();
+  await daemon.resume();
+  await assert.rejects(daemon.client.check(shown), { code: "invalid_token", status: 401, renewable: false });
+
+  const headers = { cookie: `__Host-access=${shown.access_token}; __Host-wallet=${shown.credential}` };
+  const found = await daemon.client.authenticate(new Request("http://localhost/", { headers }));
+  assert.ok(!(found instanceof Response));
+  assert.equal(found.session.id, login.session.id);
+  const access_token = /^__Host-access=([^;]+)/.exec(found.setCookies[0]!)![1]!;
+  assert.equal((await daemon.client.check({ ...shown, access_token })).session.id, login.session.id);
+
+  // A client that sends headers leaves the old access token out.
+  await assert.rejects(daemon.client.refresh(shown), { code: "invalid_token" });
+  assert.equal((await daemon.client.refresh({ credential: session_token })).session.id, login.session.id);
+});
+
+/** Checks until Portico rejects the tokens. */
 async function refusalOf(client: Portico, shown: Shown): Promise<PorticoError> {
   for (;;) {
     try {

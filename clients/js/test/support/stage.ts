@@ -1,5 +1,5 @@
 /** The real daemon, a relay and simulated wallets: those of `portico demo`. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { Portico } from "portico-client";
@@ -120,6 +120,12 @@ export class Daemon {
   /** Stops it; `SIGKILL` lets it end nothing. */
   async halt(signal: NodeJS.Signals): Promise<void> {
     await this.#program?.stop(signal);
+  }
+
+  /** Stops it and deletes its access keys. The next start makes new ones. */
+  async loseAccessKeys(): Promise<void> {
+    await this.halt("SIGTERM");
+    await rm(path.join(this.#folder, "data", "access-keys.json"));
   }
 
   async #stop(): Promise<void> {
