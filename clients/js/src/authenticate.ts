@@ -1,11 +1,11 @@
-/** Who sends a request to your app: for any framework that has the Web's `Request` and `Response`. */
+/** Finds the user of a request to your app. For any framework that has the Web's `Request` and `Response`. */
 import { isFromAnotherSite, pathOf, safePath, wantsPage } from "./browser.js";
 import { ACCESS_COOKIE, WALLET_COOKIE, cookieIn, dropCookie, setCookie } from "./cookies.js";
 import { PorticoError } from "./errors.js";
 import type { Portico } from "./portico.js";
 import type { LoggedIn, Member, OpenSession } from "./types.js";
 
-/** Whom to let in. */
+/** Which users to let in. */
 export interface Rules {
   /** Roles that the user must have, all of them. */
   roles?: string[];
@@ -34,11 +34,12 @@ export interface Tokens {
 
 /**
  * Lets a user in, or returns the response that refuses the request: 401, 403, 503 while the daemon does not answer, or
- * 303 to your sign-in page. Throws `PorticoError` with status 500 for what an operator must mend, such as a wrong API
- * token.
+ * 303 to your sign-in page. Throws `PorticoError` with status 500 if an operator must fix something, such as a wrong
+ * API token.
  *
  * The tokens come in `Authorization: Bearer` (the access token) and `X-Wallet-Session` (the credential), or else in the
- * cookies. An access token in a cookie that has expired is renewed.
+ * cookies. If the access token in the cookie has expired, is missing, or is not valid here, the credential gets a new
+ * one: Portico rejects all older access tokens after its access keys were replaced.
  */
 export async function authenticate(
   portico: Portico,
@@ -85,7 +86,7 @@ async function identify(portico: Portico, tokens: Tokens): Promise<Authenticated
     return { user, session, setCookies: [] };
   } catch (error) {
     if (!tokens.areCookies || credential === null || !isRenewable(error)) throw error;
-    // A token that is none of ours says nothing about a session.
+    // A token that this daemon does not accept belongs to no session here: renew with the credential alone.
     const old = error.code === "token_expired" ? { access_token } : {};
     const renewed = await portico.refresh({ credential, ...old });
     return { user: renewed.user, session: renewed.session, setCookies: [accessCookie(renewed)] };
@@ -99,7 +100,7 @@ function isRenewable(error: unknown): error is PorticoError {
   return (code === "token_expired" && renewable) || code === "invalid_token" || code === "access_token_required";
 }
 
-/** What of an answer is about the user. Everything else is about the daemon or this app. */
+/** The answer to the browser, if the refusal is about the user. Other refusals are about the daemon or this app. */
 function refusalOf(error: unknown, request: Request, rules: Rules, tokens: Tokens): Response {
   if (!(error instanceof PorticoError)) throw error;
   const { code, status } = error;
@@ -118,12 +119,12 @@ export function isAboutUser({ code, status }: PorticoError): boolean {
   return (status === 401 && code !== "unauthorized") || KEPT_OUT.has(code) || NOT_SHOWN.has(code);
 }
 
-/** Portico refuses the app and not its user. Frameworks answer with the status of an error: it must not be 401. */
+/** Portico refuses the app and not its user. Frameworks answer with the status of an error, so it must not be 401. */
 export function setUpError({ code, message }: PorticoError): PorticoError {
   return new PorticoError(code, `Portico refuses this app: ${message}`, { status: 500 });
 }
 
-/** 401, or the way to the sign-in page. */
+/** 401, or a redirect to the sign-in page. */
 function turnAway(request: Request, { signIn }: Rules, code: string, setCookies: string[]): Response {
   if (signIn === undefined || !wantsPage(request)) return refuse(401, code, setCookies);
   const joint = signIn.includes("?") ? "&" : "?";
@@ -133,7 +134,7 @@ function turnAway(request: Request, { signIn }: Rules, code: string, setCookies:
   return new Response(null, { status: 303, headers });
 }
 
-/** A refusal: `{"error": code}`, and why in `WWW-Authenticate` (RFC 6750 §3). */
+/** A refusal: `{"error": code}`, with the reason in `WWW-Authenticate` (RFC 6750 §3). */
 export function refuse(status: number, code: string, setCookies: string[] = [], retryAfter?: number): Response {
   const headers = new Headers({ "cache-control": "no-store" });
   const why = code === "not_signed_in" ? "" : ' error="invalid_token"';

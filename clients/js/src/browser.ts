@@ -1,12 +1,12 @@
-/** What a browser's request tells: where it comes from, and where it may go. */
+/** Reads from a browser's request which site it comes from, and where the browser may be sent. */
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
- * Whether another site made the browser send this request. Reading is always allowed: it must not change anything.
- * Browsers say so in `Sec-Fetch-Site`, older ones by `Origin`. A request with neither does not come from a browser, or
- * comes from one that sends no cookies across sites. `origin` is the address of your app, like `https://shop.example`;
- * by default, it is read from `Host`.
+ * Whether another site made the browser send this request. `GET`, `HEAD` and `OPTIONS` are always allowed: your app
+ * must not change anything on them. Browsers send `Sec-Fetch-Site`; older browsers send only `Origin`. A request with
+ * neither does not come from a browser, or comes from one that sends no cookies across sites. `origin` is the address
+ * of your app, like `https://shop.example`; by default, it is read from `Host`.
  */
 export function isFromAnotherSite(request: Request, origin?: string): boolean {
   if (SAFE_METHODS.has(request.method)) return false;
@@ -32,9 +32,10 @@ export function pathOf(request: Request): string {
 }
 
 /**
- * A path of this site to go on to, or `/`. Anybody can link to your sign-in page with a `return_to` of theirs: browsers
- * take `//evil.example` and `/\evil.example` for another site. The path can stand between double quotes in HTML and in
- * a script: browsers percent-encode quotes and angle brackets themselves, so a path with one is not theirs.
+ * The path, if it is a path of this site; otherwise `/`. Anybody can link to your sign-in page with any `return_to`,
+ * and browsers take `//evil.example` and `/\evil.example` for another site. You can write the result between double
+ * quotes in HTML and in a script, because a path with quotes or angle brackets counts as unsafe: browsers
+ * percent-encode them.
  */
 export function safePath(path: unknown): string {
   const isSafe = typeof path === "string" && path.length <= 2_048 && /^\/(?!\/)[!#-%(-;=?-[\]-_a-~&]*$/.test(path);

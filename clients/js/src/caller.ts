@@ -1,9 +1,9 @@
-/** Requests in the daemon's envelope: what was answered, or an error. */
+/** Sends requests to the daemon, and reads its envelope: the data, or an error. */
 import { PorticoError } from "./errors.js";
 import type { Transport } from "./transport.js";
 import { parseVeiled } from "./veil.js";
 
-/** How long a check may take: whoever waits for it is a browser. In milliseconds. */
+/** How long a check may take, because a browser waits for it. In milliseconds. */
 export const CHECK_TIMEOUT = 2_000;
 /** How long any other request may take, in milliseconds. */
 export const TIMEOUT = 10_000;
@@ -16,14 +16,14 @@ export interface CallOptions {
   /** Milliseconds; 10 s by default. */
   timeout?: number;
   signal?: AbortSignal | undefined;
-  /** Nothing changes if the daemon receives it twice. By default that is so for `GET`. */
+  /** Whether the daemon may receive the request twice without any effect. By default `true` for `GET`. */
   repeatable?: boolean;
 }
 
-/** An answer that says yes. */
+/** A successful answer. */
 export interface Answer {
   data: unknown;
-  /** The revision of what was read or changed. */
+  /** The `ETag`: the revision of the object that was read or changed. */
   etag: string | undefined;
 }
 
@@ -60,7 +60,7 @@ export class Caller {
   }
 }
 
-/** Ends the work when the time is over or the caller's signal says so. It leaves no listener at that signal. */
+/** Aborts the work after `timeout`, or when the caller's signal aborts. It leaves no listener on that signal. */
 async function within<T>(
   timeout: number,
   signal: AbortSignal | undefined,
@@ -87,9 +87,10 @@ function read(body: string, status: number): Record<string, unknown> {
       return envelope as Record<string, unknown>;
     }
   } catch {
-    // Below: the parser's own text would repeat a part of the answer.
+    // Throw the error below instead: the parser's own error text would repeat a part of the answer.
   }
-  throw new PorticoError("malformed_answer", `HTTP ${status} with a body that is not Portico's`, { status });
+  const message = `HTTP ${status}, and the body is not an envelope of Portico`;
+  throw new PorticoError("malformed_answer", message, { status });
 }
 
 function refusal(envelope: Record<string, unknown>, status: number, retryAfter: string | undefined): PorticoError {

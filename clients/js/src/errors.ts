@@ -1,28 +1,29 @@
-/** What an error tells besides its code. */
+/** The fields of an error besides its code. */
 export interface ErrorFacts {
   /** The HTTP status; 0 if no answer came. */
   status?: number;
   /** Seconds to wait before the next try. */
   retryAfter?: number | undefined;
-  /** What exactly was wrong, if the code leaves that open. */
+  /** A second code, if the first one leaves the reason open. */
   detail?: string | undefined;
   /** Only the access token has expired: `refresh` returns a new one. */
   renewable?: boolean | undefined;
 }
 
 /**
- * The daemon said no, or did not answer. `code` is the daemon's, such as `token_expired`, or one of the client's own:
+ * The daemon rejected the request, or did not answer. `code` is the daemon's, such as `token_expired`, or one of the
+ * client's own:
  *
- * - `unreachable`: there is no connection (status 0)
+ * - `unreachable`: the client cannot connect (status 0)
  * - `no_answer`: the daemon did not answer in time (status 0)
- * - `malformed_answer`: the answer is not the daemon's
- * - `bad_options`: the client was set up wrongly
+ * - `malformed_answer`: the answer is not one of the daemon
+ * - `bad_options`: an option of the client is wrong
  *
  * It never contains a token, a stream id or the body of an answer.
  */
 export class PorticoError extends Error {
   readonly code: string;
-  /** The HTTP status of the answer; 0 if none came. Of an error about a request to your app: what to answer. */
+  /** The HTTP status of the answer; 0 without an answer. If the error is about a request to your app: your answer. */
   readonly status: number;
   /** Seconds to wait before the next try, if the daemon said so. */
   readonly retryAfter: number | undefined;
@@ -42,7 +43,7 @@ export class PorticoError extends Error {
     this.prototype.name = "PorticoError";
   }
 
-  /** Whether the same request may succeed later: the daemon restarts, is overloaded, or was too slow. */
+  /** Whether the same request may succeed later, because the daemon restarts, is overloaded, or was too slow. */
   get isPassing(): boolean {
     return PASSING_CODES.has(this.code) || PASSING_STATUSES.has(this.status);
   }

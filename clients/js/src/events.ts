@@ -1,7 +1,7 @@
-/** The events of a stream. `type` tells them apart. */
+/** The events of a stream. `type` says which one it is. */
 import type { LoggedIn, WalletClaims } from "./types.js";
 
-/** What all events have. */
+/** The fields of every event. */
 interface Numbered {
   /** 1, 2, 3 … within the stream, without gaps. */
   index: number;
@@ -17,12 +17,12 @@ export interface KeyHandshakeEvent extends Numbered {
   preferred_relays: string[];
 }
 
-/** What the user said. */
+/** The user's answer. */
 export type AnswerStatus =
   | { status: "approved"; granted_permissions: string[]; session_token: string }
   | { status: "declined"; reason?: string | null };
 
-/** The wallet answered. */
+/** The user approved or declined. */
 export interface AuthenticateKeyEvent extends Numbered {
   type: "authenticate_key";
   /** The user's public key, in hex. */
@@ -30,13 +30,13 @@ export interface AuthenticateKeyEvent extends Numbered {
   recipient: string;
   challenge: string;
   status: AnswerStatus;
-  /** The verified claims. Only with an approval. */
+  /** The verified claims. Only after an approval. */
   session?: WalletClaims;
   /** The session that the approval began. Only on a login URL, and only if sessions are on. */
   login?: LoggedIn;
 }
 
-/** Why a request came to nothing. */
+/** Why a request failed. */
 export type ErrorEventCode =
   | "timed_out"
   | "no_relay"
@@ -46,7 +46,7 @@ export type ErrorEventCode =
   | "user_not_listed"
   | "too_many_requests";
 
-/** Why a wallet's token does not hold. */
+/** Why a wallet's token is not valid. */
 export type TokenErrorCode =
   | "malformed_token"
   | "unsupported_algorithm"
@@ -60,17 +60,17 @@ export type TokenErrorCode =
   | "unknown_wallet"
   | "wrong_audience";
 
-/** The request came to nothing. */
+/** The request failed. */
 export interface ErrorEvent extends Numbered {
   type: "error";
   /** For people. */
   reason: string;
   code: ErrorEventCode;
-  /** What you asked for, if that was a handshake alone. */
+  /** What you asked for, if it was only a handshake. */
   request?: "key_handshake";
-  /** Why the wallet's token does not hold. */
+  /** Why the wallet's token is not valid. */
   detail?: TokenErrorCode;
-  /** Whose attempt ended, in hex. */
+  /** The public key of the user whose attempt ended, in hex. */
   user_key?: string;
 }
 
@@ -95,7 +95,7 @@ export type SessionEnd =
   | "user_deleted"
   | "credential_revoked";
 
-/** A session was ended before it expired. */
+/** Somebody ended the session before it expired. */
 export interface SessionRevokedEvent extends Numbered {
   type: "session_revoked";
   user_id: string;

@@ -1,7 +1,7 @@
 import { CHECK_TIMEOUT, type Caller } from "./caller.js";
 import type { NewToken, Question, Revoked, Verdict, VerifiedToken } from "./types.js";
 
-/** Tokens of wallets, and those that this service issues. */
+/** Tokens of wallets, and tokens that this service issues. */
 export class Jwt {
   readonly #caller: Caller;
 
@@ -10,7 +10,7 @@ export class Jwt {
   }
 
   /**
-   * What a token says, if it holds. With `session: true` its session must be open, too, and its user enabled.
+   * The claims of a token, if it is valid. With `session: true` its session must also be open and its user enabled.
    * Throws `PorticoError` with the reason, such as `token_expired`.
    */
   async verify(question: Question): Promise<VerifiedToken> {
@@ -28,7 +28,7 @@ export class Jwt {
     return (data as { token: string }).token;
   }
 
-  /** Revokes a token, and ends the sessions that rest on it. */
+  /** Revokes a token, and ends the sessions that depend on it. */
   async revoke(token: string): Promise<Revoked> {
     return (await this.#caller.call("POST", "/jwt/revoke", { body: { token } })).data as Revoked;
   }

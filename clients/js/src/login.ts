@@ -1,16 +1,16 @@
-/** One login: the URL for the QR code, what happens to it step by step, and how it ended. */
+/** One login: the URL for the QR code, its steps, and its result. */
 import type { ErrorEventCode, PorticoEvent, TokenErrorCode } from "./events.js";
 import type { LoggedIn, OpenedLogin, WalletClaims } from "./types.js";
 import { veil } from "./veil.js";
 
-/** What a page may know. A step holds no secret: send it to the browser as it is. */
+/** A step for the page. It contains no secret: send it to the browser as it is. */
 export type LoginStep =
   | { step: "scanned"; index: number }
   | { step: "approved"; index: number }
   | { step: "declined"; index: number; reason: string | null }
   | { step: "failed"; index: number; code: ErrorEventCode; reason: string };
 
-/** How the login ended. An approval holds secrets; `console.log` hides them. */
+/** How the login ended. An approval contains secrets; `console.log` hides them. */
 export type LoginResult =
   | {
       outcome: "approved";
@@ -18,7 +18,7 @@ export type LoginResult =
       user_key: string;
       /** The wallet's credential. Keep it like a password. */
       session_token: string;
-      /** What the daemon verified in it. */
+      /** The claims of that credential, which the daemon verified. */
       claims: WalletClaims;
       /** The session. `undefined` if sessions are off. */
       login: LoggedIn | undefined;
@@ -26,7 +26,7 @@ export type LoginResult =
   | { outcome: "declined"; reason: string | null }
   | { outcome: "failed"; code: ErrorEventCode; reason: string; detail: TokenErrorCode | undefined };
 
-/** What an event of a login means for the page. `undefined`: nothing. */
+/** The step for the page after an event of a login. `undefined`: there is none. */
 export function stepOf(event: PorticoEvent): LoginStep | undefined {
   const { index } = event;
   if (event.type === "key_handshake") return { step: "scanned", index };
@@ -43,7 +43,7 @@ export function stepOf(event: PorticoEvent): LoginStep | undefined {
   }
 }
 
-/** The result that an event holds. `undefined`: the login goes on. */
+/** The result in an event. `undefined`: the login continues. */
 export function resultOf(event: PorticoEvent): LoginResult | undefined {
   if (event.type === "error") {
     return { outcome: "failed", code: event.code, reason: event.reason, detail: event.detail };
@@ -51,7 +51,7 @@ export function resultOf(event: PorticoEvent): LoginResult | undefined {
   if (event.type !== "authenticate_key") return undefined;
   const { status, session } = event;
   if (status.status === "declined") return { outcome: "declined", reason: status.reason ?? null };
-  // The daemon never says "approved" without them.
+  // The daemon never reports an approval without them.
   if (session === undefined) throw new TypeError("an approval without verified claims");
   const { user_key, login } = event;
   return veil({ outcome: "approved", user_key, session_token: status.session_token, claims: session, login });
@@ -61,19 +61,19 @@ export function resultOf(event: PorticoEvent): LoginResult | undefined {
 export interface LoginSource {
   /** The events of the login. */
   events: AsyncGenerator<PorticoEvent, void, void>;
-  /** Takes the URL back. */
+  /** Cancels the login URL. */
   cancel(): Promise<void>;
 }
 
-/** A login that is open, or was. */
+/** A login, open or ended. */
 export class Login {
-  /** What the QR code holds. It expires after some minutes (`auth.handshake_ttl`). */
+  /** The URL for the QR code. It expires after some minutes (`auth.handshake_ttl`). */
   readonly url: string;
   /** How many relays are connected. At 0, nobody can scan the URL yet. */
   readonly relaysReady: number;
   /**
-   * How it ends. It resolves for a user who declines, too. It rejects with a `PorticoError`, or with the reason of the
-   * signal. You need not await it: a rejection that nobody looks at is ignored.
+   * The result. It resolves for a user who declines, too. It rejects with a `PorticoError`, or with the reason of the
+   * signal. You need not await it: an unhandled rejection is ignored.
    */
   readonly done: Promise<LoginResult>;
   readonly #source: LoginSource;
@@ -92,12 +92,12 @@ export class Login {
     veil(this);
   }
 
-  /** The stream of its events. A secret: who has it can read the tokens. */
+  /** The stream of its events. Keep it secret: anybody who has it can read the tokens. */
   get streamId(): string {
     return this.#streamId;
   }
 
-  /** All steps from the first on, also for callers who come late. Throws what `done` rejects with. */
+  /** All steps from the first one, also for late callers. Throws what `done` rejects with. */
   async *steps(): AsyncGenerator<LoginStep, void, void> {
     let next = 0;
     for (;;) {
@@ -109,7 +109,7 @@ export class Login {
     await this.done;
   }
 
-  /** Takes the URL back, or what the user is being asked. The login then ends with the code `cancelled`. */
+  /** Cancels the URL, or the challenge that is open. The login then ends with the code `cancelled`. */
   cancel(): Promise<void> {
     return this.#source.cancel();
   }

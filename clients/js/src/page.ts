@@ -1,6 +1,6 @@
-/** For the sign-in page in the browser: follows the login. It imports nothing, so you can serve it as it is. */
+/** Follows the login, on the sign-in page in the browser. This module imports nothing, so you can serve it as it is. */
 
-/** What happened. `code` says why a login failed; `no_login`: this browser has opened none. */
+/** A step of the login. `code` says why it failed; `no_login`: this browser has not opened this login. */
 export interface PageStep {
   step: "scanned" | "approved" | "declined" | "failed";
   index?: number;
@@ -9,7 +9,7 @@ export interface PageStep {
 
 /** How to ask. */
 export interface WatchOptions {
-  /** Ends it, with the reason of the signal. */
+  /** Ends the wait. `watch` then throws the reason of the signal. */
   signal?: AbortSignal;
   fetch?: typeof globalThis.fetch;
 }
@@ -17,15 +17,15 @@ export interface WatchOptions {
 /** The first and the longest pause between tries, in milliseconds. */
 const SHORTEST_PAUSE = 500;
 const LONGEST_PAUSE = 8_000;
-/** Proxies end a request that is silent for so long. The server answers after 25 s. In milliseconds. */
+/** A proxy may end a request that waits longer. The server answers after 25 s. In milliseconds. */
 const LONGEST_ANSWER = 40_000;
-/** A server that stops answers at once. Do not ask it again at once. In milliseconds. */
+/** A server that is stopping answers at once. After an answer as quick as this, pause. In milliseconds. */
 const SUSPICIOUSLY_SOON = 1_000;
 
 /**
- * Asks the path that `SignIn.wait` serves until the login has ended, and returns the last step. `onStep` hears of those
- * before. It goes on after errors of the network. When the user comes back to the page, it asks at once: a phone may
- * have closed the connection meanwhile without a word.
+ * Asks the path that `SignIn.wait` serves until the login has ended, and returns the last step. It calls `onStep` with
+ * each earlier step. It retries after errors of the network. When the user returns to the page, it asks at once,
+ * because a phone may have closed the connection in the meantime without an error.
  */
 export async function watch(
   path: string,
@@ -67,14 +67,14 @@ async function stepIn(answer: Response): Promise<PageStep | { step: "waiting" } 
   return { step: "failed", code: error };
 }
 
-/** What a browser has, and Node has not. */
+/** Globals of a browser that Node does not have. */
 interface Page {
   document?: EventTarget & { visibilityState: string };
   addEventListener?: EventTarget["addEventListener"];
   removeEventListener?: EventTarget["removeEventListener"];
 }
 
-/** One try, which ends early when the user comes back to the page, or the network does. */
+/** One try. It ends early when the user returns to the page, or when the network is back. */
 function untilBack(signal: AbortSignal | undefined) {
   const window = globalThis as unknown as Page;
   const { document } = window;
@@ -86,7 +86,7 @@ function untilBack(signal: AbortSignal | undefined) {
   for (const name of ["pageshow", "online"]) window.addEventListener?.(name, stop);
   let timer: ReturnType<typeof setTimeout> | undefined;
   return {
-    /** A signal that also says when so many milliseconds are over. */
+    /** A signal that also aborts after so many milliseconds. */
     over(milliseconds: number): AbortSignal {
       timer = setTimeout(stop, milliseconds);
       return back.signal;

@@ -9,13 +9,13 @@ import { fetchTransport, nodeTransport, type Transport } from "./transport.js";
 import type { Checked, Info, LoggedIn, Logout, OpenedLogin, Ready, Renewal, Shown, VerifiedToken } from "./types.js";
 import { Users } from "./users.js";
 
-/** At the daemon's defaults, no login is open for longer than that. In milliseconds. */
+/** At the daemon's defaults, no login is open longer than this. In milliseconds. */
 const PATIENCE = 15 * 60_000;
 
-/** Where the daemon is. */
+/** The address of the daemon. */
 export type PorticoOptions =
   | {
-      /** The path of its Unix socket: what `portico info --socket-path` prints. */
+      /** The path of its Unix socket, as `portico info --socket-path` prints it. */
       socket: string;
     }
   | {
@@ -23,18 +23,18 @@ export type PorticoOptions =
       url: string;
       /** The API token. */
       token: string;
-      /** What to send requests with; Node's own HTTP client by default. */
+      /** Sends the requests; Node's own HTTP client by default. */
       fetch?: typeof globalThis.fetch;
     };
 
-/** The Portico daemon, as your app speaks to it. One object serves the whole app. */
+/** A client of the Portico daemon. One object serves the whole app. */
 export class Portico {
-  /** Tokens of wallets, and those that this service issues. */
+  /** Tokens of wallets, and tokens that this service issues. */
   readonly jwt: Jwt;
   /** Users and their sessions. */
   readonly users: Users;
   readonly #caller: Caller;
-  /** Renewals under way, by what they renew. */
+  /** Renewals in progress, by their request. */
   readonly #renewals = new Map<string, Promise<LoggedIn>>();
 
   /** Throws `PorticoError` with the code `bad_options`. It does not connect yet. */
@@ -45,7 +45,7 @@ export class Portico {
     this.users = new Users(this.#caller);
   }
 
-  /** Opens a login. The signal ends `steps()` and `done`, and leaves the URL open: `cancel()` takes it back. */
+  /** Opens a login. The signal ends `steps()` and `done`, but the URL stays open: `cancel()` closes it. */
   async login(options: { signal?: AbortSignal } = {}): Promise<Login> {
     const { signal } = options;
     const opened = (await this.call("POST", "/login", { body: {}, signal })) as OpenedLogin;
@@ -53,14 +53,14 @@ export class Portico {
   }
 
   /**
-   * All events of a stream behind `after`, until it ends. It goes on after a restart of the daemon; no event is lost
-   * and none comes twice. An `authenticate_key` event holds tokens.
+   * All events of a stream after index `after`, until it ends. It continues after a restart of the daemon; no event is
+   * lost and none comes twice. An `authenticate_key` event contains tokens.
    */
   events(streamId: string, options: FollowOptions = {}): AsyncGenerator<PorticoEvent, void, void> {
     return follow((after, signal) => this.readEvents(streamId, { after, signal, wait: WAIT }), options);
   }
 
-  /** The events of a stream that are there. With `wait`, it waits so many seconds (at most 60) for the first one. */
+  /** The events that a stream has now. With `wait`, it waits so many seconds (at most 60) for the first one. */
   async readEvents(streamId: string, options: FollowOptions & { wait?: number } = {}): Promise<EventPage> {
     const { after = 0, signal, wait = 0 } = options;
     const path = `/events/${encodeURIComponent(streamId)}?after=${after}&wait=${wait}`;
@@ -69,8 +69,8 @@ export class Portico {
   }
 
   /**
-   * Whether both tokens hold, and belong together. Throws `PorticoError` with the reason; at `token_expired` call
-   * `refresh`. It takes at most 2 s.
+   * Checks that both tokens are valid and belong to one wallet. Throws `PorticoError` with the reason. After
+   * `token_expired` call `refresh`; after `invalid_token` call it with the credential alone. It takes at most 2 s.
    */
   async check(shown: Shown): Promise<Checked> {
     const options = { body: shown, timeout: CHECK_TIMEOUT, repeatable: true };
@@ -78,7 +78,7 @@ export class Portico {
   }
 
   /**
-   * A new access token of the same session. Callers who ask for the same one at the same time share one request, and so
+   * A new access token of the same session. Callers that renew the same tokens at the same time share one request and
    * its answer.
    */
   refresh(renewal: Renewal): Promise<LoggedIn> {
@@ -98,14 +98,14 @@ export class Portico {
     return ((await this.call("POST", "/auth/logout", { body: logout })) as { revoked: number }).revoked;
   }
 
-  /** Who sends a request to your app, or the response that refuses it. */
+  /** The user of a request to your app, or the response that refuses the request. */
   authenticate(request: Request, rules: Rules = {}): Promise<Authenticated | Response> {
     return authenticate(this, request, rules);
   }
 
   /**
-   * What a token says, if it holds. With the public key of your service, `claims.target_key` is the user. It does not
-   * look at sessions: after a logout the wallet's token still holds. Use `check`, or `jwt.verify` with `session: true`.
+   * The claims of a token, if it is valid. With the public key of your service, `target_key` is the user. It does not
+   * check sessions: a wallet's token is still valid after a logout. Use `check`, or `jwt.verify` with `session: true`.
    */
   verifyJwt(publicKey: string, token: string): Promise<VerifiedToken> {
     return this.jwt.verify({ pubkey: publicKey, token });
@@ -126,7 +126,7 @@ export class Portico {
     return (await this.call("GET", "/ready")) as Ready;
   }
 
-  /** Any other route: what it answers as `data`. Throws `PorticoError`. */
+  /** Calls any other route, and returns its `data`. Throws `PorticoError`. */
   async call(method: string, path: string, options: CallOptions = {}): Promise<unknown> {
     return (await this.#caller.call(method, path, options)).data;
   }
@@ -152,16 +152,16 @@ function transportOf(options: PorticoOptions): Transport {
   }
   const url = URL.canParse(options.url) ? new URL(options.url) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
-    throw new PorticoError("bad_options", "url: not an address like http://127.0.0.1:3000");
+    throw new PorticoError("bad_options", "url: must be an address like http://127.0.0.1:3000");
   }
   if (url.username !== "" || url.password !== "") {
-    throw new PorticoError("bad_options", "url: it must not contain a user or a password; use `token`");
+    throw new PorticoError("bad_options", "url: must not contain a user or a password; use `token`");
   }
   return options.fetch ? fetchTransport(url, options.fetch) : nodeTransport({ url });
 }
 
-/** Clients put a wrong header into their error texts. So nothing that cannot stand in a header gets that far. */
+/** HTTP clients repeat an invalid header in their error texts. So a token that cannot be in a header stops here. */
 function tokenOf(token: string): string {
   if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new PorticoError("bad_options", "token: it must be visible ASCII, without blanks and line ends");
+  throw new PorticoError("bad_options", "token: must be visible ASCII characters, without blanks or line ends");
 }

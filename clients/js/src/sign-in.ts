@@ -1,4 +1,4 @@
-/** What a sign-in page needs of the server: open a login, wait for it, and sign out. */
+/** The server's part of a sign-in page: open a login, wait for it, and sign out. */
 import { readFile } from "node:fs/promises";
 
 import { accessCookie, isAboutUser, refuse, setUpError, tokensOf } from "./authenticate.js";
@@ -14,11 +14,11 @@ import type { OpenedLogin } from "./types.js";
 /** Seconds that `wait` waits: less than what proxies allow. */
 const PAGE_WAIT = 25;
 
-/** How sign-in works. */
+/** Options of `SignIn`. */
 export interface SignInOptions {
   /**
-   * Signs the cookie that says which login a browser has opened. If several processes serve your app, give all of them
-   * the same secret, at least 32 bytes; by default each process makes its own.
+   * Signs the cookie that names the logins of a browser. If several processes serve your app, give all of them the same
+   * secret, at least 32 bytes. By default each process makes its own.
    */
   secret?: string | Uint8Array;
   /** The address of your app, like `https://shop.example`, if a proxy changes `Host`. */
@@ -27,11 +27,11 @@ export interface SignInOptions {
 
 /** A login for one browser. */
 export interface BrowserLogin {
-  /** What the QR code holds, and the link that opens the wallet on this device. */
+  /** The URL for the QR code, and for the link that opens the wallet on this device. */
   url: string;
-  /** Send it as `Set-Cookie` with the page. Only the browser that has it gets the result. */
+  /** Send it as `Set-Cookie` with the page. Only the browser that has this cookie gets the result. */
   cookie: string;
-  /** Which login the page asks for: `wait?login=`. No secret. */
+  /** The name of the login, for the page: `wait?login=`. It is no secret. */
   id: string;
 }
 
@@ -49,8 +49,8 @@ export class SignIn {
   }
 
   /**
-   * Opens a login for the browser that asks for the sign-in page. `cookies` is its `Cookie` header: other tabs may have
-   * logins of their own.
+   * Opens a login for the browser that asks for the sign-in page. `cookies` is its `Cookie` header, which also names
+   * the logins of its other tabs.
    */
   async begin(cookies: string | null | undefined): Promise<BrowserLogin> {
     const { url, stream_id } = (await this.#portico.call("POST", "/login", { body: {} })) as OpenedLogin;
@@ -59,9 +59,9 @@ export class SignIn {
   }
 
   /**
-   * What happened to a login of this browser, `?login=` its id, behind `&after=N`, as JSON: a `LoginStep`, or
-   * `{"step":"waiting"}` after 25 s. The answer to an approval sets the cookies of the session. Only `POST`, and only
-   * from your own pages.
+   * Answers with the latest step of a login of this browser, as JSON: a `LoginStep`, or `{"step":"waiting"}` after
+   * 25 s. `?login=` is the id of the login, and `&after=N` the last step that the page knows. After an approval, the
+   * answer sets the cookies of the session. Only `POST`, and only from your own pages.
    */
   async wait(request: Request): Promise<Response> {
     const refusal = this.#refusalOf(request);
@@ -76,7 +76,7 @@ export class SignIn {
     try {
       return told(await this.#page(id, indexIn(query), request.signal), others);
     } catch (error) {
-      // The browser has left, so nobody reads this.
+      // The browser has closed the connection, so nobody reads this answer.
       if (request.signal.aborted) return refuse(503, "try_again_later");
       if (!(error instanceof PorticoError)) throw error;
       if (error.code === "no_such_stream") return refuse(400, "no_login", [others]);
@@ -85,7 +85,7 @@ export class SignIn {
     }
   }
 
-  /** The module `portico-client/page` for the browser: its `watch` asks what `wait` answers. */
+  /** The module `portico-client/page` for the browser: its `watch` calls the route of `wait`. */
   async script(): Promise<Response> {
     const headers = { "content-type": "text/javascript; charset=utf-8", "cache-control": "max-age=3600" };
     return new Response(await readFile(new URL("./page.js", import.meta.url)), { headers });
@@ -97,12 +97,12 @@ export class SignIn {
     if (refusal !== undefined) return refusal;
     const { access_token, credential } = tokensOf(request) ?? {};
     try {
-      // The credential ends the session also if the access token is none of ours.
+      // If the daemon does not accept the access token, the credential ends the session.
       const isEnded = access_token !== undefined && (await this.#logout({ access_token }));
       if (!isEnded && credential !== undefined) await this.#logout({ credential });
     } catch (error) {
       if (!(error instanceof PorticoError)) throw error;
-      // The session goes on, so the browser keeps its cookies and can ask again.
+      // The session is still open, so the browser keeps its cookies and can retry.
       if (error.isPassing) return refuse(503, "try_again_later", [], error.retryAfter ?? 1);
       throw setUpError(error);
     }
@@ -111,7 +111,7 @@ export class SignIn {
     return new Response(null, { status: 303, headers });
   }
 
-  /** `false`: there is no session that this token could end. */
+  /** `false`: this token belongs to no open session. */
   async #logout(shown: { access_token: string } | { credential: string }): Promise<boolean> {
     try {
       await this.#portico.logout(shown);
@@ -127,14 +127,14 @@ export class SignIn {
     return isFromAnotherSite(request, this.#origin) ? refuse(403, "cross_site_request") : undefined;
   }
 
-  /** A page that is left has read all of a login that has ended: it is told the end again. */
+  /** If the page asks again after it has read the end of the login, it gets the end again. */
   async #page(id: string, after: number, signal: AbortSignal): Promise<EventPage> {
     const page = await this.#portico.readEvents(id, { after, wait: PAGE_WAIT, signal });
     return page.ended && page.events.length === 0 ? this.#portico.readEvents(id, { signal }) : page;
   }
 }
 
-/** The latest step, and with an approval the cookies. At the end, the browser keeps the cookie of its other logins. */
+/** The latest step. After an approval also the cookies; at the end, the browser keeps only its other logins. */
 function told(page: EventPage, others: string): Response {
   const headers = new Headers({ "cache-control": "no-store" });
   const event = page.events.at(-1);

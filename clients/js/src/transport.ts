@@ -1,4 +1,4 @@
-/** How a request reaches the daemon: over its Unix socket, over TCP, or by somebody else's `fetch`. */
+/** Sends requests to the daemon: over its Unix socket, over TCP, or with a `fetch` of the app. */
 import http from "node:http";
 import https from "node:https";
 
@@ -11,9 +11,9 @@ export interface Outgoing {
   path: string;
   headers: Record<string, string>;
   body: string | undefined;
-  /** Ends the request. */
+  /** Aborts the request. */
   signal: AbortSignal;
-  /** Nothing changes if the daemon receives it twice. */
+  /** Whether the daemon may receive the request twice without any effect. */
   repeatable: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface Incoming {
 
 /** Sends requests to one daemon. */
 export interface Transport {
-  /** Throws `PorticoError` with the code `unreachable`, or whatever the signal says. */
+  /** Throws `PorticoError` with the code `unreachable`, or the reason of the signal. */
   send(request: Outgoing): Promise<Incoming>;
   /** Closes connections that are idle. */
   close(): void;
@@ -55,7 +55,7 @@ export function nodeTransport(target: { socket: string } | { url: URL }): Transp
         answer.on("end", () => resolve(incoming(answer, Buffer.concat(parts).toString())));
       });
       sent.on("error", (error: NodeJS.ErrnoException) => {
-        // The daemon closed an idle connection while this request was on its way (Node's docs, request.reusedSocket).
+        // The daemon closed the idle connection just before it got this request (Node's docs, request.reusedSocket).
         const isStale = sent.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
         if (isStale && outgoing.repeatable) resolve(once(outgoing, false));
         else reject(error);
@@ -109,7 +109,7 @@ function incoming(answer: http.IncomingMessage, body: string): Incoming {
   return { status: answer.statusCode ?? 0, header, body };
 }
 
-/** Only the code of the cause: its text may repeat a header. */
+/** Contains only the code of the cause, because its text may repeat a header. */
 function unreachable(name: string, code: string | undefined): PorticoError {
   return new PorticoError("unreachable", `no answer from Portico at ${name}: ${code ?? "the connection failed"}`);
 }

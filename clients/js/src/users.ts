@@ -1,10 +1,10 @@
 import type { Answer, Caller } from "./caller.js";
 import type { Invitation, KeptSession, User, UserChange, UserFilter } from "./types.js";
 
-/** A user, and the revision that was read. */
+/** A user, and the revision of this answer. */
 export interface FoundUser {
   user: User;
-  /** Give it to `change` or `delete` as `ifMatch`: it then fails with 412 if somebody changed the user meanwhile. */
+  /** Pass it to `change` or `delete` as `ifMatch`: the call fails with 412 if somebody changed the user since. */
   etag: string;
 }
 
@@ -37,12 +37,12 @@ export class Users {
     return found(await this.#caller.call("POST", "/users", { body: invitation }));
   }
 
-  /** Changes what you name. It holds from the next check. Throws `no_such_user`, `precondition_failed`. */
+  /** Changes the fields that you name, from the next check on. Throws `no_such_user`, `precondition_failed`. */
   async change(id: string, change: UserChange, condition: Condition = {}): Promise<FoundUser> {
     return found(await this.#caller.call("PATCH", pathOf(id), { body: change, headers: headersOf(condition) }));
   }
 
-  /** Ends all sessions and forgets the user. To keep somebody out, change `disabled` instead. */
+  /** Ends all sessions and deletes the user, who can log in again as a new one. To prevent that, set `disabled`. */
   async delete(id: string, condition: Condition = {}): Promise<void> {
     await this.#caller.call("DELETE", pathOf(id), { headers: headersOf(condition) });
   }

@@ -1,10 +1,10 @@
 /**
- * Keeps secrets off the screen: `console.log`, and so most loggers, print `[redacted]` in their place. The values stay
- * readable as properties.
+ * Hides secrets from `console.log`, and so from most loggers: they print `[redacted]` instead. The program can still
+ * read the values as properties.
  */
 import { inspect, type InspectOptions } from "node:util";
 
-/** Who has one of these is logged in, or can become so. `url` is a login URL. */
+/** With one of these, anybody is logged in or can log in. `url` is a login URL. */
 const SECRETS = new Set(["access_token", "session_token", "token", "credential", "stream_id", "challenge", "url"]);
 
 /** Returns the same object. Its secrets are hidden from `util.inspect`. */
@@ -32,5 +32,5 @@ function hidden(name: string, value: unknown): boolean {
   return SECRETS.has(name) && value !== null && value !== undefined;
 }
 
-/** What stands in place of a secret. */
+/** The text that replaces a secret. */
 export const REDACTED = "[redacted]";

@@ -1,21 +1,21 @@
-/** Webhooks: whether a delivery comes from the daemon. */
+/** Checks that a webhook delivery comes from the daemon. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 import { PorticoError } from "./errors.js";
 import type { PorticoEvent } from "./events.js";
 import { parseVeiled } from "./veil.js";
 
-/** Headers of a request, as Node or as the Web has them. */
+/** The headers of a request: those of Node, or those of the Web. */
 export type HeaderSource = Headers | Record<string, string | string[] | undefined>;
 
 /** How to check a delivery. */
 export interface WebhookOptions {
   /**
    * `standard`, the default: `webhook-signature` (Standard Webhooks), which also covers the time.
-   * `portal`: `x-portal-signature`, of the body alone; somebody who recorded a delivery can send it again.
+   * `portal`: `x-portal-signature`, which covers the body alone: anybody who recorded a delivery can replay it.
    */
   scheme?: "standard" | "portal";
-  /** How old or how far ahead a delivery may be, in seconds; 300 by default. Only for `standard`. */
+  /** How far a delivery's time may be in the past or the future, in seconds; 300 by default. Only for `standard`. */
   tolerance?: number;
   /** The present time in milliseconds; `Date.now()` by default. */
   now?: number;
@@ -23,13 +23,13 @@ export interface WebhookOptions {
 
 const REFUSED = { status: 401 };
 
-/** An event as a webhook brings it. */
+/** The event in a delivery. */
 export type Delivery = PorticoEvent & { stream_id: string };
 
 /**
- * The event in a delivery, if the daemon signed it with this secret. Give it the body as it came, before anything
- * parses it. Throws `PorticoError` with the code `invalid_signature`, `too_old`, `too_early`, `bad_options` or
- * `malformed_delivery`; its `status` is what to answer. A delivery can come twice, under the same `webhook-id`.
+ * Returns the event in a delivery, if the daemon signed it with this secret. Pass the raw body, before anything parses
+ * it. Throws `PorticoError` with the code `invalid_signature`, `too_old`, `too_early`, `bad_options` or
+ * `malformed_delivery`: answer with its `status`. A delivery can come twice, with the same `webhook-id`.
  */
 export function verifyWebhook(
   body: string | Uint8Array,
@@ -62,25 +62,27 @@ function checkStandard(
 ): void {
   const [id, at] = [header(headers, "webhook-id"), header(headers, "webhook-timestamp")];
   const mac = createHmac("sha256", standardKey(secret)).update(`${id}.${at}.`).update(body).digest("base64");
-  // A header may hold several signatures: that of the old secret and that of the new one.
+  // A header may contain several signatures, for example of the old secret and of the new one.
   const signatures = header(headers, "webhook-signature").split(" ");
   const matches = signatures.map((signature) => isEqual(signature, `v1,${mac}`));
   if (!matches.includes(true) || !/^\d{1,12}$/.test(at)) throw invalid("webhook-signature");
   const age = now / 1_000 - Number(at);
   if (age > tolerance) throw new PorticoError("too_old", `the webhook was sent more than ${tolerance} s ago`, REFUSED);
-  if (age < -tolerance)
-    throw new PorticoError("too_early", "the webhook is from the future: compare the clocks", REFUSED);
+  if (age < -tolerance) {
+    const message = `the webhook's time is more than ${tolerance} s in the future: compare the clocks`;
+    throw new PorticoError("too_early", message, REFUSED);
+  }
 }
 
-/** `whsec_` and base64 stand for bytes. Any other text is the key itself. */
+/** The key is the base64 after `whsec_`, decoded. Any other text is the key itself. */
 function standardKey(secret: string): Buffer {
   const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   if (encoded !== undefined) return Buffer.from(encoded, "base64");
-  if (secret.startsWith("whsec_")) throw setUp("the webhook's secret is not whsec_ and base64");
+  if (secret.startsWith("whsec_")) throw setUp("the webhook's secret begins with whsec_, but the rest is not base64");
   return Buffer.from(secret);
 }
 
-/** In constant time. How long the right one is, is known. */
+/** Compares in constant time. The length of the right signature is no secret. */
 function isEqual(given: string, right: string): boolean {
   const [one, other] = [Buffer.from(given), Buffer.from(right)];
   return one.length === other.length && timingSafeEqual(one, other);

@@ -18,7 +18,7 @@ async function all(events: AsyncIterable<PorticoEvent>): Promise<string[]> {
 
 const WHOLE = ["1 key_handshake", "2 authenticate_key"];
 
-test("no event is lost and none comes twice, whatever stands between client and daemon", async (t) => {
+test("no event is lost and none comes twice, even over a faulty connection", async (t) => {
   const faulty = await Faulty.before(t, demo.socket);
   const client = new Portico({ socket: faulty.socket });
   const login = await client.login();
@@ -32,7 +32,7 @@ test("no event is lost and none comes twice, whatever stands between client and 
   client.close();
 });
 
-test("a stream goes on where it was told to", async () => {
+test("a stream continues after the index that was given", async () => {
   const login = await demo.client.login();
   await demo.scan(login.url, "as resumed");
   await login.done;
@@ -72,7 +72,7 @@ test("who follows a silent stream is let go by their signal, also while the daem
   }
 });
 
-test("who has no patience is told that the daemon is away", async () => {
+test("without patience the error says that the daemon is unreachable", async () => {
   const nobody = new Portico({ socket: "/nonexistent/portico.sock" });
   const events = nobody.events("01a22ab7-2bdb-77e5-a093-9132ab0953a4", { patience: 300 });
   await assert.rejects(events.next(), { code: "unreachable" });

@@ -114,7 +114,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     }
   });
 
-  test(`${name}: whoever shows nothing, or something else, is refused`, async (t) => {
+  test(`${name}: a request without both valid tokens is refused`, async (t) => {
     const app = await up(t, start, demo.client, {});
     const { access_token, credential } = tokens;
     const twice = `__Host-access=${access_token}; __Host-wallet=${credential}; __Host-wallet=other`;

@@ -31,7 +31,7 @@ test("a user who approves is logged in, with a session", async () => {
   assert.deepEqual(await steps, ["scanned", "approved"]);
 });
 
-test("whoever asks for the steps late gets all of them, and so does everybody else", async () => {
+test("every caller gets all steps, also a late one", async () => {
   const login = await demo.client.login();
   await demo.scan(login.url, "as late");
   await login.done;

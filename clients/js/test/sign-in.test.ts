@@ -219,7 +219,7 @@ test("while the daemon is away the page is told to ask again, and does", async (
   assert.deepEqual(answers.slice(0, 3), [503, 503, 200]);
 });
 
-test("a session ends also if the browser's access token is none of ours", async () => {
+test("a session ends also if the daemon does not accept the browser's access token", async () => {
   const browser = await signedIn("as mixed");
   const { user } = await demo.client.check({
     access_token: browser.cookies.get("__Host-access")!,

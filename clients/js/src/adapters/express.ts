@@ -5,7 +5,7 @@ import type { Rules } from "../authenticate.js";
 import type { Portico } from "../portico.js";
 import { type NodeRequest, send, toWeb } from "./node.js";
 
-/** What is used of Express's response. */
+/** The parts of Express's response that are used here. */
 export type ExpressResponse = ServerResponse & { locals: Record<string, any> };
 
 /** A handler or middleware of Express. */
@@ -25,7 +25,7 @@ export function guard(portico: Portico, rules: Rules = {}): ExpressHandler {
   };
 }
 
-/** A handler of the Web as one of Express: `app.post("/sign-out", serve((request) => signIn.signOut(request)))`. */
+/** A handler of Express from one of the Web: `app.post("/sign-out", serve((request) => signIn.signOut(request)))`. */
 export function serve(handler: (request: Request) => Promise<Response>): ExpressHandler {
   return async (req, res) => {
     const request = toWeb(req, res);

@@ -5,29 +5,29 @@ import type { Authenticated, Rules } from "../authenticate.js";
 import type { Portico } from "../portico.js";
 import { toWeb } from "./node.js";
 
-/** What is used of Fastify's request. */
+/** The parts of Fastify's request that are used here. */
 export interface FastifyRequestLike {
   raw: IncomingMessage;
 }
 
-/** What is used of Fastify's reply. */
+/** The parts of Fastify's reply that are used here. */
 export interface FastifyReplyLike {
   raw: ServerResponse;
   header(name: string, value: string): unknown;
   send(payload: unknown): unknown;
 }
 
-/** What is used of Fastify's instance. */
+/** The parts of Fastify's instance that are used here. */
 export interface FastifyLike {
   hasRequestDecorator(name: string): boolean;
   decorateRequest(name: string, value: null): unknown;
   addHook(name: "onRequest", hook: (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>): unknown;
 }
 
-/** The fields of a request behind the guard: `request.user`, `request.session`. */
+/** The fields that the guard adds to a request: `request.user`, `request.session`. */
 export type Guarded = Pick<Authenticated, "user" | "session">;
 
-/** A plugin that lets users in to the routes of the scope in which you register it: `app.register(guard(portico))`. */
+/** A plugin that guards the routes of the scope in which you register it: `app.register(guard(portico))`. */
 export function guard(portico: Portico, rules: Rules = {}): (app: FastifyLike) => Promise<void> {
   const plugin = async (app: FastifyLike): Promise<void> => {
     for (const name of ["user", "session"]) if (!app.hasRequestDecorator(name)) app.decorateRequest(name, null);
@@ -40,11 +40,11 @@ export function guard(portico: Portico, rules: Rules = {}): (app: FastifyLike) =
       return void Object.assign(request, { user, session });
     });
   };
-  // Fastify would keep the hook to a scope of the plugin's own, which has no routes (fastify-plugin).
+  // Without this, the hook would apply to a scope of the plugin's own, which has no routes (fastify-plugin).
   return Object.assign(plugin, { [Symbol.for("skip-override")]: true });
 }
 
-/** A handler of the Web as one of Fastify: `app.post("/sign-out", serve((request) => signIn.signOut(request)))`. */
+/** A handler of Fastify from one of the Web: `app.post("/sign-out", serve((request) => signIn.signOut(request)))`. */
 export function serve(handler: (request: Request) => Promise<Response>) {
   return async (request: FastifyRequestLike, reply: FastifyReplyLike): Promise<unknown> => {
     const web = toWeb(request.raw, reply.raw);

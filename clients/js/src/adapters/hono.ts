@@ -2,12 +2,12 @@
 import type { Authenticated, Rules } from "../authenticate.js";
 import type { Portico } from "../portico.js";
 
-/** What the next handlers find: `c.get("user")`, `c.get("session")`. */
+/** What the guard sets for the next handlers: `c.get("user")`, `c.get("session")`. */
 export interface Guarded {
   Variables: Pick<Authenticated, "user" | "session">;
 }
 
-/** What is used of Hono's context. */
+/** The parts of Hono's context that are used here. */
 export interface HonoContext {
   req: { raw: Request };
   set(name: string, value: unknown): void;

@@ -2,10 +2,10 @@
 import type { Authenticated, Rules } from "../authenticate.js";
 import type { Portico } from "../portico.js";
 
-/** A route handler that knows the user. */
+/** A route handler that gets the user. */
 export type GuardedHandler<C> = (request: Request, found: Authenticated, context: C) => Response | Promise<Response>;
 
-/** A route handler for users alone: `export const GET = guard(portico, {}, (request, { user }) => …)`. */
+/** Makes a route handler that only users reach: `export const GET = guard(portico, {}, (request, { user }) => …)`. */
 export function guard<C>(portico: Portico, rules: Rules, handler: GuardedHandler<C>) {
   return async (request: Request, context: C): Promise<Response> => {
     const found = await portico.authenticate(request, rules);

@@ -1,12 +1,12 @@
-/** Between Node's requests and the Web's. */
+/** Translates between Node's requests and the Web's. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** A request of Node. Express keeps its whole path in `originalUrl`. */
 export type NodeRequest = IncomingMessage & { originalUrl?: string };
 
 /**
- * The Web's request, without its body. It is aborted when the browser leaves. `undefined`: the Web has no such request.
- * Its host is of no account: read `Host`.
+ * The Web's request, without its body. It aborts when the browser closes the connection. `undefined`: the Web allows no
+ * such request. Do not use the host in its URL: read `Host`.
  */
 export function toWeb(request: NodeRequest, response: ServerResponse): Request | undefined {
   const target = request.originalUrl ?? request.url ?? "/";
@@ -29,7 +29,7 @@ export function toWeb(request: NodeRequest, response: ServerResponse): Request |
 export async function send(answer: Response, response: ServerResponse): Promise<void> {
   response.statusCode = answer.status;
   for (const [name, value] of answer.headers) {
-    // The app may have set cookies of its own.
+    // Keep the cookies that the app has set.
     if (name === "set-cookie") response.appendHeader(name, value);
     else response.setHeader(name, value);
   }
