@@ -9,15 +9,15 @@ fn main() {
     println!("cargo:rerun-if-env-changed=PORTICO_GIT_COMMIT");
 }
 
-/// The commit that is checked out. In a work tree of its own, `.git` is a file: git knows where the rest is.
+/// The commit that is checked out. In a linked work tree, `.git` is a file, so this asks git for every path.
 fn head() -> Option<String> {
-    // Unpacked inside of another repository, this one has no commit.
+    // Unpacked inside another repository, these sources have no commit of their own.
     let top = git(&["rev-parse", "--show-toplevel"])?;
     let here = std::env::var_os("CARGO_MANIFEST_DIR")?;
     if Path::new(&top).canonicalize().ok()? != Path::new(&here).canonicalize().ok()? {
         return None;
     }
-    // HEAD changes with the branch, its log with every commit.
+    // HEAD changes with the branch; its log changes with every commit.
     for file in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", file])?;
         if Path::new(&path).exists() {

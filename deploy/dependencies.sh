@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the list of dependencies that a program carries, as JSON: dependencies.sh PROGRAM. Takes binutils and Python.
+# Prints the list of dependencies that a program contains, as JSON: dependencies.sh PROGRAM. Needs binutils and Python.
 # `cargo audit bin`, Trivy, Grype and Syft read the same list.
 set -euo pipefail
 

@@ -1,18 +1,18 @@
 -- Asks Portico whether a request may pass: for deploy/haproxy.cfg, with HAProxy 2.6 or newer.
 --
 -- http-request lua.portico QUERY sets, from the answer of /auth/forward?QUERY:
---   txn.portico_status       200: let it pass; 302, 401, 403: do not; 503: Portico cannot be asked
---   txn.portico_user … _session   what the app is to hear, without a value where Portico says nothing
---   txn.portico_error, txn.portico_location, txn.portico_challenge   why not, and where to sign in
+--   txn.portico_status       200: the request may pass; 302, 401, 403: it may not; 503: Portico is unavailable
+--   txn.portico_user … _session   values of headers for the app; not set if Portico's answer has no such header
+--   txn.portico_error, txn.portico_location, txn.portico_challenge   the reason of a refusal, and where to sign in
 
 local SOCKET = "/run/portico.sock"
 local TIMEOUT = 5000 -- milliseconds
 
--- Never handed on: they say how one connection is used, or how long a body is that does not go along.
+-- Headers that Portico does not get: those about one connection, and those about the body, which is not sent.
 local OF_CONNECTION = {
   ["connection"] = true, ["content-length"] = true, ["expect"] = true, ["keep-alive"] = true, ["te"] = true,
   ["trailer"] = true, ["transfer-encoding"] = true, ["upgrade"] = true,
-  -- These are ours to say.
+  -- HAProxy sets these itself.
   ["x-forwarded-method"] = true, ["x-forwarded-uri"] = true, ["x-original-method"] = true, ["x-original-uri"] = true,
 }
 
@@ -27,7 +27,7 @@ local function ask(txn, query)
   for name, values in pairs(txn.http:req_get_headers()) do
     if not OF_CONNECTION[name] then
       headers[name] = {}
-      -- HAProxy counts them from 0.
+      -- The first value has the index 0.
       for _, value in pairs(values) do table.insert(headers[name], value) end
     end
   end
@@ -44,7 +44,7 @@ core.register_action("portico", { "http-req" }, function(txn, query)
   end
   for variable, name in pairs(TOLD) do
     local values = answer.headers and answer.headers[name]
-    -- One of each, or it is not believed.
+    -- Use a header only if the answer has it exactly once.
     if values and values[0] and not values[1] then txn:set_var("txn." .. variable, values[0]) end
   end
   txn:set_var("txn.portico_status", answer.status)

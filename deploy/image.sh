@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the OCI image from a built program: image.sh PROGRAM [NAME:TAG]. Takes buildah, podman or docker, the first
-# that is there, or the one that BUILDER names. Nothing is downloaded: the program's libraries are this machine's.
+# Builds the OCI image from a built program: image.sh PROGRAM [NAME:TAG]. Uses the first of buildah, podman and docker
+# that is installed, or the one that BUILDER names. It downloads nothing: the libraries of the program are copied from
+# this machine.
 set -euo pipefail
 
 program=$(realpath "${1:?usage: image.sh PROGRAM [NAME:TAG]}")
@@ -18,7 +19,7 @@ trap 'rm -rf "$context"' EXIT
 root=$context/root
 
 install -D -m 0755 "$program" "$root/usr/bin/portico"
-# The loader and each library, where the program looks for them. A static program has none.
+# The loader and each library, at the path where the program looks for it. A static program has none.
 { ldd "$program" 2>/dev/null || true; } | grep -o '/[^ ]*' | sort -u | while read -r library; do
     install -D -m 0755 "$(realpath "$library")" "$root$library"
 done

@@ -1,4 +1,4 @@
-# Where the service is, for `portico` on the command line (the same as in portico.service).
+# Where the service is, for `portico` on the command line. The same paths as in portico.service.
 export PORTICO_CONFIG=/etc/portico/portico.toml
 export PORTICO_RELAYS=/etc/portico/relays.toml
 export PORTICO_KEY_FILE=/etc/portico/service.key
