@@ -1,4 +1,4 @@
-//! A token that callers may hold, as it is in memory.
+//! One API token in memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::rights::Rights;
 use crate::store::{ApiTokenId, StoredApiToken};
 
-/// The longest sleep until a token expires, because the clock can be set in the meantime.
+/// The longest sleep before the expiry is checked again, because somebody can set the clock in the meantime.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// A token, for everything that its holder does with it.
+/// A token. Requests and connections of its holder share it.
 pub struct HeldToken {
     id: ApiTokenId,
     label: Arc<str>,
     secret_hash: [u8; 32],
     rights: Rights,
     expires_at: Option<Timestamp>,
-    /// In milliseconds; 0: not since the daemon started.
+    /// The last use, in milliseconds; 0: not used since the daemon started.
     used_at: AtomicU64,
     /// The `used_at` that is in the store.
     written_at: AtomicU64,
@@ -30,7 +30,7 @@ pub struct HeldToken {
     clock: SharedClock,
 }
 
-/// Without the hash: logs are no place for it.
+/// Leaves out the hash, which must not reach a log.
 impl fmt::Debug for HeldToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("HeldToken");
@@ -53,12 +53,12 @@ impl HeldToken {
         })
     }
 
-    /// `token:` and its name, as the audit and the log name its holder.
+    /// `token:` and its name: the name of its holder in the audit and the log.
     pub fn label(&self) -> Arc<str> {
         Arc::clone(&self.label)
     }
 
-    /// What its holder may do.
+    /// The rights of its holder.
     pub fn rights(&self) -> Rights {
         self.rights
     }
@@ -89,7 +89,7 @@ impl HeldToken {
         }
     }
 
-    /// Its holder does something with it now.
+    /// Notes that its holder uses it now.
     pub fn note_use(&self) {
         self.used_at.store(self.clock.now().millis(), Ordering::Relaxed);
     }
@@ -106,13 +106,13 @@ impl HeldToken {
         self.revoked.cancel();
     }
 
-    /// When it was last used, if that was since the daemon started.
+    /// When it was last used, if it was used since the daemon started.
     pub(super) fn used_at(&self) -> Option<Timestamp> {
         let millis = self.used_at.load(Ordering::Relaxed);
         (millis > 0).then(|| Timestamp::from_millis(millis))
     }
 
-    /// When it was last used, if the store does not have that.
+    /// When it was last used, if the store does not have this time yet.
     pub(super) fn unwritten_use(&self) -> Option<Timestamp> {
         self.used_at().filter(|at| at.millis() != self.written_at.load(Ordering::Relaxed))
     }

@@ -1,8 +1,8 @@
-//! API tokens with names: who calls over TCP, and what they may do. Made and revoked while the daemon runs.
+//! API tokens with names: who may call over TCP, and with which rights. Operators make and revoke them at run time.
 //!
 //! All tokens are in memory, so a request needs no read of the store. A change goes to the store, then to memory, and
-//! then Portico acknowledges it. So no restart brings a revoked token back. Memory is right as long as this process is
-//! the only one that changes the tokens; with several, each would have to hear of what the others change.
+//! then Portico acknowledges it. So a revoked token stays revoked after a restart. Memory is correct as long as only
+//! this process changes the tokens. With several processes, each would have to learn of the changes of the others.
 
 mod held;
 mod rules;
@@ -28,10 +28,10 @@ pub use crate::store::StoredApiToken;
 pub use held::HeldToken;
 pub use rules::{LONGEST_LIFETIME, MAX_NAME, MAX_TOKENS, check_name};
 
-/// How often Portico writes when tokens were last used.
+/// How often Portico writes to the store when tokens were last used.
 const USE_WRITTEN_EVERY: Duration = Duration::from_secs(60);
 
-/// Why a change of the tokens was refused. Then nothing was done.
+/// Why a change of the tokens was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedTokenError {
     /// The name or the lifetime is wrong.
@@ -49,27 +49,27 @@ pub enum NamedTokenError {
     /// The maker's own token was revoked or has expired.
     #[error("the caller's own API token has expired or was revoked")]
     MakerIsOver,
-    /// There are too many.
+    /// There are too many tokens.
     #[error("there are {MAX_TOKENS} API tokens: revoke one first")]
     LimitReached,
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a text lets nobody in.
+/// Why a text does not admit its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// No token has this text. It may be one that was revoked.
+    /// No token has this text. It may be a revoked token.
     Unknown,
-    /// It is a token that has expired.
+    /// The token has expired.
     Expired,
 }
 
-/// What a new token is to be.
+/// A token to make.
 #[derive(Debug)]
 pub struct NewApiToken {
     /// Its name.
@@ -83,16 +83,16 @@ pub struct NewApiToken {
 /// Who makes or revokes a token.
 #[derive(Debug, Clone)]
 pub struct Maker {
-    /// As the audit names them.
+    /// Their name in the audit.
     pub actor: Actor,
-    /// What they may do.
+    /// Their rights.
     pub rights: Rights,
-    /// Their own token, if they came with one.
+    /// Their own token, if they call with one.
     pub token: Option<Arc<HeldToken>>,
 }
 
 impl Maker {
-    /// Asked where one change follows another: a change that waits for the revocation of its maker comes too late.
+    /// Checked when a change has its turn: if the change before it revoked the maker's own token, it is rejected.
     fn is_still_one(&self) -> Result<(), NamedTokenError> {
         let is_over = self.token.as_ref().is_some_and(|token| token.is_over());
         if is_over { Err(NamedTokenError::MakerIsOver) } else { Ok(()) }
@@ -106,12 +106,12 @@ pub struct NamedTokens {
     clock: SharedClock,
     lifecycle: Lifecycle,
     held: RwLock<HashMap<ApiTokenId, Arc<HeldToken>>>,
-    /// One change at a time, so that memory ends as the store does.
+    /// One change at a time, so that memory and store agree.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl NamedTokens {
-    /// Reads all tokens of the store, and writes from now on when they are used.
+    /// Reads all tokens from the store. From then on writes to the store when they were last used.
     ///
     /// # Errors
     /// The store's.
@@ -138,7 +138,7 @@ impl NamedTokens {
         Ok(tokens)
     }
 
-    /// Makes a token. This answer is the only place where its text exists.
+    /// Makes a token. Its text exists only in this answer.
     ///
     /// # Errors
     /// [`NamedTokenError`].
@@ -188,12 +188,12 @@ impl NamedTokens {
         }
         let held = HeldToken::new(&token, &self.clock);
         self.held.write().unwrap_or_else(PoisonError::into_inner).insert(token.id, held);
-        // The audit can be off with the sessions.
+        // Log it as well, because nobody can read the audit while sessions are off.
         tracing::info!(name = token.name, may = %token.rights, by = token.made_by, "API token made");
         Ok((token, fresh.text))
     }
 
-    /// Revokes the token of this name. From then on its holder is rejected, and what it has open ends.
+    /// Revokes the token of this name. Portico then rejects its holder, and ends what the holder has open.
     ///
     /// # Errors
     /// [`NamedTokenError`].
@@ -231,14 +231,14 @@ impl NamedTokens {
         Ok(listed)
     }
 
-    /// The time by which tokens expire.
+    /// The present time, which decides whether a token has expired.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The token with this text, and notes that it was used.
+    /// Returns the token with this text, and notes that it was used.
     ///
-    /// The public part finds the token. Then the hash of the secret part decides, compared in constant time: neither a
+    /// The public part finds the token. Then the hashes of the secret part are compared in constant time. Neither a
     /// secret nor a hash is ever the key of a look-up.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl NamedTokens {
         }
     }
 
-    /// Writes when tokens were last used, those alone that were used since the last time.
+    /// Writes when tokens were last used. Skips tokens that were not used since the last write.
     async fn write_use(&self) {
         let held: Vec<_> =
             self.held.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();

@@ -1,11 +1,11 @@
-//! What a new token may be called, and how long it may be valid. Pure.
+//! The rules for the name and the lifetime of a new token. Pure.
 
 use std::time::Duration;
 
 use super::NamedTokenError;
 use crate::clock::Timestamp;
 
-/// The most tokens, those that have expired among them.
+/// The highest number of tokens, including expired ones.
 pub const MAX_TOKENS: usize = 256;
 
 /// The longest name, in characters.
@@ -14,17 +14,17 @@ pub const MAX_NAME: usize = 64;
 /// The longest lifetime of a token that expires.
 pub const LONGEST_LIFETIME: Duration = Duration::from_secs(36_500 * 24 * 3600);
 
-/// Whether a token may have this name: it is a word in a line of the log and a part of a path.
+/// Checks the name of a token. A name appears in lines of the log and in paths, so only few characters are allowed.
 ///
 /// # Errors
 /// [`NamedTokenError::BadRequest`].
 pub fn check_name(name: &str) -> Result<(), NamedTokenError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    // A name is shown, listed and logged, so a token that was pasted in its place would be, too.
+    // If somebody pasted a token as the name, lists and the log would show it.
     let is_secret = name.starts_with("portico_")
         || (name.len() == MAX_NAME && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if is_secret {
-        let message = "name: looks like a token or a part of one; choose a name that is no secret";
+        let message = "name: looks like a token or a part of one; choose a name that is not a secret";
         return Err(NamedTokenError::BadRequest(message.into()));
     }
     let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
@@ -37,8 +37,8 @@ pub fn check_name(name: &str) -> Result<(), NamedTokenError> {
     Err(NamedTokenError::BadRequest(message))
 }
 
-/// When a new token expires. A token that was made with another one does not outlive it: a leaked token could make one
-/// that is valid for ever.
+/// When a new token expires. A token that was made with another token never outlives it. Otherwise somebody who stole
+/// a token could make one that is valid for ever.
 pub(super) fn expiry(
     lifetime: Option<Duration>,
     makers: Option<Timestamp>,
@@ -72,7 +72,7 @@ mod tests {
         let at = |secs| Some(Some(Timestamp::from_secs(secs)));
         assert_eq!(expiry(None, None), Some(None));
         assert_eq!(expiry(Some(10), None), at(110));
-        assert_eq!(expiry(None, Some(150)), at(150), "by default as long as its maker's");
+        assert_eq!(expiry(None, Some(150)), at(150), "by default as long as the token that made it");
         assert_eq!(expiry(Some(50), Some(150)), at(150));
         assert_eq!(expiry(Some(51), Some(150)), None);
     }

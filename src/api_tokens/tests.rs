@@ -130,7 +130,7 @@ async fn a_revoked_token_admits_nobody_and_its_name_is_free() {
     assert_eq!(kinds, [AuditKind::ApiTokenMade, AuditKind::ApiTokenRevoked, AuditKind::ApiTokenMade]);
 }
 
-/// A look-up by the secret, or by its hash, would take a time that tells how much of it was right.
+/// A look-up by the secret, or by its hash, would take a time that reveals how much of it was right.
 #[tokio::test(start_paused = true)]
 async fn a_look_up_goes_by_the_public_part_alone_and_the_hash_of_the_secret_decides() {
     let fixture = fixture().await;
@@ -142,7 +142,7 @@ async fn a_look_up_goes_by_the_public_part_alone_and_the_hash_of_the_secret_deci
         assert_eq!(held.keys().collect::<Vec<_>>(), [&id], "the key is public");
         assert!(held[&id].has_secret(secret));
     }
-    // What is kept has no secret to compare with, and what is kept opens nothing.
+    // The daemon keeps no secret, and the hash that it keeps opens nothing.
     let public = hex::encode(id);
     let stolen = hex::encode(stored.secret_hash);
     let kept = format!("{stored:?} {:?} {:?}", fixture.tokens, fixture.store.audit);
@@ -156,7 +156,7 @@ async fn a_look_up_goes_by_the_public_part_alone_and_the_hash_of_the_secret_deci
     assert_eq!(fixture.tokens.admit(secret).unwrap_err(), NotAdmitted::Unknown);
 }
 
-/// As when changes wait for each other, and the first one revokes the maker of the next.
+/// Two changes wait for each other, and the first one revokes the maker of the second.
 #[tokio::test(start_paused = true)]
 async fn a_change_that_comes_after_the_revocation_of_its_maker_is_refused() {
     let fixture = fixture().await;
@@ -210,19 +210,19 @@ async fn the_last_use_is_written_once_a_minute_however_often_a_token_is_used_and
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let used_at = fixture.tokens.list().await.unwrap()[0].used_at;
-    assert_eq!(used_at, Some(Timestamp::from_secs(1118)), "a list has it at once");
+    assert_eq!(used_at, Some(Timestamp::from_secs(1118)), "a list shows the use at once");
     tokio::time::sleep(Duration::from_secs(600)).await;
     let uses = |fixture: &Fixture| {
         let uses: Vec<u64> = fixture.store.uses.lock().unwrap().concat().iter().map(|at| at.secs()).collect();
         uses
     };
     let scheduled = uses(&fixture);
-    assert_eq!(scheduled.len(), 2, "and a token at rest writes nothing: {scheduled:?}");
+    assert_eq!(scheduled.len(), 2, "a token that is not used writes nothing: {scheduled:?}");
     assert_eq!(scheduled[1], 1118);
     fixture.admit(&text).unwrap();
     fixture.lifecycle.stop();
     assert!(fixture.lifecycle.drained(std::future::pending()).await);
-    assert_eq!(uses(&fixture).len(), 3, "what was not written is written at the end");
+    assert_eq!(uses(&fixture).len(), 3, "the last use is written when the daemon stops");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! How a token is written: `portico_`, its public part, `_`, its secret part.
+//! The text of a token: `portico_`, its public part, `_`, its secret part.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -6,17 +6,17 @@ use subtle::ConstantTimeEq;
 
 use crate::store::ApiTokenId;
 
-/// By this, programs that search for leaked secrets can find a token.
+/// Programs that search for leaked secrets find a token by this prefix.
 const PREFIX: &str = "portico_";
 
-/// A token that was just made: the only time that its secret exists here.
+/// A token that was just made. Only this value contains its secret.
 pub(super) struct Fresh {
     pub(super) id: ApiTokenId,
     pub(super) secret_hash: [u8; 32],
     pub(super) text: SecretString,
 }
 
-/// A new token. Its secret has 256 random bits, so that nobody can find it from a plain hash.
+/// Makes a token. Its secret has 256 random bits, so nobody can guess it from its hash.
 pub(super) fn fresh() -> Fresh {
     let id = rand::random::<ApiTokenId>();
     let secret = SecretString::from(hex::encode(rand::random::<[u8; 32]>()));
@@ -24,7 +24,7 @@ pub(super) fn fresh() -> Fresh {
     Fresh { id, secret_hash: hash(secret.expose_secret()), text }
 }
 
-/// The public and the secret part of a text. `None`: no token looks like this.
+/// The public and the secret part of a text. `None`: it is not the text of a token.
 pub(super) fn parts(text: &str) -> Option<(ApiTokenId, &str)> {
     let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
     let mut public = ApiTokenId::default();
@@ -32,7 +32,7 @@ pub(super) fn parts(text: &str) -> Option<(ApiTokenId, &str)> {
     Some((public, secret))
 }
 
-/// Whether this secret has that hash. Compares hashes, and in constant time.
+/// Whether this secret has that hash. Compares the hashes in constant time.
 pub(super) fn is_secret(secret: &str, secret_hash: &[u8; 32]) -> bool {
     hash(secret).ct_eq(secret_hash).into()
 }

@@ -104,7 +104,7 @@ async fn add(args: &Add) -> CommandResult {
         text(&token["name"]),
         args.may
     );
-    // Alone on standard output, so that a script can put it into a file.
+    // The only text on standard output, so that a script can write it to a file.
     say!("{}", text(&made["token"]));
     Ok(Exit::Success)
 }
@@ -143,7 +143,7 @@ fn cells(token: &Value) -> [String; 5] {
     [name, text(&token["may"]).replace(' ', ","), by, used, expires]
 }
 
-/// Whole seconds, so that no token lives shorter or longer than was said.
+/// Only whole seconds: the API takes no fraction, and rounding would change the lifetime.
 fn lifetime(text: &str) -> Result<Duration, &'static str> {
     match duration::parse_without_months(text) {
         Some(time) if time.subsec_nanos() == 0 && time > Duration::ZERO => Ok(time),

@@ -26,7 +26,7 @@ use super::OutboundError;
 use crate::address;
 use crate::tls::{Tls, TlsFault};
 
-/// How often the kernel asks whether an idle connection is still there.
+/// How often the kernel checks that an idle connection still works (TCP keepalive).
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// A request to a web server.
@@ -40,12 +40,12 @@ pub struct OutboundRequest {
 }
 
 impl OutboundRequest {
-    /// A GET.
+    /// A `GET` request.
     pub fn get(url: Url) -> Self {
         Self::new(Method::GET, url)
     }
 
-    /// A POST, with an empty body.
+    /// A `POST` request with an empty body.
     pub fn post(url: Url) -> Self {
         Self::new(Method::POST, url)
     }
@@ -54,7 +54,7 @@ impl OutboundRequest {
         Self { url, method, headers: HeaderMap::new(), body: Bytes::new(), has_bad_header: false }
     }
 
-    /// The same with this header. A value that HTTP does not allow fails when the request is sent.
+    /// Sets this header. If HTTP does not allow the value, [`WebClient::send`] returns an error.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         match value.try_into() {
@@ -64,19 +64,19 @@ impl OutboundRequest {
         self
     }
 
-    /// The same with this body.
+    /// Sets the body.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
 }
 
-/// Which addresses the name of a server may lead to.
+/// Which addresses the host name of a URL may resolve to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Any.
+    /// Any address.
     Anywhere,
-    /// Those that are public: a domain that a stranger named must not lead to the operator's own network.
+    /// Public addresses: a host name from a stranger must not lead into the operator's own network.
     Public,
 }
 
@@ -88,13 +88,13 @@ pub struct WebClient {
 }
 
 impl WebClient {
-    /// A client that gives up on a request after `timeout`. Connecting and reading the body count.
+    /// A client whose requests take at most `timeout`, including the connection and the body.
     pub fn new(tls: &Tls, timeout: Duration, reach: Reach) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
-        // The addresses of a name share it: one that does not answer leaves time for the next.
+        // All addresses of a host share this time, so one that does not answer leaves time for the next.
         tcp.set_connect_timeout(Some(timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(ClientConfig::clone(&tls.client()))
@@ -105,10 +105,10 @@ impl WebClient {
         Self { pool, timeout }
     }
 
-    /// Sends a request, and returns when the head of the answer is there.
+    /// Sends a request, and returns when the head of the answer has arrived.
     ///
     /// # Errors
-    /// [`OutboundError`]. A status that says no is none.
+    /// [`OutboundError`]. An error status is an answer, not an error.
     pub async fn send(&self, request: OutboundRequest) -> Result<WebAnswer, OutboundError> {
         let deadline = Instant::now() + self.timeout;
         let OutboundRequest { url, method, headers, body, has_bad_header } = request;
@@ -128,7 +128,7 @@ impl WebClient {
     }
 }
 
-/// What a server answered, its body not read yet.
+/// The answer of a server. Its body is not read yet.
 #[derive(Debug)]
 pub struct WebAnswer {
     /// The status; 3xx are not followed.
@@ -140,7 +140,7 @@ pub struct WebAnswer {
 }
 
 impl WebAnswer {
-    /// The whole body, which is at most `max` bytes.
+    /// Reads the whole body, at most `max` bytes.
     ///
     /// # Errors
     /// [`OutboundError`].
@@ -188,7 +188,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// Only the last cause tells what is wrong.
+/// The text of the last cause: only this one names the problem.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
@@ -197,17 +197,18 @@ fn has_timed_out(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// Whether this cause is that the connection ended. A TLS library's words for it are about itself.
+/// Whether the cause is a connection that ended. The TLS library's own text for this does not help an operator.
 fn broke_off(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<io::Error>()
         || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
 }
 
-/// Resolves names. The client connects to the addresses that it returns, so nothing can change between check and use.
+/// Resolves host names and checks the addresses. The client connects only to the addresses that this returns, so a name
+/// cannot lead elsewhere after the check.
 #[derive(Debug, Clone, Copy)]
 struct Resolver(Reach);
 
-/// A name leads to private addresses alone.
+/// Every address of the host is private.
 #[derive(Debug, thiserror::Error)]
 #[error("its address is not public")]
 struct NotPublic;

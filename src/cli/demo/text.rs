@@ -21,10 +21,11 @@ pub(super) fn summary(told: &Told) -> String {
         (_, Scene::Challenge { .. }) => "the wallet asks its user".into(),
         (_, Scene::Claims(_)) => "signed by the wallet, for this service:".into(),
         (step, Scene::Refused(refusal)) => {
-            let tried = if step == StepName::AlteredToken { "its expiry changed" } else { "self-made" };
+            let tried =
+                if step == StepName::AlteredToken { "with a changed expiry" } else { "signed by a stranger" };
             format!("{tried} → HTTP {} {}", refusal.status, refusal.code)
         }
-        (_, Scene::Unheard { heard, .. }) => format!("ignored → the user's own answer: {heard}"),
+        (_, Scene::Unheard { heard, .. }) => format!("ignored; only the user's answer counts: {heard}"),
     }
 }
 
