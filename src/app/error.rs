@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::config::ApiTokenError;
 use crate::config::files::FileError;
 use crate::config::files::show_path;
 use crate::config::key::KeyError;
-use crate::config::token::ApiTokenError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
 use crate::http::ListenError;
 use crate::store::StoreError;

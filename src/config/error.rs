@@ -8,7 +8,7 @@ use figment::{Metadata, Source};
 
 use super::environment;
 use super::files::{FileError, Refused, show_path};
-use super::mistake::line_of;
+use super::syntax::line_of;
 
 /// An error of the configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +54,15 @@ pub enum ConfigError {
     #[error("{key}: {reason}{place}")]
     Invalid {
         /// The key, as `section.key`.
-        key: &'static str,
+        key: String,
         /// What is wrong with its value.
         reason: String,
         /// The place of the value, as `" (in …)"`; empty for a default.
         place: String,
     },
+    /// Several mistakes.
+    #[error("{}", one_a_line(.0))]
+    Several(Vec<ConfigError>),
 }
 
 impl ConfigError {
@@ -68,14 +71,15 @@ impl ConfigError {
         let error = io::Error::new(io::ErrorKind::NotFound, "the file does not exist").into();
         Self::Unreadable { path: path.to_owned(), error }
     }
+}
 
-    /// The same error, with the place of its key.
-    pub(super) fn found_in(mut self, place_of: impl Fn(&str) -> String) -> Self {
-        if let Self::Invalid { key, place, .. } = &mut self {
-            *place = place_of(key);
-        }
-        self
+/// The number of mistakes, and each on a line of its own.
+fn one_a_line(errors: &[ConfigError]) -> String {
+    let mut text = format!("the configuration has {} mistakes:", errors.len());
+    for error in errors {
+        text.push_str(&format!("\n  {error}"));
     }
+    text
 }
 
 /// The place of a value, as `" (in …)"`. Only files have a source of their own.

@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use figment::providers::Format as _;
+use figment::value::magic::RelativePathBuf;
 use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::check::{check, check_profile, check_tls, xdg};
+use super::check::{Given, check};
 use super::error::place;
 use super::format::Toml;
-use super::mistake::in_toml;
+use super::mistakes::{Mistake, Mistakes};
 use super::moved::Moved;
+use super::places::xdg;
 use super::portal::PortalSettings;
-use super::profile::ProfileRules;
 use super::raw::Raw;
-use super::{Config, ConfigError, environment, files, paths};
+use super::syntax::in_toml;
+use super::{Config, ConfigError, ProfileRules, RelaySource, environment, files, paths, relays};
 use crate::tls::Tls;
 
 /// The flags of the command line, and the `PORTICO_…` variables of the same names.
@@ -55,8 +57,19 @@ const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
 /// [`ConfigError`]: names the key, and its file or variable.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
     let Read { file, layers, raw, portal, mut moved } = Read::of(overrides)?;
-    let checked = check(raw, file, overrides, &portal, &mut moved);
-    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
+    let relays_file = overrides.relays.clone().or(raw.relays_file.as_ref().map(RelativePathBuf::relative));
+    let relays = relays::load(relays_file.as_deref(), &portal)?;
+    moved.note_relays(&portal, matches!(relays.1, RelaySource::Environment(_)));
+    // The loader looks for files that nobody named in the working folder first; all other places are absolute paths.
+    let is_here = |path: &&PathBuf| overrides.config.is_none() && path.is_relative();
+    let mut found_here: Vec<PathBuf> = file.iter().filter(is_here).cloned().collect();
+    if let (None, RelaySource::File(path)) = (relays_file, &relays.1) {
+        found_here.push(path.clone());
+    }
+    let mut wrong = Mistakes::default();
+    let given = Given { overrides, portal: &portal, moved: &moved, file, found_here, relays };
+    let config = check(raw, given, &mut wrong);
+    placed(wrong, config, |key| origin(key, &layers, &moved, overrides))
 }
 
 /// Reads `[profile]` again, as [`load`] does.
@@ -65,8 +78,9 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
 /// [`ConfigError`].
 pub fn load_profile(overrides: &Overrides) -> Result<ProfileRules, ConfigError> {
     let Read { layers, raw, moved, .. } = Read::of(overrides)?;
-    let checked = check_profile(raw.profile);
-    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
+    let mut wrong = Mistakes::default();
+    raw.profile.check(&mut wrong.section("profile"));
+    placed(wrong, Some(raw.profile), |key| origin(key, &layers, &moved, overrides))
 }
 
 /// Loads only `[tls]`, for commands that need nothing else of the configuration.
@@ -75,8 +89,23 @@ pub fn load_profile(overrides: &Overrides) -> Result<ProfileRules, ConfigError> 
 /// [`ConfigError`], as of [`load`].
 pub fn load_tls(overrides: &Overrides) -> Result<Tls, ConfigError> {
     let Read { layers, raw, moved, .. } = Read::of(overrides)?;
-    let checked = check_tls(raw.tls);
-    checked.map_err(|error| error.found_in(|key| origin(key, &layers, &moved, overrides)))
+    let mut wrong = Mistakes::default();
+    let tls = raw.tls.check(&mut wrong.section("tls"));
+    placed(wrong, tls, |key| origin(key, &layers, &moved, overrides))
+}
+
+/// The value, or all mistakes, each with its place.
+fn placed<T>(wrong: Mistakes, value: Option<T>, place_of: impl Fn(&str) -> String) -> Result<T, ConfigError> {
+    let wrong = wrong.into_vec().into_iter().map(|Mistake { key, reason }| {
+        let place = place_of(&key);
+        ConfigError::Invalid { key, reason, place }
+    });
+    let mut wrong: Vec<_> = wrong.collect();
+    match (value, wrong.len()) {
+        (Some(value), 0) => Ok(value),
+        (_, 1) => Err(wrong.remove(0)),
+        _ => Err(ConfigError::Several(wrong)),
+    }
 }
 
 /// All layers, merged but not yet checked.
@@ -197,7 +226,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::config::{ApiToken, relays};
+    use crate::config::ApiToken;
 
     fn loaded(toml: &str, overrides: Overrides) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -357,7 +386,7 @@ mod tests {
             "lookup.timeout",
         ] {
             let error = loaded(&format!("{key} = \"0s\""), Overrides::default()).unwrap_err();
-            assert!(error.contains(&format!("{key}: must be at least 1")), "{error}");
+            assert!(error.contains(&format!("{key}: must be from 1")), "{error}");
         }
         assert!(loaded("tokens.leeway = \"0s\"", Overrides::default()).is_ok());
     }

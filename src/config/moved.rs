@@ -97,7 +97,8 @@ impl Moved {
             note(key, key, ours.is_none());
             if ours.is_none() {
                 ours.clone_from(theirs);
-                left_out.extend(misfits.iter().find(|(misfit, _)| *misfit == key).cloned());
+                let misfit = misfits.iter().find(|(misfit, _)| *misfit == key);
+                left_out.extend(misfit.map(|(_, reason)| (key, reason.clone())));
             }
         }
         moved.leave_out(portal, left_out);

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::mistake::in_toml;
-use super::profile::ProfileRules;
-use super::webhook::RawWebhook;
-use super::{ConfigError, environment};
+use super::mistakes::Mistakes;
+use super::sections::webhook::RawWebhook;
+use super::syntax::in_toml;
+use super::{ConfigError, ProfileRules, environment};
 
 /// The variable with the proof of a subkey.
 pub const SUBKEY_PROOF: &str = "PORTAL__NOSTR__SUBKEY_PROOF";
@@ -149,26 +149,23 @@ impl PortalSettings {
 
     /// The reason why Portico cannot call the webhook, and its key. Portal's daemon accepts any
     /// secret, or none.
-    pub fn webhook_fault(&self) -> Option<(&'static str, &'static str)> {
-        let mut webhook = RawWebhook::default();
-        webhook.fill(self.webhook_url.clone(), self.webhook_secret.clone());
-        let (key, reason) = webhook.check().err()?;
-        match key {
-            keys::WEBHOOK_SECRET if self.webhook_secret.is_none() => Some((
-                keys::WEBHOOK_SECRET,
-                "is missing: Portico signs every delivery; set at least 16 random bytes",
-            )),
-            keys::WEBHOOK_SECRET => Some((keys::WEBHOOK_SECRET, reason)),
-            _ => Some((keys::WEBHOOK_URL, reason)),
+    pub fn webhook_fault(&self) -> Option<(&'static str, String)> {
+        let wrong = webhook_mistakes(self.webhook_url.clone(), self.webhook_secret.clone());
+        let reason =
+            |key: &str| wrong.iter().find(|(found, _)| found == key).map(|(_, reason)| reason.clone());
+        if let Some(reason) = reason(keys::WEBHOOK_URL) {
+            return Some((keys::WEBHOOK_URL, reason));
         }
+        let reason = reason(keys::WEBHOOK_SECRET)?;
+        let missing = "is missing: Portico signs every delivery; set at least 16 random bytes";
+        let reason = if self.webhook_secret.is_none() { missing.into() } else { reason };
+        Some((keys::WEBHOOK_SECRET, reason))
     }
 
     /// Whether Portico could call the webhook at its URL, if the secret were valid.
     pub fn webhook_url_fits(&self) -> bool {
         let secret = SecretString::from("any text of a fitting length");
-        let mut webhook = RawWebhook::default();
-        webhook.fill(self.webhook_url.clone(), Some(secret));
-        webhook.check().is_ok()
+        webhook_mistakes(self.webhook_url.clone(), Some(secret)).is_empty()
     }
 
     /// A setting has a value that cannot be used.
@@ -181,6 +178,14 @@ impl PortalSettings {
             },
         }
     }
+}
+
+/// What is wrong with a webhook: each key, and the reason.
+fn webhook_mistakes(url: Option<String>, secret: Option<SecretString>) -> Vec<(String, String)> {
+    let (mut webhook, mut wrong) = (RawWebhook::default(), Mistakes::default());
+    webhook.fill(url, secret);
+    webhook.check(&mut wrong.section("webhook"));
+    wrong.into_vec().into_iter().map(|mistake| (mistake.key, mistake.reason)).collect()
 }
 
 impl Written {

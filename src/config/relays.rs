@@ -8,8 +8,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::ConfigError;
-use super::mistake::{in_relays, in_toml};
 use super::portal::{PortalSettings, keys};
+use super::syntax::{in_relays, in_toml};
 use crate::shown;
 
 /// The built-in list, for when no other list exists.

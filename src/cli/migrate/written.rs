@@ -139,7 +139,7 @@ fn profile(profile: &ProfileRules, text: &mut String, left_out: &mut LeftOut) {
             let _ = writeln!(lines, "{key} = {}", quoted(value));
         }
     }
-    wrong.into_iter().for_each(|(key, reason)| left_out.add(key, reason));
+    wrong.into_iter().for_each(|(key, reason)| left_out.add(&key, reason));
     if !lines.is_empty() {
         let _ = write!(text, "\n[profile]\n{lines}");
     }

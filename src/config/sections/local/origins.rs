@@ -2,8 +2,6 @@
 
 use url::Url;
 
-use crate::nip05;
-use crate::quoted::quoted;
 use crate::shown;
 
 /// Checks entries of `local.allowed_origins`.
@@ -22,14 +20,6 @@ pub(super) fn check_hosts(hosts: &[String]) -> Result<(), String> {
     wrong.map_or(Ok(()), |(_, number)| {
         Err(format!("entry {number} is not a host like app.example or app.example:3000"))
     })
-}
-
-/// Checks the names in the service's NIP-05 document; the document has them in lower case.
-pub(super) fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, String> {
-    match names.iter().find(|name| !nip05::is_local(name)) {
-        Some(wrong) => Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(wrong))),
-        None => Ok(names.into_iter().map(|name| name.to_ascii_lowercase()).collect()),
-    }
 }
 
 /// The serialized origin (WHATWG HTML, "Origin"): scheme, host, and a port other than the scheme's default.
@@ -110,15 +100,6 @@ mod tests {
             "hunter2",
         ] {
             assert!(!origins(wrong).unwrap_err().contains("hunter2"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_nip05_name_is_one_that_clients_look_up() {
-        let names = |name: &str| check_nip05_names(vec!["_".into(), name.into()]);
-        assert_eq!(names("Shop-1.x_"), Ok(vec!["_".into(), "shop-1.x_".into()]));
-        for wrong in ["", "Bö b", "a@b", "x/y", "a b", "ä", "a\n"] {
-            assert!(names(wrong).unwrap_err().contains(&quoted(wrong)), "{wrong}");
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessRules;
-use super::check::Mistake;
+use crate::config::bounds::{LONGEST, MANY, Number, SECOND};
+use crate::config::mistakes::InSection;
 
 /// The layers that a check requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -40,7 +41,7 @@ pub struct SessionRules {
     /// The layers that a check requires. Default both.
     pub checks: Checks,
     /// The longest lifetime of a session; a session never outlasts the wallet's credential. Default 30 days.
-    #[serde(with = "super::duration")]
+    #[serde(with = "crate::config::duration")]
     pub max_lifetime: Duration,
     /// Sessions of one user at the same time; a further one ends the oldest. Default 50.
     pub max_per_user: usize,
@@ -49,7 +50,7 @@ pub struct SessionRules {
     /// Refreshes with one wallet within `window`. Default 120.
     pub max_refreshes_per_wallet: usize,
     /// The window of both limits. Default 10 minutes.
-    #[serde(with = "super::duration")]
+    #[serde(with = "crate::config::duration")]
     pub window: Duration,
 }
 
@@ -69,23 +70,21 @@ impl Default for SessionRules {
 }
 
 impl SessionRules {
-    /// Checks the values. The error is the key, and the reason. A session lasts at least as long as its access tokens.
-    pub(super) fn check(&self, access: &AccessRules) -> Result<(), Mistake> {
+    /// Its numbers, with their bounds.
+    pub(in crate::config) fn numbers(&self) -> Vec<Number> {
+        vec![
+            Number::time("max_lifetime", self.max_lifetime, SECOND..=LONGEST),
+            Number::count("max_per_user", self.max_per_user, 1..=MANY),
+            Number::count("max_logins_per_wallet", self.max_logins_per_wallet, 1..=MANY),
+            Number::count("max_refreshes_per_wallet", self.max_refreshes_per_wallet, 1..=MANY),
+            Number::time("window", self.window, SECOND..=LONGEST),
+        ]
+    }
+
+    /// Checks the values. A session lasts at least as long as its access tokens.
+    pub(in crate::config) fn check(&self, access: &AccessRules, wrong: &mut InSection<'_>) {
         if self.max_lifetime < access.lifetime {
-            return Err(("sessions.max_lifetime", "must be at least access.lifetime".into()));
+            wrong.add("max_lifetime", "must be at least access.lifetime");
         }
-        for (key, count) in [
-            ("sessions.max_per_user", self.max_per_user),
-            ("sessions.max_logins_per_wallet", self.max_logins_per_wallet),
-            ("sessions.max_refreshes_per_wallet", self.max_refreshes_per_wallet),
-        ] {
-            if count == 0 {
-                return Err((key, "must be at least 1".into()));
-            }
-        }
-        if self.window < Duration::from_secs(1) {
-            return Err(("sessions.window", "must be at least 1s".into()));
-        }
-        Ok(())
     }
 }

@@ -21,9 +21,9 @@ fn beyond_bounds(text: &str, number: usize) -> Option<String> {
     let section = lines.iter().rfind(|line| line.starts_with('['));
     let section = section.map_or("", |header| header.trim_matches(['[', ']', ' ']));
     let key = format!("{section}.{}", name.trim());
-    let bounds =
-        bounds::of_count(key.trim_start_matches('.')).filter(|_| is_beyond_integers(value.trim()))?;
-    Some(format!("{}: must be from {} to {}", name.trim(), bounds.start(), bounds.end()))
+    let rule =
+        bounds::rule_of_count(key.trim_start_matches('.')).filter(|_| is_beyond_integers(value.trim()))?;
+    Some(format!("{}: {rule}", name.trim()))
 }
 
 /// A section or key that an earlier line already has.

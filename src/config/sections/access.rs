@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Mistake;
 use crate::access_token::Algorithm;
+use crate::config::bounds::{LONGEST, Number};
+use crate::config::mistakes::InSection;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -20,13 +21,13 @@ pub struct AccessRules {
     /// The algorithm of their signatures. Default ES256.
     pub algorithm: Algorithm,
     /// Their lifetime; a token never outlasts the wallet's credential. Default 15 minutes.
-    #[serde(with = "super::duration")]
+    #[serde(with = "crate::config::duration")]
     pub lifetime: Duration,
     /// The longest lifetime of a JWT from service to service. Default 30 days.
-    #[serde(with = "super::duration")]
+    #[serde(with = "crate::config::duration")]
     pub max_service_lifetime: Duration,
     /// How long one key signs; zero: until an operator rotates the keys. Default 30 days.
-    #[serde(with = "super::duration")]
+    #[serde(with = "crate::config::duration")]
     pub rotate_every: Duration,
 }
 
@@ -44,32 +45,31 @@ impl Default for AccessRules {
 }
 
 impl AccessRules {
-    /// Checks the values. The error is the key, and the reason.
-    pub(super) fn check(&self) -> Result<(), Mistake> {
+    /// Its numbers, with their bounds.
+    pub(in crate::config) fn numbers(&self) -> Vec<Number> {
         /// A shorter lifetime would need a refresh for almost every request.
-        const SHORTEST: Duration = Duration::from_secs(10);
-        const LONGEST: Duration = Duration::from_secs(24 * 3600);
+        const SHORTEST_LIFETIME: Duration = Duration::from_secs(10);
+        const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-        for (key, name) in [("access.issuer", &self.issuer), ("access.audience", &self.audience)] {
+        vec![
+            Number::time("lifetime", self.lifetime, SHORTEST_LIFETIME..=LONGEST_LIFETIME),
+            Number::time("max_service_lifetime", self.max_service_lifetime, HOUR..=LONGEST),
+            Number::time("rotate_every", self.rotate_every, Duration::ZERO..=LONGEST),
+        ]
+    }
+
+    /// Checks the values.
+    pub(in crate::config) fn check(&self, wrong: &mut InSection<'_>) {
+        for (key, name) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             if let Some(name) = name
                 && !is_string_or_uri(name)
             {
-                return Err((key, format!("{name:?} is neither a name nor a URI (RFC 7519 §2)")));
+                wrong.add(key, format!("{name:?} is neither a name nor a URI (RFC 7519 §2)"));
             }
         }
-        if !(SHORTEST..=LONGEST).contains(&self.lifetime) {
-            return Err(("access.lifetime", "must be from 10s to 24h".into()));
-        }
-        if self.max_service_lifetime < HOUR {
-            return Err(("access.max_service_lifetime", "must be at least 1h".into()));
-        }
         if !self.rotate_every.is_zero() && self.rotate_every < HOUR {
-            return Err((
-                "access.rotate_every",
-                "must be at least 1h, or 0s to rotate only on request".into(),
-            ));
+            wrong.add("rotate_every", "must be at least 1h, or 0s to rotate only on request");
         }
-        Ok(())
     }
 }
 

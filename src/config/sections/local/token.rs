@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::files::{self, FileError, MIN_SECRET, show_path};
+use crate::config::files::{self, FileError, MIN_SECRET, show_path};
 use crate::portal_token::wrapped;
 
 /// The source of the API token of the TCP socket.

@@ -8,9 +8,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use super::super::files::show_path;
 use crate::address;
-use crate::config::files;
+use crate::config::bounds::{LONGEST, MINUTE, MOMENT, Number};
+use crate::config::files::{self, show_path};
+use crate::config::mistakes::InSection;
 use crate::shown;
 
 /// How exported sessions are checked. Both sections have this shape.
@@ -68,31 +69,9 @@ fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, 
     path(from).map(Some)
 }
 
-/// The keys of one of the sections, and the default URL of its provider's API.
-pub(super) struct Section {
-    default_base: &'static str,
-    base_url: &'static str,
-    partner_id: &'static str,
-    cache: &'static str,
-    timeout: &'static str,
-    session: &'static str,
-}
-
-macro_rules! section {
-    ($name:literal, $default_base:literal) => {
-        Section {
-            default_base: $default_base,
-            base_url: concat!("wallets.", $name, ".base_url"),
-            partner_id: concat!("wallets.", $name, ".partner_id"),
-            cache: concat!("wallets.", $name, ".cache"),
-            timeout: concat!("wallets.", $name, ".timeout"),
-            session: concat!("wallets.", $name, ".session"),
-        }
-    };
-}
-
-pub(super) const PARA: Section = section!("para_session", "https://api.getpara.com");
-pub(super) const CAPSULE: Section = section!("capsule_session", "https://api.usecapsule.com");
+/// The default URL of the provider's API, by its section.
+pub(super) const PARA: &str = "https://api.getpara.com";
+pub(super) const CAPSULE: &str = "https://api.usecapsule.com";
 
 /// The API keys.
 #[derive(Debug)]
@@ -112,33 +91,30 @@ pub struct ApiKeyError {
 }
 
 impl ParaSessionRules {
-    /// Checks the values, and fills in defaults.
-    ///
-    /// # Errors
-    /// The key, and the reason.
-    pub(super) fn check(&mut self, section: &Section) -> Result<(), (&'static str, String)> {
-        const LONGEST_CACHE: Duration = Duration::from_secs(10);
-        const TIMEOUTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_secs(30)];
-        const SHORTEST_SESSION: Duration = Duration::from_secs(60);
+    /// Its numbers, with their bounds.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        /// The user who logs in waits for the answer.
+        const PATIENCE: Duration = Duration::from_secs(30);
 
-        let base = self.base_url.get_or_insert_with(|| section.default_base.into());
-        base_url(base, self.allow_private).map_err(|reason| (section.base_url, reason))?;
+        vec![
+            Number::time("cache", self.cache, Duration::ZERO..=LONGEST),
+            Number::time("timeout", self.timeout, MOMENT..=PATIENCE),
+            Number::time("session", self.session, MINUTE..=LONGEST),
+        ]
+    }
+
+    /// Checks the values, and fills in the URL of the provider's API.
+    pub(super) fn check(&mut self, default_base: &str, wrong: &mut InSection<'_>) {
+        const LONGEST_CACHE: Duration = Duration::from_secs(10);
+
+        let base = self.base_url.get_or_insert_with(|| default_base.into());
+        wrong.keep("base_url", base_url(base, self.allow_private));
         if self.partner_id.is_empty() {
-            return Err((section.partner_id, "is empty: Portico would accept sessions of any app".into()));
+            wrong.add("partner_id", "is empty: Portico would accept sessions of any app");
         }
         if self.cache > LONGEST_CACHE {
-            return Err((
-                section.cache,
-                "must be at most 10s: an ended session stays valid for that long".into(),
-            ));
+            wrong.add("cache", "must be at most 10s: an ended session stays valid for that long");
         }
-        if !(TIMEOUTS[0]..=TIMEOUTS[1]).contains(&self.timeout) {
-            return Err((section.timeout, "must be from 1ms to 30s".into()));
-        }
-        if self.session < SHORTEST_SESSION {
-            return Err((section.session, "must be at least 1m".into()));
-        }
-        Ok(())
     }
 
     /// Reads the API keys.

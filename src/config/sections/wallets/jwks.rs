@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::web_url::WebUrl;
+use crate::config::bounds::{LONGEST, MOMENT, Number};
+use crate::config::mistakes::InSection;
 
 /// `[wallets.jwks]`: any issuer of JWTs with a JSON Web Key Set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -111,54 +113,56 @@ fn para_keys() -> WebUrl {
     "https://api.getpara.com/.well-known/jwks.json".parse().expect("it is a URL")
 }
 
+/// A longer leeway would accept wrong times.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
+
+/// The user who logs in waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 impl Jwks {
-    /// Checks the values. The error is the key, and the reason.
-    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
-        let names = [
-            ("wallets.jwks.issuer", &self.issuer),
-            ("wallets.jwks.audience", &self.audience),
-            ("wallets.jwks.wallet_id", &self.wallet_id),
-            ("wallets.jwks.auth_identifier", &self.auth_identifier),
-        ];
-        if let Some((key, _)) = names.into_iter().find(|(_, name)| name.is_empty()) {
-            return Err((key, "must not be empty".into()));
+    /// Its numbers, with their bounds.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        numbers(self.leeway, self.max_stale, self.timeout)
+    }
+
+    /// Checks the values.
+    pub(super) fn check(&self, wrong: &mut InSection<'_>) {
+        for (key, name) in [
+            ("issuer", &self.issuer),
+            ("audience", &self.audience),
+            ("wallet_id", &self.wallet_id),
+            ("auth_identifier", &self.auth_identifier),
+        ] {
+            if name.is_empty() {
+                wrong.add(key, "must not be empty");
+            }
         }
         if self.algorithms.is_empty() {
-            return Err(("wallets.jwks.algorithms", "must name at least one".into()));
+            wrong.add("algorithms", "must name at least one");
         }
-        check_times(["wallets.jwks.leeway", "wallets.jwks.timeout"], self.leeway, self.timeout)?;
-        let url = self.jwks_url.check(self.allow_private);
-        url.map_err(|error| ("wallets.jwks.jwks_url", error.to_string()))
+        wrong.keep("jwks_url", self.jwks_url.check(self.allow_private).map_err(|error| error.to_string()));
     }
 }
 
 impl Para {
-    /// Checks the values. The error is the key, and the reason.
-    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Its numbers, with their bounds.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        numbers(self.leeway, self.max_stale, self.timeout)
+    }
+
+    /// Checks the values.
+    pub(super) fn check(&self, wrong: &mut InSection<'_>) {
         if self.audience.is_empty() {
-            return Err(("wallets.para.audience", "must be the id of your API key".into()));
+            wrong.add("audience", "must be the id of your API key");
         }
-        check_times(["wallets.para.leeway", "wallets.para.timeout"], self.leeway, self.timeout)?;
-        let url = self.jwks_url.check(self.allow_private);
-        url.map_err(|error| ("wallets.para.jwks_url", error.to_string()))
+        wrong.keep("jwks_url", self.jwks_url.check(self.allow_private).map_err(|error| error.to_string()));
     }
 }
 
-fn check_times(
-    [leeway_key, timeout_key]: [&'static str; 2],
-    leeway: Duration,
-    timeout: Duration,
-) -> Result<(), (&'static str, String)> {
-    /// A longer leeway would accept wrong times.
-    const LONGEST_LEEWAY: Duration = Duration::from_secs(600);
-    /// The user who logs in waits for the answer.
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    if leeway > LONGEST_LEEWAY {
-        return Err((leeway_key, "must be at most 10m".into()));
-    }
-    if timeout.is_zero() || timeout > PATIENCE {
-        return Err((timeout_key, "must be from 1ms to 30s".into()));
-    }
-    Ok(())
+fn numbers(leeway: Duration, max_stale: Duration, timeout: Duration) -> Vec<Number> {
+    vec![
+        Number::time("leeway", leeway, Duration::ZERO..=LONGEST_LEEWAY),
+        Number::time("max_stale", max_stale, Duration::ZERO..=LONGEST),
+        Number::time("timeout", timeout, MOMENT..=PATIENCE),
+    ]
 }

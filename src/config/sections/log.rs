@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+use crate::config::mistakes::InSection;
+
 /// `[log]`: the log on standard error.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +35,13 @@ impl Log {
             Err(_) => Some(self.level.clone()).filter(|level| level.contains(['=', ','])),
         };
         filter.and_then(|filter| filter.parse().ok()).ok_or_else(|| NoSuchFilter(self.level.clone()))
+    }
+}
+
+impl Log {
+    /// Checks the values.
+    pub(in crate::config) fn check(&self, wrong: &mut InSection<'_>) {
+        wrong.keep("level", self.filter().map_err(|error| error.to_string()));
     }
 }
 

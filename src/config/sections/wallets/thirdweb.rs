@@ -6,7 +6,9 @@ use std::time::Duration;
 use figment::value::magic::RelativePathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::config::bounds::{LONGEST, MANY, Number, SECOND};
 use crate::config::files::{self, FileError, show_path};
+use crate::config::mistakes::InSection;
 use crate::ethereum::{Address, NotAKey, SigningKey};
 
 /// `[wallets.thirdweb]`: tokens of thirdweb.
@@ -101,43 +103,38 @@ impl ThirdwebRules {
         SigningKey::parse(&text).map(Some).map_err(|_| AdminKeyError::Malformed(path.clone()))
     }
 
-    /// Checks the section. The error is the key, and the reason.
-    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
-        /// Tokens count time in whole seconds.
-        const SHORTEST: Duration = Duration::from_secs(1);
+    /// Its numbers, with their bounds.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        vec![
+            Number::time("leeway", self.leeway, Duration::ZERO..=LONGEST),
+            // Tokens count time in whole seconds.
+            Number::time("token_lifetime", self.token_lifetime, SECOND..=LONGEST),
+            Number::time("payload_lifetime", self.payload_lifetime, SECOND..=LONGEST),
+            Number::count("max_open_payloads", self.max_open_payloads, 1..=MANY),
+        ]
+    }
 
+    /// Checks the values. A token lasts no longer than `max_issued`.
+    pub(super) fn check(&self, max_issued: Duration, wrong: &mut InSection<'_>) {
         if self.domain.is_empty() || !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err((
-                "wallets.thirdweb.domain",
-                "must be the domain of your app, like \"example.com\"".into(),
-            ));
+            wrong.add("domain", "must be the domain of your app, like \"example.com\"");
         }
         if self.admin_addresses.is_empty() && self.admin_key_file.is_none() {
-            let reason = "must name at least one admin wallet, or set admin_key_file";
-            return Err(("wallets.thirdweb.admin_addresses", reason.into()));
+            wrong.add("admin_addresses", "must name at least one admin wallet, or set admin_key_file");
         }
-        for (key, time) in [
-            ("wallets.thirdweb.token_lifetime", self.token_lifetime),
-            ("wallets.thirdweb.payload_lifetime", self.payload_lifetime),
-        ] {
-            if time < SHORTEST {
-                return Err((key, "must be at least 1s".into()));
-            }
-        }
-        if self.max_open_payloads == 0 {
-            return Err(("wallets.thirdweb.max_open_payloads", "must be at least 1".into()));
+        if self.token_lifetime > max_issued {
+            wrong.add("token_lifetime", "must be at most tokens.max_issued_lifetime");
         }
         let is_line = |text: &String| !text.is_empty() && !text.chars().any(char::is_control);
         for (key, holds) in [
-            ("wallets.thirdweb.statement", is_line(&self.statement)),
-            ("wallets.thirdweb.uri", self.uri.iter().all(is_line)),
-            ("wallets.thirdweb.version", is_line(&self.version)),
-            ("wallets.thirdweb.resources", self.resources.iter().all(is_line)),
+            ("statement", is_line(&self.statement)),
+            ("uri", self.uri.iter().all(is_line)),
+            ("version", is_line(&self.version)),
+            ("resources", self.resources.iter().all(is_line)),
         ] {
             if !holds {
-                return Err((key, "must be one line each, and not empty".into()));
+                wrong.add(key, "must be one line each, and not empty");
             }
         }
-        Ok(())
     }
 }

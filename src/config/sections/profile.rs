@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::config::mistakes::{InSection, Mistakes};
 use crate::nip05;
 use crate::quoted::steers;
 
@@ -29,9 +30,6 @@ pub struct ProfileRules {
     pub nip05: Option<String>,
 }
 
-/// A mistake in the section: the key, and the reason.
-type Mistake = (&'static str, String);
-
 impl ProfileRules {
     /// Whether no field is set.
     pub fn is_empty(&self) -> bool {
@@ -39,52 +37,52 @@ impl ProfileRules {
     }
 
     /// Checks that wallets can show all fields.
-    ///
-    /// # Errors
-    /// The key, and the reason.
-    pub fn check(&self) -> Result<(), Mistake> {
+    pub(in crate::config) fn check(&self, wrong: &mut InSection<'_>) {
         let Self { name, display_name, picture, nip05 } = self;
-        check_text("profile.name", name, MAX_NAME)?;
-        check_text("profile.display_name", display_name, MAX_NAME)?;
-        check_text("profile.picture", picture, MAX_PICTURE)?;
-        check_text("profile.nip05", nip05, MAX_NIP05)?;
-        if picture.as_deref().is_some_and(|picture| !is_picture(picture)) {
-            return Err(("profile.picture", "must be a URL like https://app.example/logo.png".into()));
-        }
-        match nip05.as_deref().map(nip05::check_own) {
-            Some(Err(reason)) => Err(("profile.nip05", reason.into())),
-            _ => Ok(()),
+        let picture_fault =
+            |text: &str| (!is_picture(text)).then_some("must be a URL like https://app.example/logo.png");
+        for (key, text, max, fault) in [
+            ("name", name, MAX_NAME, None),
+            ("display_name", display_name, MAX_NAME, None),
+            ("picture", picture, MAX_PICTURE, picture.as_deref().and_then(picture_fault)),
+            ("nip05", nip05, MAX_NIP05, nip05.as_deref().and_then(|name| nip05::check_own(name).err())),
+        ] {
+            let Some(text) = text else { continue };
+            if let Some(fault) = text_fault(text, max).or_else(|| fault.map(str::to_owned)) {
+                wrong.add(key, fault);
+            }
         }
     }
 
     /// Keeps the fields that wallets can show. Returns the others: each key, and the reason.
-    pub fn keep_what_fits(mut self) -> (Self, Vec<Mistake>) {
-        let mut wrong = Vec::new();
-        while let Err((key, reason)) = self.check() {
-            match key {
-                "profile.name" => self.name = None,
-                "profile.display_name" => self.display_name = None,
-                "profile.picture" => self.picture = None,
-                _ => self.nip05 = None,
+    pub fn keep_what_fits(mut self) -> (Self, Vec<(String, String)>) {
+        let mut wrong = Mistakes::default();
+        self.check(&mut wrong.section("profile"));
+        for (key, field) in [
+            ("profile.name", &mut self.name),
+            ("profile.display_name", &mut self.display_name),
+            ("profile.picture", &mut self.picture),
+            ("profile.nip05", &mut self.nip05),
+        ] {
+            if wrong.has(key) {
+                *field = None;
             }
-            wrong.push((key, reason));
         }
-        (self, wrong)
+        let wrong = wrong.into_vec().into_iter().map(|mistake| (mistake.key, mistake.reason));
+        (self, wrong.collect())
     }
 }
 
-fn check_text(key: &'static str, text: &Option<String>, max: usize) -> Result<(), Mistake> {
-    let Some(text) = text else { return Ok(()) };
-    let reason = if text.trim().is_empty() {
-        "is empty: remove it, or set a value".into()
+fn text_fault(text: &str, max: usize) -> Option<String> {
+    if text.trim().is_empty() {
+        Some("is empty: remove it, or set a value".into())
     } else if text.len() > max {
-        format!("must be at most {max} bytes long, but has {}", text.len())
+        Some(format!("must be at most {max} bytes long, but has {}", text.len()))
     } else if text.chars().any(steers) {
-        "contains control characters, or characters that reverse the text direction".into()
+        Some("contains control characters, or characters that reverse the text direction".into())
     } else {
-        return Ok(());
-    };
-    Err((key, reason))
+        None
+    }
 }
 
 fn is_picture(text: &str) -> bool {
@@ -100,8 +98,8 @@ fn is_picture(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn wrong(profile: ProfileRules) -> Option<&'static str> {
-        profile.check().err().map(|(key, _)| key)
+    fn wrong(profile: ProfileRules) -> Option<String> {
+        profile.keep_what_fits().1.into_iter().map(|(key, _)| key).next()
     }
 
     fn nip05(text: &str) -> ProfileRules {
@@ -119,7 +117,7 @@ mod tests {
             display_name: Some("Zoë's Shop 🔑".into()),
             ..nip05("_@app.example")
         };
-        assert!(full.check().is_ok() && ProfileRules::default().check().is_ok());
+        assert_eq!((wrong(full), wrong(ProfileRules::default())), (None, None));
         for text in ["app.example", "a.b-c_d@app.example", "shop@127.0.0.1:8080", "shop@[::1]:80"] {
             assert_eq!(wrong(nip05(text)), None, "{text}");
         }
@@ -133,7 +131,7 @@ mod tests {
         let fits = ProfileRules { name: Some("shop".into()), ..ProfileRules::default() };
         let mixed = ProfileRules { picture: Some("x".into()), nip05: Some("@".into()), ..fits.clone() };
         let (kept, wrong) = mixed.keep_what_fits();
-        let keys: Vec<_> = wrong.iter().map(|(key, _)| *key).collect();
+        let keys: Vec<_> = wrong.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!((kept, keys), (fits, vec!["profile.picture", "profile.nip05"]));
         let none = ProfileRules {
             name: Some(String::new()),
@@ -162,18 +160,18 @@ mod tests {
             "sh op@app.example",
             "shop@app.example#",
         ] {
-            assert_eq!(wrong(nip05(text)), Some("profile.nip05"), "{text:?}");
+            assert_eq!(wrong(nip05(text)), Some("profile.nip05".into()), "{text:?}");
         }
         for text in
             ["", "logo.png", "ftp://app.example/x", "data:image/png;base64,AA", "https://u:p@app.example/"]
         {
-            assert_eq!(wrong(picture(text)), Some("profile.picture"), "{text:?}");
+            assert_eq!(wrong(picture(text)), Some("profile.picture".into()), "{text:?}");
         }
         for text in ["", "\t", "a\nb", "bank\u{202e}", &"x".repeat(129)] {
             let name = ProfileRules { name: Some(text.into()), ..ProfileRules::default() };
-            assert_eq!(wrong(name), Some("profile.name"), "{text:?}");
+            assert_eq!(wrong(name), Some("profile.name".into()), "{text:?}");
             let name = ProfileRules { display_name: Some(text.into()), ..ProfileRules::default() };
-            assert_eq!(wrong(name), Some("profile.display_name"), "{text:?}");
+            assert_eq!(wrong(name), Some("profile.display_name".into()), "{text:?}");
         }
     }
 }

@@ -6,13 +6,25 @@ mod para_session;
 mod thirdweb;
 mod web_url;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::config::bounds::Number;
+use crate::config::mistakes::Mistakes;
 
 pub use jwks::{Jwks, JwtAlgorithm, Para};
 pub use nip98::Nip98;
 pub use para_session::{ApiKeyError, ParaApiKeys, ParaSessionRules};
 pub use thirdweb::{AdminKeyError, ThirdwebRules};
 pub use web_url::{NotAWebUrl, WebUrl};
+
+const THIRDWEB: &str = "wallets.thirdweb";
+const JWKS: &str = "wallets.jwks";
+const PARA: &str = "wallets.para";
+const PARA_SESSION: &str = "wallets.para_session";
+const CAPSULE_SESSION: &str = "wallets.capsule_session";
+const NIP98: &str = "wallets.nip98";
 
 /// `[wallets]`: the wallet providers.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -74,21 +86,49 @@ impl Wallets {
         [&self.para_session, &self.capsule_session].into_iter().flatten()
     }
 
-    /// Checks the values of each section.
-    ///
-    /// # Errors
-    /// The key, and the reason.
-    pub(super) fn check(&mut self) -> Result<(), (&'static str, String)> {
-        self.thirdweb.as_ref().map_or(Ok(()), ThirdwebRules::check)?;
-        self.jwks.as_ref().map_or(Ok(()), Jwks::check)?;
-        self.para.as_ref().map_or(Ok(()), Para::check)?;
-        self.nip98.as_ref().map_or(Ok(()), Nip98::check)?;
+    /// A section for every provider, with its defaults.
+    pub(in crate::config) fn every() -> Self {
+        Self { thirdweb: Some(ThirdwebRules::default()), ..Self::default() }
+    }
+
+    /// Numbers and durations of the sections that exist, with their bounds.
+    pub(in crate::config) fn numbers(&self) -> Vec<(&'static str, Vec<Number>)> {
+        let sections = [
+            (THIRDWEB, self.thirdweb.as_ref().map(ThirdwebRules::numbers)),
+            (JWKS, self.jwks.as_ref().map(Jwks::numbers)),
+            (PARA, self.para.as_ref().map(Para::numbers)),
+            (PARA_SESSION, self.para_session.as_ref().map(ParaSessionRules::numbers)),
+            (CAPSULE_SESSION, self.capsule_session.as_ref().map(ParaSessionRules::numbers)),
+            (NIP98, self.nip98.as_ref().map(Nip98::numbers)),
+        ];
+        sections.into_iter().filter_map(|(name, numbers)| Some((name, numbers?))).collect()
+    }
+
+    /// Checks the values of each section. No issued token lasts longer than `max_issued`.
+    pub(in crate::config) fn check(&mut self, max_issued: Duration, wrong: &mut Mistakes) {
+        if let Some(rules) = &self.thirdweb {
+            rules.check(max_issued, &mut wrong.section(THIRDWEB));
+        }
+        if let Some(rules) = &self.jwks {
+            rules.check(&mut wrong.section(JWKS));
+        }
+        if let Some(rules) = &self.para {
+            rules.check(&mut wrong.section(PARA));
+        }
         if let Some(rules) = &mut self.para_session {
-            rules.check(&para_session::PARA)?;
+            rules.check(para_session::PARA, &mut wrong.section(PARA_SESSION));
         }
         if let Some(rules) = &mut self.capsule_session {
-            rules.check(&para_session::CAPSULE)?;
+            rules.check(para_session::CAPSULE, &mut wrong.section(CAPSULE_SESSION));
         }
-        Ok(())
+        if let Some(rules) = &self.nip98 {
+            rules.check(&mut wrong.section(NIP98));
+        }
+        let names = self.names();
+        if !names.contains(&self.default.as_str()) {
+            let names = names.join(", ");
+            let reason = format!("{:?} is not configured; configured providers: {names}", self.default);
+            wrong.section("wallets").add("default", reason);
+        }
     }
 }

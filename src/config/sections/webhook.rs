@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::files::{self, FileError, MIN_SECRET, show_path};
+use crate::config::bounds::{LONGEST, MANY, MOMENT, Number, PATIENCE};
+use crate::config::files::{self, FileError, MIN_SECRET, show_path};
+use crate::config::mistakes::InSection;
 use crate::shown;
 
 /// The prefix of a secret in the form of Standard Webhooks; the key in base64 follows.
@@ -173,20 +175,20 @@ impl WebhookSecret {
 /// The section as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct RawWebhook {
+pub(in crate::config) struct RawWebhook {
     url: Option<String>,
     secret: Option<SecretString>,
-    pub(super) secret_file: Option<RelativePathBuf>,
-    pub(super) max_concurrent: usize,
-    pub(super) max_waiting: u64,
-    #[serde(with = "super::duration")]
-    pub(super) timeout: Duration,
-    #[serde(with = "super::duration")]
-    pub(super) first_retry: Duration,
-    #[serde(with = "super::duration")]
-    pub(super) longest_retry: Duration,
-    #[serde(with = "super::duration")]
-    pub(super) give_up_after: Duration,
+    pub(in crate::config) secret_file: Option<RelativePathBuf>,
+    pub(in crate::config) max_concurrent: usize,
+    pub(in crate::config) max_waiting: u64,
+    #[serde(with = "crate::config::duration")]
+    pub(in crate::config) timeout: Duration,
+    #[serde(with = "crate::config::duration")]
+    pub(in crate::config) first_retry: Duration,
+    #[serde(with = "crate::config::duration")]
+    pub(in crate::config) longest_retry: Duration,
+    #[serde(with = "crate::config::duration")]
+    pub(in crate::config) give_up_after: Duration,
 }
 
 impl Default for RawWebhook {
@@ -205,13 +207,10 @@ impl Default for RawWebhook {
     }
 }
 
-/// A mistake in the section: the key, and the reason.
-type Mistake = (&'static str, &'static str);
-
 impl RawWebhook {
     /// Uses these values if no receiver is configured, so that a receiver never gets the secret of another.
     /// `false`: a receiver is configured.
-    pub(super) fn fill(&mut self, url: Option<String>, secret: Option<SecretString>) -> bool {
+    pub(in crate::config) fn fill(&mut self, url: Option<String>, secret: Option<SecretString>) -> bool {
         if self.url.is_some() || self.secret.is_some() || self.secret_file.is_some() {
             return false;
         }
@@ -219,27 +218,20 @@ impl RawWebhook {
         true
     }
 
-    /// Checks the section; `None`: no receiver is configured.
-    pub(super) fn check(self) -> Result<Option<Webhook>, Mistake> {
-        let secret = match (self.secret, self.secret_file) {
-            (Some(_), Some(_)) => return Err(("webhook.secret", "set secret or secret_file, not both")),
-            (Some(secret), None) => Some(WebhookSecret::Given(secret)),
-            (None, Some(path)) => Some(WebhookSecret::File(path.relative())),
-            (None, None) => None,
-        };
-        let (url, secret) = match (self.url, secret) {
-            (Some(url), Some(secret)) => (check_url(&url)?, secret),
-            (Some(_), None) => return Err(("webhook.secret", "is missing: set secret or secret_file")),
-            (None, Some(_)) => return Err(("webhook.url", "is missing, but a secret is set")),
-            (None, None) => return Ok(None),
-        };
-        if let WebhookSecret::Given(_) = secret {
-            match secret.load() {
-                Ok(_) => {}
-                Err(WebhookSecretError::NotBase64) => return Err(("webhook.secret", NOT_BASE64)),
-                Err(_) => return Err(("webhook.secret", TOO_SHORT)),
-            }
-        }
+    /// Its numbers, with their bounds.
+    pub(in crate::config) fn numbers(&self) -> Vec<Number> {
+        vec![
+            Number::count("max_concurrent", self.max_concurrent, 1..=1024),
+            Number::count("max_waiting", self.max_waiting, 1..=MANY),
+            Number::time("timeout", self.timeout, MOMENT..=PATIENCE),
+            Number::time("first_retry", self.first_retry, MOMENT..=LONGEST),
+            Number::time("longest_retry", self.longest_retry, MOMENT..=LONGEST),
+            Number::time("give_up_after", self.give_up_after, Duration::ZERO..=LONGEST),
+        ]
+    }
+
+    /// Checks the section; `None`: no receiver is configured, or there is a mistake.
+    pub(in crate::config) fn check(self, wrong: &mut InSection<'_>) -> Option<Webhook> {
         let rules = WebhookRules {
             max_concurrent: self.max_concurrent,
             max_waiting: self.max_waiting,
@@ -248,43 +240,53 @@ impl RawWebhook {
             longest_retry: self.longest_retry,
             give_up_after: self.give_up_after,
         };
-        rules.check()?;
-        Ok(Some(Webhook { url, secret, rules }))
+        if rules.longest_retry < rules.first_retry {
+            wrong.add("longest_retry", "must be at least first_retry");
+        }
+        let (names_url, names_secret) =
+            (self.url.is_some(), self.secret.is_some() || self.secret_file.is_some());
+        let url = self.url.and_then(|url| wrong.keep("url", check_url(&url)));
+        let secret = check_secret(self.secret, self.secret_file, wrong);
+        match (names_url, names_secret) {
+            (true, false) => wrong.add("secret", "is missing: set secret or secret_file"),
+            (false, true) => wrong.add("url", "is missing, but a secret is set"),
+            _ => {}
+        }
+        Some(Webhook { url: url?, secret: secret?, rules })
     }
 }
 
-impl WebhookRules {
-    fn check(&self) -> Result<(), Mistake> {
-        const MOMENT: Duration = Duration::from_millis(1);
-
-        if !(1..=1024).contains(&self.max_concurrent) {
-            return Err(("webhook.max_concurrent", "must be from 1 to 1024"));
+fn check_secret(
+    given: Option<SecretString>,
+    file: Option<RelativePathBuf>,
+    wrong: &mut InSection<'_>,
+) -> Option<WebhookSecret> {
+    match (given, file) {
+        (Some(_), Some(_)) => {
+            wrong.add("secret", "set secret or secret_file, not both");
+            None
         }
-        if self.max_waiting == 0 {
-            return Err(("webhook.max_waiting", "must be at least 1"));
+        (Some(secret), None) => {
+            let fault = match WebhookKeys::of(secret.clone()) {
+                Ok(_) => return Some(WebhookSecret::Given(secret)),
+                Err(WebhookSecretError::NotBase64) => NOT_BASE64,
+                Err(_) => TOO_SHORT,
+            };
+            wrong.add("secret", fault);
+            None
         }
-        if self.timeout < MOMENT {
-            return Err(("webhook.timeout", "must be at least 1ms"));
-        }
-        if self.first_retry < MOMENT {
-            return Err(("webhook.first_retry", "must be at least 1ms"));
-        }
-        if self.longest_retry < self.first_retry {
-            return Err(("webhook.longest_retry", "must be at least first_retry"));
-        }
-        Ok(())
+        (None, file) => file.map(|path| WebhookSecret::File(path.relative())),
     }
 }
 
 /// Any host is accepted, also loopback and private ones: the operator knows where the receiver is.
-fn check_url(text: &str) -> Result<WebhookUrl, Mistake> {
-    const KEY: &str = "webhook.url";
-    let url = Url::parse(text).map_err(|_| (KEY, "is not a URL like https://app.example/events"))?;
+fn check_url(text: &str) -> Result<WebhookUrl, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL like https://app.example/events")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err((KEY, "must begin with https:// or http://"));
+        return Err("must begin with https:// or http://");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err((KEY, "must not contain a user or a password: the signature shows who calls"));
+        return Err("must not contain a user or a password: the signature shows who calls");
     }
     Ok(WebhookUrl(url))
 }
@@ -292,6 +294,7 @@ fn check_url(text: &str) -> Result<WebhookUrl, Mistake> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::mistakes::{Mistake, Mistakes};
 
     const SECRET: &str = "0123456789abcdef";
 
@@ -299,10 +302,17 @@ mod tests {
         RawWebhook { url: Some(url.into()), secret: Some(secret.into()), ..RawWebhook::default() }
     }
 
+    fn checked(raw: RawWebhook) -> Result<Option<Webhook>, Vec<Mistake>> {
+        let mut wrong = Mistakes::default();
+        let webhook = raw.check(&mut wrong.section("webhook"));
+        let wrong = wrong.into_vec();
+        if wrong.is_empty() { Ok(webhook) } else { Err(wrong) }
+    }
+
     #[test]
     fn without_a_url_there_is_no_webhook_and_with_one_the_documented_defaults_hold() {
-        assert!(RawWebhook::default().check().unwrap().is_none());
-        let webhook = raw("http://127.0.0.1:8080/hook", SECRET).check().unwrap().unwrap();
+        assert!(matches!(checked(RawWebhook::default()), Ok(None)));
+        let webhook = checked(raw("http://127.0.0.1:8080/hook", SECRET)).unwrap().unwrap();
         assert_eq!(webhook.rules.max_concurrent, 32);
         assert_eq!(webhook.rules.timeout.as_secs(), 10);
         assert_eq!(webhook.rules.give_up_after.as_secs(), 24 * 3600);
@@ -313,7 +323,6 @@ mod tests {
         let both = RawWebhook { secret_file: Some("s".into()), ..raw("https://a.example", SECRET) };
         let no_secret = RawWebhook { secret: None, ..raw("https://a.example", SECRET) };
         let no_url = RawWebhook { url: None, ..raw("", SECRET) };
-        let none_at_once = RawWebhook { max_concurrent: 0, ..raw("https://a.example", SECRET) };
         let retry = Duration::from_secs(3600);
         let upside_down = RawWebhook { first_retry: retry, ..raw("https://a.example", SECRET) };
         for (raw, key) in [
@@ -330,16 +339,15 @@ mod tests {
             (both, "webhook.secret"),
             (no_secret, "webhook.secret"),
             (no_url, "webhook.url"),
-            (none_at_once, "webhook.max_concurrent"),
             (upside_down, "webhook.longest_retry"),
         ] {
-            assert_eq!(raw.check().unwrap_err().0, key);
+            assert_eq!(checked(raw).unwrap_err()[0].key, key);
         }
     }
 
     #[test]
     fn whoever_reads_the_log_learns_neither_secret_nor_query() {
-        let webhook = raw("https://a.example/hook?key=hunter2", SECRET).check().unwrap().unwrap();
+        let webhook = checked(raw("https://a.example/hook?key=hunter2", SECRET)).unwrap().unwrap();
         let shown = format!("{webhook:?} {} {}", webhook.url, webhook.secret);
         assert!(!shown.contains("hunter2") && !shown.contains(SECRET), "{shown}");
         assert!(shown.contains("https://a.example/hook?[redacted]"), "{shown}");

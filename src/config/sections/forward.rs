@@ -3,7 +3,7 @@
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use super::check::Mistake;
+use crate::config::mistakes::InSection;
 
 /// Headers that have another meaning.
 const TAKEN: [&str; 6] =
@@ -52,33 +52,32 @@ mod header {
 }
 
 impl ForwardRules {
-    /// Checks the values. The error is the key, and the reason.
-    pub(super) fn check(&self) -> Result<(), Mistake> {
+    /// Checks the values.
+    pub(in crate::config) fn check(&self, wrong: &mut InSection<'_>) {
         for (key, header) in [
-            ("forward.access_token_header", &self.access_token_header),
-            ("forward.credential_header", &self.credential_header),
+            ("access_token_header", &self.access_token_header),
+            ("credential_header", &self.credential_header),
         ] {
             let name = header.as_str();
             if name.starts_with("x-auth-") || TAKEN.contains(&name) {
-                return Err((key, format!("{name:?} already has another meaning: choose another header")));
+                wrong.add(key, format!("{name:?} already has another meaning: choose another header"));
             }
         }
         if self.access_token_header == self.credential_header {
-            return Err(("forward.credential_header", "must differ from forward.access_token_header".into()));
+            wrong.add("credential_header", "must differ from forward.access_token_header");
         }
         let cookies = [
-            ("forward.access_token_cookie", &self.access_token_cookie),
-            ("forward.credential_cookie", &self.credential_cookie),
+            ("access_token_cookie", &self.access_token_cookie),
+            ("credential_cookie", &self.credential_cookie),
         ];
         for (key, cookie) in cookies {
             if cookie.as_ref().is_some_and(|name| !is_cookie_name(name)) {
-                return Err((key, "is not a cookie name (RFC 6265 §4.1.1)".into()));
+                wrong.add(key, "is not a cookie name (RFC 6265 §4.1.1)");
             }
         }
         if self.access_token_cookie.is_some() && self.access_token_cookie == self.credential_cookie {
-            return Err(("forward.credential_cookie", "must differ from forward.access_token_cookie".into()));
+            wrong.add("credential_cookie", "must differ from forward.access_token_cookie");
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::config::bounds::{LONGEST, MINUTE, Number, SECOND};
+use crate::config::mistakes::InSection;
+
 /// `[wallets.nip98]`: Nostr keys that sign each request.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -28,28 +31,27 @@ fn session() -> Duration {
 }
 
 impl Nip98 {
-    /// Checks the values. The error is the key, and the reason.
-    pub(in crate::config) fn check(&self) -> Result<(), (&'static str, String)> {
-        /// Event times are in seconds.
-        const SHORTEST: Duration = Duration::from_secs(1);
+    /// Its numbers, with their bounds.
+    pub(super) fn numbers(&self) -> Vec<Number> {
         /// Each event is remembered for twice as long.
         const WIDEST: Duration = Duration::from_secs(600);
 
+        vec![
+            // Event times are in seconds.
+            Number::time("window", self.window, SECOND..=WIDEST),
+            Number::time("session", self.session, MINUTE..=LONGEST),
+        ]
+    }
+
+    /// Checks the values.
+    pub(super) fn check(&self, wrong: &mut InSection<'_>) {
         let url = Url::parse(&self.public_url).ok();
         let is_bare = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.has_host();
         let is_web = |url: &Url| {
             matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
         };
         if !url.is_some_and(|url| is_bare(&url) && is_web(&url)) || self.public_url.ends_with('/') {
-            let reason = "must be like https://app.example, without a slash at its end";
-            return Err(("wallets.nip98.public_url", reason.into()));
+            wrong.add("public_url", "must be like https://app.example, without a slash at its end");
         }
-        if !(SHORTEST..=WIDEST).contains(&self.window) {
-            return Err(("wallets.nip98.window", "must be from 1s to 10m".into()));
-        }
-        if self.session < Duration::from_secs(60) {
-            return Err(("wallets.nip98.session", "must be at least 1m".into()));
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,99 @@
+//! `[[local.allow]]`: who may do what on the Unix socket.
+
+use serde::Deserialize;
+
+use super::written::one_or_more;
+use crate::config::mistakes::InSection;
+use crate::rights::Rights;
+
+/// A user or a group of this machine, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// A user.
+    User(u32),
+    /// Every member of a group.
+    Group(u32),
+}
+
+/// A row: what an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    /// The account.
+    pub who: Account,
+    /// What it may do.
+    pub may: Rights,
+}
+
+/// `[[local.allow]]`: a user or a group, and what it may do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawAllowed {
+    pub(in crate::config) uid: Option<RawAccount>,
+    pub(in crate::config) gid: Option<RawAccount>,
+    #[serde(deserialize_with = "one_or_more")]
+    pub(in crate::config) may: Vec<String>,
+}
+
+/// A user or a group as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "must be a number, or a name in quotes")]
+pub(in crate::config) enum RawAccount {
+    Id(u32),
+    Name(String),
+}
+
+/// Checks each row.
+pub(super) fn check(rows: Vec<RawAllowed>, wrong: &mut InSection<'_>) -> Vec<Allowed> {
+    rows.into_iter().filter_map(|row| check_row(row, wrong)).collect()
+}
+
+fn check_row(row: RawAllowed, wrong: &mut InSection<'_>) -> Option<Allowed> {
+    let who = match (row.uid, row.gid) {
+        (Some(user), None) => wrong.keep("allow.uid", id(user, uid_of)).map(Account::User),
+        (None, Some(group)) => wrong.keep("allow.gid", id(group, gid_of)).map(Account::Group),
+        _ => {
+            wrong.add("allow", "each row needs either uid or gid");
+            None
+        }
+    };
+    let may = Rights::of_words(row.may.iter().map(String::as_str));
+    let may = wrong.keep("allow.may", may);
+    Some(Allowed { who: who?, may: may? })
+}
+
+/// The ids of users or groups; `id_of` knows their names.
+pub(super) fn ids(
+    accounts: Vec<RawAccount>,
+    id_of: impl Fn(&str) -> Result<u32, String>,
+) -> Result<Vec<u32>, String> {
+    accounts.into_iter().map(|account| id(account, &id_of)).collect()
+}
+
+fn id(account: RawAccount, id_of: impl Fn(&str) -> Result<u32, String>) -> Result<u32, String> {
+    match account {
+        RawAccount::Id(id) => Ok(id),
+        RawAccount::Name(name) => id_of(&name),
+    }
+}
+
+/// The id of a user.
+pub(super) fn uid_of(user: &str) -> Result<u32, String> {
+    if let Ok(uid) = user.parse() {
+        return Ok(uid);
+    }
+    match nix::unistd::User::from_name(user) {
+        Ok(Some(found)) => Ok(found.uid.as_raw()),
+        _ => Err(format!("unknown user {user:?}")),
+    }
+}
+
+/// The id of a group.
+pub(super) fn gid_of(group: &str) -> Result<u32, String> {
+    if let Ok(gid) = group.parse() {
+        return Ok(gid);
+    }
+    match nix::unistd::Group::from_name(group) {
+        Ok(Some(found)) => Ok(found.gid.as_raw()),
+        _ => Err(format!("unknown group {group:?}")),
+    }
+}
