@@ -18,10 +18,10 @@ pub enum AccessError {
     #[error("the access token names an unknown key")]
     UnknownKey,
     /// The signature was not made by that key.
-    #[error("the signature does not match")]
+    #[error("the signature of the access token does not match")]
     InvalidSignature,
     /// A claim is missing or has an invalid value.
-    #[error("a claim is missing or invalid")]
+    #[error("a claim of the access token is missing or invalid")]
     MalformedClaims,
     /// `iss` is another issuer.
     #[error("the access token is from another issuer")]

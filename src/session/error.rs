@@ -21,7 +21,7 @@ pub enum Reason {
     #[error("a wallet's credential is required")]
     NoCredential,
     /// The access token is not valid here.
-    #[error("access token: {0}")]
+    #[error("{0}")]
     InvalidToken(AccessError),
     /// The access token has expired.
     #[error("the access token has expired")]
