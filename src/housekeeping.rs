@@ -30,7 +30,7 @@ pub struct Housekeeping {
     pub store: Arc<dyn Upkeep>,
     /// State in memory to clean up.
     pub revoked: Arc<RevokedTokens>,
-    /// Which time has certainly passed.
+    /// Gives the settled time, which decides what is deleted.
     pub timekeeper: Arc<Timekeeper>,
     /// Counts the jumps of the clock.
     pub metrics: Arc<Metrics>,

@@ -1,4 +1,4 @@
-//! Which time has certainly passed, even if the wall clock is wrong now.
+//! The settled time: a clock that a wrong wall clock cannot move ahead.
 //!
 //! A wall clock can be set forward or back, while the daemon runs or is stopped. Data that is deleted after its expiry
 //! (revocations, replay records, history) is checked with [`Timekeeper::settled`], never with the clock alone.
@@ -27,7 +27,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(120);
 pub struct ClockSeen {
     /// The latest time that the clock showed since it last went back.
     pub highest: Timestamp,
-    /// The time that has certainly passed.
+    /// The settled time: the wall clock without jumps that may be wrong.
     pub settled: Timestamp,
     /// How long the daemon has run since the last jump, including earlier processes.
     pub steady_for: Duration,
@@ -112,14 +112,14 @@ impl Timekeeper {
         let (now, at) = (self.clock.now(), Instant::now());
         let passed = at - state.last.1;
         let jump = Jump::between(state.last.0, now, passed)
-            // Nothing is certain about such a long time: the machine was paused, or its time was changed.
+            // After such a long time nobody knows: the machine was paused, or its time was changed.
             .or_else(|| Some(Jump::Ahead(passed)).filter(|_| passed > LONGEST_ABSENCE));
         state.seen.follow(now, passed.min(LONGEST_LOOK), jump);
         state.last = (now, at);
         jump
     }
 
-    /// The time that has certainly passed: anything that expired before it has expired, however the clock moves.
+    /// The settled time. Anything with an earlier expiry has expired, even if the clock is wrong now.
     pub fn settled(&self) -> Timestamp {
         let now = self.clock.now();
         if self.doubts { self.state().seen.settled.min(now) } else { now }

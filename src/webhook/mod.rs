@@ -61,7 +61,7 @@ pub struct Parts {
     pub tls: Tls,
     /// Where to read the events, and to learn of new ones.
     pub events: Events,
-    /// Which time has certainly passed. Deliveries are given up by it.
+    /// Gives the settled time, which decides when a delivery is given up.
     pub timekeeper: Arc<Timekeeper>,
     /// Runs the deliveries.
     pub lifecycle: Lifecycle,

@@ -15,8 +15,7 @@ pub(super) fn is_due(next_at: Timestamp, now: Timestamp, rules: &WebhookRules) -
     next_at <= now || next_at.since(now) > rules.longest_retry.max(rules.first_retry)
 }
 
-/// The result of an attempt with this answer at `now`. `settled` is the time that has certainly passed;
-/// giving up is decided by it.
+/// The result of an attempt with this answer at `now`. The settled time decides when a delivery is given up.
 pub(super) fn decide(
     delivery: &Delivery,
     answer: Answer,

@@ -31,7 +31,7 @@ pub(super) enum Novelty {
 }
 
 impl Seen {
-    /// Remembers an event for this long. `settled` is the time that has certainly passed.
+    /// Remembers an event for this long. Forgets events that are older by the settled time.
     pub(super) fn note(
         &mut self,
         signed: (&[u8; 32], Timestamp),
