@@ -28,7 +28,7 @@ test("a refusal carries the daemon's code and status", async () => {
 
 test("a bound carries the seconds to wait", async () => {
   const key = (await demo.approved(demo.client, "as crowd")).user_key;
-  // The demo's users do not mind being asked: sessions have bounds of their own.
+  // A bound of sessions, because no user has to approve anything to reach it.
   const { session_token } = await demo.approved(demo.client, "as crowd");
   const tries = Array.from({ length: 40 }, () =>
     demo.client.call("POST", "/auth/login", { body: { credential: session_token } }).then(
@@ -117,11 +117,11 @@ test("a kept connection that the daemon has closed is no error for a check", asy
   const faulty = await Faulty.before(t, demo.socket);
   const client = new Portico({ socket: faulty.socket });
   await client.info();
-  // The connection is kept, and breaks when the next request comes.
+  // The connection is kept open, and breaks at the next request.
   faulty.faults.push("broken");
   await client.info();
   assert.equal(faulty.count("/info"), 3);
-  // A login must not be opened twice, so it does not use that connection, and is not repeated.
+  // A login must not be opened twice. So it does not use that connection, and is not repeated.
   await client.info();
   const { connections } = faulty;
   const login = await client.login();

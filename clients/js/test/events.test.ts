@@ -24,7 +24,7 @@ test("no event is lost and none comes twice, even over a faulty connection", asy
   const login = await client.login();
   faulty.faults.push(503, "broken", 502, "cut", 504);
   const followed = all(client.events(login.streamId));
-  // The two events come apart.
+  // The two events arrive at different times.
   await demo.scan(login.url, "as unlucky slow 1s");
   assert.deepEqual(await followed, WHOLE);
   assert.equal((await login.done).outcome, "approved");

@@ -14,7 +14,7 @@ import { guard as nextGuard } from "portico-client/next";
 
 import { Demo } from "./support/stage.js";
 
-/** An app whose every route answers with the user's id and sets a cookie of its own. */
+/** An app. Each of its routes answers with the user's id and sets a cookie of its own. */
 interface App {
   ask(path: string, init?: RequestInit): Promise<Response>;
   stop(): Promise<void>;
@@ -31,12 +31,12 @@ async function up(t: TestContext, start: Start, portico: Portico, rules: Rules):
 }
 
 async function onExpress(portico: Portico, rules: Rules): Promise<App> {
-  const app = express().set("env", "test"); // which keeps errors off the screen
+  const app = express().set("env", "test"); // so that it prints no errors
   const shop = express.Router();
   shop.use(expressGuard(portico, rules), (_req, res) => {
     res.append("set-cookie", OWN).send((res.locals["user"] as Member).id);
   });
-  // A mounted router sees a path that is cut.
+  // A mounted router sees only the rest of the path.
   app.use("/shop", shop);
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -57,7 +57,7 @@ async function onFastify(portico: Portico, rules: Rules): Promise<App> {
       return (request as FastifyRequest & FastifyGuarded).user.id;
     });
   });
-  // Another scope is not guarded.
+  // The guard does not apply to another scope.
   app.get("/open", async () => "open");
   const base = await app.listen({ port: 0, host: "127.0.0.1" });
   assert.equal(await (await fetch(`${base}/open`)).text(), "open");

@@ -49,7 +49,7 @@ test("many questions get their answers in their order", async () => {
   assert.ok(withSession?.success && withSession.data.user?.wallet_id === user_key);
 });
 
-/** A middleware in the style of guides for Portal's SDK: two arguments, a claim, and an exception for no. */
+/** A middleware as in the guides for Portal's SDK: two arguments, a claim, and an exception for a refusal. */
 test("a middleware that was written for Portal's SDK works with this client", async () => {
   const portalClient = new Portico({ socket: demo.socket });
   process.env["SERVICE_PUBKEY"] = demo.publicKey;

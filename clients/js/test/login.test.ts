@@ -103,6 +103,6 @@ test("nothing that is printed holds a secret", async () => {
   }
   assert.match(inspect(result), /access_token: '\[redacted\]'/);
   assert.match(inspect(page, options), /key_handshake/);
-  // The values themselves are there for programs.
+  // Programs can still read the values.
   assert.equal((JSON.parse(JSON.stringify(result)) as typeof result).session_token, result.session_token);
 });

@@ -11,12 +11,12 @@ import { CLIENT, folder } from "./support/process.js";
 
 const run = promisify(execFile);
 
-/** Both ways: what the daemon says is in the union, and the union says nothing that the daemon does not. */
+/** In both directions: every event of the daemon is in the union, and the union has no other event. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 const SAME: Same<PorticoEvent, components["schemas"]["Event"]> = true;
 
 test("the union of events is that of the daemon's document", () => {
-  // The compiler has checked it.
+  // The compiler has checked the types.
   assert.equal(SAME, true);
 });
 
@@ -35,7 +35,7 @@ test("the generated types are those of the daemon's document; npm run generate m
 
 test("the package holds what is built, its sources and README, and works where nothing else is installed", async () => {
   const { path: at, remove } = await folder();
-  // Without scripts: it is built already, and other tests are using that.
+  // Without scripts: the package is built already, and other tests use the build.
   const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", at];
   const [packed] = JSON.parse((await run("npm", pack, { cwd: CLIENT })).stdout);
   const files = (packed.files as { path: string }[]).map((file) => file.path);

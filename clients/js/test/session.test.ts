@@ -42,7 +42,7 @@ test("those who renew the same token at the same time share one request, and the
   await demo.client.check({ ...dora, access_token: renewed[0]!.access_token });
   await client.refresh(dora);
   assert.equal(faulty.count("/auth/refresh"), 2);
-  // A failure is not kept either.
+  // A failed renewal is not kept either.
   faulty.faults.push("broken");
   const failed = await Promise.allSettled([client.refresh(dora), client.refresh(dora)]);
   assert.deepEqual(
@@ -60,7 +60,7 @@ test("a check gives up after two seconds", async () => {
   assert.ok(performance.now() - begun >= 1_990);
 });
 
-/** A network that swallows everything. */
+/** A network that never answers. */
 const never: typeof fetch = (_url, init) =>
   new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(new Error("aborted"))));
 

@@ -31,7 +31,7 @@ async function openPage(browser: Browser, path = "/sign-in"): Promise<{ page: st
   return { page, url, wait: /watch\("([^"]+)"/.exec(page)![1]! };
 }
 
-/** What the script of the page does. */
+/** Does what the script of the page does. */
 function follow(browser: Browser, wait: string, onStep?: () => void) {
   const ask: typeof fetch = (path) => browser.post(path as string);
   return watch(wait, onStep, { fetch: ask });
@@ -83,7 +83,7 @@ test("after signing out, neither the browser nor its old cookies get in", async 
   assert.equal((await thief.get("/", { accept: "*/*" })).status, 401);
 });
 
-test("a user who declines is told so, and the browser is not signed in", async () => {
+test("the page says that the user declined, and the browser is not signed in", async () => {
   const browser = new Browser(base);
   const { url, wait } = await openPage(browser);
   const last = follow(browser, wait);
@@ -108,7 +108,7 @@ test("stolen code: another browser that knows the URL, or the stream, gets nothi
   assert.equal((await follow(browser, wait)).step, "approved");
 });
 
-test("cookie tossing: a login that somebody else has put beside the browser's own counts for nothing", async () => {
+test("cookie tossing: a second login cookie, which somebody else set, is refused", async () => {
   const browser = new Browser(base);
   const { wait } = await openPage(browser);
   const own = browser.cookies.get("__Host-login");
@@ -134,7 +134,7 @@ test("two tabs: each shows a code of its own, and either serves", async () => {
     const last = follow(browser, wait);
     await demo.scan(url, `as tab-${n}`);
     assert.equal((await last).step, "approved");
-    assert.equal((await browser.post(wait)).status, 400, "a login is told once");
+    assert.equal((await browser.post(wait)).status, 400, "the result of a login is given once");
   }
   assert.ok(!browser.cookies.has("__Host-login"));
 });
@@ -153,7 +153,7 @@ test("many tabs: the cookie does not grow without end, and the latest codes serv
   }
 });
 
-test("the page that comes back late, or a second time, is told the end", async () => {
+test("a page that asks late, or a second time, gets the end", async () => {
   const browser = new Browser(base);
   const { url, wait } = await openPage(browser);
   await demo.scan(url, "as walker");
@@ -199,7 +199,7 @@ test("processes with one secret serve one login, and others do not", async () =>
   assert.throws(() => new SignIn(demo.client, { secret: "short" }), { code: "bad_options" });
 });
 
-test("while the daemon is away the page is told to ask again, and does", async () => {
+test("while the daemon is unavailable the page retries", async () => {
   const nobody = new SignIn(new Portico({ socket: "/nonexistent/portico.sock" }), { secret: "x".repeat(32) });
   const working = new SignIn(demo.client, { secret: "x".repeat(32) });
   const { url, cookie, id } = await working.begin(null);

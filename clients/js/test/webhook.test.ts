@@ -26,7 +26,7 @@ before(async () => {
 });
 after(() => demo.stop());
 
-/** What a real daemon posts about a login and the session that it begins. */
+/** The deliveries of a real daemon for a login and its session. */
 async function deliveriesUnder(secret: string): Promise<Received[]> {
   const received: Received[] = [];
   let arrived = () => {};
@@ -84,7 +84,7 @@ test("the library of Standard Webhooks agrees", () => {
       "webhook-signature": signature,
     };
     assert.equal(codeOf(body, theirs, STANDARD), "verified");
-    // The old secret's signature beside the new one's.
+    // Two signatures: one with the old secret, one with the new secret.
     assert.equal(codeOf(body, { ...theirs, "webhook-signature": `v1,AAAA ${signature}` }, STANDARD), "verified");
   }
 });
@@ -115,7 +115,7 @@ test("a delivery that somebody recorded cannot be sent again later, nor without 
     codeOf(body, { ...headers, "webhook-timestamp": String(sent / 1_000 + 600) }, PLAIN),
     "invalid_signature",
   );
-  // Without the newer headers, the older signature is not fallen back to.
+  // Without the newer headers, the older signature is not used instead.
   const { "webhook-signature": _, ...older } = headers;
   assert.equal(codeOf(body, older, PLAIN), "invalid_signature");
 });

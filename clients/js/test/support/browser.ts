@@ -1,7 +1,7 @@
-/** A browser, as far as cookies and redirects go. */
+/** A browser: only its cookies and redirects. */
 import assert from "node:assert/strict";
 
-/** Keeps cookies, and says what browsers say of a request from the same site. */
+/** Keeps cookies, and sends the headers of a request from the same site. */
 export class Browser {
   readonly cookies = new Map<string, string>();
   readonly #base: string;
@@ -29,7 +29,7 @@ export class Browser {
   #keep(line: string): void {
     const [pair = "", ...attributes] = line.split("; ");
     const name = pair.slice(0, pair.indexOf("="));
-    // RFC 6265bis §4.1.3.2; and no script and no other site's form may use it.
+    // RFC 6265bis §4.1.3.2. No script, and no form of another site, may use the cookie.
     for (const wanted of ["Path=/", "Secure", "HttpOnly", "SameSite=Lax"]) assert.ok(attributes.includes(wanted), line);
     assert.ok(name.startsWith("__Host-") && !attributes.some((attribute) => attribute.startsWith("Domain")), line);
     const expires = attributes.find((attribute) => attribute.startsWith("Expires="))?.slice(8);

@@ -1,4 +1,4 @@
-/** A proxy before the daemon, with the faults that a test names. It counts what passes. */
+/** A proxy in front of the daemon, with the faults that a test names. It counts requests and connections. */
 import http from "node:http";
 import path from "node:path";
 
@@ -10,7 +10,7 @@ export type Fault = 502 | 503 | 504 | "broken" | "cut" | undefined;
 /** A Unix socket that leads to the daemon. */
 export class Faulty {
   readonly socket: string;
-  /** Method and path of what came. */
+  /** Method and path of each request. */
   readonly requests: string[] = [];
   /** How many connections were opened. */
   connections = 0;
@@ -51,7 +51,7 @@ export class Faulty {
     return faulty;
   }
 
-  /** How many requests came for this path. */
+  /** How many requests this path got. */
   count(path: string): number {
     return this.requests.filter((request) => request.endsWith(path)).length;
   }

@@ -1,4 +1,4 @@
-/** The built program, and what it prints. */
+/** Runs the built program, and reads its output. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,17 +12,17 @@ export const CLIENT = fileURLToPath(new URL("../..", import.meta.url));
 
 const PROGRAM = process.env["PORTICO"] ?? path.resolve(CLIENT, "../../target/debug/portico");
 
-/** A test, or a file of tests: what is started for it is stopped with it. */
+/** A test, or a file of tests. Everything that it starts is stopped at its end. */
 export interface Ending {
   after(stop: () => Promise<void>): void;
 }
 
-/** The runner ends a test file that takes too long by a signal: nothing of ours may go on. */
+/** The runner ends a test file that takes too long with a signal. Then these processes must end, too. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => child.kill()));
 process.once("SIGTERM", () => process.exit(1));
 
-/** A process of ours, ended with the test at the latest. */
+/** A process that ends with the test at the latest. */
 export class Program {
   readonly child: ChildProcess;
   readonly #lines: Interface;
@@ -40,7 +40,7 @@ export class Program {
     this.#lines.on("close", () => ((this.#isOver = true), this.#arrived()));
   }
 
-  /** Reads on up to the line that this accepts, and returns what it makes of it. */
+  /** Reads lines until `accept` returns a value, and returns this value. */
   async lineOf<T>(accept: (line: string) => T | undefined): Promise<T> {
     for (;;) {
       for (let line = this.#unread.shift(); line !== undefined; line = this.#unread.shift()) {
@@ -69,7 +69,7 @@ export function portico(args: string[], env?: Record<string, string>): Program {
   return new Program(PROGRAM, args, env);
 }
 
-/** A folder, and the way to remove it. */
+/** A temporary folder, and a function that removes it. */
 export async function folder(): Promise<{ path: string; remove: () => Promise<void> }> {
   const made = await mkdtemp(path.join(tmpdir(), "portico-js-"));
   return { path: made, remove: () => rm(made, { recursive: true, force: true }) };

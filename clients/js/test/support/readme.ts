@@ -1,4 +1,4 @@
-/** The code of the README, as its readers run it. */
+/** The code of the README, as readers would run it. */
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
@@ -12,7 +12,7 @@ export async function block(contains: string): Promise<string> {
   return found[0]!.slice("js\n".length) + "\n";
 }
 
-/** The path of a module with that block. It lies within the package, so that it finds the client by its name. */
+/** The path of a module with that block. It is inside the package, so that it finds the client by its name. */
 export async function script(contains: string): Promise<string> {
   const file = path.join(CLIENT, "build", `readme-${contains.replace(/\W/g, "-")}.mjs`);
   await writeFile(file, await block(contains));

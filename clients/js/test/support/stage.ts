@@ -48,7 +48,7 @@ export class Demo {
     return new Demo(program, steps, token, temporary.remove);
   }
 
-  /** A simulated user scans the URL. `how` goes before it: `no`, `ignore`, `as bob`. */
+  /** A simulated user scans the URL. `how` says what the user does: `no`, `ignore`, `as bob`. */
   async scan(url: string, how = ""): Promise<void> {
     this.#program.say(`${how} ${url}`);
     const error = await this.#program.lineOf((line) => {
@@ -117,7 +117,7 @@ export class Daemon {
     }
   }
 
-  /** Stops it; `SIGKILL` lets it end nothing. */
+  /** Stops it. With `SIGKILL` it cannot finish anything. */
   async halt(signal: NodeJS.Signals): Promise<void> {
     await this.#program?.stop(signal);
   }
