@@ -9,17 +9,17 @@ use portico::portal_token::MAX_TOKEN_BYTES;
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
 
-/// When the tokens are judged, in Unix seconds.
+/// The time at which the tokens are checked, in Unix seconds.
 const NOW: u64 = 1_800_000_000;
 const LEEWAY: u64 = 60;
 const OURS: Expected<'_> = Expected { issuer: "https://portico.example", audience: "https://app.example" };
 
-/// The bytes of the key that signs what the fuzzer makes up.
+/// The bytes of the key that signs the fuzzer's tokens.
 const SECRET: [u8; 32] = [7; 32];
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::from_secret(Algorithm::Es256k, &SECRET).unwrap());
 
-/// A text is a token as it stands; `header`, a line feed and `claims` are signed before they are judged.
+/// The input is a token; or it is `header`, a line feed and `claims`, which are signed before they are checked.
 pub fn run(data: &[u8]) {
     if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
         let (header, claims) = data.split_at(end);
@@ -38,7 +38,7 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
         Err(AccessError::InvalidSignature) => panic!("a good signature was refused"),
         Err(_) => {}
         Ok(read) => {
-            // Another reader of JSON sees the same in it.
+            // Another JSON parser reads the same values.
             let header: serde_json::Value = serde_json::from_slice(header).unwrap();
             let claims: serde_json::Value = serde_json::from_slice(claims).unwrap();
             assert_eq!((&header["alg"], &header["kid"]), (&"ES256K".into(), &KEY.public().kid().into()));
@@ -47,11 +47,11 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
     }
 }
 
-/// Judges a token, and asserts of an accepted one what was promised of it.
+/// Checks a token. If it is accepted, asserts what the parser promises.
 fn judge(text: &str) -> Result<Claims, AccessError> {
     let token = UnverifiedToken::parse(text)?;
     assert!(text.len() <= MAX_TOKEN_BYTES);
-    // One spelling only: what was parsed, spelled anew, is the same text.
+    // Only one spelling is accepted: encoding the parsed text gives the same text.
     for part in text.split('.') {
         assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(part).unwrap()), part);
     }
@@ -64,7 +64,7 @@ fn judge(text: &str) -> Result<Claims, AccessError> {
     assert!(claims.exp > NOW && claims.nbf.max(claims.iat) <= NOW + LEEWAY);
     assert_eq!((&*claims.iss, &*claims.aud), (OURS.issuer, OURS.audience));
     assert_eq!(claims.check(&OURS, claims.exp, LEEWAY), Err(AccessError::TokenExpired));
-    // What was read can be said again, and reads the same, if there is room for it.
+    // Issuing the same claims gives a token with the same claims, if there is room for it.
     let again = sign(&KEY, &claims).unwrap();
     if again.len() <= MAX_TOKEN_BYTES {
         assert_eq!(UnverifiedToken::parse(&again).unwrap().verify(KEY.public()).as_ref(), Ok(&claims));

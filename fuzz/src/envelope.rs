@@ -1,4 +1,4 @@
-//! Events with sealed contents: any event, any content, any plaintext under a good seal.
+//! Events with sealed contents: any event, any content, and any plaintext with a valid seal.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 struct Cast {
     service: Sealer,
     wallet: Keys,
-    /// What the two of them seal with.
+    /// The key with which both of them seal.
     key: ConversationKey,
 }
 
@@ -28,7 +28,7 @@ static CAST: LazyLock<Cast> = LazyLock::new(|| {
 
 const KINDS: [Kind; 4] = [kind::KEY_HANDSHAKE, kind::AUTH_CHALLENGE, kind::AUTH_RESPONSE, kind::SUBKEY_PROOF];
 
-/// The first byte says what the rest is: an event, a content, or a plaintext that is sealed first.
+/// The first byte says what follows: an event, a content, or a plaintext that is sealed first.
 pub fn run(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     let kind = KINDS[usize::from(mode >> 4) % KINDS.len()];
@@ -39,8 +39,7 @@ pub fn run(data: &[u8]) {
             }
         }
         (1, Ok(content)) => {
-            // Whoever does not know the key cannot make the service believe that something was sealed,
-            // unless what stands there is one of the recorded messages.
+            // Nobody can seal a message without the key. So only the recorded messages can be opened.
             if let Ok(opened) = CAST.service.open(&event(kind, content)) {
                 assert_eq!(opened.author, CAST.wallet.public_key());
             }
@@ -60,7 +59,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// An event of the wallet's; its signature is another's, which opening does not look at.
+/// An event of the wallet. Its signature is from another event, because opening does not check it.
 fn event(kind: Kind, content: &str) -> Event {
     static SIGNATURE: LazyLock<nostr_sdk::secp256k1::schnorr::Signature> =
         LazyLock::new(|| nostr_sdk::secp256k1::schnorr::Signature::from_slice(&[1; 64]).unwrap());

@@ -1,8 +1,8 @@
-//! Handshake URLs, as they stand in QR codes.
+//! Handshake URLs, as QR codes contain them.
 
 use portico::protocol::HandshakeUrl;
 
-/// Whatever parses is shown as a URL that says the same.
+/// A URL that parses is printed as a URL with the same meaning.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(url) = text.parse::<HandshakeUrl>() else { return };

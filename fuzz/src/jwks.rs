@@ -12,14 +12,14 @@ use portico::wallet::jwks::{JwtError, KeySet, Policy, UnverifiedJwt};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-/// When the tokens are judged, in Unix seconds: the time of the vectors.
+/// The time at which the tokens are checked, in Unix seconds: the time of the vectors.
 const NOW: u64 = 1_800_000_000;
 const LEEWAY: u64 = 60;
 const AUDIENCE: &str = "b8d0f7f6-4a0e-4a53-9a5e-0c6f1f1f2a10";
 const ALGORITHMS: [JwtAlgorithm; 4] =
     [JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::ES384, JwtAlgorithm::EdDSA];
 
-/// The key that signs what the fuzzer makes up, and the set that it is published in as `k`.
+/// The key that signs the fuzzer's tokens, and the set that publishes it as `k`.
 static KEY: LazyLock<Ed25519KeyPair> =
     LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap());
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
@@ -35,7 +35,7 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
     [Policy::of_issuer(&any), Policy::of_para(&para)]
 });
 
-/// A text is a token and a key set as it stands; `header`, a line feed and `claims` are signed before they are judged.
+/// The input is a token and a key set; or it is `header`, a line feed and `claims`, which are signed first.
 pub fn run(data: &[u8]) {
     if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
         let (header, claims) = data.split_at(end);
@@ -58,7 +58,7 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
             Err(JwtError::InvalidSignature) => panic!("a good signature was refused"),
             Err(_) => {}
             Ok(identity) => {
-                // Another reader of JSON sees the same in it.
+                // Another JSON parser reads the same values.
                 let header: Value = serde_json::from_slice(header).unwrap();
                 let claims: Value = serde_json::from_slice(claims).unwrap();
                 assert_eq!((&header["alg"], &header["kid"]), (&json!("EdDSA"), &json!("k")));
@@ -70,11 +70,11 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
     }
 }
 
-/// Judges a token, and asserts of an accepted one what was promised of it.
+/// Checks a token. If it is accepted, asserts what the parser promises.
 fn judge(policy: &Policy, text: &str) -> Result<WalletIdentity, JwtError> {
     let token = UnverifiedJwt::parse(text)?;
     assert!(text.len() <= MAX_TOKEN_BYTES);
-    // One spelling only: what was parsed, spelled anew, is the same text.
+    // Only one spelling is accepted: encoding the parsed text gives the same text.
     for part in text.split('.') {
         assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(part).unwrap()), part);
     }

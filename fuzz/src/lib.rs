@@ -1,5 +1,5 @@
-//! What is fuzzed: one module a parser, each with a `run` that feeds it and asserts what must hold of
-//! whatever it accepts. `tests/fuzz_corpus.rs` replays the corpus through the same functions.
+//! The fuzz targets: one module for each parser. Its `run` passes the input to the parser, and asserts what must be
+//! true of accepted input. `tests/fuzz_corpus.rs` replays the corpus through the same functions.
 
 pub mod access_token;
 pub mod envelope;

@@ -1,4 +1,4 @@
-//! What messages say, once they are decrypted: JSON of a wallet or of somebody who plays one.
+//! Decrypted messages: JSON of a wallet, or of somebody who acts as one.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use portico::protocol::{AuthChallenge, AuthResponse, AuthStatus, KeyHandshake, S
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Each kind of message reads the text as its own.
+/// Every kind of message parses the text.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(handshake) = round_trip::<KeyHandshake>(text) {
@@ -18,7 +18,7 @@ pub fn run(data: &[u8]) {
     round_trip::<AuthChallenge>(text);
     if let Some(response) = round_trip::<AuthResponse>(text)
         && let AuthStatus::Approved { session_token, .. } = &response.status
-        // A shorter one may well stand elsewhere in the message.
+        // A shorter text may occur elsewhere in the message by chance.
         && session_token.expose().len() > 64
         && !response.challenge.contains(session_token.expose())
     {
@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What was read, written and read again is the same.
+/// Writing the parsed message and parsing it again gives the same message.
 fn round_trip<M: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) -> Option<M> {
     let message: M = serde_json::from_str(text).ok()?;
     let written = serde_json::to_string(&message).unwrap();

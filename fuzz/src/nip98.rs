@@ -10,7 +10,7 @@ use portico::clock::Timestamp;
 use portico::wallet::WebRequest;
 use portico::wallet::nip98::{Nip98Error, Policy, SignedRequest};
 
-/// When requests are judged, in Unix seconds: the time of the vectors.
+/// The time at which requests are checked, in Unix seconds: the time of the vectors.
 const NOW: u64 = 1_800_000_000;
 const REQUEST: WebRequest<'_> = WebRequest { method: "GET", target: "/v1/me?x=1", body: None };
 
@@ -20,7 +20,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     window: Duration::from_secs(60),
 });
 
-/// A header as it stands; or after `[` the JSON of tags, which are signed before they are judged.
+/// The input is a header; or, if it begins with `[`, the JSON of tags, which are signed before they are checked.
 pub fn run(data: &[u8]) {
     if let Ok(tags) = serde_json::from_slice::<Vec<Vec<String>>>(data) {
         judge_signed(tags);
@@ -50,7 +50,7 @@ fn judge_signed(tags: Vec<Vec<String>>) {
     }
 }
 
-/// Judges a header, and asserts of an accepted one what was promised of it.
+/// Checks a header. If it is accepted, asserts what the parser promises.
 fn judge(header: &str) -> Result<SignedRequest, Nip98Error> {
     let now = Timestamp::from_secs(NOW);
     let signed = POLICY.judge(header, Some(&REQUEST), now)?;

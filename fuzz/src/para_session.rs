@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portico::wallet::para_session::{ExportedSession, MAX_SESSION_BYTES, SessionFormatError};
 
-/// A text is a session as it stands; one that begins with `{` is put into base64 first.
+/// The input is an exported session; if it begins with `{`, it is encoded in base64 first.
 pub fn run(data: &[u8]) {
     if data.first() == Some(&b'{') {
         let text = STANDARD.encode(data);
-        // Another reader of JSON sees the same in it, unless it chokes on what was passed over: a number beyond all
-        // bounds, half a surrogate pair.
+        // Another JSON parser reads the same values, unless it fails on a part that Portico ignores: a number that is
+        // too large, or half a surrogate pair.
         let whole = serde_json::from_slice::<serde_json::Value>(data);
         if let (Ok(session), Ok(whole)) = (judge(&text), whole) {
             assert_eq!(whole["userId"], session.user_id);
@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Reads a session, and asserts of one that was read what was promised of it.
+/// Reads a session. If it can be read, asserts what the parser promises.
 fn judge(text: &str) -> Result<ExportedSession, SessionFormatError> {
     let session = ExportedSession::parse(text)?;
     assert!(text.len() <= MAX_SESSION_BYTES);

@@ -1,4 +1,4 @@
-//! Frames of relays, from the sorting on the network loop to the judging of events.
+//! Frames of relays: the sorting on the network loop, and the check of events.
 
 /// Any text may come from a relay.
 pub fn run(data: &[u8]) {

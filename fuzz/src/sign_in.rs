@@ -1,4 +1,4 @@
-//! What users sign at a sign-in of thirdweb: any payload, under a good signature of its text.
+//! The text that users sign at a sign-in of thirdweb: any payload, with a valid signature of its text.
 
 use std::sync::LazyLock;
 
@@ -6,13 +6,13 @@ use portico::clock::Timestamp;
 use portico::ethereum::SigningKey;
 use portico::wallet::thirdweb::{ExpectedPayload, Payload};
 
-/// When payloads are judged: the time of the vectors.
+/// The time at which payloads are checked: that of the vectors.
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// The user of the vectors.
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::parse(&"22".repeat(32)).unwrap());
 
-/// Whatever domain and statement a payload names are taken for the service's own.
+/// The service has the domain and the statement that the payload names.
 pub fn run(data: &[u8]) {
     let Ok(payload) = serde_json::from_slice::<Payload>(data) else { return };
     let expected = ExpectedPayload {
@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
     let text = payload.message();
     let Ok(address) = payload.verify(&KEY.sign(text.as_bytes()), &expected, NOW) else { return };
     assert_eq!(address, KEY.address());
-    // No field made a line of its own, or hid one.
+    // No field added a line to the text, or hid one.
     let said = serde_json::to_value(&payload).unwrap();
     let fields = said.as_object().unwrap().values().flat_map(|value| match value {
         serde_json::Value::Array(list) => list.clone(),

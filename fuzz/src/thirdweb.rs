@@ -7,13 +7,13 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use portico::ethereum::SigningKey;
 use portico::wallet::thirdweb::{Policy, Refusal, verify};
 
-/// When the tokens are judged, in Unix seconds: the time of the vectors.
+/// The time at which the tokens are checked, in Unix seconds: the time of the vectors.
 const NOW: u64 = 1_800_000_000;
 
 /// The admin wallet of the vectors.
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::parse(&"11".repeat(32)).unwrap());
 
-/// A text is a token as it stands; what follows a line feed at the start is signed before it is judged.
+/// The input is a token; or, after a line feed at the start, it is a payload that is signed before it is checked.
 pub fn run(data: &[u8]) {
     if let Some(payload) = data.strip_prefix(b"\n") {
         judge_signed(payload);
@@ -29,7 +29,7 @@ fn judge_signed(payload: &[u8]) {
     assert_ne!(verdict, Err(Refusal::Signature), "a good signature was refused");
     assert_eq!(judge(&with(STANDARD_NO_PAD.encode(payload))), verdict, "the alphabet changes the verdict");
     if verdict.is_ok() {
-        // Another reader of JSON sees the same in it, and thirdweb would write it in one line.
+        // Another JSON parser reads the same values, and thirdweb would write them in one line.
         let claims: serde_json::Value = serde_json::from_slice(payload).unwrap();
         assert!(claims["exp"].as_u64().unwrap() > NOW);
         assert_eq!(claims["aud"], "example.com");
@@ -37,7 +37,7 @@ fn judge_signed(payload: &[u8]) {
     }
 }
 
-/// Judges a token, and asserts of an accepted one what its policy promises.
+/// Checks a token. If it is accepted, asserts what its policy promises.
 fn judge(text: &str) -> Result<[u8; 32], Refusal> {
     let policy = Policy { domain: "example.com".into(), admins: vec![KEY.address()], leeway_secs: 60 };
     let verified = verify(text, &policy, NOW)?;

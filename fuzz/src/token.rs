@@ -8,17 +8,17 @@ use portico::portal_token::{MAX_TOKEN_BYTES, Policy, SigningKey, TokenError, Unv
 use secp256k1::{Message, SECP256K1, SecretKey};
 use sha2::{Digest, Sha256};
 
-/// When the tokens are judged, in Unix seconds: the time of the vectors.
+/// The time at which the tokens are checked, in Unix seconds: the time of the vectors.
 const NOW: u64 = 1_800_000_000;
 
-/// The key that signs what the fuzzer makes up; its point has even y.
+/// The key that signs the fuzzer's tokens; its point has even y.
 static SECRET: LazyLock<SecretKey> = LazyLock::new(|| {
     let secret = SecretKey::from_slice(&[7; 32]).unwrap();
     let odd = secret.x_only_public_key(SECP256K1).1 == secp256k1::Parity::Odd;
     if odd { secret.negate() } else { secret }
 });
 
-/// A text is a token as it stands; `header`, a line feed and `claims` are signed before they are judged.
+/// The input is a token; or it is `header`, a line feed and `claims`, which are signed before they are checked.
 pub fn run(data: &[u8]) {
     if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
         let (header, claims) = data.split_at(end);
@@ -37,7 +37,7 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
         Err(TokenError::InvalidSignature) => panic!("a good signature was refused"),
         Err(_) => {}
         Ok(()) => {
-            // Another reader of JSON sees the same in it.
+            // Another JSON parser reads the same values.
             let header: serde_json::Value = serde_json::from_slice(header).unwrap();
             let claims: serde_json::Value = serde_json::from_slice(claims).unwrap();
             assert_eq!(header["alg"], "ES256K");
@@ -46,14 +46,14 @@ fn judge_signed(header: &[u8], claims: &[u8]) {
     }
 }
 
-/// Judges a token, and asserts of an accepted one what its policy promises.
+/// Checks a token. If it is accepted, asserts what its policy promises.
 fn judge(text: &str) -> Result<(), TokenError> {
     let key = SigningKey::from_secret(&SECRET).verifying_key();
     let policy = Policy::default();
     let verdict = verify(&key, text, NOW, &policy, |_| false);
     if let Ok(token) = UnverifiedToken::parse(text) {
         assert!(text.len() <= MAX_TOKEN_BYTES);
-        // One spelling only: what was parsed, spelled anew, is the same text.
+        // Only one spelling is accepted: encoding the parsed text gives the same text.
         for part in text.split('.') {
             assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(part).unwrap()), part);
         }
