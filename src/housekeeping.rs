@@ -63,7 +63,7 @@ impl Housekeeping {
             Ok(rows) => tracing::debug!(rows, "deleted old history"),
             Err(error) => tracing::warn!(%error, "cannot delete old history now"),
         }
-        // After the purge: whoever sees the time there knows what it led to.
+        // After the purge: when the store has this time, everything that expired by then is deleted.
         if let Err(error) = self.store.see_clock(&self.timekeeper.seen()).await {
             tracing::warn!(%error, "cannot store the current time now");
         }

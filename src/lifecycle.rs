@@ -47,7 +47,7 @@ impl Lifecycle {
         if self.is_stopping() {
             return None;
         }
-        // A stop waits for the change, in whatever task it runs.
+        // A stop waits for the change, in any task.
         let _tracked = self.tasks.token();
         let change = Box::pin(change.in_current_span());
         tokio::select! {

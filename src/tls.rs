@@ -193,7 +193,7 @@ impl Tls {
     /// what of the operating system's cannot be used.
     pub fn load_ahead(&self) {
         let tls = self.clone();
-        // Without a thread, whoever needs them first loads them.
+        // If no thread can start, the first connection loads them.
         let _ = thread::Builder::new().name("tls-roots".into()).spawn(move || tls.log_troubles());
     }
 

@@ -15,7 +15,7 @@ use crate::socket::Address;
 /// How long one long-poll waits.
 const WAIT_SECS: u64 = 20;
 
-/// How a caller hears of events.
+/// How a caller receives events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Follow {
     /// `GET /events/{id}?wait=…`, again and again
@@ -27,7 +27,7 @@ pub(crate) enum Follow {
 }
 
 impl Follow {
-    /// Hears the events of a stream behind index `after`, until `heard` says that this was the last one.
+    /// Receives the events of a stream after index `after`, until `heard` returns that it was the last one.
     /// Over `connection`, or one of its own to the Unix socket.
     pub(crate) async fn stream(
         self,

@@ -1,5 +1,5 @@
-//! As little HTTP/1.1 as the daemon's answers need: on two cores, whatever the caller spends is missing to
-//! the daemon.
+//! As little HTTP/1.1 as the daemon's answers need. The caller shares the cores with the daemon, so it must use little
+//! processor time.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -36,7 +36,7 @@ use args::{Args, Role};
 use daemon::Daemon;
 use usage::Usage;
 
-/// What goes wrong in a tool like this is shown to whoever runs it, and nobody else.
+/// Errors are only shown to the person who runs this tool.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {

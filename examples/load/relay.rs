@@ -54,11 +54,11 @@ struct Head {
 pub(crate) struct Manners {
     /// … on one connection.
     pub(crate) max_subscriptions: usize,
-    /// Who hears what happens.
+    /// Learns what happens at the relay.
     pub(crate) witness: Option<Arc<dyn Witness>>,
 }
 
-/// Hears what happens at a relay.
+/// Learns what happens at a relay.
 pub(crate) trait Witness: Send + Sync {
     /// Somebody has subscribed, under this name.
     fn subscribed(&self, name: &str, outbox: &Outbox);
@@ -67,7 +67,7 @@ pub(crate) trait Witness: Send + Sync {
     fn published(&self, id: &str, kind: u16);
 }
 
-/// Serves whoever comes. Everybody is hung up on when this is dropped.
+/// Serves all connections. Closes them when this is dropped.
 pub(crate) async fn serve(listener: TcpListener, manners: Manners) -> Result<()> {
     let subscribers = Subscribers::default();
     let mut connections = JoinSet::new();

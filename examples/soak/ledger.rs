@@ -38,7 +38,7 @@ impl Ledger {
         self.lock().streams.keys().cloned().collect()
     }
 
-    /// Somebody saw an event; whoever saw it before must have seen the same.
+    /// Somebody saw an event. Everybody who saw it before must have seen the same.
     pub(crate) fn saw(&self, stream: &str, event: &Value) {
         let index = event["index"].as_u64().unwrap_or_default() as usize;
         let mut entries = self.lock();

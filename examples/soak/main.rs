@@ -1,6 +1,6 @@
-//! Does it hold? Mixed traffic for as long as you like, with relays that restart, a daemon that is killed, a
-//! receiver that is out, clients that vanish and a store that others lock, at random moments. Whatever was
-//! accepted must end exactly once, and memory, files and the database must not grow without bound.
+//! Mixed traffic for as long as you like, with faults at random moments: relays restart, the daemon is killed, the
+//! webhook's receiver is unavailable, clients disconnect, and another process locks the store. Every accepted request
+//! must end exactly once, and memory, files and the database must not grow without bound.
 //!
 //! Build the daemon first (`cargo build --release`). Progress on standard error, one line of JSON at the end.
 
@@ -51,7 +51,7 @@ use relays::Relays;
 use resources::Resources;
 use traffic::World;
 
-/// What goes wrong in a tool like this is shown to whoever runs it, and nobody else.
+/// Errors are only shown to the person who runs this tool.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// How long a request may wait for its wallet, in seconds.

@@ -1,4 +1,4 @@
-//! The operator's own program, which hears of every event, and is out at times.
+//! The receiver of the webhook, which gets every event. It is unavailable at times.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

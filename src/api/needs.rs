@@ -47,7 +47,7 @@ impl Table {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         match route.and_then(|route| self.0.get(route)) {
             Some(rows) => Self::asked_of(rows, request.method()),
-            // Whoever looks for a document that is not there may know that.
+            // Everybody may learn that a document does not exist.
             None if request.uri().path().starts_with("/.well-known/") => Asked::Row(Needs::Document),
             None => Asked::Nowhere,
         }

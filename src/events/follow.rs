@@ -24,7 +24,7 @@ struct Heard {
 }
 
 /// Who follows which stream, and the latest index of streams that were started here. Valid while this process
-/// is the only one that appends events; with several, it must also hear of the others' events.
+/// is the only one that appends events. With several processes, it would also need the events of the others.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     /// Streams without a follower take no memory.
@@ -36,7 +36,7 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn publish(&self, stream: StreamId, event: Event, ended: bool) {
-        // Before it is told: whoever listens from now on and finds nothing new here has yet to hear it.
+        // Before followers get the event: a new follower that finds nothing new here will still receive it.
         if ended {
             self.latest.remove(&stream);
         } else if let Some(mut latest) = self.latest.get_mut(&stream) {
@@ -330,7 +330,7 @@ mod tests {
         let (events, stream, body) = (&fixture.events, fixture.stream, fixture.body());
         events.begin(stream);
         let stored = fixture.stored(&body).await;
-        // From here on, whoever reads fails.
+        // From here on, every read fails.
         fixture.store.close().await;
         let mut abreast = fixture.follow(0).await;
         events.publish(stream, &stored, body, false);

@@ -63,7 +63,7 @@ impl Process {
 
     fn open_descriptors(&self) -> Option<usize> {
         let mut folder = self.descriptors.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        // It begins anew each time; all but the folder itself and the one above are descriptors.
+        // Each `iter` starts from the beginning. Every entry is a descriptor, except `.` and `..`.
         let entries = folder.iter().filter_map(Result::ok);
         Some(entries.filter(|entry| !entry.file_name().to_bytes().starts_with(b".")).count())
     }

@@ -102,7 +102,7 @@ impl<'a> Iterator for Elements<'a> {
         if !std::mem::take(&mut self.is_first) {
             rest = rest.strip_prefix(',')?.trim_ascii_start();
         }
-        // After an element whose end is not looked for there are no others.
+        // The end of this element was not searched for, so no element after it can be read.
         let text = rest.strip_prefix('"');
         let head = beginning(text.unwrap_or(rest));
         if text.is_none() {

@@ -390,7 +390,7 @@ pub(super) mod tests {
         Level::all().nth(1).unwrap()
     }
 
-    /// A relay whose frames go to a worker of its own; what they yield. The worker ends with the test.
+    /// A relay with a worker of its own, and the signals that its frames cause. The worker ends with the test.
     fn tapped(inbound: Inbound, origin: Origin) -> (Arc<Tap>, mpsc::UnboundedReceiver<Signal>) {
         let url = "wss://flood.example".parse().unwrap();
         let whose = Whose { url, origin, public_only: false };

@@ -65,7 +65,7 @@ impl Link {
                 self.open_lane();
                 tracing::info!(relay = %shown::relay(&self.spec.url), "ready");
             }
-            // While nothing is heard from a relay nothing is said to it: the answer would be lost.
+            // Send nothing to a relay without a subscription: Portico would not receive the answer.
             Step::Ask | Step::Wait | Step::Doubt => {
                 *ready = None;
                 self.close_lane();
@@ -158,7 +158,7 @@ impl Link {
             self.tap.health.refused(reason);
         }
         if let Some((_, waiting)) = self.verdicts.remove(&id) {
-            // Whoever waited may have given up.
+            // The caller that waited may have given up.
             let _ = waiting.send((accepted, reason.to_owned()));
         }
         if accepted || refusal == Refusal::Later {

@@ -57,7 +57,7 @@ impl Stream for Incoming {
         let this = self.get_mut();
         ready!(this.poll_rested(cx));
         this.pace.begin();
-        // All of it: whatever the relay sends, it is at its expense that it is read.
+        // Measure the whole turn: the relay pays for the reading of everything that it sends.
         let (next, cost) = cpu::measured(|| this.poll_turn(cx));
         this.tap.spend(cost);
         next

@@ -76,7 +76,7 @@ mod tests {
             let came_at = asked_at + Duration::from_millis(after_ms);
             assert_eq!(verdict.serves(came_at), serves, "{verdict:?} after {after_ms} ms");
         }
-        // Whoever came before it was asked gets it, too.
+        // A caller that came before the question gets the answer, too.
         assert!(answer.serves(asked_at - Duration::from_millis(5)));
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn refusal(
         ..actor.did(kind, at)
     };
     match reason {
-        // Both verified, so that it is known whose token met whose wallet.
+        // Both tokens are verified, so the record names the user of one and the wallet of the other.
         Reason::SessionMismatch(met) => AuditDraft {
             user: met.user,
             session: met.session,

@@ -68,7 +68,7 @@ impl Sessions {
         };
         let wallet = match offered.credential {
             Some(credential) => {
-                // Our own token says whose wallet the session is of.
+                // The access token, which Portico signed, names the provider of the session.
                 let of_session = claims.as_ref().and_then(|claims| claims.provider.as_deref());
                 Some(self.identify(offered.provider.or(of_session), &credential).await?)
             }

@@ -206,7 +206,7 @@ impl PortalTokens {
             }
         } else if let Err(error) = self.signatures.verify(token, &ours) {
             return Err(match claims {
-                // Neither signed by us nor made for us, so there is nobody here whose token it could be.
+                // Neither signed by this service nor made for it, so it belongs to nobody here.
                 Ok(_) if token.has_usable_signature() => TokenError::WrongAudience,
                 // A signature that is right comes before claims that are wrong.
                 Err(malformed) if self.is_of_known_wallet(token).await? => malformed,

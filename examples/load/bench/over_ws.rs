@@ -51,7 +51,7 @@ async fn call(
     until: Instant,
 ) -> Result<Vec<Duration>> {
     let (mut sink, frames) = socket.split();
-    // Whatever has come is answered with as many new commands and one flush.
+    // Answer all frames that have arrived with as many new commands, and one flush.
     let mut batches = frames.ready_chunks(in_flight);
     let mut times = Vec::new();
     let mut sent = vec![Instant::now(); in_flight];

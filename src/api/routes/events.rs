@@ -76,8 +76,8 @@ pub(in crate::api) async fn read(
         wait_for_page(&api, &caller, (stream, after), wait).await?
     };
     match page.unscanned() {
-        // The SDKs of the reference daemon ask like this until there is an event, and take the first one for a scan
-        // whatever its type. An answer that says no ends their wait with an error.
+        // The SDKs of the reference daemon poll in this way until there is an event, and take the first event of any
+        // type for a scan. An error status ends their polling with an error.
         Some((code, reason)) if is_bare => {
             let message = format!("the handshake ended before anybody scanned its URL: {reason}");
             let error = ApiError::new(StatusCode::GONE, code.as_str(), message);

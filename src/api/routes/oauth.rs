@@ -76,7 +76,7 @@ pub(in crate::api) async fn revoke(
 ) -> Result<Response, OauthError> {
     let token = token_in(&headers, &body)?;
     match api.tokens.revoke(&token, &actor).await.map_err(ApiError::from) {
-        // One that is none, or holds no more, is as good as revoked (RFC 7009 §2.2).
+        // A text that is not a token, or not a valid one any more, counts as revoked (RFC 7009 §2.2).
         Err(error) if error.status != StatusCode::BAD_REQUEST => return Err(error.into()),
         _ => {}
     }

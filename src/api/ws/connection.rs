@@ -124,7 +124,7 @@ impl Connection {
     pub(super) fn authenticate(&self, token: &str) -> Result<(), ApiError> {
         if !self.trusted {
             let caller = self.api.guard.identify(self.peer, token)?;
-            // Whoever has shown one before stays who they are.
+            // If the connection has shown a token before, its caller stays the same.
             let _ = self.caller.set(caller);
             self.place.vouch();
         }

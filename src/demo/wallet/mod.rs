@@ -119,7 +119,7 @@ impl Wallet {
         Ok(())
     }
 
-    /// Listens on relays without scanning anything, as a wallet does whose user is known to a service.
+    /// Listens on relays without a scan, like the wallet of a user whom the service knows.
     /// Returns once subscribed on the first of them, and on the others unless they take long.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Wallet {
         *self.core.mind.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// What its user says to whatever they are asked now.
+    /// The answer of its user to the next challenge.
     pub fn answer(&self) -> WalletAnswer {
         self.core.mind.answer()
     }
