@@ -20,6 +20,7 @@
 //! | [`lifecycle`] | tracked tasks, and how they end |
 //! | [`metrics`] | what Portico counts, and the names of all bounds |
 //! | [`rights`] | what callers may do |
+//! | `words` | enums whose variants are words for programs and operators |
 //! | `quoted` | texts of strangers, made safe for errors and logs |
 //! | [`shown`] | URLs without their secret parts, and paths |
 //! | [`tls`] | which certificates Portico trusts when it connects |
@@ -71,6 +72,10 @@
 
 // `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
 #![deny(clippy::disallowed_macros)]
+
+// First, because it declares a macro that the others use.
+#[macro_use]
+mod words;
 
 pub mod access_token;
 pub mod actor;

@@ -5,32 +5,25 @@ use std::str::FromStr;
 
 use crate::quoted::quoted;
 
-/// One thing that callers may do. Each route and command needs one of them, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Right {
-    /// Ask whether a token or session is good.
-    Check = 1,
-    /// Open logins, follow them, renew sessions and end them.
-    Login = 2,
-    /// Issue tokens.
-    Issue = 4,
-    /// Users, sessions, audit, keys, relays, webhooks, revocations, API tokens.
-    Operate = 8,
+words! {
+    /// One thing that callers may do. Each route and command needs one of them, or none.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Right: word {
+        /// Ask whether a token or session is good.
+        Check = "check",
+        /// Open logins, follow them, renew sessions and end them.
+        Login = "login",
+        /// Issue tokens.
+        Issue = "issue",
+        /// Users, sessions, audit, keys, relays, webhooks, revocations, API tokens.
+        Operate = "operate",
+    }
 }
 
 impl Right {
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Check, Self::Login, Self::Issue, Self::Operate];
-
-    /// As operators write it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Login => "login",
-            Self::Issue => "issue",
-            Self::Operate => "operate",
-        }
+    /// Its place in a set.
+    pub(crate) const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
@@ -58,7 +51,7 @@ impl Rights {
 
     /// Whether this one is in it.
     pub const fn has(self, right: Right) -> bool {
-        self.0 & right as u8 != 0
+        self.0 & right.bit() != 0
     }
 
     /// These and those.
@@ -87,14 +80,10 @@ impl Rights {
             |rights, word| {
                 let one = match word {
                     "all" => Self::ALL,
-                    word => Right::ALL
-                        .into_iter()
-                        .find(|right| right.word() == word)
-                        .map(Self::from)
-                        .ok_or_else(|| {
-                            let word = quoted(word);
-                            format!("{word} is not a right: there are check, login, issue, operate and all")
-                        })?,
+                    word => Right::of_word(word).map(Self::from).ok_or_else(|| {
+                        let word = quoted(word);
+                        format!("{word} is not a right: there are check, login, issue, operate and all")
+                    })?,
                 };
                 Ok::<_, String>(rights.and(one))
             },
@@ -110,7 +99,7 @@ impl Rights {
 
 impl From<Right> for Rights {
     fn from(right: Right) -> Self {
-        Self(right as u8)
+        Self(right.bit())
     }
 }
 

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shown", &[]),
     ("quoted", &[]),
     ("rights", &["quoted"]),
+    ("words", &[]),
     ("outbound", &["address", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
     (

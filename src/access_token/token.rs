@@ -65,7 +65,7 @@ impl<'a> UnverifiedToken<'a> {
             return Err(AccessError::MalformedToken);
         }
         let alg = text_of(&header, "alg")?;
-        let algorithm = Algorithm::named(alg).ok_or(AccessError::UnsupportedAlgorithm)?;
+        let algorithm = Algorithm::of_word(alg).ok_or(AccessError::UnsupportedAlgorithm)?;
         Ok(Self { parts, algorithm, kid })
     }
 

@@ -93,7 +93,7 @@ mod tests {
     /// Every set of rights.
     fn sets() -> impl Iterator<Item = Rights> {
         (0..16u8).map(|bits| {
-            let chosen = Right::ALL.into_iter().filter(|right| bits & *right as u8 != 0);
+            let chosen = Right::ALL.into_iter().filter(|right| bits & right.bit() != 0);
             chosen.fold(Rights::NONE, |rights, right| rights.and(right.into()))
         })
     }

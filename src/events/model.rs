@@ -110,40 +110,28 @@ pub struct WalletClaims {
     pub expires_at: u64,
 }
 
-/// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureCode {
-    /// No wallet scanned the URL or answered in time.
-    TimedOut,
-    /// No relay was ready during the request.
-    NoRelay,
-    /// The wallet approved with an invalid session token.
-    SessionTokenInvalid,
-    /// The caller cancelled the request.
-    Cancelled,
-    /// The wallet approved, but the operator disabled the user.
-    UserDisabled,
-    /// The wallet approved, but only listed users may log in, and this wallet has none.
-    UserNotListed,
-    /// The user has been asked too often (on a login URL, where the daemon itself sends the challenge).
-    TooManyRequests,
+words! {
+    /// Why a request failed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum FailureCode: as_str, serde {
+        /// No wallet scanned the URL or answered in time.
+        TimedOut = "timed_out",
+        /// No relay was ready during the request.
+        NoRelay = "no_relay",
+        /// The wallet approved with an invalid session token.
+        SessionTokenInvalid = "session_token_invalid",
+        /// The caller cancelled the request.
+        Cancelled = "cancelled",
+        /// The wallet approved, but the operator disabled the user.
+        UserDisabled = "user_disabled",
+        /// The wallet approved, but only listed users may log in, and this wallet has none.
+        UserNotListed = "user_not_listed",
+        /// The user has been asked too often (on a login URL, where the daemon itself sends the challenge).
+        TooManyRequests = "too_many_requests",
+    }
 }
 
 impl FailureCode {
-    /// The code in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TimedOut => "timed_out",
-            Self::NoRelay => "no_relay",
-            Self::SessionTokenInvalid => "session_token_invalid",
-            Self::Cancelled => "cancelled",
-            Self::UserDisabled => "user_disabled",
-            Self::UserNotListed => "user_not_listed",
-            Self::TooManyRequests => "too_many_requests",
-        }
-    }
-
     /// The text for people.
     pub fn reason(self) -> &'static str {
         match self {

@@ -4,83 +4,69 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::reading::Reading;
 
-macro_rules! limits {
-    ($($(#[$doc:meta])* $variant:ident = $label:literal),+ $(,)?) => {
-        /// A bound of Portico. `docs/limits.md` says what happens when it is reached.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Limit { $($(#[$doc])* $variant),+ }
-
-        impl Limit {
-            /// All bounds.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The value of the label `limit`.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label),+ }
-            }
-        }
-    };
-}
-
-limits! {
-    /// `local.max_connections`.
-    Connections = "connections",
-    /// `local.max_connections_per_peer`.
-    ConnectionsPerPeer = "connections_per_peer",
-    /// Connections of strangers.
-    Strangers = "strangers",
-    /// The size of the head of a request, and the number of its fields.
-    HeadSize = "head_size",
-    /// The size of a body.
-    BodySize = "body_size",
-    /// The size of a WebSocket message.
-    MessageSize = "message_size",
-    /// Tokens in one batch.
-    BatchSize = "batch_size",
-    /// `local.max_followers`.
-    Followers = "followers",
-    /// `local.max_followed_per_connection`.
-    FollowedPerConnection = "followed_per_connection",
-    /// `local.websocket_queue`.
-    WebsocketQueue = "websocket_queue",
-    /// `auth.max_open`.
-    OpenRequests = "open_requests",
-    /// `auth.max_open_per_user`.
-    OpenPerUser = "open_per_user",
-    /// `auth.max_prompts_per_user`.
-    PromptsPerUser = "prompts_per_user",
-    /// `auth.max_scans_per_url`.
-    ScansPerUrl = "scans_per_url",
-    /// `auth.max_streams_per_token`.
-    StreamsPerToken = "streams_per_token",
-    /// `tokens.max_revocations`.
-    Revocations = "revocations",
-    /// The size of a host's document of NIP-05 names.
-    Nip05Document = "nip05_document",
-    /// `relays.max_relays`.
-    Relays = "relays",
-    /// `relays.max_preferred`.
-    PreferredRelays = "preferred_relays",
-    /// `relays.inbox`.
-    Inbox = "inbox",
-    /// `relays.queue_per_relay`.
-    QueuePerRelay = "queue_per_relay",
-    /// `webhook.max_waiting`.
-    WebhookWaiting = "webhook_waiting",
-    /// `sessions.max_per_user`.
-    SessionsPerUser = "sessions_per_user",
-    /// `sessions.max_logins_per_wallet`.
-    LoginsPerWallet = "logins_per_wallet",
-    /// `sessions.max_refreshes_per_wallet`.
-    RefreshesPerWallet = "refreshes_per_wallet",
-    /// `wallets.thirdweb.max_open_payloads`.
-    OpenPayloads = "open_payloads",
-    /// API tokens with names.
-    ApiTokens = "api_tokens",
-    /// Keys of access tokens.
-    SigningKeys = "signing_keys",
-    /// Refusals that the audit records.
-    AuditedRefusals = "audited_refusals",
+words! {
+    /// A bound of Portico: the word is its label. `docs/limits.md` says what happens when it is reached.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Limit: label {
+        /// `local.max_connections`.
+        Connections = "connections",
+        /// `local.max_connections_per_peer`.
+        ConnectionsPerPeer = "connections_per_peer",
+        /// Connections of strangers.
+        Strangers = "strangers",
+        /// The size of the head of a request, and the number of its fields.
+        HeadSize = "head_size",
+        /// The size of a body.
+        BodySize = "body_size",
+        /// The size of a WebSocket message.
+        MessageSize = "message_size",
+        /// Tokens in one batch.
+        BatchSize = "batch_size",
+        /// `local.max_followers`.
+        Followers = "followers",
+        /// `local.max_followed_per_connection`.
+        FollowedPerConnection = "followed_per_connection",
+        /// `local.websocket_queue`.
+        WebsocketQueue = "websocket_queue",
+        /// `auth.max_open`.
+        OpenRequests = "open_requests",
+        /// `auth.max_open_per_user`.
+        OpenPerUser = "open_per_user",
+        /// `auth.max_prompts_per_user`.
+        PromptsPerUser = "prompts_per_user",
+        /// `auth.max_scans_per_url`.
+        ScansPerUrl = "scans_per_url",
+        /// `auth.max_streams_per_token`.
+        StreamsPerToken = "streams_per_token",
+        /// `tokens.max_revocations`.
+        Revocations = "revocations",
+        /// The size of a host's document of NIP-05 names.
+        Nip05Document = "nip05_document",
+        /// `relays.max_relays`.
+        Relays = "relays",
+        /// `relays.max_preferred`.
+        PreferredRelays = "preferred_relays",
+        /// `relays.inbox`.
+        Inbox = "inbox",
+        /// `relays.queue_per_relay`.
+        QueuePerRelay = "queue_per_relay",
+        /// `webhook.max_waiting`.
+        WebhookWaiting = "webhook_waiting",
+        /// `sessions.max_per_user`.
+        SessionsPerUser = "sessions_per_user",
+        /// `sessions.max_logins_per_wallet`.
+        LoginsPerWallet = "logins_per_wallet",
+        /// `sessions.max_refreshes_per_wallet`.
+        RefreshesPerWallet = "refreshes_per_wallet",
+        /// `wallets.thirdweb.max_open_payloads`.
+        OpenPayloads = "open_payloads",
+        /// API tokens with names.
+        ApiTokens = "api_tokens",
+        /// Keys of access tokens.
+        SigningKeys = "signing_keys",
+        /// Refusals that the audit records.
+        AuditedRefusals = "audited_refusals",
+    }
 }
 
 /// How often each bound was reached.

@@ -186,7 +186,7 @@ fn summary(outcome: &EventBody) -> (&'static str, &'static str) {
         EventBody::SessionCreated { .. } | EventBody::SessionRevoked { .. } => ("session", ""),
         EventBody::Error { code, detail, .. } => {
             // The code of a token error, back from the text that callers get.
-            let reason = detail.as_deref().and_then(TokenError::of_code);
+            let reason = detail.as_deref().and_then(TokenError::of_word);
             (code.as_str(), reason.map_or("", TokenError::code))
         }
     }

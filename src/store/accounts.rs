@@ -125,52 +125,33 @@ pub struct UserFilter {
     pub disabled: Option<bool>,
 }
 
-macro_rules! audit_kinds {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
-        /// What was done, or attempted.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum AuditKind { $($(#[$doc])* $variant),+ }
-
-        impl AuditKind {
-            /// All kinds.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word in the API and in the file.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The kind with that word.
-            pub fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
-            }
-        }
-    };
-}
-
-audit_kinds! {
-    /// A user logged in.
-    Login = "login",
-    /// A login was refused.
-    LoginRefused = "login_refused",
-    /// A token was not renewed.
-    RefreshRefused = "refresh_refused",
-    /// A token and a wallet's credential did not match.
-    SessionMismatch = "session_mismatch",
-    /// Sessions were ended.
-    SessionsRevoked = "sessions_revoked",
-    /// An operator added a user who had not logged in.
-    UserInvited = "user_invited",
-    /// An operator changed a user.
-    UserChanged = "user_changed",
-    /// An operator deleted a user, or the daemon deleted one that was unused for long.
-    UserDeleted = "user_deleted",
-    /// A new key signs access tokens.
-    KeysRotated = "keys_rotated",
-    /// An API token was made.
-    ApiTokenMade = "api_token_made",
-    /// An API token was revoked.
-    ApiTokenRevoked = "api_token_revoked",
+words! {
+    /// What was done, or attempted: the word is in the API and in the file.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum AuditKind: as_str {
+        /// A user logged in.
+        Login = "login",
+        /// A login was refused.
+        LoginRefused = "login_refused",
+        /// A token was not renewed.
+        RefreshRefused = "refresh_refused",
+        /// A token and a wallet's credential did not match.
+        SessionMismatch = "session_mismatch",
+        /// Sessions were ended.
+        SessionsRevoked = "sessions_revoked",
+        /// An operator added a user who had not logged in.
+        UserInvited = "user_invited",
+        /// An operator changed a user.
+        UserChanged = "user_changed",
+        /// An operator deleted a user, or the daemon deleted one that was unused for long.
+        UserDeleted = "user_deleted",
+        /// A new key signs access tokens.
+        KeysRotated = "keys_rotated",
+        /// An API token was made.
+        ApiTokenMade = "api_token_made",
+        /// An API token was revoked.
+        ApiTokenRevoked = "api_token_revoked",
+    }
 }
 
 impl fmt::Display for AuditKind {

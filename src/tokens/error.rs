@@ -46,3 +46,11 @@ pub enum TokensError {
     #[error("{0}")]
     Defect(String),
 }
+
+impl TokensError {
+    /// No provider issues tokens of another form. Thirdweb is the only one that does.
+    pub fn others_are_off() -> Self {
+        let message = "thirdweb is off: add a section [wallets.thirdweb] to switch it on".into();
+        Self::NoIssuer { code: "thirdweb_off", message }
+    }
+}

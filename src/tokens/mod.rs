@@ -160,10 +160,7 @@ impl Tokens {
             NewToken::Service(new) => self.mint.service_token(new),
             NewToken::Other(new) => match &self.others {
                 Some(others) => others.issue(&new),
-                None => Err(TokensError::NoIssuer {
-                    code: "thirdweb_off",
-                    message: "thirdweb is off: add a section [wallets.thirdweb] to switch it on".into(),
-                }),
+                None => Err(TokensError::others_are_off()),
             },
         }
     }

@@ -67,10 +67,7 @@ pub(in crate::api) async fn login(
 impl Api {
     /// The issuer of thirdweb's tokens, if thirdweb is on.
     pub(in crate::api) fn thirdweb(&self) -> Result<&Arc<SignIn>, ApiError> {
-        self.thirdweb.as_ref().ok_or_else(|| {
-            let message = "thirdweb is off: add a section [wallets.thirdweb] to switch it on";
-            ApiError::new(StatusCode::NOT_FOUND, "thirdweb_off", message)
-        })
+        self.thirdweb.as_ref().ok_or_else(|| TokensError::others_are_off().into())
     }
 }
 

@@ -51,14 +51,15 @@ impl Default for Log {
     }
 }
 
-/// The format of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line.
-    Json,
+words! {
+    /// The format of a log line.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum LogFormat: as_str, serde {
+        /// For people.
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
+    }
 }
 
 #[cfg(test)]

@@ -8,26 +8,28 @@ use super::access::AccessRules;
 use crate::config::bounds::{LONGEST, MANY, Number, SECOND};
 use crate::config::mistakes::InSection;
 
-/// The layers that a check requires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Checks {
-    /// Both the access token and the wallet's credential, which must belong together.
-    Both,
-    /// Only the access token; a credential in the same request must belong to it.
-    AccessToken,
-    /// Only the wallet's credential; an access token in the same request must belong to it.
-    Credential,
+words! {
+    /// The layers that a check requires.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Checks: as_str, serde {
+        /// Both the access token and the wallet's credential, which must belong together.
+        Both = "both",
+        /// Only the access token; a credential in the same request must belong to it.
+        AccessToken = "access_token",
+        /// Only the wallet's credential; an access token in the same request must belong to it.
+        Credential = "credential",
+    }
 }
 
-/// Which wallets get a user at their first login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignUp {
-    /// Every wallet.
-    Open,
-    /// No wallet: only existing users may log in, and operators invite them.
-    Listed,
+words! {
+    /// Which wallets get a user at their first login.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum SignUp: as_str, serde {
+        /// Every wallet.
+        Open = "open",
+        /// No wallet: only existing users may log in, and operators invite them.
+        Listed = "listed",
+    }
 }
 
 /// `[sessions]`: users and sessions.

@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(stored::<RelayChange>(&change).unwrap(), change);
         }
         for kind in AuditKind::ALL {
-            assert_eq!(stored::<AuditKind>(kind).unwrap(), *kind);
+            assert_eq!(stored::<AuditKind>(&kind).unwrap(), kind);
         }
     }
 

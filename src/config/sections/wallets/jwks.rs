@@ -70,19 +70,21 @@ pub struct Para {
     pub allow_private: bool,
 }
 
-/// A signature algorithm of JWTs, by its JOSE name (RFC 7518 §3.1, RFC 8037 §3.1). No symmetric algorithms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "their names say it")]
-pub enum JwtAlgorithm {
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    EdDSA,
+words! {
+    /// A signature algorithm of JWTs, by its JOSE name (RFC 7518 §3.1, RFC 8037 §3.1). No symmetric algorithms.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[expect(missing_docs, reason = "their names say it")]
+    pub enum JwtAlgorithm: as_str, serde {
+        RS256 = "RS256",
+        RS384 = "RS384",
+        RS512 = "RS512",
+        PS256 = "PS256",
+        PS384 = "PS384",
+        PS512 = "PS512",
+        ES256 = "ES256",
+        ES384 = "ES384",
+        EdDSA = "EdDSA",
+    }
 }
 
 fn algorithms() -> Vec<JwtAlgorithm> {
