@@ -21,7 +21,7 @@ fn sessions(c: &mut Criterion) {
         max_refreshes_per_wallet: usize::MAX,
         ..SessionRules::default()
     };
-    let world = World::new(rules);
+    let world = runtime.block_on(World::new(rules));
     let actor = Actor::peer(&"bench");
     let text = format!("1.{}.0", world.now() + 3600);
     let credential = Credential::alone(&text);

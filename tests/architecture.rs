@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "events",
             "identity",
+            "lifecycle",
             "metrics",
             "portal_token",
             "protocol",

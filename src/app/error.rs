@@ -9,8 +9,7 @@ use crate::config::files::show_path;
 use crate::config::key::KeyError;
 use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
 use crate::http::ListenError;
-use crate::store::StoreError;
-use crate::tokens::KeyFileError;
+use crate::store::{KeysError, StoreError};
 
 /// The reason why the daemon did not start. Each names the file or address that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +60,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The keys of access tokens.
     #[error(transparent)]
-    AccessKeys(#[from] KeyFileError),
+    AccessKeys(#[from] KeysError),
     /// A socket.
     #[error(transparent)]
     Listen(#[from] ListenError),

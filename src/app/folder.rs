@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::FolderError;
-use crate::config::files::{self, FileError, Owners, Refused};
-use crate::tokens::{KeyFileError, Mint};
+use crate::config::files::{self, FileError, Owners, Refused, show_path};
+use crate::store::KeysError;
+use crate::tokens::KeyFile;
 
 const DATABASE: &str = "portico.db";
 const SERVICE: &str = "service.pub";
@@ -84,15 +85,18 @@ pub fn owners_in(folder: &Path, acting: Acting) -> Result<Owners, FolderError> {
 /// Checks the keys of access tokens in a data folder, if there are any.
 ///
 /// # Errors
-/// [`KeyFileError`].
-pub(crate) fn check_access_keys(folder: &Path, acting: Acting) -> Result<(), KeyFileError> {
+/// [`KeysError`].
+pub(crate) fn check_access_keys(folder: &Path, acting: Acting) -> Result<(), KeysError> {
     let path = folder.join(ACCESS_KEYS);
     if !path.exists() {
         return Ok(());
     }
     match acting.owners(folder) {
-        Ok(owners) => Mint::check(&path, owners),
-        Err(error) => Err(KeyFileError::File { path, error }),
+        Ok(owners) => KeyFile::new(path, owners).check(),
+        Err(error) => {
+            let path = show_path(&path);
+            Err(KeysError::Refused(format!("cannot use the keys of access tokens in {path}: {error}")))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::access_token;
 use crate::api_tokens::NamedTokens;
 use crate::clock::{Jump, SharedClock, Timekeeper};
 use crate::config::Config;
+use crate::config::files::Owners;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::housekeeping::Housekeeping;
@@ -27,7 +28,7 @@ use crate::roster::{self, Roster};
 use crate::session::{Book, Resting, Sessions};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreError};
-use crate::tokens::{Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
+use crate::tokens::{KeyFile, Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::{self, Webhooks};
 
@@ -110,19 +111,19 @@ impl<'a> Ground<'a> {
 
     /// The keys of access tokens, made at the first start.
     pub(super) async fn mint(&self, folder: &DataFolder) -> Result<Arc<Mint>, StartError> {
-        let (file, rules, clock) = (folder.access_keys(), self.config.access.clone(), self.clock());
+        let keys = Arc::new(KeyFile::new(folder.access_keys(), Owners::ours()));
         let service = access_token::PublicKey::of_service(&self.identity.verifying_key());
         let npub = self.identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
         let keep = self.config.sessions.max_lifetime;
         let timekeeper = Arc::clone(&self.timekeeper);
-        let open = move || Mint::open(&file, &rules, service, &npub, keep, clock, timekeeper);
-        let opened = tokio::task::spawn_blocking(open).await;
-        let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Arc::new(opened?))
+        let rules = &self.config.access;
+        let mint = Mint::open(keys, rules, service, &npub, keep, self.clock(), timekeeper).await?;
+        Ok(Arc::new(mint))
     }
 
     pub(super) fn rotation(&self, mint: &Arc<Mint>) -> Arc<Rotation> {
-        let rotation = Rotation::new(Arc::clone(mint), self.store.clone(), self.clock());
+        let rotation =
+            Rotation::new(Arc::clone(mint), self.store.clone(), self.clock(), self.lifecycle.clone());
         self.lifecycle.run("key rotation", Arc::clone(&rotation).on_schedule());
         rotation
     }
@@ -227,7 +228,7 @@ impl<'a> Ground<'a> {
             return Ok(None);
         };
         let providers = wallets::providers(self, tokens, thirdweb)?;
-        Ok(Some(Sessions::start(book, providers, &wallets.default, &self.lifecycle)))
+        Ok(Some(Sessions::start(book, self.store.clone(), providers, &wallets.default, &self.lifecycle)))
     }
 
     /// Tokens of every kind, for callers.

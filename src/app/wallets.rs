@@ -39,6 +39,7 @@ pub(super) fn providers(
         providers.push(Arc::new(Nip98Wallets::new(
             rules,
             ground.store.clone(),
+            ground.store.clone(),
             Arc::clone(&ground.clock),
             Arc::clone(&ground.timekeeper),
         )));

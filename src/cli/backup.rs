@@ -13,8 +13,8 @@ use crate::app::{self, Acting, FolderError};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::files::{FileError, Owners, show_path};
 use crate::config::{self, Config, Overrides, Service, files};
-use crate::store::StoreError;
-use crate::store::sqlite::backup::{self, Label};
+use crate::store::sqlite::backup::{self, Database};
+use crate::store::{BackupError, BackupLabel, Backups, StoreError};
 
 /// The service that a command works on.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ pub(super) struct Restore {
 pub(super) fn backup(args: &Backup) -> CommandResult {
     let config = args.target.config()?;
     let data = &config.data_dir;
-    let label = Label { service: known_service(&config)?, made_at: SystemClock.now() };
+    let label = BackupLabel { service: known_service(&config)?, made_at: SystemClock.now() };
     if args.file.exists() {
         return Err(Failure::usage(format!("{} already exists", show_path(&args.file))));
     }
@@ -76,7 +76,10 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     let unfinished =
         tempfile::Builder::new().prefix(".portico-backup-").tempdir_in(beside).map_err(failed)?;
     let copy = NamedTempFile::new_in(unfinished.path()).map_err(failed)?;
-    backup::write(&folder::database_in(data), copy.path(), &label).map_err(refused)?;
+    Database(&folder::database_in(data)).backup_to(copy.path(), &label).map_err(|error| match error {
+        BackupError::OtherWay(_) => Failure::usage(error),
+        BackupError::Store(error) => refused(error),
+    })?;
     copy.as_file().sync_all().map_err(failed)?;
     let written = copy.persist_noclobber(&path).map_err(|error| failed(error.error))?;
     File::open(beside).and_then(|beside| beside.sync_all()).map_err(failed)?;

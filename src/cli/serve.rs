@@ -12,7 +12,7 @@ use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{self, Config, Overrides, WrittenKeys};
 use crate::http::{HandedOver, ListenError};
-use crate::tokens::KeyFileError;
+use crate::store::KeysError;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Every flag can also be set as PORTICO_… in the environment or in portico.toml. \
@@ -109,13 +109,13 @@ fn exit_of(error: &StartError) -> Exit {
         | StartError::WebhookSecret(_)
         | StartError::ApiKey(_)
         | StartError::AdminKey(_)
-        | StartError::AccessKeys(KeyFileError::File { .. } | KeyFileError::Content { .. })
+        | StartError::AccessKeys(KeysError::Refused(_))
         | StartError::Folder(FolderError::Unsafe { .. })
         | StartError::Listen(
             ListenError::UnsafeFolder { .. } | ListenError::NotASocket(_) | ListenError::Remote(_),
         )
         | StartError::OtherService { .. } => Exit::Usage,
-        StartError::AccessKeys(KeyFileError::Io { .. })
+        StartError::AccessKeys(KeysError::Unavailable(_))
         | StartError::Folder(FolderError::Io { .. } | FolderError::InUse(_))
         | StartError::Listen(
             ListenError::InUse(_) | ListenError::HandedOver { .. } | ListenError::Io { .. },

@@ -8,6 +8,7 @@ use rand::distributions::{Alphanumeric, DistString};
 use rand::thread_rng;
 use tokio::sync::Mutex;
 
+use super::prompts::Prompt;
 use super::registry::{ChallengeId, OpenChallenge, Progress, Slot};
 use super::{PortalError, Result};
 use crate::clock::Timestamp;
@@ -63,13 +64,13 @@ impl Challenger {
         Self { identity, relays, wallets, ttl }
     }
 
-    /// Makes a challenge for these keys, the user's main key first, and for every known subkey of the user.
+    /// Makes the challenge of this prompt, for its keys and for every known subkey of the user.
     /// It is published on `relays`, too. Deadlines count from `now`.
     pub(super) async fn prepare(
         &self,
         now: Timestamp,
         stream: StreamId,
-        prompted: &[PublicKey],
+        prompt: &Prompt,
         relays: Vec<RelayUrl>,
         origin: Origin,
         slot: Slot,
@@ -77,11 +78,10 @@ impl Challenger {
         let is_login = matches!(origin, Origin::LoginUrl { .. });
         let ends_stream = origin != (Origin::LoginUrl { one_time: false });
         let expires_at = now.plus(self.ttl);
-        let text = random_name();
-        let id = ChallengeId::parse(&text).ok_or(PortalError::Seal)?;
+        let Prompt { challenge: id, keys: prompted } = prompt;
         let user = *prompted.first().ok_or(PortalError::Seal)?;
         let proven = self.proven_subkeys(&user, now).await?;
-        let mut recipients = prompted.to_vec();
+        let mut recipients = prompted.clone();
         for key in &proven {
             if recipients.len() <= MAX_SUBKEYS && !recipients.contains(key) {
                 recipients.push(*key);
@@ -92,16 +92,16 @@ impl Challenger {
         let mut asked = Vec::with_capacity(recipients.len());
         let mut events = Vec::with_capacity(recipients.len());
         for recipient in &recipients {
-            let event = self.seal(id, expires_at, recipient, &recipients, now)?;
+            let event = self.seal(*id, expires_at, recipient, &recipients, now)?;
             asked.push((*recipient, event.id));
             envelopes.push(Envelope { recipient: *recipient, event: event.as_json() });
             events.push(Arc::new(event));
         }
         let open = OpenChallenge {
-            id,
+            id: *id,
             stream,
             user,
-            prompted: prompted.into(),
+            prompted: prompted.as_slice().into(),
             relays: relays.clone(),
             created_at: now,
             expires_at,
@@ -112,7 +112,7 @@ impl Challenger {
             _slot: slot,
         };
         let row = Challenge {
-            challenge: text,
+            challenge: id.as_str().to_owned(),
             stream,
             user,
             relays: relays.iter().map(RelayUrl::to_string).collect(),

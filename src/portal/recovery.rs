@@ -1,12 +1,11 @@
 //! After a restart: open requests continue with their challenges and deadlines.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use nostr_sdk::{Event, JsonUtil, PublicKey, RelayUrl};
 use tokio::sync::Mutex;
 
-use super::prompts::Prompts;
+use super::prompts;
 use super::registry::{ChallengeId, OpenChallenge, OpenHandshake, Progress, Registry};
 use crate::clock::Timestamp;
 use crate::config::AuthLimits;
@@ -18,7 +17,6 @@ use crate::store::{Challenge, Recovered, Result, Store};
 #[derive(Debug)]
 pub struct Opening {
     pub(super) registry: Arc<Registry>,
-    pub(super) prompts: Prompts,
     pub(super) publications: Vec<Publication>,
 }
 
@@ -27,8 +25,8 @@ impl Opening {
     /// that has certainly passed.
     pub async fn load(store: &dyn Store, limits: &AuthLimits, settled: Timestamp) -> Result<Self> {
         let recovered = store.recover(settled.minus(limits.prompt_window)).await?;
-        let mut opening =
-            Self { registry: Arc::default(), prompts: Prompts::new(limits), publications: Vec::new() };
+        store.recall_prompts(&recovered, &prompts::rules(limits)).await?;
+        let mut opening = Self { registry: Arc::default(), publications: Vec::new() };
         opening.fill(recovered);
         Ok(opening)
     }
@@ -44,7 +42,7 @@ impl Opening {
     }
 
     fn fill(&mut self, recovered: Recovered) {
-        let Recovered { handshakes, challenges, asked } = recovered;
+        let Recovered { handshakes, challenges, .. } = recovered;
         if !handshakes.is_empty() || !challenges.is_empty() {
             let (handshakes, challenges) = (handshakes.len(), challenges.len());
             tracing::info!(handshakes, challenges, "restored the open requests");
@@ -53,14 +51,6 @@ impl Opening {
             let slot = self.registry.keep_room();
             self.registry.add_handshake(Arc::new(OpenHandshake::new(row, slot)));
         }
-        let mut by_user: HashMap<PublicKey, Vec<Timestamp>> = HashMap::new();
-        for (user, at) in asked {
-            by_user.entry(user).or_default().push(at);
-        }
-        for (user, mut times) in by_user {
-            times.sort_unstable();
-            times.into_iter().for_each(|at| self.prompts.recall(user, at));
-        }
         for row in challenges {
             self.reopen(row);
         }
@@ -68,7 +58,6 @@ impl Opening {
 
     fn reopen(&mut self, row: Challenge) {
         let Some(id) = ChallengeId::parse(&row.challenge) else { return };
-        self.prompts.recall_open(row.user);
         let relays: Vec<RelayUrl> = row.relays.iter().filter_map(|url| RelayUrl::parse(url).ok()).collect();
         let mut asked = Vec::with_capacity(row.envelopes.len());
         for envelope in &row.envelopes {

@@ -7,6 +7,7 @@ use nostr_sdk::{PublicKey, RelayUrl};
 use rand::{Rng, thread_rng};
 
 use super::challenge::{MAX_SUBKEYS, Origin, random_name};
+use super::prompts::Prompt;
 use super::registry::{OpenHandshake, Slot};
 use super::{Portal, PortalError, Result};
 use crate::clock::Timestamp;
@@ -85,10 +86,13 @@ impl Portal {
                     prompted.push(key);
                 }
             }
-            portal.prompts.ask_all(&prompted, portal.clock.now())?;
+            let prompt = portal.prompts.ask(prompted, portal.clock.now()).await?;
             let stream = portal.new_stream();
-            let opened = portal.open_challenge(stream, &prompted, slot).await;
-            opened.map(|()| stream).inspect_err(|_| portal.prompts.take_back(&prompted))
+            let opened = portal.open_challenge(stream, &prompt, slot).await;
+            if opened.is_err() {
+                portal.prompts.take_back(prompt.challenge, &prompt.keys).await;
+            }
+            opened.map(|()| stream)
         })
         .await
     }
@@ -102,15 +106,15 @@ impl Portal {
         self.lifecycle.to_the_end(change).await.unwrap_or(Err(PortalError::Stopping))
     }
 
-    async fn open_challenge(&self, stream: StreamId, prompted: &[PublicKey], slot: Slot) -> Result<()> {
-        let preferred = match prompted {
-            [user, ..] => self.store.preferred_relays(user).await?,
-            [] => Vec::new(),
+    async fn open_challenge(&self, stream: StreamId, prompt: &Prompt, slot: Slot) -> Result<()> {
+        let preferred = match prompt.keys.first() {
+            Some(user) => self.store.preferred_relays(user).await?,
+            None => Vec::new(),
         };
         let relays = self.relays.filter_preferred(&preferred);
         let prepared = self
             .challenger
-            .prepare(self.now_for_deadline(), stream, prompted, relays, Origin::Caller, slot)
+            .prepare(self.now_for_deadline(), stream, prompt, relays, Origin::Caller, slot)
             .await?;
         self.store.open_challenge(&prepared.row).await?;
         self.events.begin(stream);

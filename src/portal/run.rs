@@ -1,4 +1,4 @@
-//! Background work: the relays' signals, deadlines, and removal of old prompts.
+//! Background work: the relays' signals, deadlines, and removal of old counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use tokio::sync::{Mutex, Semaphore};
 use super::challenge::Challenger;
 use super::deadlines::Due;
 use super::dispatch::Dispatcher;
+use super::prompts::Prompts;
 use super::{Opening, Parts, Portal};
 use crate::events::FailureCode;
 use crate::store::StreamId;
 
-/// How often old prompts are removed.
+/// How often counts that no longer matter are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// How many messages of wallets may wait for the store at the same time; more wait for a place.
@@ -26,6 +27,7 @@ const ENDED_TOGETHER: usize = 256;
 impl Portal {
     /// Starts the service: publishes open requests again, then handles signals until the daemon stops.
     pub fn start(parts: Parts, opening: Opening) -> Arc<Self> {
+        let prompts = Prompts::new(parts.store.clone(), &parts.limits);
         let portal = Arc::new(Self {
             tokens: parts.tokens,
             challenger: Challenger::new(
@@ -45,7 +47,7 @@ impl Portal {
             book: parts.book,
             metrics: parts.metrics,
             registry: opening.registry,
-            prompts: opening.prompts,
+            prompts,
             handling: Arc::new(Semaphore::new(HANDLED_TOGETHER)),
             shown_to: Cache::new(HANDLED_TOGETHER),
             static_tokens: Mutex::default(),
@@ -93,13 +95,13 @@ impl Portal {
         }
     }
 
-    /// Removes prompts that no longer count.
+    /// Removes counts that no longer matter: of prompts, and of the visits of wallets.
     async fn tidy(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(TIDY_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.prompts.tidy(self.clock.now());
+            self.prompts.tidy(self.clock.now()).await;
         }
     }
 }

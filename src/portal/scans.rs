@@ -73,20 +73,24 @@ impl Portal {
         login: &Arc<OpenHandshake>,
         handshake: &KeyHandshake,
     ) -> Result<()> {
-        let (prompted, row) = ([event.pubkey], &login.row);
+        let row = &login.row;
         let slot = if row.expires_at.is_some() { self.registry.keep_room() } else { self.reserve()? };
-        self.prompts.ask_all(&prompted, self.clock.now())?;
+        let prompt = self.prompts.ask(vec![event.pubkey], self.clock.now()).await?;
         let recorded = async {
             let one_time = row.expires_at.is_some();
             let relays = self.relays.filter_preferred(&handshake.preferred_relays);
             let origin = Origin::LoginUrl { one_time };
             let prepared = self
                 .challenger
-                .prepare(self.now_for_deadline(), row.stream, &prompted, relays, origin, slot)
+                .prepare(self.now_for_deadline(), row.stream, &prompt, relays, origin, slot)
                 .await?;
             self.record_scan(event, std::slice::from_ref(login), handshake, Some(prepared)).await
         };
-        recorded.await.inspect_err(|_| self.prompts.take_back(&prompted))
+        let recorded = recorded.await;
+        if recorded.is_err() {
+            self.prompts.take_back(prompt.challenge, &prompt.keys).await;
+        }
+        recorded
     }
 
     /// Stores a scan with the challenge that follows from it, then reports the scan and sends the challenge.
@@ -119,8 +123,8 @@ impl Portal {
             challenge: challenge.as_ref().map(|prepared| prepared.row.clone()),
         };
         let Some(stored) = self.store.record_scan(&scan).await? else {
-            if follows {
-                self.prompts.take_back(&[user]);
+            if let Some(Prepared { open, .. }) = &challenge {
+                self.prompts.take_back(open.id, &open.prompted).await;
             }
             waiting.iter().for_each(|open| self.events.doubt(open.row.stream));
             return Ok(());

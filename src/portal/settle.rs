@@ -37,7 +37,7 @@ impl Portal {
                 return tracing::error!(stream_id = %stream, %error, "cannot store an outcome");
             }
         };
-        self.forget_challenge(challenge);
+        self.forget_challenge(challenge).await;
         if let Some((stored, outcome)) = kept {
             let (word, reason) = summary(&outcome);
             let took = self.clock.now().since(challenge.created_at);
@@ -50,12 +50,12 @@ impl Portal {
         }
     }
 
-    fn forget_challenge(&self, challenge: &OpenChallenge) {
+    async fn forget_challenge(&self, challenge: &OpenChallenge) {
         if let Some((challenge, events)) = self.registry.remove_challenge(challenge.id) {
-            self.prompts.answered(&challenge.prompted);
             for event in &events {
                 self.relays.withdraw(event);
             }
+            self.prompts.answered(challenge.id, &challenge.prompted).await;
         }
     }
 
@@ -124,7 +124,7 @@ impl Portal {
         for challenge in open {
             let took = self.clock.now().since(challenge.created_at);
             self.metrics.logins.challenge_ended(word, reason, took);
-            self.forget_challenge(&challenge);
+            self.forget_challenge(&challenge).await;
         }
         if let Some(stored) = &stored {
             self.metrics.logins.ended(word);

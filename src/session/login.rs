@@ -31,7 +31,7 @@ impl Sessions {
         actor: &Actor,
     ) -> Result<LoggedIn> {
         let wallet = self.identify(provider, &credential).await?;
-        self.rates.log_in(&wallet, self.book.clock.now())?;
+        self.rates.log_in(&wallet, self.book.clock.now()).await?;
         let (sessions, actor) = (Arc::clone(self), actor.clone());
         self.to_the_end(async move {
             until_undisturbed(async || {

@@ -38,6 +38,7 @@ pub use crate::store::{AuditFilter, AuditKind, AuditRecord, Session, User, UserF
 
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Reading;
+use crate::store::Claims;
 use crate::wallet::WalletProvider;
 use audit::Trail;
 use rates::Rates;
@@ -54,17 +55,18 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions for the wallets of these providers. The default provider is used if a caller names none.
+    /// Sessions for the wallets of these providers, whose rates `claims` counts. The default provider is used if a caller names none.
     pub fn start(
         book: Arc<Book>,
+        claims: Arc<dyn Claims>,
         providers: Vec<Arc<dyn WalletProvider>>,
         default_provider: &str,
         lifecycle: &Lifecycle,
     ) -> Arc<Self> {
-        let sessions = Arc::new(Self {
+        Arc::new(Self {
             default_provider: default_provider.to_owned(),
             providers: providers.into_iter().map(|one| (one.name().to_owned(), one)).collect(),
-            rates: Rates::new(&book.rules),
+            rates: Rates::new(claims, &book.rules),
             trail: Trail::start(
                 Arc::clone(&book.accounts),
                 Arc::clone(&book.refusals),
@@ -73,9 +75,7 @@ impl Sessions {
             ),
             lifecycle: lifecycle.clone(),
             book,
-        });
-        lifecycle.run("session tidying", Arc::clone(&sessions).tidy());
-        sessions
+        })
     }
 
     /// The wallet providers that are on, and the default one.
@@ -89,16 +89,6 @@ impl Sessions {
         if let Ok(active) = self.book.accounts.active_sessions(now).await {
             let help = "Open sessions.";
             reading.gauge("portico_sessions_active", help, &[], active as f64);
-        }
-    }
-
-    /// Drops the counts of rates that no longer matter.
-    async fn tidy(self: Arc<Self>) {
-        const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-
-        loop {
-            tokio::time::sleep(EVERY).await;
-            self.rates.tidy(self.book.clock.now());
         }
     }
 

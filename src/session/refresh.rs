@@ -45,7 +45,7 @@ impl Sessions {
         let Examined { checked, .. } = self.examine(offered, Checks::Credential).await?;
         let wallet = checked.wallet.ok_or(Reason::NoCredential)?;
         let now = self.book.clock.now();
-        self.rates.refresh(&wallet, now)?;
+        self.rates.refresh(&wallet, now).await?;
         let mut session = Session::clone(&checked.session);
         if session.credential != wallet.credential {
             // The wallet has given a new one: the session goes on for as long as either holds.

@@ -8,13 +8,17 @@
 
 mod accounts;
 mod api_tokens;
+mod backups;
+mod claims;
 mod deliveries;
 mod id;
+mod keys;
 mod logins;
 mod relays;
 mod replays;
 mod revocations;
 mod sign_ins;
+mod sole_writer;
 pub mod sqlite;
 mod streams;
 mod upkeep;
@@ -25,13 +29,17 @@ pub use accounts::{
     SessionChoice, User, UserFilter,
 };
 pub use api_tokens::{ApiTokenId, ApiTokens, StoredApiToken};
+pub use backups::{BackupError, BackupLabel, Backups};
+pub use claims::{Claims, Novelty, PromptRules, Rate, ShownRequest, TooManyPrompts, Visit};
 pub use deliveries::{Attempt, Deliveries, Delivery, DeliveryState, Undelivered};
 pub use id::{StreamId, UserId};
+pub use keys::{KeyStore, KeysError, KeysRevision, StoredKeys};
 pub use logins::{Approval, Challenge, Envelope, Handshake, HandshakeKind, Logins, Recovered, Scan};
 pub use relays::{OperatorRelays, RelayChange};
 pub use replays::{Replay, Replays};
 pub use revocations::{Revocation, Revocations};
 pub use sign_ins::{SignIns, TextDigest};
+pub use sole_writer::{ClaimsInMemory, SoleWriter};
 pub use streams::{EventDraft, Page, StoredEvent, Streams};
 pub use upkeep::{PurgeBefore, Upkeep};
 pub use wallets::{KnownSubkey, KnownWallets, WalletLogin};
@@ -77,6 +85,7 @@ pub trait Store:
     + ApiTokens
     + Deliveries
     + SignIns
+    + Claims
     + Upkeep
 {
 }
@@ -92,6 +101,7 @@ impl<S> Store for S where
         + ApiTokens
         + Deliveries
         + SignIns
+        + Claims
         + Upkeep
 {
 }

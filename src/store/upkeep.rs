@@ -53,7 +53,7 @@ pub trait Upkeep: fmt::Debug + Send + Sync {
     async fn check(&self) -> Result<()>;
 
     /// How much room it takes where it is kept, in bytes. `None`: that cannot be told now.
-    fn size(&self) -> Option<u64>;
+    async fn size(&self) -> Option<u64>;
 
     /// Waits for accepted writes, then releases the file. Later calls fail with `Unavailable`.
     async fn close(&self);

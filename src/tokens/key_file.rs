@@ -1,51 +1,104 @@
 //! The file with the keys of access tokens.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
-use crate::access_token::{KeyRing, RingError};
-use crate::config::files::{self, FileError, Owners, show_path};
+use crate::access_token::KeyRing;
+use crate::config::files::{self, Owners, show_path};
+use crate::store::{KeyStore, KeysError, KeysRevision, StoredKeys};
 
-/// Why the keys of access tokens cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// The file cannot be read or trusted.
-    #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
-    #[expect(missing_docs, reason = "the names of the fields say it")]
-    File { path: PathBuf, error: FileError },
-    /// The content of the file is invalid.
-    #[error("cannot use the keys of access tokens in {}: {error}", show_path(path))]
-    #[expect(missing_docs, reason = "the names of the fields say it")]
-    Content { path: PathBuf, error: RingError },
-    /// The file cannot be written.
-    #[error("cannot write the keys of access tokens to {}: {error}", show_path(path))]
-    #[expect(missing_docs, reason = "the names of the fields say it")]
-    Io { path: PathBuf, error: io::Error },
+/// Keeps the ring of keys in a file, which only the daemon writes.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+    owners: Owners,
+    /// Held from the comparison of revisions to the replacement of the file.
+    changing: Arc<Mutex<()>>,
 }
 
-/// Reads the keys, and whether the file contains all of them: a ring without a next key gets one. `None`: there is no
-/// such file.
-pub(super) fn read(path: &Path, owners: Owners) -> Result<Option<(KeyRing, bool)>, KeyFileError> {
-    let text = files::read_secret_of(path, owners)
-        .map_err(|error| KeyFileError::File { path: path.to_owned(), error })?;
-    let Some(text) = text else { return Ok(None) };
-    let ring =
-        KeyRing::from_json(&text).map_err(|error| KeyFileError::Content { path: path.to_owned(), error })?;
-    let is_whole = ring.to_json().trim_end() == text.as_str();
-    Ok(Some((ring, is_whole)))
+impl KeyFile {
+    /// The file at this path, which belongs to one of these users.
+    pub fn new(path: PathBuf, owners: Owners) -> Self {
+        Self { path, owners, changing: Arc::default() }
+    }
+
+    /// Checks the file, if there is one. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub fn check(&self) -> Result<(), KeysError> {
+        let Some(stored) = self.read()? else { return Ok(()) };
+        KeyRing::from_json(&stored.text).map(drop).map_err(|error| self.refused(error))
+    }
+
+    fn read(&self) -> Result<Option<StoredKeys>, KeysError> {
+        let text = files::read_secret_of(&self.path, self.owners).map_err(|error| self.refused(error))?;
+        Ok(text.map(|text| StoredKeys { revision: revision(&text), text }))
+    }
+
+    /// Replaces the text, unless the file has another revision.
+    fn replace(&self, known: Option<KeysRevision>, text: &str) -> Result<Option<KeysRevision>, KeysError> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.read()?.map(|stored| stored.revision) != known {
+            return Ok(None);
+        }
+        let unwritten = |error: std::io::Error| {
+            let path = show_path(&self.path);
+            KeysError::Unavailable(format!("cannot write the keys of access tokens to {path}: {error}"))
+        };
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        // Readable by its owner alone from the beginning.
+        let mut file = NamedTempFile::new_in(folder).map_err(unwritten)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(unwritten)?;
+        file.as_file().sync_all().map_err(unwritten)?;
+        files::give_to_owner_of(folder, file.as_file()).map_err(unwritten)?;
+        file.persist(&self.path).map_err(|error| unwritten(error.error))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritten)?;
+        Ok(Some(revision(text)))
+    }
+
+    fn refused(&self, reason: impl std::fmt::Display) -> KeysError {
+        KeysError::Refused(format!("cannot use {}: {reason}", self.place()))
+    }
+
+    /// Runs `work` where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, KeysError> + Send + 'static,
+    ) -> Result<T, KeysError> {
+        let file = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&file)).await;
+        done.unwrap_or_else(|error| Err(KeysError::Unavailable(format!("{}: {error}", self.place()))))
+    }
 }
 
-/// Replaces the keys in the file: all of them or none, and durably.
-pub(super) fn write(path: &Path, ring: &KeyRing) -> Result<(), KeyFileError> {
-    let at = |error| KeyFileError::Io { path: path.to_owned(), error };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // Readable by its owner alone from the beginning.
-    let mut file = NamedTempFile::new_in(folder).map_err(at)?;
-    file.write_all(ring.to_json().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(at)?;
-    files::give_to_owner_of(folder, file.as_file()).map_err(at)?;
-    file.persist(path).map_err(|error| at(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)
+fn revision(text: &str) -> KeysRevision {
+    Sha256::digest(text).into()
+}
+
+#[async_trait]
+impl KeyStore for KeyFile {
+    fn place(&self) -> String {
+        format!("the keys of access tokens in {}", show_path(&self.path))
+    }
+
+    async fn load_keys(&self) -> Result<Option<StoredKeys>, KeysError> {
+        self.blocking(Self::read).await
+    }
+
+    async fn replace_keys(
+        &self,
+        known: Option<KeysRevision>,
+        text: &str,
+    ) -> Result<Option<KeysRevision>, KeysError> {
+        let text = Zeroizing::new(text.to_owned());
+        self.blocking(move |file| file.replace(known, &text)).await
+    }
 }

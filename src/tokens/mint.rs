@@ -1,7 +1,6 @@
 //! Makes and reads access tokens: the keys, the names in the tokens, and the schedule of the keys' rotation.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -10,7 +9,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::key_file::{self, KeyFileError};
 use super::{Result, TokensError};
 use crate::access_token::{
     self, AccessError, Algorithm, Claims, Expected, KeyRing, KeyState, PublicKey, RotateError,
@@ -18,8 +16,8 @@ use crate::access_token::{
 };
 use crate::clock::{JUMP, SharedClock, Timekeeper, Timestamp};
 use crate::config::AccessRules;
-use crate::config::files::{Owners, show_path};
 use crate::metrics::Limit;
+use crate::store::{KeyStore, KeysError, KeysRevision};
 
 /// How many verified signatures are remembered.
 const VERIFIED: usize = 50_000;
@@ -27,10 +25,13 @@ const VERIFIED: usize = 50_000;
 /// How far the clocks of other programs may run behind Portico's clock, which stamped the token.
 const LEEWAY_SECS: u64 = 5;
 
+/// How often the keys are read again because another process has replaced them meanwhile.
+const ATTEMPTS: usize = 8;
+
 /// Makes and reads access tokens.
 #[derive(Debug)]
 pub struct Mint {
-    file: PathBuf,
+    keys: Arc<dyn KeyStore>,
     rules: AccessRules,
     issuer: String,
     audience: String,
@@ -40,13 +41,21 @@ pub struct Mint {
     keep: Duration,
     clock: SharedClock,
     timekeeper: Arc<Timekeeper>,
-    /// A copy of the file, correct while this process is the only one that rotates keys. With several, the keys must
-    /// be replaced by compare-and-set, and each process must learn of it.
-    ring: RwLock<Arc<KeyRing>>,
-    /// Held while the keys change, so that file and memory stay the same.
-    changing: Mutex<()>,
+    /// A copy of the stored ring. It is correct while this process is the only one that replaces it; with several, each
+    /// must learn of the others' rotations before a token of the new key comes.
+    held: RwLock<Arc<Held>>,
+    /// Held while the keys change, so that store and memory stay the same.
+    changing: tokio::sync::Mutex<()>,
     /// By the SHA-256 of the whole token.
     verified: Cache<[u8; 32], Arc<Claims>>,
+}
+
+/// The ring of keys, as it is stored.
+#[derive(Debug)]
+struct Held {
+    ring: KeyRing,
+    /// `None`: it is stored no longer, because somebody has deleted it.
+    revision: Option<KeysRevision>,
 }
 
 /// A service's request for a token.
@@ -122,38 +131,24 @@ pub struct SigningKeyState {
 }
 
 impl Mint {
-    /// The mint with the keys in this file, which is created if it is missing. Blocks. `service` is the service's own
-    /// key and `npub` its name; `keep` is the longest lifetime of a session.
+    /// The mint with the stored keys, which are made if there are none. `service` is the service's own key and `npub`
+    /// its name; `keep` is the longest lifetime of a session.
     ///
     /// # Errors
-    /// [`KeyFileError`].
-    pub fn open(
-        file: &Path,
+    /// [`KeysError`].
+    pub async fn open(
+        keys: Arc<dyn KeyStore>,
         rules: &AccessRules,
         service: PublicKey,
         npub: &str,
         keep: Duration,
         clock: SharedClock,
         timekeeper: Arc<Timekeeper>,
-    ) -> Result<Self, KeyFileError> {
-        let now = clock.now().secs();
+    ) -> Result<Self, KeysError> {
+        let held = load_or_make(&*keys, rules.algorithm, &clock).await?;
         let issuer = rules.issuer.clone().unwrap_or_else(|| format!("nostr:{npub}"));
-        let (ring, is_in_file) = match key_file::read(file, Owners::ours())? {
-            Some((ring, is_whole)) if ring.signer().public().algorithm() == rules.algorithm => {
-                (ring, is_whole)
-            }
-            Some((ring, _)) => {
-                (ring.rotate(rules.algorithm, now).map_err(|error| unmade(file, error))?, false)
-            }
-            None => (KeyRing::new(rules.algorithm, now).map_err(|error| unmade(file, error))?, false),
-        };
-        if !is_in_file {
-            key_file::write(file, &ring)?;
-            let kid = ring.signer().public().kid();
-            tracing::info!(file = %show_path(file), kid, "made new keys for access tokens");
-        }
         Ok(Self {
-            file: file.to_owned(),
+            keys,
             audience: rules.audience.clone().unwrap_or_else(|| issuer.clone()),
             issuer,
             rules: rules.clone(),
@@ -161,18 +156,10 @@ impl Mint {
             keep: keep.max(rules.max_service_lifetime).max(rules.lifetime),
             clock,
             timekeeper,
-            ring: RwLock::new(Arc::new(ring)),
-            changing: Mutex::default(),
+            held: RwLock::new(Arc::new(held)),
+            changing: tokio::sync::Mutex::default(),
             verified: Cache::new(VERIFIED),
         })
-    }
-
-    /// Checks the key file, if there is one. The file belongs to one of these users.
-    ///
-    /// # Errors
-    /// [`KeyFileError`].
-    pub fn check(file: &Path, owners: Owners) -> Result<(), KeyFileError> {
-        key_file::read(file, owners).map(drop)
     }
 
     /// The key set of RFC 7517 §5: the signing key, the next, and every other key with tokens that may still be
@@ -188,8 +175,8 @@ impl Mint {
     }
 
     fn key_set(&self, is_in_it: impl Fn(Algorithm) -> bool, service: Option<&PublicKey>) -> Value {
-        let ring = self.ring();
-        let published = ring.published(self.clock.now().secs(), self.keep.as_secs());
+        let held = self.held();
+        let published = held.ring.published(self.clock.now().secs(), self.keep.as_secs());
         let published = published.into_iter().filter(|key| is_in_it(key.algorithm()));
         let keys: Vec<_> = published.chain(service).map(PublicKey::jwk).collect();
         json!({ "keys": keys })
@@ -260,7 +247,7 @@ impl Mint {
     }
 
     fn sign(&self, claims: &Claims) -> Result<String> {
-        access_token::sign(self.ring().signer(), claims).map_err(|_| TokensError::Signing)
+        access_token::sign(self.held().ring.signer(), claims).map_err(|_| TokensError::Signing)
     }
 
     /// The claims of a token of this service, for any audience and at any time.
@@ -273,8 +260,8 @@ impl Mint {
             return Ok(claims);
         }
         let unverified = UnverifiedToken::parse(token)?;
-        let ring = self.ring();
-        let key = ring.find(unverified.kid()).ok_or(AccessError::UnknownKey)?;
+        let held = self.held();
+        let key = held.ring.find(unverified.kid()).ok_or(AccessError::UnknownKey)?;
         let claims = Arc::new(unverified.verify(key)?);
         self.verified.insert(digest, Arc::clone(&claims));
         Ok(claims)
@@ -320,30 +307,64 @@ impl Mint {
         if claims.sid.is_none() { Err(AccessError::MalformedClaims) } else { Ok((claims, is_stale)) }
     }
 
-    /// Makes the next key sign from now on, and makes a new next key. Blocks.
-    pub(super) fn rotate(&self) -> Result<SigningKeyState> {
-        let _alone = self.changing();
+    /// Makes the next key sign from now on, and makes a new next key. `None`: a rotation `only_if_due` was not due any
+    /// more, because another process has rotated the keys.
+    pub(super) async fn rotate(&self, only_if_due: bool) -> Result<Option<SigningKeyState>> {
+        let _alone = self.changing.lock().await;
+        for _ in 0..ATTEMPTS {
+            if only_if_due && !self.is_due() {
+                return Ok(None);
+            }
+            let held = self.held();
+            let ring = self.rotated(&held.ring)?;
+            let replaced = self.keys.replace_keys(held.revision, ring.to_json().trim_end()).await;
+            if let Some(revision) = replaced.map_err(unusable)? {
+                tracing::info!(kid = ring.signer().public().kid(), "a new key signs access tokens");
+                self.hold(Held { ring, revision: Some(revision) });
+                return self.states().into_iter().next().map(Some).ok_or(TokensError::Signing);
+            }
+            self.load_again().await?;
+        }
+        Err(TokensError::Keys(format!("{} change all the time", self.keys.place())))
+    }
+
+    /// The ring after a rotation, without keys whose last token has expired.
+    fn rotated(&self, ring: &KeyRing) -> Result<KeyRing> {
         let now = self.clock.now();
         // A key is forgotten for good, with every token that it signed.
-        let kept = self.ring().forget(self.timekeeper.settled().secs(), self.keep.as_secs());
-        let ring = kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
+        let kept = ring.forget(self.timekeeper.settled().secs(), self.keep.as_secs());
+        kept.rotate(self.rules.algorithm, now.secs()).map_err(|error| match error {
             RotateError::RingFull => TokensError::LimitReached {
                 limit: Limit::SigningKeys,
                 message: "too many keys of access tokens; the oldest is dropped when its last token has expired",
                 retry_after: self.room_after(now),
             },
             RotateError::NoKey(error) => TokensError::Keys(error.to_string()),
-        })?;
-        key_file::write(&self.file, &ring).map_err(|error| TokensError::Keys(error.to_string()))?;
-        tracing::info!(kid = ring.signer().public().kid(), "a new key signs access tokens");
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-        self.states().into_iter().next().ok_or(TokensError::Signing)
+        })
+    }
+
+    /// Takes over the ring that another process has stored.
+    async fn load_again(&self) -> Result<()> {
+        let held = match self.keys.load_keys().await.map_err(unusable)? {
+            Some(stored) => {
+                let ring = parse(&*self.keys, &stored.text).map_err(unusable)?;
+                Held { ring, revision: Some(stored.revision) }
+            }
+            None => Held { ring: self.held().ring.clone(), revision: None },
+        };
+        self.hold(held);
+        Ok(())
     }
 
     /// How long until the oldest key is dropped.
     fn room_after(&self, now: Timestamp) -> Duration {
         let oldest = self.states().into_iter().filter_map(|key| key.retired_at).min();
         oldest.map_or(Duration::ZERO, |retired_at| retired_at.plus(self.keep).since(now))
+    }
+
+    /// Whether the signing key is due for rotation.
+    pub(super) fn is_due(&self) -> bool {
+        self.next_rotation().is_some_and(|due| due.is_zero())
     }
 
     /// How long until the signing key is due for rotation. `None`: only the operator rotates it.
@@ -358,7 +379,7 @@ impl Mint {
         if every.is_zero() {
             return None;
         }
-        let (now, since) = (self.clock.now(), Timestamp::from_secs(self.ring().signing_since()));
+        let (now, since) = (self.clock.now(), Timestamp::from_secs(self.held().ring.signing_since()));
         if !self.timekeeper.is_steady() {
             return Some(LATER);
         }
@@ -369,8 +390,8 @@ impl Mint {
 
     /// The keys: the signing key, the next, and the retired ones.
     pub fn states(&self) -> Vec<SigningKeyState> {
-        let ring = self.ring();
-        let states = ring.keys().map(|one| SigningKeyState {
+        let held = self.held();
+        let states = held.ring.keys().map(|one| SigningKeyState {
             kid: one.key.kid().to_owned(),
             algorithm: one.key.algorithm(),
             state: one.state,
@@ -380,15 +401,51 @@ impl Mint {
         states.collect()
     }
 
-    fn ring(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hold(&self, held: Held) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
     }
 }
 
-fn unmade(file: &Path, error: impl ToString) -> KeyFileError {
-    KeyFileError::Io { path: file.to_owned(), error: std::io::Error::other(error.to_string()) }
+/// The stored ring, with a signing key and a next key of this algorithm. It is made if there is none.
+async fn load_or_make(
+    keys: &dyn KeyStore,
+    algorithm: Algorithm,
+    clock: &SharedClock,
+) -> Result<Held, KeysError> {
+    for _ in 0..ATTEMPTS {
+        let now = clock.now().secs();
+        let unmade = |error: String| KeysError::Unavailable(format!("cannot make {}: {error}", keys.place()));
+        let (ring, known) = match keys.load_keys().await? {
+            Some(stored) => {
+                let ring = parse(keys, &stored.text)?;
+                let is_ours = ring.signer().public().algorithm() == algorithm;
+                // A ring without a next key has just got one.
+                if is_ours && ring.to_json().trim_end() == stored.text.as_str() {
+                    return Ok(Held { ring, revision: Some(stored.revision) });
+                }
+                let rotated = || ring.rotate(algorithm, now).map_err(|error| unmade(error.to_string()));
+                (if is_ours { ring.clone() } else { rotated()? }, Some(stored.revision))
+            }
+            None => (KeyRing::new(algorithm, now).map_err(|error| unmade(error.to_string()))?, None),
+        };
+        if let Some(revision) = keys.replace_keys(known, ring.to_json().trim_end()).await? {
+            let kid = ring.signer().public().kid();
+            tracing::info!(place = keys.place(), kid, "made new keys for access tokens");
+            return Ok(Held { ring, revision: Some(revision) });
+        }
+    }
+    Err(KeysError::Unavailable(format!("{} change all the time", keys.place())))
+}
+
+fn parse(keys: &dyn KeyStore, text: &str) -> Result<KeyRing, KeysError> {
+    let refused = |error| KeysError::Refused(format!("cannot use {}: {error}", keys.place()));
+    KeyRing::from_json(text).map_err(refused)
+}
+
+fn unusable(error: KeysError) -> TokensError {
+    TokensError::Keys(error.to_string())
 }

@@ -1,8 +1,8 @@
 //! Tokens of every kind: what a token is, whether it is valid, and how it is revoked.
 //!
 //! [`Tokens`] decides in one place what kind a token is. Tokens in Portal's form are in `portal.rs`. Access tokens
-//! and tokens from service to service come from the [`Mint`]; its keys (`key_file.rs`) rotate on a schedule
-//! (`rotation.rs`). Revocations of every kind are in `revocations.rs`. Sessions, and tokens of wallet providers, are
+//! and tokens from service to service come from the [`Mint`]; its keys, which are usually in a file (`key_file.rs`),
+//! rotate on a schedule (`rotation.rs`). Revocations of every kind are in `revocations.rs`. Sessions, and tokens of wallet providers, are
 //! reached by the traits in `rest.rs`: this module imports neither.
 
 mod error;
@@ -20,7 +20,7 @@ use nostr_sdk::PublicKey;
 
 pub use crate::portal_token::{TokenError, standard_jwt, wrapped as wrapped_token};
 pub use error::{Result, TokensError};
-pub use key_file::KeyFileError;
+pub use key_file::KeyFile;
 pub use mint::{Mint, NewServiceToken, SessionSubject, SigningKeyState};
 pub use portal::{PortalTokens, Revoked, TokenType, VerifiedToken, Vouched};
 pub use rest::{NewOtherToken, OtherTokens, RestsOnTokens, Revocable};

@@ -7,6 +7,7 @@ use super::mint::{Mint, SigningKeyState};
 use super::{Result, TokensError};
 use crate::actor::Actor;
 use crate::clock::SharedClock;
+use crate::lifecycle::Lifecycle;
 use crate::store::{Accounts, AuditKind};
 
 /// Rotates the keys of a mint.
@@ -15,26 +16,43 @@ pub struct Rotation {
     mint: Arc<Mint>,
     accounts: Arc<dyn Accounts>,
     clock: SharedClock,
+    lifecycle: Lifecycle,
 }
 
 impl Rotation {
     /// Rotates the keys of this mint, and records it in the audit of that store.
-    pub fn new(mint: Arc<Mint>, accounts: Arc<dyn Accounts>, clock: SharedClock) -> Arc<Self> {
-        Arc::new(Self { mint, accounts, clock })
+    pub fn new(
+        mint: Arc<Mint>,
+        accounts: Arc<dyn Accounts>,
+        clock: SharedClock,
+        lifecycle: Lifecycle,
+    ) -> Arc<Self> {
+        Arc::new(Self { mint, accounts, clock, lifecycle })
     }
 
     /// Makes the next key sign from now on. The previous keys verify until their last token has expired.
-    pub async fn rotate(&self, actor: &Actor) -> Result<SigningKeyState> {
-        let mint = Arc::clone(&self.mint);
-        let rotated = tokio::task::spawn_blocking(move || mint.rotate()).await;
-        let key = rotated.map_err(|error| TokensError::Keys(error.to_string()))??;
-        let mut record = actor.did(AuditKind::KeysRotated, self.clock.now());
-        record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
-        if let Err(error) = self.accounts.record_audit(&[record]).await {
-            // The key signs already; that it is not in the audit is no reason to say that it does not.
-            tracing::warn!(%error, kid = key.kid, "cannot record a new key in the audit");
-        }
-        Ok(key)
+    pub async fn rotate(self: &Arc<Self>, actor: &Actor) -> Result<SigningKeyState> {
+        let key = self.rotate_and_record(actor, false).await?;
+        key.ok_or_else(|| TokensError::Defect("the keys of access tokens were not rotated".into()))
+    }
+
+    /// Runs to its end, even if the caller stops waiting: the stored keys and those in memory stay the same.
+    async fn rotate_and_record(
+        self: &Arc<Self>,
+        actor: &Actor,
+        only_if_due: bool,
+    ) -> Result<Option<SigningKeyState>> {
+        let (rotation, mut record) = (Arc::clone(self), actor.did(AuditKind::KeysRotated, self.clock.now()));
+        let rotated = self.lifecycle.to_the_end(async move {
+            let Some(key) = rotation.mint.rotate(only_if_due).await? else { return Ok(None) };
+            record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
+            if let Err(error) = rotation.accounts.record_audit(&[record]).await {
+                // The key signs already; that it is not in the audit is no reason to say that it does not.
+                tracing::warn!(%error, kid = key.kid, "cannot record a new key in the audit");
+            }
+            Ok(Some(key))
+        });
+        rotated.await.unwrap_or(Err(TokensError::Stopping))
     }
 
     /// Rotates whenever it is due.
@@ -45,8 +63,8 @@ impl Rotation {
         loop {
             let Some(due) = self.mint.next_rotation() else { return std::future::pending().await };
             tokio::time::sleep(due.min(LONGEST_SLEEP)).await;
-            if self.mint.next_rotation().is_some_and(|due| due.is_zero())
-                && let Err(error) = self.rotate(&Actor::daemon()).await
+            if self.mint.is_due()
+                && let Err(error) = self.rotate_and_record(&Actor::daemon(), true).await
             {
                 tracing::warn!(%error, "cannot rotate the key of access tokens");
                 tokio::time::sleep(LONGEST_SLEEP).await;

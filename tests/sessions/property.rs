@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use portico::config::{SessionRules, SignUp};
 use portico::session::{Actor, Invitation, Offered, UserChange, UserId};
-use portico::tokens::Rotation;
 use portico::wallet::Credential as Proof;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -294,9 +293,8 @@ impl Run {
             }
             Step::Advance { secs } => self.world.advance(secs),
             Step::Rotate => {
-                let (mint, store) = (self.world.mint().clone(), self.world.store());
                 // A ring that is full is as it should be.
-                let _ = Rotation::new(mint, store, self.world.clock()).rotate(&actor()).await;
+                let _ = self.world.rotation().rotate(&actor()).await;
             }
             Step::Restart => self.world.restart().await,
             _ => {}
@@ -369,7 +367,7 @@ proptest! {
                 max_refreshes_per_wallet: 1_000,
                 ..SessionRules::default()
             };
-            let mut run = Run { world: World::new(rules), model: Model::default(), sign_up };
+            let mut run = Run { world: World::new(rules).await, model: Model::default(), sign_up };
             for step in steps {
                 run.take(step).await?;
                 run.check().await?;

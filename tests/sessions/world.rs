@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use nostr_sdk::Keys;
 use portico::access_token::PublicKey;
 use portico::clock::{Clock, SharedClock, Timekeeper, Timestamp};
+use portico::config::files::Owners;
 use portico::config::{AccessRules, SessionRules};
 use portico::events::Events;
 use portico::lifecycle::Lifecycle;
@@ -19,7 +20,7 @@ use portico::protocol::Sealer;
 use portico::session::{Book, Sessions};
 use portico::store::Upkeep;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::tokens::Mint;
+use portico::tokens::{KeyFile, Mint, Rotation};
 use portico::wallet::{Credential, CredentialError, WalletIdentity, WalletProvider};
 
 /// When the world begins, in seconds since the Unix epoch.
@@ -33,6 +34,11 @@ impl Clock for Hand {
     fn now(&self) -> Timestamp {
         Timestamp::from_secs(self.0.load(Ordering::SeqCst))
     }
+}
+
+/// The keys of the service.
+fn own_keys() -> Keys {
+    Keys::parse(&"4e".repeat(32)).unwrap()
 }
 
 /// Wallets whose credentials say everything themselves: `WALLET.EXPIRES_AT.NUMBER`.
@@ -90,6 +96,7 @@ impl WalletProvider for Wallets {
 /// Everything that stays when the daemon is started anew, and the daemon's sessions.
 pub(crate) struct World {
     folder: tempfile::TempDir,
+    keys: KeyFile,
     clock: Arc<Hand>,
     wallets: Arc<Wallets>,
     rules: SessionRules,
@@ -104,33 +111,40 @@ struct Running {
 }
 
 impl World {
-    pub(crate) fn new(rules: SessionRules) -> Self {
+    pub(crate) async fn new(rules: SessionRules) -> Self {
         let clock = Arc::new(Hand(BEGINNING.into()));
         let wallets = Arc::new(Wallets { clock: Arc::clone(&clock), withdrawn: Mutex::default() });
-        let mut world = Self { folder: tempfile::tempdir().unwrap(), clock, wallets, rules, running: None };
-        world.start();
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeyFile::new(folder.path().join("access-keys.json"), Owners::ours());
+        let mut world = Self { folder, keys, clock, wallets, rules, running: None };
+        world.start().await;
         world
     }
 
-    fn start(&mut self) {
+    async fn start(&mut self) {
         let clock: SharedClock = self.clock.clone();
         let store = SqliteStore::open(&self.folder.path().join("db"), SqliteOptions::default()).unwrap();
         let store = Arc::new(store);
-        let keys = Keys::parse(&"4e".repeat(32)).unwrap();
-        let service = PublicKey::of_service(&SigningKey::from_secret(keys.secret_key()).verifying_key());
-        let events = Events::new(store.clone(), Arc::new(Sealer::new(keys, 8)));
-        let file = self.key_file();
-        let rules = AccessRules { lifetime: Duration::from_secs(60), ..AccessRules::default() };
-        let timekeeper = Arc::new(Timekeeper::trusting(clock.clone()));
-        let keep = self.rules.max_lifetime;
-        let mint = Mint::open(&file, &rules, service, "npub1test", keep, clock.clone(), timekeeper);
-        let mint = Arc::new(mint.unwrap());
+        let events = Events::new(store.clone(), Arc::new(Sealer::new(own_keys(), 8)));
+        let mint = self.new_mint().await;
         let metrics = Arc::<Metrics>::default();
         let book = Book::new(store.clone(), events, Arc::clone(&mint), self.rules.clone(), clock, metrics);
         let lifecycle = Lifecycle::default();
         let wallets: Arc<dyn WalletProvider> = self.wallets.clone();
-        let sessions = Sessions::start(Arc::new(book), vec![wallets], "test", &lifecycle);
+        let sessions = Sessions::start(Arc::new(book), store.clone(), vec![wallets], "test", &lifecycle);
         self.running = Some(Running { sessions, mint, store, lifecycle });
+    }
+
+    /// A mint with the same keys, as another process would have it.
+    async fn new_mint(&self) -> Arc<Mint> {
+        let secret = own_keys().secret_key().clone();
+        let service = PublicKey::of_service(&SigningKey::from_secret(&secret).verifying_key());
+        let keys = Arc::new(self.keys.clone());
+        let rules = AccessRules { lifetime: Duration::from_secs(60), ..AccessRules::default() };
+        let timekeeper = Arc::new(Timekeeper::trusting(self.clock()));
+        let keep = self.rules.max_lifetime;
+        let mint = Mint::open(keys, &rules, service, "npub1test", keep, self.clock(), timekeeper);
+        Arc::new(mint.await.unwrap())
     }
 
     /// Stops and starts anew what a daemon would.
@@ -139,7 +153,7 @@ impl World {
         lifecycle.stop();
         assert!(lifecycle.drained(std::future::pending()).await);
         store.close().await;
-        self.start();
+        self.start().await;
     }
 
     pub(crate) fn key_file(&self) -> PathBuf {
@@ -152,6 +166,23 @@ impl World {
 
     pub(crate) fn mint(&self) -> &Arc<Mint> {
         &self.running.as_ref().unwrap().mint
+    }
+
+    /// Rotates the keys of the mint.
+    pub(crate) fn rotation(&self) -> Arc<Rotation> {
+        self.rotation_of(self.mint())
+    }
+
+    /// Another mint with the same keys, and what rotates them by it.
+    pub(crate) async fn second_mint(&self) -> (Arc<Mint>, Arc<Rotation>) {
+        let mint = self.new_mint().await;
+        let rotation = self.rotation_of(&mint);
+        (mint, rotation)
+    }
+
+    fn rotation_of(&self, mint: &Arc<Mint>) -> Arc<Rotation> {
+        let lifecycle = self.running.as_ref().unwrap().lifecycle.clone();
+        Rotation::new(Arc::clone(mint), self.store(), self.clock(), lifecycle)
     }
 
     /// The same store, for what goes around sessions.

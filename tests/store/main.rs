@@ -3,6 +3,7 @@
 #[macro_use]
 mod conformance;
 mod fixtures;
+mod keys;
 mod model;
 mod people;
 mod sqlite;

@@ -29,9 +29,9 @@ impl Disk {
 
     fn provider(&self, clock: &Arc<Hands>) -> Nip98Wallets {
         let rules: Nip98 = serde_json::from_value(json!({ "public_url": "https://app.example" })).unwrap();
-        let store = SqliteStore::open(&self.0.path().join("db"), SqliteOptions::default()).unwrap();
+        let store = Arc::new(SqliteStore::open(&self.0.path().join("db"), SqliteOptions::default()).unwrap());
         let timekeeper = Arc::new(Timekeeper::trusting(clock.clone()));
-        Nip98Wallets::new(&rules, Arc::new(store), clock.clone(), timekeeper)
+        Nip98Wallets::new(&rules, store.clone(), store, clock.clone(), timekeeper)
     }
 }
 

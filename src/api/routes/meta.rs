@@ -39,7 +39,7 @@ pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse
     }
     let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
     reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
-    api.portal.read_into(&mut reading);
+    api.portal.read_into(&mut reading).await;
     api.roster.read_into(&mut reading);
     api.tokens.portal().read_into(&mut reading);
     api.webhooks.read_into(&mut reading);

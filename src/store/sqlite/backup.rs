@@ -9,27 +9,23 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{migrate, open};
 use crate::clock::Timestamp;
 use crate::shown;
-use crate::store::{Result, StoreError};
+use crate::store::{BackupError, BackupLabel, Backups, Result, StoreError};
 
 /// How long to wait for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The label of a copy, in a table of its own. A plain copy of the file has none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    /// The public key of the service that the data belongs to, in hex; not every data folder states it.
-    pub service: Option<String>,
-    /// When it was made.
-    pub made_at: Timestamp,
+/// The database in this file, which need not be open.
+#[derive(Debug)]
+pub struct Database<'a>(pub &'a Path);
+
+impl Backups for Database<'_> {
+    fn backup_to(&self, copy: &Path, label: &BackupLabel) -> std::result::Result<(), BackupError> {
+        Ok(write(self.0, copy, label)?)
+    }
 }
 
-/// Writes the state of `database` at one moment to `copy`, an empty file, and checks it. The daemon may use
-/// the database meanwhile.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] if there is no database, or no room for a copy; [`StoreError::Newer`] and
-/// [`StoreError::Corrupt`] for a database that is not Portico's or is damaged.
-pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
+/// Writes the state of `database` to `copy`. The label is a table of its own there.
+fn write(database: &Path, copy: &Path, label: &BackupLabel) -> Result<()> {
     let db = open::connect(database, PATIENCE).map_err(|error| named(database, error))?;
     // A mere look does not move the log of a daemon that was killed into the file.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -56,7 +52,7 @@ pub fn write(database: &Path, copy: &Path, label: &Label) -> Result<()> {
 /// # Errors
 /// [`StoreError::Newer`] if a later version of this program made it, [`StoreError::Corrupt`] if it is damaged
 /// or not a backup.
-pub fn adopt(copy: &Path, name: &Path) -> Result<Option<Label>> {
+pub fn adopt(copy: &Path, name: &Path) -> Result<Option<BackupLabel>> {
     let db = open::connect(copy, Duration::ZERO)?;
     check_ours(&db, name)?;
     leave_nothing_beside(&db)?;
@@ -67,7 +63,7 @@ pub fn adopt(copy: &Path, name: &Path) -> Result<Option<Label>> {
     }
     let label = db.query_row("SELECT service, made_at FROM backup", [], |row| {
         let made_at = Timestamp::from_millis(row.get::<_, i64>(1)?.unsigned_abs());
-        Ok(Label { service: row.get(0)?, made_at })
+        Ok(BackupLabel { service: row.get(0)?, made_at })
     })?;
     db.execute_batch("DROP TABLE backup")?;
     Ok(Some(label))

@@ -46,7 +46,7 @@ use self::holders::Holders;
 use self::memory::Memory;
 use self::readers::Readers;
 use self::writer::Writer;
-use super::{Result, StoreError};
+use super::{ClaimsInMemory, Result, SoleWriter, StoreError};
 use crate::metrics::Metrics;
 use crate::shown;
 
@@ -84,6 +84,7 @@ pub struct SqliteStore {
     readers: Readers,
     holders: Holders,
     memory: Arc<Memory>,
+    claims: ClaimsInMemory,
 }
 
 impl SqliteStore {
@@ -107,7 +108,14 @@ impl SqliteStore {
         let memory = Arc::<Memory>::default();
         let writer = Writer::start(db, &options, Arc::clone(&memory))?;
         let readers = Readers::new(path.clone(), options.readers, options.busy_timeout);
-        Ok(Self { path, writer, readers, holders, memory })
+        Ok(Self { path, writer, readers, holders, memory, claims: ClaimsInMemory::default() })
+    }
+}
+
+/// The lock of the data folder keeps other processes from the file.
+impl SoleWriter for SqliteStore {
+    fn claims(&self) -> &ClaimsInMemory {
+        &self.claims
     }
 }
 

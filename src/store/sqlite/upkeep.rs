@@ -34,7 +34,7 @@ impl Upkeep for SqliteStore {
         self.writer.write(|db| migrate::touch(db)).await
     }
 
-    fn size(&self) -> Option<u64> {
+    async fn size(&self) -> Option<u64> {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
         // The log is not there before the first write, nor after a close.

@@ -1,13 +1,11 @@
 //! Nostr keys that sign each request (NIP-98): the credential is the value of the `Authorization` header.
 //!
-//! `event.rs` verifies an event for the request that it came with, and `seen.rs` knows the events that came before.
-//! An event is valid for one question: a replay is refused, also after a restart.
+//! `event.rs` verifies an event for the request that it came with. The store knows the events that came before. An event is valid for one question: a replay is refused, also after a restart.
 
 mod error;
 mod event;
-mod seen;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +19,7 @@ pub use event::{Policy, SignedRequest};
 use super::{Credential, CredentialError, WalletIdentity, WalletProvider, nostr_key};
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::Nip98;
-use crate::store::{Replay, Replays};
-use seen::{Novelty, Seen};
+use crate::store::{Claims, Novelty, Replay, Replays, ShownRequest, StoreError};
 
 /// The name of this provider.
 pub const NAME: &str = "nip98";
@@ -36,21 +33,22 @@ pub struct Nip98Wallets {
     timekeeper: Arc<Timekeeper>,
     /// Events signed before this time may have been shown to an earlier process.
     since: Timestamp,
-    store: Arc<dyn Replays>,
-    seen: Mutex<Seen>,
+    claims: Arc<dyn Claims>,
+    replays: Arc<dyn Replays>,
 }
 
 impl Nip98Wallets {
     /// Verifies signed requests to this web app.
     pub fn new(
         rules: &Nip98,
-        store: Arc<dyn Replays>,
+        claims: Arc<dyn Claims>,
+        replays: Arc<dyn Replays>,
         clock: SharedClock,
         timekeeper: Arc<Timekeeper>,
     ) -> Self {
         let policy = Policy { public_url: rules.public_url.clone(), window: rules.window };
         let since = Timestamp::from_secs(timekeeper.began(clock.now()).secs());
-        Self { policy, session: rules.session, clock, timekeeper, since, store, seen: Mutex::default() }
+        Self { policy, session: rules.session, clock, timekeeper, since, claims, replays }
     }
 
     /// Marks an event as used. `false` if it was used before.
@@ -58,10 +56,10 @@ impl Nip98Wallets {
         // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
         let keep = self.policy.window * 2 + Duration::from_secs(1);
         let settled = self.timekeeper.settled();
-        let event = (&signed.id, signed.signed_at);
-        let novelty =
-            self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(event, now, settled, keep);
-        match novelty {
+        let shown = ShownRequest { id: signed.id, signed_at: signed.signed_at };
+        let unavailable = |error: StoreError| CredentialError::Unavailable(error.to_string());
+        match self.claims.claim_request(&shown, now, settled, keep).await.map_err(unavailable)? {
+            Novelty::NewToAll => return Ok(true),
             Novelty::Known => return Ok(false),
             Novelty::NoRoom => {
                 let message = "too many signed requests at the same time";
@@ -77,8 +75,7 @@ impl Nip98Wallets {
             digest: Sha256::new().chain_update("nip98\0").chain_update(signed.id).finalize().into(),
             expires_at: now.plus(keep),
         };
-        let kept = self.store.use_up(&shown).await;
-        kept.map_err(|error| CredentialError::Unavailable(error.to_string()))
+        self.replays.use_up(&shown).await.map_err(unavailable)
     }
 }
 

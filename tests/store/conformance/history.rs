@@ -169,6 +169,16 @@ pub(crate) async fn a_purge_takes_a_stream_of_any_length(store: &dyn Store) {
     assert_eq!(store.events_after(stream(1), 0, 9).await.unwrap(), None);
 }
 
+pub(crate) async fn a_store_says_how_much_room_it_takes_and_grows(store: &dyn Store) {
+    let before = store.size().await.expect("a size");
+    for n in 0..100 {
+        let long = Challenge { relays: vec!["x".repeat(10_000)], ..challenge(&n.to_string(), stream(n)) };
+        store.open_challenge(&long).await.unwrap();
+    }
+    let after = store.size().await.expect("a size");
+    assert!(before > 0 && after >= before + 100_000, "{before} and then {after} bytes");
+}
+
 pub(crate) async fn a_closed_store_is_unavailable(store: &dyn Store) {
     store.open_handshake(&handshake(stream(1))).await.unwrap();
     begin(store, 9, &person(1)).await;

@@ -1,14 +1,16 @@
 //! What every backend of the store promises. `conformance!(make)` runs all of it against the stores that
-//! `make` makes: an async function that returns an empty store and a guard that keeps it alive.
+//! `make` makes: an async function that returns an empty store and a guard that keeps it alive. `keys_conformance!(make)`
+//! does the same for the places where the ring of keys is kept.
 
 pub(crate) mod accounts;
 pub(crate) mod api_tokens;
 pub(crate) mod challenges;
+pub(crate) mod claims;
 pub(crate) mod concurrency;
 pub(crate) mod deliveries;
 pub(crate) mod history;
+pub(crate) mod keys;
 pub(crate) mod logins;
-
 pub(crate) mod memory;
 pub(crate) mod scans;
 pub(crate) mod sessions;
@@ -124,6 +126,7 @@ macro_rules! conformance {
                 a_purge_leaves_streams_that_somebody_still_needs,
                 a_delivery_that_nobody_makes_does_not_keep_its_stream_for_ever,
                 a_purge_takes_a_stream_of_any_length,
+                a_store_says_how_much_room_it_takes_and_grows,
                 a_closed_store_is_unavailable,
             }
             deliveries {
@@ -134,6 +137,20 @@ macro_rules! conformance {
                 deliveries_are_begun_anew_in_their_order,
                 an_attempt_from_before_an_operators_word_changes_nothing_but_arrival,
                 what_is_dropped_is_not_delivered_and_its_events_stay,
+            }
+            claims {
+                prompt_bombing_stops_at_three_open_challenges,
+                prompt_bombing_stops_at_ten_prompts_in_ten_minutes_even_when_each_is_declined,
+                prompt_bombing_of_one_key_as_the_subkey_of_ever_new_users_stops_too,
+                a_prompt_that_was_never_sent_does_not_count,
+                of_a_hundred_who_ask_a_user_as_many_do_as_may,
+                prompts_while_the_clock_was_ahead_lock_nobody_out_for_that_long,
+                a_wallet_comes_so_often_within_any_window,
+                wallets_and_what_they_come_for_are_counted_apart,
+                of_a_hundred_visits_of_a_wallet_as_many_go_through_as_may,
+                visits_while_the_clock_was_ahead_lock_nobody_out_for_that_long,
+                a_signed_request_is_new_once,
+                of_a_hundred_who_show_a_signed_request_one_is_let_in,
             }
             concurrency {
                 of_a_hundred_who_close_a_challenge_one_does,
@@ -152,4 +169,18 @@ macro_rules! conformance {
             }
         )+ }
     )+ };
+}
+
+/// Makes a test of every promise about the ring of keys.
+macro_rules! keys_conformance {
+    ($make:path) => {
+        conformance! { $make;
+            keys {
+                keys_that_were_never_stored_are_none,
+                keys_come_back_as_they_were_stored,
+                keys_are_replaced_by_who_knows_the_last_ones,
+                of_a_hundred_who_replace_the_keys_one_does,
+            }
+        }
+    };
 }

@@ -1,47 +1,36 @@
-//! Remembers events that were used, for as long as they could be shown again.
+//! Remembers signed requests that were shown, for as long as they could be shown again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::store::{Novelty, ShownRequest};
 
-/// How many events are remembered at the same time.
+/// How many requests are remembered at the same time.
 const MOST: usize = 100_000;
 
-/// The used events. This alone decides that a request is new only while this process is the only one. With several,
-/// `Replays::use_up` must decide every time.
+/// The requests that were shown.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Shown {
     ids: HashSet<[u8; 32]>,
     /// By the time at which they are dropped: the time at which they were signed.
     until: BTreeSet<(Timestamp, [u8; 32], Timestamp)>,
-    /// Events signed up to this time may have been dropped, so they are refused even if the clock goes back.
+    /// Requests signed up to this time may have been dropped, so they are refused even if the clock goes back.
     forgotten: Timestamp,
 }
 
-/// Whether an event is new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Novelty {
-    /// It is new, and now marked as used.
-    New,
-    /// It was used before.
-    Known,
-    /// There is no room to remember it, so it cannot be accepted.
-    NoRoom,
-}
-
-impl Seen {
-    /// Remembers an event for this long. Forgets events that are older by the settled time.
+impl Shown {
+    /// Remembers a request for this long. Forgets requests that are older by the settled time.
     pub(super) fn note(
         &mut self,
-        signed: (&[u8; 32], Timestamp),
+        shown: &ShownRequest,
         now: Timestamp,
         settled: Timestamp,
         keep: Duration,
     ) -> Novelty {
-        let (id, signed_at) = signed;
+        let ShownRequest { id, signed_at } = *shown;
         self.forget(settled);
-        if self.ids.contains(id) {
+        if self.ids.contains(&id) {
             return Novelty::Known;
         }
         if self.ids.len() >= MOST {
@@ -54,12 +43,12 @@ impl Seen {
         if self.ids.len() >= MOST {
             return Novelty::NoRoom;
         }
-        self.ids.insert(*id);
-        self.until.insert((now.plus(keep), *id, signed_at));
+        self.ids.insert(id);
+        self.until.insert((now.plus(keep), id, signed_at));
         Novelty::New
     }
 
-    /// Drops the events that had to be kept until `now` at most.
+    /// Drops the requests that had to be kept until `now` at most.
     fn forget(&mut self, now: Timestamp) {
         while let Some((until, _, _)) = self.until.first()
             && *until <= now
@@ -83,42 +72,50 @@ mod tests {
     }
 
     /// Shown when it was signed, by a clock that nobody set.
-    fn note(seen: &mut Seen, id: u8, secs: u64) -> Novelty {
-        seen.note((&[id; 32], at(secs)), at(secs), at(secs), KEEP)
+    fn note(seen: &mut Shown, id: u8, secs: u64) -> Novelty {
+        seen.note(&request([id; 32], secs), at(secs), at(secs), KEEP)
+    }
+
+    fn request(id: [u8; 32], secs: u64) -> ShownRequest {
+        ShownRequest { id, signed_at: at(secs) }
     }
 
     #[test]
     fn an_event_is_new_once_and_is_not_believed_again_once_it_is_forgotten() {
-        let mut seen = Seen::default();
+        let mut seen = Shown::default();
         assert_eq!(note(&mut seen, 1, 0), Novelty::New);
-        assert_eq!(seen.note((&[1; 32], at(0)), at(120), at(120), KEEP), Novelty::Known);
+        assert_eq!(seen.note(&request([1; 32], 0), at(120), at(120), KEEP), Novelty::Known);
         assert_eq!(note(&mut seen, 2, 120), Novelty::New);
         assert_eq!(note(&mut seen, 3, 121), Novelty::New);
         assert_eq!((seen.ids.len(), seen.forgotten), (2, at(0)), "nothing is kept for ever");
-        assert_eq!(seen.note((&[1; 32], at(0)), at(0), at(0), KEEP), Novelty::Known, "the clock went back");
+        assert_eq!(
+            seen.note(&request([1; 32], 0), at(0), at(0), KEEP),
+            Novelty::Known,
+            "the clock went back"
+        );
     }
 
     #[test]
     fn a_clock_that_was_ahead_for_a_while_makes_nobody_wait_for_that_time() {
-        let mut seen = Seen::default();
+        let mut seen = Shown::default();
         let hour = 3600;
         assert_eq!(note(&mut seen, 1, 0), Novelty::New);
-        assert_eq!(seen.note((&[2; 32], at(hour)), at(hour), at(1), KEEP), Novelty::New);
-        assert_eq!(seen.note((&[1; 32], at(0)), at(2), at(2), KEEP), Novelty::Known);
+        assert_eq!(seen.note(&request([2; 32], hour), at(hour), at(1), KEEP), Novelty::New);
+        assert_eq!(seen.note(&request([1; 32], 0), at(2), at(2), KEEP), Novelty::Known);
         assert_eq!(note(&mut seen, 3, 3), Novelty::New);
-        assert_eq!(seen.note((&[2; 32], at(hour)), at(hour), at(4), KEEP), Novelty::Known);
+        assert_eq!(seen.note(&request([2; 32], hour), at(hour), at(4), KEEP), Novelty::Known);
     }
 
     #[test]
     fn a_flood_makes_nothing_be_forgotten_too_early() {
-        let mut seen = Seen::default();
+        let mut seen = Shown::default();
         let id = |n: usize| {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&n.to_be_bytes());
             id
         };
         let mut note = |n: usize, signed: u64, now: u64, settled: u64| {
-            seen.note((&id(n), at(signed)), at(now), at(settled), KEEP)
+            seen.note(&request(id(n), signed), at(now), at(settled), KEEP)
         };
         for n in 0..MOST {
             assert_eq!(note(n, 0, 0, 0), Novelty::New);
