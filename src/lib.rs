@@ -31,7 +31,7 @@
 //! | [`identity`] | who the service is: its key, main key and proof |
 //! | [`config`] | flags, environment and files, checked |
 //! | [`store`] | the state that outlives the process |
-//! | [`wallet`] | what a wallet provider is, and the providers |
+//! | [`wallet`] | the wallet providers: a credential in, a verified identity out |
 //! | [`relay`] | connections to relays, verified events in, publications out |
 //! | [`events`] | streams of events, kept and followed |
 //! | [`directory`] | profiles and NIP-05 names of users, and the names of the service |
@@ -43,7 +43,7 @@
 //! | [`portal`] | the conversation with Portal's wallets |
 //! | [`http`] | HTTP as every listener speaks it: sockets, bodies, the envelope |
 //! | [`api`] | the local API |
-//! | [`client`] | the other end of the Unix socket |
+//! | [`client`] | the client of the Unix socket |
 //! | [`app`] | starts the daemon: the one place that names the concrete parts |
 //! | [`cli`] | the subcommands of `portico` |
 //! | [`demo`] | an embedded relay and a simulated wallet, for `portico demo` |
@@ -51,24 +51,24 @@
 //!
 //! # One login, through the files
 //!
-//! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/logins.rs`), which asks
-//!    [`portal::Portal::login`] (`portal/requests.rs`): a handshake is stored (`store/sqlite/handshakes.rs`), registered
-//!    (`portal/registry.rs`), and its URL returned.
-//! 2. The wallet scans the URL and publishes a KEY_HANDSHAKE. Each relay's frame is sorted (`relay/tap.rs`), the
-//!    gate asked (`portal/registry.rs`), the signature verified (`relay/inbound.rs`), the message opened
-//!    (`protocol/envelope.rs`, `portal/dispatch.rs`) and matched with the handshake (`portal/scans.rs`).
-//! 3. The challenge is made and sealed (`portal/challenge.rs`). One transaction stores it with the scan
-//!    (`store/sqlite/scans.rs`); the caller receives `key_handshake` (`events/follow.rs`); the challenge is sent to the
-//!    relays (`relay/outbox.rs`).
-//! 4. The wallet asks its user and publishes an AUTH_RESPONSE, which comes in the same way and is matched with the
+//! 1. `POST /login` passes the guard (`api/guard.rs`) and reaches its handler (`api/routes/logins.rs`). The handler
+//!    calls [`portal::Portal::login`] (`portal/requests.rs`), which stores a handshake
+//!    (`store/sqlite/handshakes.rs`), registers it (`portal/registry.rs`), and returns its URL.
+//! 2. The wallet scans the URL and publishes a KEY_HANDSHAKE. Portico sorts the frame of the relay (`relay/tap.rs`),
+//!    asks the gate (`portal/registry.rs`) and verifies the signature (`relay/inbound.rs`). It opens the message
+//!    (`protocol/envelope.rs`, `portal/dispatch.rs`) and finds its handshake (`portal/scans.rs`).
+//! 3. Portico makes and seals the challenge (`portal/challenge.rs`). One transaction stores it with the scan
+//!    (`store/sqlite/scans.rs`). Then the caller receives `key_handshake` (`events/follow.rs`), and the challenge
+//!    goes to the relays (`relay/outbox.rs`).
+//! 4. The wallet asks its user and publishes an AUTH_RESPONSE. It takes the same way, and Portico finds its
 //!    challenge (`portal/answers.rs`).
-//! 5. Its session token is checked, once (`tokens/portal.rs`, [`portal_token`]); the outcome is stored, then published
-//!    (`portal/settle.rs`): `authenticate_key` with the verified claims.
-//! 6. If sessions are enabled, the new session is stored with it (`portal/outcome.rs`, `session/book.rs`).
+//! 5. Portico checks the session token, once (`tokens/portal.rs`, [`portal_token`]). It stores the outcome, and then
+//!    publishes it (`portal/settle.rs`): `authenticate_key` with the verified claims.
+//! 6. If sessions are enabled, the same transaction stores the new session (`portal/outcome.rs`, `session/book.rs`).
 //!
-//! From the frame to the follower, a message is handed over three times: from the task that reads the connection to a
-//! worker (which verifies, opens, matches and checks it), from the worker to the writer of the store and back, and from
-//! the worker to the follower.
+//! From the frame to the follower, a message is handed over three times: from the task that reads the connection to
+//! a worker, from the worker to the writer of the store and back, and from the worker to the follower. The worker
+//! verifies, opens, matches and checks it.
 
 // `say!` and `note!` (cli/terminal.rs) survive a terminal that is gone.
 #![deny(clippy::disallowed_macros)]
