@@ -38,7 +38,7 @@ impl Screen {
 
     pub(super) fn title(&self) {
         if !self.json {
-            let what = "one login, start to finish, on this machine alone";
+            let what = "one complete login, on this machine alone";
             self.line(format_args!("\n  {}  {what}\n", self.styled(BOLD, "Portico demo")));
         }
     }
@@ -109,9 +109,9 @@ impl Screen {
             self.line(format_args!("    {command}"));
         }
         self.line(format_args!(
-            "\n  Paste a portal:// URL here and press Enter: the simulated wallet scans it and says yes.\n  \
-             Before the URL: no (declines), slow or slow 20s (hesitates), ignore (lets it expire after {}),\n  \
-             as bob (is another user); also together: as bob no portal://…\n  \
+            "\n  Paste a portal:// URL here and press Enter: the simulated wallet scans it and approves.\n  \
+             Words before the URL: no (declines), slow or slow 20s (answers later), ignore (does not\n  \
+             answer; the request expires after {}), as bob (is another user). All together: as bob slow no URL\n  \
              Ctrl-C ends the demo and removes all its files.\n",
             show(stage.challenge_ttl())
         ));
@@ -160,8 +160,8 @@ impl Screen {
 
     /// A URL was scanned, and no challenge followed.
     pub(super) fn not_asked(&self) {
-        let why = "nothing was asked: the URL was used or has expired, it is for a handshake alone, or its \
-                   service asks this user no more for now (auth.max_prompts_per_user, auth.max_open_per_user); \
+        let why = "no challenge came: the URL was used or has expired, or it is for a handshake alone, or the \
+                   service has asked this user too often (auth.max_prompts_per_user, auth.max_open_per_user); \
                    try: as bob URL";
         if self.json {
             self.object(&json!({ "step": "not_asked", "error": why }));

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 /// The JSON contains a number that a double cannot hold, so JavaScript would change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("holds a number that JavaScript cannot: write it as text")]
+#[error("contains a number that JavaScript cannot represent: write it as text")]
 pub struct Inexact;
 
 /// Appends a value as `JSON.stringify` writes it.
