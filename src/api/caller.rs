@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use futures_util::future::BoxFuture;
 
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 
@@ -15,6 +16,7 @@ use crate::http::body::MayStillCall;
 use crate::http::envelope::ApiError;
 use crate::http::peer::Peer;
 use crate::http::serve::Known;
+use crate::http::standing::Voucher;
 use crate::rights::{Right, Rights};
 use crate::session::Actor;
 
@@ -83,6 +85,11 @@ impl Caller {
         Some(MayStillCall(Arc::new(move || holds(&token))))
     }
 
+    /// What its connection may stay for. `None`: nothing that ends.
+    pub(super) fn voucher(&self) -> Option<Arc<dyn Voucher>> {
+        self.token.clone().map(|token| token as Arc<dyn Voucher>)
+    }
+
     /// Waits until the caller's token is revoked or expires. A caller without such a token goes on for ever.
     pub(super) async fn over(&self) {
         match &self.token {
@@ -99,6 +106,13 @@ impl Caller {
     /// As one who makes or revokes API tokens.
     pub(super) fn maker(&self) -> Maker {
         Maker { actor: Actor::peer(self), rights: self.rights, token: self.token.clone() }
+    }
+}
+
+/// A connection may stay as long as its token is valid.
+impl Voucher for HeldToken {
+    fn over(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Self::over(self))
     }
 }
 

@@ -1,19 +1,21 @@
 //! Decides who may call, and with which rights: by the kernel's answer on the Unix socket; by host, origin and token on
 //! TCP.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
+use super::host::{check_form, host_name, is_loopback};
 use super::needs::{Asked, Needs, Table};
 use super::openapi;
+use super::refused_callers::{RefusedCallers, Why};
+use super::routes::forward;
 use crate::api_tokens::{NamedTokens, NotAdmitted};
 use crate::config::Local;
 use crate::http::body::{complete, read_off};
@@ -24,6 +26,7 @@ use crate::http::places::Place;
 use crate::http::query::Parameters;
 use crate::http::unlisted::Unlisted;
 use crate::http::{caching, head, public};
+use crate::metrics::Metrics;
 use crate::rights::Rights;
 
 /// Decides who may call.
@@ -34,6 +37,7 @@ pub(super) struct Guard {
     allowed_hosts: Vec<String>,
     allowed_origins: Vec<String>,
     unlisted: Unlisted,
+    refused: RefusedCallers,
     parameters: Parameters,
     table: Table,
     /// The routes that are off. Their parameters are not checked.
@@ -44,8 +48,8 @@ impl Guard {
     pub(super) fn new(
         local: &Local,
         (token, named_tokens): (Option<SecretString>, Arc<NamedTokens>),
-        table: Table,
-        off: Vec<&'static str>,
+        (table, off): (Table, Vec<&'static str>),
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             token,
@@ -53,6 +57,7 @@ impl Guard {
             allowed_hosts: local.allowed_hosts.clone(),
             allowed_origins: local.allowed_origins.clone(),
             unlisted: Unlisted::default(),
+            refused: RefusedCallers::new(metrics),
             parameters: Parameters::of(&openapi::document()),
             table,
             off,
@@ -70,8 +75,14 @@ impl Guard {
         }
         match self.named_tokens.admit(offered) {
             Ok(token) => Ok(Caller::with_token(peer, token)),
-            Err(NotAdmitted::Expired) => Err(ApiError::token_over()),
-            Err(NotAdmitted::Unknown) => Err(ApiError::wrong_token(offered)),
+            Err(NotAdmitted::Expired) => {
+                self.refused.note(peer, Why::ExpiredToken);
+                Err(ApiError::token_over())
+            }
+            Err(NotAdmitted::Unknown) => {
+                self.refused.note(peer, Why::WrongToken);
+                Err(ApiError::wrong_token(offered))
+            }
         }
     }
 
@@ -143,13 +154,15 @@ impl Guard {
 
 /// The check before every route.
 pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
-    let (asked, is_file) = (guard.table.asked(&request), request.uri().path().ends_with(".json"));
+    let (asked, path) = (guard.table.asked(&request), request.uri().path().to_owned());
+    let is_file = path.ends_with(".json");
     let response = if head::fits(&request) {
         guard_peer(guard, request, next, asked).await
     } else {
         read_off(request).await;
         caching::varies_by_origin(head::too_large())
     };
+    let response = if forward::is_for_gateways(&path) { forward::named(response) } else { response };
     let is_document = asked.is_document();
     caching::kept_by_nobody(if is_document { public::for_every_page(response, is_file) } else { response })
 }
@@ -161,6 +174,7 @@ async fn guard_peer(guard: &Guard, request: Request, next: Next, asked: Asked) -
     match peer {
         Peer::Tcp(_) => guard_tcp(guard, request, next, (peer, asked)).await,
         Peer::Unix { uid, rights } if rights.are_none() => {
+            guard.refused.note(peer, Why::UnlistedUser);
             let keys = "local.allow, local.allow_uids, local.allow_gids";
             refuse(request, ApiError::forbidden(format!("uid {uid} may not call ({keys})"))).await
         }
@@ -189,12 +203,12 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (
                 match guard.check_token(&request, peer, asked) {
                     Ok(caller) => {
                         if !caller.rights.are_none() {
-                            vouch(&request);
+                            with_place(&request, |place| place.vouch(caller.voucher()));
                         }
                         let label = caller.label();
                         by_holder_of(label, let_in(guard, request, next, (caller, asked)).await)
                     }
-                    Err(error) => refuse(request, error).await,
+                    Err(error) => hang_up_on(request, error).await,
                 }
             };
             match origin {
@@ -206,23 +220,18 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (
     caching::varies_by_origin(response)
 }
 
-/// The connection has shown a valid token, so it may stay.
-fn vouch(request: &Request) {
+fn with_place(request: &Request, act: impl FnOnce(&Place)) {
     if let Some(place) = request.extensions().get::<Arc<Place>>() {
-        place.vouch();
+        act(place);
     }
 }
 
-/// A request names its host once, and before HTTP/1.1 it need not (RFC 9112 §3.2).
-fn check_form(request: &Request) -> Result<(), ApiError> {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let is_well_formed = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok().and_then(host_name).is_some(),
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), Some(_)) => false,
-    };
-    let message = "send exactly one Host header, with a host and an optional port";
-    is_well_formed.then_some(()).ok_or_else(|| ApiError::bad_request(message))
+/// Refuses a token. The connection ends with this answer: a token that was good before must not keep its place.
+async fn hang_up_on(request: Request, error: ApiError) -> Response {
+    with_place(&request, Place::disown);
+    let mut response = refuse(request, error).await;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn let_in(
@@ -248,29 +257,15 @@ async fn let_in(
 }
 
 async fn refuse(request: Request, error: ApiError) -> Response {
+    let is_for_gateways = forward::is_for_gateways(request.uri().path());
     read_off(request).await;
-    error.into_response()
-}
-
-/// The host of a `Host` header, without its port (RFC 9110 §7.2). `None`: it is malformed.
-fn host_name(host: &str) -> Option<&str> {
-    let (name, rest) = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?,
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    let has_good_port =
-        matches!(rest, "" | ":") || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    // None of these is in a host's name (RFC 3986 §3.2.2), and some end it elsewhere.
-    let is_plain = !name.contains([' ', '\t', ',', '/', '\\', '?', '#', '@', '<', '>', '"']);
-    (has_good_port && is_plain).then_some(name)
-}
-
-fn is_loopback(name: &str) -> bool {
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    if is_for_gateways { forward::refused(error) } else { error.into_response() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use axum::body::Body;
 
     use super::*;
@@ -289,6 +284,7 @@ mod tests {
             allowed_hosts: vec!["portico.internal".into(), "gate:8443".into()],
             allowed_origins: vec!["https://app.example".into()],
             unlisted: Unlisted::default(),
+            refused: RefusedCallers::new(Arc::default()),
             parameters: Parameters::of(&openapi::document()),
             table: Table::of([]),
             off: Vec::new(),

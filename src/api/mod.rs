@@ -6,9 +6,11 @@ mod caller;
 mod errors;
 pub(crate) mod fuzzing;
 mod guard;
+mod host;
 mod needs;
 mod openapi;
 mod public_key;
+mod refused_callers;
 mod router;
 mod routes;
 mod user_request;
@@ -154,7 +156,12 @@ pub fn serve(
         thirdweb,
         tokens,
         rotation,
-        guard: Guard::new(local, (token, Arc::clone(&api_tokens)), router::table(), off),
+        guard: Guard::new(
+            local,
+            (token, Arc::clone(&api_tokens)),
+            (router::table(), off),
+            Arc::clone(&metrics),
+        ),
         api_tokens,
         forward: forward.clone(),
         room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),

@@ -134,24 +134,25 @@ impl Daemon {
         self.lifecycle.stopping().await;
     }
 
-    /// Applies a new `[profile]`, if it could be read. Otherwise the old one stays in force.
-    pub fn reload_profile<E: std::fmt::Display>(&self, section: Result<ProfileRules, E>) {
-        match section {
-            Ok(section) => self.profile.reload(section),
-            Err(error) => tracing::error!(%error, "cannot reload the profile: the old one stays in force"),
-        }
-    }
-
-    /// Applies a new list of relays, if it could be read. Otherwise the old one stays in force.
-    pub async fn reload<E: std::fmt::Display>(&self, listed: Result<Vec<RelayEntry>, E>) {
+    /// Applies a new list of relays and a new `[profile]`, if the configuration has no mistake. Otherwise everything
+    /// stays as it is.
+    pub async fn reload<E: std::fmt::Display>(&self, read: Result<(Vec<RelayEntry>, ProfileRules), E>) {
         manager::reloading();
-        let reloaded = match listed {
-            Ok(listed) => self.roster.reload(listed).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match reloaded {
-            Ok(changes) => log(&changes),
-            Err(error) => tracing::error!(%error, "cannot reload the relays: the old list stays in force"),
+        match read {
+            Ok((listed, profile)) => {
+                self.profile.reload(profile);
+                match self.roster.reload(listed).await {
+                    Ok(changes) => log(&changes),
+                    Err(error) => {
+                        tracing::error!(%error, "cannot reload the relays: the old list stays in force");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(
+                %error,
+                "nothing was reloaded, because the configuration has a mistake: the old one stays in force, \
+                 and the daemon cannot start with this one"
+            ),
         }
         manager::ready(&watch::status(&self.relays, &self.portal));
     }

@@ -187,7 +187,7 @@ fn data(mut answer: ClientAnswer) -> Result<Value, Failure> {
     }
 }
 
-/// The exit code for an error of the daemon: `No` if the error answers the question, else `Unavailable` or `Usage`.
+/// The exit code for an error of the daemon: `No` if the error answers the question.
 fn refusal(answer: &Value) -> Failure {
     let code = answer["code"].as_str().unwrap_or_default();
     let message = format!(
@@ -198,7 +198,9 @@ fn refusal(answer: &Value) -> Failure {
         "" | "internal" | "stopping" | "store_unavailable" | "limit_reached" | "timed_out" => {
             Exit::Unavailable
         }
-        "bad_request" | "forbidden" | "missing_right" | "sessions_off" => Exit::Usage,
+        "bad_request" => Exit::Usage,
+        "forbidden" | "missing_right" => Exit::Denied,
+        "sessions_off" | "thirdweb_off" | "no_admin_key" => Exit::Off,
         _ => Exit::No,
     };
     Failure::new(exit, message)
@@ -211,7 +213,7 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
                 "this user may not connect to the daemon at {} (local.socket_mode)",
                 files::show_path(socket)
             );
-            Failure::new(Exit::Unavailable, hint)
+            Failure::new(Exit::Denied, hint)
         }
         CallError::Stranger { uid } => {
             let name = User::from_uid(Uid::from_raw(*uid)).ok().flatten();

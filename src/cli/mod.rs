@@ -61,6 +61,10 @@ pub enum Exit {
     Unavailable = 69,
     /// A defect, or a part of the daemon failed (EX_SOFTWARE).
     Failed = 70,
+    /// This user may not do that at the daemon (EX_NOPERM).
+    Denied = 77,
+    /// The part of the daemon that this needs is off (EX_CONFIG).
+    Off = 78,
 }
 
 /// The reason why a command failed: the exit code, and a sentence for people.
@@ -96,7 +100,9 @@ Exit codes:
   1   the answer is no: an invalid token, a login declined or timed out, a daemon not ready
   64  the command line or the configuration is wrong
   69  the daemon, or something that it needs, is not available
-  70  a defect, or a part of the daemon failed";
+  70  a defect, or a part of the daemon failed
+  77  this user may not do that at the daemon
+  78  the part of the daemon that this needs is off";
 
 fn after_help() -> String {
     let demo = "\n\nTry `portico demo` first: it needs no configuration and shows one complete login.";

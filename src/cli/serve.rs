@@ -10,7 +10,9 @@ use super::{CommandResult, Exit, Failure, logging, moved};
 use crate::app::{self, FolderError, StartError};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
-use crate::config::{self, Config, Overrides, WrittenKeys};
+use crate::config::{
+    self, Config, ConfigError, Overrides, ProfileRules, RelayEntry, RelaySource, WrittenKeys,
+};
 use crate::http::{HandedOver, ListenError};
 use crate::store::KeysError;
 
@@ -50,13 +52,10 @@ pub(super) async fn run(args: Args) -> CommandResult {
     loop {
         let reload = async {
             hangup.recv().await;
-            let listed = source.reload().map(|(listed, from)| {
-                source = from;
-                listed
-            });
-            daemon.reload(listed).await;
-            daemon.reload_profile(config::load_profile(&args.overrides));
-            if let (Some(before), Some(now)) = (&at_start, written()) {
+            let read = read_again(&args.overrides, &mut source);
+            let is_right = read.is_ok();
+            daemon.reload(read).await;
+            if is_right && let (Some(before), Some(now)) = (&at_start, written()) {
                 warn_of_changes(&now.changed_since(before));
             }
         };
@@ -72,6 +71,18 @@ pub(super) async fn run(args: Args) -> CommandResult {
         })
         .await;
     Ok(if clean { Exit::Success } else { Exit::Failed })
+}
+
+/// The relays and `[profile]` as they are now. A mistake anywhere in the configuration is an error, in parts too that
+/// take effect only at the next start: the operator learns of it now, and not when the daemon does not start.
+fn read_again(
+    overrides: &Overrides,
+    source: &mut RelaySource,
+) -> Result<(Vec<RelayEntry>, ProfileRules), ConfigError> {
+    let (listed, from) = source.reload()?;
+    let profile = config::load(overrides)?.profile;
+    *source = from;
+    Ok((listed, profile))
 }
 
 /// Logs the keys that changed in the file and that a reload does not apply.

@@ -16,7 +16,7 @@ use super::places::xdg;
 use super::portal::PortalSettings;
 use super::raw::Raw;
 use super::syntax::in_toml;
-use super::{Config, ConfigError, ProfileRules, RelaySource, environment, files, paths, relays};
+use super::{Config, ConfigError, RelaySource, environment, files, paths, relays};
 use crate::tls::Tls;
 
 /// The flags of the command line, and the `PORTICO_…` variables of the same names.
@@ -70,17 +70,6 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
     let given = Given { overrides, portal: &portal, moved: &moved, file, found_here, relays };
     let config = check(raw, given, &mut wrong);
     placed(wrong, config, |key| origin(key, &layers, &moved, overrides))
-}
-
-/// Reads `[profile]` again, as [`load`] does.
-///
-/// # Errors
-/// [`ConfigError`].
-pub fn load_profile(overrides: &Overrides) -> Result<ProfileRules, ConfigError> {
-    let Read { layers, raw, moved, .. } = Read::of(overrides)?;
-    let mut wrong = Mistakes::default();
-    raw.profile.check(&mut wrong.section("profile"));
-    placed(wrong, Some(raw.profile), |key| origin(key, &layers, &moved, overrides))
 }
 
 /// Loads only `[tls]`, for commands that need nothing else of the configuration.

@@ -26,7 +26,7 @@ use crate::tls::Tls;
 pub use changed::WrittenKeys;
 pub use environment::{UNUSED, not_utf8 as variable_not_utf8, unused as unused_variables};
 pub use error::ConfigError;
-pub use load::{Overrides, load, load_profile, load_tls};
+pub use load::{Overrides, load, load_tls};
 pub use moved::{Fate, PortalVariable};
 pub use paths::check_path;
 pub use places::{default_folder, default_socket};

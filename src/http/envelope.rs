@@ -186,3 +186,8 @@ pub(crate) fn because(mut response: Response, code: &'static str) -> Response {
     response.extensions_mut().insert(Reason { code, limit: None, cause: None });
     response
 }
+
+/// The code of a refusal.
+pub(crate) fn code_of(response: &Response) -> Option<&'static str> {
+    response.extensions().get::<Reason>().map(|reason| reason.code)
+}

@@ -21,6 +21,7 @@ pub(crate) mod public;
 pub(crate) mod query;
 pub(crate) mod room;
 pub(crate) mod serve;
+pub(crate) mod standing;
 pub(crate) mod unlisted;
 mod wire;
 

@@ -1,23 +1,21 @@
 //! Places for connections: a bound for each socket, for each peer, and a small one for strangers.
 //!
-//! A stranger is a caller that may not call here, or that has not shown the API token on TCP. Strangers cannot take
-//! the places of others: if there are too many, the oldest one is closed to make room for the newest.
+//! A stranger is a caller that may not call here, or that has not shown an API token on TCP. Strangers cannot take
+//! the places of others: if there are too many, the oldest one is closed to make room for the newest. A connection is
+//! a stranger again once Portico refuses its token, and has to leave once its token expires or is revoked
+//! (`standing.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::peer::Peer;
+use super::standing::{Standing, Voucher};
 use crate::metrics::{Limit, Metrics, Present};
-
-/// How long a stranger may stay.
-const STAY: Duration = Duration::from_secs(10);
 
 /// If the system allows fewer places than the configuration, one in this many is for strangers.
 const STRANGERS_PART: usize = 4;
@@ -80,8 +78,8 @@ pub(crate) struct Place {
     _in_all: OwnedSemaphorePermit,
     per_peer: Arc<DashMap<Source, usize>>,
     source: Source,
-    came_at: Instant,
-    stranger: Mutex<Option<Stranger>>,
+    strangers: Arc<Strangers>,
+    standing: watch::Sender<Standing>,
     leave: CancellationToken,
     _counted: Present,
 }
@@ -91,6 +89,7 @@ pub(crate) struct Place {
 struct Strangers {
     max: usize,
     present: Mutex<Crowd>,
+    metrics: Arc<Metrics>,
 }
 
 /// Each by the number under which it came.
@@ -103,7 +102,7 @@ struct Crowd {
 
 /// One stranger, until it leaves or shows a token.
 #[derive(Debug)]
-struct Stranger {
+pub(super) struct Stranger {
     strangers: Arc<Strangers>,
     source: Source,
     number: u64,
@@ -129,7 +128,11 @@ impl Places {
             unix: socket("unix", unix),
             tcp: socket("tcp", tcp),
             per_peer: Arc::default(),
-            strangers: Arc::new(Strangers { max: max_strangers, present: Mutex::default() }),
+            strangers: Arc::new(Strangers {
+                max: max_strangers,
+                present: Mutex::default(),
+                metrics: Arc::clone(&metrics),
+            }),
             metrics,
         }
     }
@@ -158,27 +161,20 @@ impl Places {
             *count += 1;
         }
         let leave = CancellationToken::new();
-        let is_stranger = !matches!(peer, Peer::Unix { rights, .. } if !rights.are_none());
-        let stranger = is_stranger.then(|| self.receive(source, leave.clone()));
+        let standing = match peer {
+            // The kernel has named it.
+            Peer::Unix { rights, .. } if !rights.are_none() => Standing::Known(None),
+            _ => Standing::stranger(self.strangers.receive(source, leave.clone())),
+        };
         Ok(Place {
             _in_all: in_all,
             per_peer: Arc::clone(&self.per_peer),
             source,
-            came_at: Instant::now(),
-            stranger: Mutex::new(stranger),
+            strangers: Arc::clone(&self.strangers),
+            standing: watch::Sender::new(standing),
             leave,
             _counted: self.metrics.api.connected(socket.name),
         })
-    }
-
-    fn receive(&self, source: Source, leave: CancellationToken) -> Stranger {
-        let mut present = self.strangers.present();
-        if present.count >= self.strangers.max {
-            present.send_away_one();
-            self.metrics.limits.reached(Limit::Strangers);
-        }
-        let number = present.enter(source, leave);
-        Stranger { strangers: Arc::clone(&self.strangers), source, number }
     }
 }
 
@@ -192,25 +188,40 @@ fn share(bound: usize, places: usize, max: usize) -> usize {
 }
 
 impl Place {
-    /// The holder has shown the token, and may stay.
-    pub(crate) fn vouch(&self) {
-        self.stranger().take();
+    /// The holder has shown a token, and may stay as long as that is valid. `None`: for ever.
+    pub(crate) fn vouch(&self, voucher: Option<Arc<dyn Voucher>>) {
+        self.standing.send_if_modified(|standing| {
+            // Nearly every request shows the token of the one before.
+            let is_new = !standing.rests_on(voucher.as_ref());
+            if is_new {
+                *standing = Standing::Known(voucher);
+            }
+            is_new
+        });
     }
 
-    /// Waits until the holder has to leave: a stranger leaves after a while, or to make room.
+    /// Portico has refused the holder's token: whatever it showed before, it is a stranger now.
+    pub(crate) fn disown(&self) {
+        self.standing.send_if_modified(|standing| {
+            let was_known = matches!(standing, Standing::Known(_));
+            if was_known {
+                *standing = Standing::stranger(self.strangers.receive(self.source, self.leave.clone()));
+            }
+            was_known
+        });
+    }
+
+    /// Waits until the holder has to leave: a stranger after a while or to make room, others with their token.
     pub(crate) async fn outstayed(&self) {
-        tokio::select! {
-            () = self.leave.cancelled() => {}
-            () = tokio::time::sleep_until(self.came_at + STAY) => {
-                if self.stranger().is_none() {
-                    std::future::pending().await
-                }
+        let mut standing = self.standing.subscribe();
+        loop {
+            let end = standing.borrow_and_update().end();
+            tokio::select! {
+                () = self.leave.cancelled() => return,
+                () = end.reached() => return,
+                _ = standing.changed() => {}
             }
         }
-    }
-
-    fn stranger(&self) -> MutexGuard<'_, Option<Stranger>> {
-        self.stranger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -230,6 +241,16 @@ impl Drop for Stranger {
 }
 
 impl Strangers {
+    fn receive(self: &Arc<Self>, source: Source, leave: CancellationToken) -> Stranger {
+        let mut present = self.present();
+        if present.count >= self.max {
+            present.send_away_one();
+            self.metrics.limits.reached(Limit::Strangers);
+        }
+        let number = present.enter(source, leave);
+        Stranger { strangers: Arc::clone(self), source, number }
+    }
+
     fn present(&self) -> MutexGuard<'_, Crowd> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,6 +23,7 @@ pub struct ApiCounts {
     durations: HistogramVec,
     commands: IntCounterVec,
     tokens: IntCounterVec,
+    refused_callers: IntCounterVec,
     /// Tokens that this service signed.
     pub tokens_issued: prometheus::IntCounter,
     connections: IntGaugeVec,
@@ -48,7 +49,15 @@ impl Drop for Present {
 
 impl ApiCounts {
     pub(super) fn new(families: &Families<'_>) -> Self {
+        let refused_callers = families.counters(
+            "portico_callers_refused_total",
+            "Requests and WebSockets of callers that Portico does not know: on TCP the API token is wrong or has \
+             expired, on the Unix socket the user is not listed.",
+            &["reason"],
+        );
+        from_zero(&refused_callers, &["wrong_token", "expired_token", "unlisted_user"]);
         Self {
+            refused_callers,
             requests: families.counters(
                 "portico_http_requests_total",
                 "Answered HTTP requests, by matched route.",
@@ -94,6 +103,11 @@ impl ApiCounts {
     /// A token was verified: `ok`, or the code of an error.
     pub fn verified(&self, result: &str) {
         self.tokens.with_label_values(&[result]).inc();
+    }
+
+    /// A caller was refused that Portico does not know.
+    pub fn caller_refused(&self, reason: &str) {
+        self.refused_callers.with_label_values(&[reason]).inc();
     }
 
     /// A connection was opened on this kind of socket.

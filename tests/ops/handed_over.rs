@@ -48,7 +48,7 @@ async fn another_user_is_refused_on_a_socket_that_lets_everybody_connect() {
     command.arg("issue").arg(Keys::generate().public_key().to_hex()).arg("--socket").arg(daemon.socket());
     command.current_dir("/").uid(65534).gid(65534);
     let issued = finished(command).await;
-    assert!(issued.code == 64 && issued.stderr.contains("forbidden"), "{issued:?}");
+    assert!(issued.code == 77 && issued.stderr.contains("forbidden"), "{issued:?}");
 }
 
 #[tokio::test]

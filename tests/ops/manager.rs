@@ -77,7 +77,7 @@ async fn a_reload_is_told_from_its_beginning_to_its_end_even_where_it_fails() {
         assert!(since.parse::<u64>().unwrap() > 0);
         manager.until("READY=1").await;
     }
-    daemon.until_logged("the old list stays in force").await;
+    daemon.until_logged("the old one stays in force").await;
 }
 
 #[tokio::test]

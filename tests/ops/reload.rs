@@ -8,6 +8,7 @@ use crate::support::daemon::Daemon;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 use crate::support::rest::refused;
+use crate::support::soon;
 
 /// Writes a list of relays, each with what else is said of it, and has the daemon read it.
 async fn reload(daemon: &Daemon, relays: &[(&TestRelay, &str)]) {
@@ -212,4 +213,53 @@ async fn a_change_that_needs_a_restart_is_named_by_a_reload() {
     daemon.until_logged("auth.max_open local.token").await;
     assert!(!daemon.log().contains("hunter2"));
     daemon.rest().get("/health").await;
+}
+
+/// What a hasty edit does: the daemon goes on, and the log says what the next start would refuse.
+#[tokio::test]
+async fn every_kind_of_mistake_is_named_by_a_reload_and_the_old_configuration_stays() {
+    let (relay, other) = (TestRelay::start().await, TestRelay::start().await);
+    let daemon = Daemon::start(&[&relay]).await;
+    let (config, list) = (daemon.folder().join("portico.toml"), daemon.folder().join("relays.toml"));
+    let good = std::fs::read_to_string(&list).unwrap();
+    let with_other = format!("[[relay]]\nurl = \"{}\"\n", other.url());
+    for (toml, relays, told) in [
+        ("[local", with_other.as_str(), "portico.toml"),
+        ("[sesions]\n", &with_other, "sesions"),
+        ("[auth]\nmax_open = \"many\"\n", &with_other, "auth.max_open"),
+        ("[auth]\nchallenge_ttl = \"0s\"\n", &with_other, "auth.challenge_ttl"),
+        ("[[local.allow]]\nuid = \"no-such-user\"\nmay = [\"check\"]\n", &with_other, "local.allow"),
+        ("[[local.allow]]\nuid = 1\nmay = [\"root\"]\n", &with_other, "local.allow.may"),
+        ("[[local.allow]]\nuid = 1\n", &with_other, "local.allow"),
+        ("[[local.allow]]\nuid = 1\ngid = 1\nmay = [\"check\"]\n", &with_other, "local.allow"),
+        ("[[local.allow]]\nuid = 4294967295\nmay = [\"check\"]\n", &with_other, "local.allow.uid"),
+        ("[local]\nlisten = \"0.0.0.0:1\"\n", &with_other, "local.listen"),
+        ("[tls]\nca_file = \"no-such-file\"\n", &with_other, "tls.ca_file"),
+        ("[profile]\nnip05 = \"no name\"\n", &with_other, "profile.nip05"),
+        ("", "[[relay]]\nurl = \"http://nonsense\"\n", "http://nonsense"),
+        ("", "[[relays]]\n", "relays.toml"),
+    ] {
+        let before = daemon.log().lines().count();
+        std::fs::write(&config, toml).unwrap();
+        std::fs::write(&list, relays).unwrap();
+        daemon.reload();
+        let said = || daemon.log().lines().skip(before).map(str::to_owned).collect::<Vec<_>>();
+        let mistake = async {
+            loop {
+                if let Some(line) = said().into_iter().find(|line| line.contains("nothing was reloaded")) {
+                    break line;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let line = soon("the log to name the mistake", mistake).await;
+        assert!(line.contains("\"ERROR\"") && line.contains(told), "{toml}{relays}: {line}");
+        assert_eq!(urls(&[&relay]), self::told(&daemon).await, "{toml}");
+    }
+    assert_eq!((relay.state().connections_seen, other.state().connections_seen), (1, 0));
+    // The daemon cannot know better: the next start refuses the same.
+    std::fs::write(&config, "").unwrap();
+    std::fs::write(&list, good + &with_other).unwrap();
+    daemon.reload();
+    other.until_subscribed(1).await;
 }

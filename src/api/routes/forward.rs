@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -40,6 +41,31 @@ enum Refusal {
     SignIn { challenge: String, code: &'static str, return_to: String, page: Option<String> },
     /// There is no answer now.
     Trouble(ApiError),
+}
+
+/// Whether a gateway asks, whose answers name their reason in a header.
+pub(in crate::api) fn is_for_gateways(path: &str) -> bool {
+    path == "/auth/forward" || path.starts_with("/auth/envoy/")
+}
+
+/// Refuses a gateway. One that may not ask gets no body, as with all refusals of these routes that a gateway passes on
+/// to a user. A mistake in the question keeps its text for the operator.
+pub(in crate::api) fn refused(error: ApiError) -> Response {
+    let may_not_ask = matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let mut response = error.into_response();
+    if may_not_ask {
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    response
+}
+
+/// The answer with its reason in a header, if it is a refusal.
+pub(in crate::api) fn named(mut response: Response) -> Response {
+    if let Some(code) = envelope::code_of(&response) {
+        response.headers_mut().entry(ERROR).or_insert(HeaderValue::from_static(code));
+    }
+    response
 }
 
 /// For gateways that state their conditions: `?role=admin&permission=…`. The user must have each of them.

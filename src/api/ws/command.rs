@@ -7,7 +7,7 @@ use tracing::{Instrument, Span};
 
 use super::answer::{Data, failure, notification, success, text};
 use super::connection::{Connection, SendQueue};
-use super::request::{Command, Request, Subscription, Token};
+use super::request::{Command, Kind, Request, Subscription, Token};
 use crate::api::public_key::public_key;
 use crate::api::routes::jwt::{issue_token, verify_token};
 use crate::api::routes::logins::{NewHandshake, authenticate as authenticate_user};
@@ -38,11 +38,12 @@ enum Told {
 
 /// The first command of a client, or another `Auth`; `false`: the client is refused.
 pub(super) async fn authenticate(connection: &Connection, request: Request, send_queue: &SendQueue) -> bool {
-    let command = match request.command {
-        Ok(Command::Auth(offered)) => Ok(Command::Auth(offered)),
-        Ok(_) | Err(_) => Err(ApiError::unauthorized("the first command must be Auth, with the API token")),
+    let (kind, command) = match request.command {
+        Ok(Command::Auth(offered)) => (request.kind, Ok(Command::Auth(offered))),
+        // What else a stranger says is not judged.
+        _ => (None, Err(ApiError::unauthorized("the first command must be Auth, with the API token"))),
     };
-    match carry_out(connection, command).await {
+    match carry_out(connection, kind, command).await {
         Ok(Outcome::Data(data)) => {
             send_queue.send(&success(&request.id, data));
             true
@@ -63,7 +64,7 @@ pub(super) async fn run(
     send_queue: SendQueue,
     place: OwnedSemaphorePermit,
 ) {
-    let outcome = carry_out(&connection, request.command).await;
+    let outcome = carry_out(&connection, request.kind, request.command).await;
     drop(place);
     match outcome {
         Ok(Outcome::Data(data)) => send_queue.send(&success(&request.id, data)),
@@ -100,8 +101,8 @@ pub(super) async fn run_together(
     _places: OwnedSemaphorePermit,
 ) {
     let mut answers = Vec::with_capacity(requests.len());
-    for (Request { id, command }, span) in requests {
-        match carry_out(&connection, command).instrument(span).await {
+    for (Request { id, kind, command }, span) in requests {
+        match carry_out(&connection, kind, command).instrument(span).await {
             Ok(Outcome::Data(data)) => answers.push(text(&success(&id, data))),
             // Those that only compute lead to nothing more.
             Ok(Outcome::Follow { .. } | Outcome::Await(..)) => {}
@@ -111,18 +112,21 @@ pub(super) async fn run_together(
     answers.into_iter().for_each(|answer| send_queue.send_text(answer));
 }
 
-async fn carry_out(connection: &Connection, command: Result<Command, ApiError>) -> Result<Outcome, ApiError> {
-    let name = command.as_ref().map_or("other", Command::name);
-    let outcome = match command {
+/// The right comes before the parameters, as on the routes: nobody learns how to ask for what they may not.
+async fn carry_out(
+    connection: &Connection,
+    kind: Option<&Kind>,
+    command: Result<Command, ApiError>,
+) -> Result<Outcome, ApiError> {
+    let outcome = match connection.require(kind.and_then(|kind| kind.needs)).and(command) {
         Ok(command) => execute(connection, command).await,
         Err(error) => Err(error),
     };
-    connection.note(name, outcome.as_ref().err());
+    connection.note(kind.map_or("other", |kind| kind.name), outcome.as_ref().err());
     outcome
 }
 
 async fn execute(connection: &Connection, command: Command) -> Result<Outcome, ApiError> {
-    connection.require(command.needs())?;
     let data = match command {
         Command::Auth(offered) => auth(connection, &offered)?,
         Command::NewKeyHandshakeUrl(new) => return new_handshake(connection, new).await,

@@ -4,7 +4,7 @@
 //! through one bounded queue. A client that does not read fills it and is disconnected; it can resume with
 //! `Subscribe … after`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -12,7 +12,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -60,7 +60,7 @@ pub(super) struct Connection {
     id: RequestId,
     peer: Peer,
     /// The client, once it is known.
-    caller: Arc<SetOnce<Caller>>,
+    caller: Arc<OnceLock<Caller>>,
     /// Whether the client needs no token, because the kernel or the guard has admitted it.
     trusted: bool,
     /// Streams that the client subscribed to.
@@ -101,12 +101,13 @@ enum End {
 impl Connection {
     pub(super) fn new(api: Api, caller: Caller, id: RequestId, place: Arc<Place>) -> Self {
         let followed = Arc::new(Semaphore::new(api.room.max_followed_per_connection));
+        let (peer, trusted) = (caller.peer, !caller.rights.are_none());
         Self {
             api,
             id,
-            peer: caller.peer,
-            trusted: !caller.rights.are_none(),
-            caller: Arc::new(SetOnce::new_with((!caller.rights.are_none()).then_some(caller))),
+            peer,
+            trusted,
+            caller: Arc::new(if trusted { caller.into() } else { OnceLock::new() }),
             subscriptions: Arc::default(),
             followed,
             place,
@@ -125,15 +126,18 @@ impl Connection {
         if !self.trusted {
             let caller = self.api.guard.identify(self.peer, token)?;
             // If the connection has shown a token before, its caller stays the same.
-            let _ = self.caller.set(caller);
-            self.place.vouch();
+            let voucher = caller.voucher();
+            if self.caller.set(caller).is_ok() {
+                self.place.vouch(voucher);
+            }
         }
         Ok(())
     }
 
-    /// Waits until the token that the client has shown is revoked or expires.
-    async fn token_over(&self) {
-        self.caller.wait().await.over().await;
+    /// Waits until the client has to leave; returns the reason.
+    async fn outstayed(&self) -> &'static str {
+        self.place.outstayed().await;
+        if self.is_authenticated() { "the API token has expired or was revoked" } else { "send Auth first" }
     }
 
     /// Refuses a command that needs a right which the client lacks.
@@ -187,10 +191,7 @@ impl Connection {
                 limits.reached(Limit::WebsocketQueue);
                 End::Close(CloseCode::Policy, "the client does not read")
             }
-            () = self.place.outstayed() => End::Close(CloseCode::Policy, "send Auth first"),
-            () = self.token_over() => {
-                End::Close(CloseCode::Policy, "the API token has expired or was revoked")
-            }
+            reason = self.outstayed() => End::Close(CloseCode::Policy, reason),
             () = stopping.stopping() => End::Close(CloseCode::Away, "the daemon is stopping"),
             _ = &mut writer => return,
         };

@@ -22,8 +22,52 @@ use crate::rights::Right;
 pub(in crate::api) struct Request {
     /// The id of the answer; `null` if the client gave none.
     pub(super) id: Value,
+    /// `None`: there is no such command.
+    pub(super) kind: Option<&'static Kind>,
     pub(super) command: Result<Command, ApiError>,
 }
+
+/// A command as it is listed: everything about it that is known before its parameters are read.
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    /// The right that it needs: that of the route that does the same.
+    pub(super) needs: Option<Right>,
+    read: fn(Value) -> Result<Command, ApiError>,
+}
+
+/// Every command.
+const KINDS: &[Kind] = &[
+    Kind { name: "Auth", needs: None, read: |params| read(params).map(Command::Auth) },
+    Kind {
+        name: "NewKeyHandshakeUrl",
+        needs: LOGIN,
+        read: |params| read(params).map(Command::NewKeyHandshakeUrl),
+    },
+    Kind { name: "AuthenticateKey", needs: LOGIN, read: |params| read(params).map(Command::AuthenticateKey) },
+    Kind { name: "IssueJwt", needs: ISSUE, read: |params| read(params).map(Command::IssueJwt) },
+    Kind { name: "VerifyJwt", needs: CHECK, read: |params| read(params).map(Command::VerifyJwt) },
+    Kind { name: "FetchProfile", needs: LOGIN, read: |params| read(params).map(Command::FetchProfile) },
+    Kind {
+        name: "FetchNip05Profile",
+        needs: LOGIN,
+        read: |params| read(params).map(Command::FetchNip05Profile),
+    },
+    Kind { name: "SetProfile", needs: OPERATE, read: |params| read(params).map(Command::SetProfile) },
+    Kind { name: "AddRelay", needs: OPERATE, read: |params| read(params).map(Command::AddRelay) },
+    Kind { name: "RemoveRelay", needs: OPERATE, read: |params| read(params).map(Command::RemoveRelay) },
+    Kind {
+        name: "ListenClosedRecurringPayment",
+        needs: LOGIN,
+        read: |_| Ok(Command::ListenClosedRecurringPayment),
+    },
+    Kind { name: "Subscribe", needs: LOGIN, read: |params| read(params).map(Command::Subscribe) },
+    Kind { name: "Unsubscribe", needs: LOGIN, read: |params| read(params).map(Command::Unsubscribe) },
+];
+
+const CHECK: Option<Right> = Some(Right::Check);
+const LOGIN: Option<Right> = Some(Right::Login);
+const ISSUE: Option<Right> = Some(Right::Issue);
+const OPERATE: Option<Right> = Some(Right::Operate);
 
 pub(super) enum Command {
     Auth(Token),
@@ -96,54 +140,25 @@ impl Request {
             params: Value,
         }
         match serde_json::from_str::<Object<Message>>(text) {
-            Ok(Object(Message { id, cmd, params })) => Self { id, command: Command::read(&cmd, params) },
+            Ok(Object(Message { id, cmd, params })) => match KINDS.iter().find(|kind| kind.name == cmd) {
+                Some(kind) => Self { id, kind: Some(kind), command: (kind.read)(params) },
+                None => {
+                    let message = format!("no such command: {}", quoted(&cmd));
+                    let error = ApiError::new(StatusCode::BAD_REQUEST, "unsupported_command", message);
+                    Self { id, kind: None, command: Err(error) }
+                }
+            },
             Err(error) => {
                 let id =
                     serde_json::from_str::<Value>(text).ok().and_then(|message| message.get("id").cloned());
                 let error = ApiError::bad_request(format!("message: {}", without_values(&error.to_string())));
-                Self { id: id.unwrap_or_default(), command: Err(error) }
+                Self { id: id.unwrap_or_default(), kind: None, command: Err(error) }
             }
         }
     }
 }
 
 impl Command {
-    /// The label of the command in the metrics.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Auth(_) => "Auth",
-            Self::NewKeyHandshakeUrl(_) => "NewKeyHandshakeUrl",
-            Self::AuthenticateKey(_) => "AuthenticateKey",
-            Self::IssueJwt(_) => "IssueJwt",
-            Self::VerifyJwt(_) => "VerifyJwt",
-            Self::FetchProfile(_) => "FetchProfile",
-            Self::FetchNip05Profile(_) => "FetchNip05Profile",
-            Self::SetProfile(_) => "SetProfile",
-            Self::AddRelay(_) => "AddRelay",
-            Self::RemoveRelay(_) => "RemoveRelay",
-            Self::ListenClosedRecurringPayment => "ListenClosedRecurringPayment",
-            Self::Subscribe(_) => "Subscribe",
-            Self::Unsubscribe(_) => "Unsubscribe",
-        }
-    }
-
-    /// The right that the command needs: that of the route that does the same.
-    pub(super) fn needs(&self) -> Option<Right> {
-        match self {
-            Self::Auth(_) => None,
-            Self::VerifyJwt(_) => Some(Right::Check),
-            Self::IssueJwt(_) => Some(Right::Issue),
-            Self::SetProfile(_) | Self::AddRelay(_) | Self::RemoveRelay(_) => Some(Right::Operate),
-            Self::NewKeyHandshakeUrl(_)
-            | Self::AuthenticateKey(_)
-            | Self::FetchProfile(_)
-            | Self::FetchNip05Profile(_)
-            | Self::ListenClosedRecurringPayment
-            | Self::Subscribe(_)
-            | Self::Unsubscribe(_) => Some(Right::Login),
-        }
-    }
-
     /// Whether the command needs no wait and has one answer.
     pub(super) fn only_computes(&self) -> bool {
         match self {
@@ -151,28 +166,6 @@ impl Command {
             Self::VerifyJwt(question) => !question.session,
             _ => false,
         }
-    }
-
-    fn read(name: &str, params: Value) -> Result<Self, ApiError> {
-        Ok(match name {
-            "Auth" => Self::Auth(read(params)?),
-            "NewKeyHandshakeUrl" => Self::NewKeyHandshakeUrl(read(params)?),
-            "AuthenticateKey" => Self::AuthenticateKey(read(params)?),
-            "IssueJwt" => Self::IssueJwt(read(params)?),
-            "VerifyJwt" => Self::VerifyJwt(read(params)?),
-            "FetchProfile" => Self::FetchProfile(read(params)?),
-            "FetchNip05Profile" => Self::FetchNip05Profile(read(params)?),
-            "SetProfile" => Self::SetProfile(read(params)?),
-            "AddRelay" => Self::AddRelay(read(params)?),
-            "RemoveRelay" => Self::RemoveRelay(read(params)?),
-            "ListenClosedRecurringPayment" => Self::ListenClosedRecurringPayment,
-            "Subscribe" => Self::Subscribe(read(params)?),
-            "Unsubscribe" => Self::Unsubscribe(read(params)?),
-            other => {
-                let message = format!("no such command: {}", quoted(other));
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, "unsupported_command", message));
-            }
-        })
     }
 }
 
@@ -189,26 +182,33 @@ mod tests {
 
     #[test]
     fn each_command_needs_the_right_of_the_route_that_does_the_same() {
-        let key = "aa".repeat(32);
-        for (command, params, needs) in [
-            ("Auth", json!({ "token": "x" }), None),
-            ("VerifyJwt", json!({ "pubkey": key, "token": "x" }), Some(Right::Check)),
-            ("IssueJwt", json!({ "target_key": key, "duration_hours": 1 }), Some(Right::Issue)),
-            ("SetProfile", json!({ "profile": {} }), Some(Right::Operate)),
-            ("AddRelay", json!({ "relay": "x" }), Some(Right::Operate)),
-            ("RemoveRelay", json!({ "relay": "x" }), Some(Right::Operate)),
-            ("NewKeyHandshakeUrl", json!({}), Some(Right::Login)),
-            ("AuthenticateKey", json!({ "main_key": key }), Some(Right::Login)),
-            ("FetchProfile", json!({ "main_key": key }), Some(Right::Login)),
-            ("FetchNip05Profile", json!({ "nip05": "x" }), Some(Right::Login)),
-            ("ListenClosedRecurringPayment", json!({}), Some(Right::Login)),
-            ("Subscribe", json!({ "stream_id": "x" }), Some(Right::Login)),
-            ("Unsubscribe", json!({ "stream_id": "x" }), Some(Right::Login)),
-        ] {
-            let message = json!({ "cmd": command, "params": params }).to_string();
-            let read =
-                Request::parse(&message).command.unwrap_or_else(|error| panic!("{command}: {error:?}"));
-            assert_eq!(read.needs(), needs, "{command}");
+        let needs: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind.needs)).collect();
+        assert_eq!(
+            needs,
+            [
+                ("Auth", None),
+                ("NewKeyHandshakeUrl", LOGIN),
+                ("AuthenticateKey", LOGIN),
+                ("IssueJwt", ISSUE),
+                ("VerifyJwt", CHECK),
+                ("FetchProfile", LOGIN),
+                ("FetchNip05Profile", LOGIN),
+                ("SetProfile", OPERATE),
+                ("AddRelay", OPERATE),
+                ("RemoveRelay", OPERATE),
+                ("ListenClosedRecurringPayment", LOGIN),
+                ("Subscribe", LOGIN),
+                ("Unsubscribe", LOGIN),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_kind_of_a_command_is_known_even_if_its_parameters_are_wrong() {
+        for kind in KINDS {
+            let message = json!({ "id": 1, "cmd": kind.name, "params": 7 }).to_string();
+            assert_eq!(Request::parse(&message).kind.map(|known| known.name), Some(kind.name));
         }
+        assert!(Request::parse("{\"cmd\":\"Pay\"}").kind.is_none());
     }
 }

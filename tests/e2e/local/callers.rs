@@ -33,7 +33,7 @@ async fn another_user_of_the_machine_is_refused_even_where_the_file_would_let_th
     let mode = std::fs::metadata(daemon.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o666);
     if let Some(issued) = issue_as_somebody_else(&daemon).await {
-        assert_eq!(issued.code, 64, "{issued:?}");
+        assert_eq!(issued.code, 77, "{issued:?}");
         assert!(issued.stderr.contains("forbidden") && issued.stderr.contains("65534"), "{issued:?}");
         assert!(issued.stdout.is_empty());
     }
@@ -56,7 +56,7 @@ async fn by_default_the_file_lets_in_its_owner_alone() {
     let mode = std::fs::metadata(daemon.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     if let Some(issued) = issue_as_somebody_else(&daemon).await {
-        assert_eq!(issued.code, 69, "{issued:?}");
+        assert_eq!(issued.code, 77, "{issued:?}");
     }
 }
 

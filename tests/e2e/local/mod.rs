@@ -6,5 +6,6 @@ mod files;
 mod manners;
 mod repeated;
 mod rights;
+mod standing;
 mod table;
 mod tcp;

@@ -49,7 +49,7 @@ async fn hold(daemon: &Daemon, rights: &[&str]) {
         if rights.contains(&right) {
             assert_eq!(ran.code, 0, "{rights:?} {command:?}: {ran:?}");
         } else {
-            assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{rights:?} {command:?}: {ran:?}");
+            assert_eq!((ran.code, ran.stdout.as_str()), (77, ""), "{rights:?} {command:?}: {ran:?}");
             assert!(ran.stderr.contains("missing_right") && ran.stderr.contains(right), "{ran:?}");
         }
     }
@@ -76,7 +76,7 @@ async fn rows_for_a_user_and_its_group_add_up() {
 async fn whoever_no_row_names_may_not_even_ask_for_public_documents() {
     let daemon = daemon("[[local.allow]]\nuid = 65533\nmay = [\"check\"]\n").await;
     if let Some(ran) = as_somebody_else(&daemon, &["info"]).await {
-        assert_eq!(ran.code, 64, "{ran:?}");
+        assert_eq!(ran.code, 77, "{ran:?}");
         assert!(ran.stderr.contains("forbidden") && ran.stderr.contains("local.allow"), "{ran:?}");
     }
 }
@@ -90,6 +90,8 @@ async fn a_row_that_makes_no_sense_is_refused_at_the_start() {
         ("uid = 1\nmay = []", "must name at least one right"),
         ("uid = 1\nmay = [\"root\"]", "\"root\" is not a right"),
         ("uid = \"no-such-user\"\nmay = [\"check\"]", "unknown user \"no-such-user\""),
+        ("uid = 4294967295\nmay = [\"check\"]", "local.allow.uid: 4294967295 stands for no user"),
+        ("gid = \"4294967295\"\nmay = [\"check\"]", "local.allow.gid: 4294967295 stands for no user"),
         ("uid = 1\nmay = [\"check\"]\nmust = 1", "must"),
     ] {
         let plan = Daemon::on(&[]).with_config(&format!("[[local.allow]]\n{row}\n"));

@@ -263,3 +263,38 @@ async fn a_browser_is_sent_to_the_page_that_the_gateway_names_and_to_no_other_si
         assert_eq!(answer.refusal(), refused(400, "bad_request"), "{page}");
     }
 }
+
+/// A gateway passes the answer on to a user, or reads its header: it must not look like a refusal of that user, nor
+/// show them what the operator has to mend.
+#[tokio::test]
+async fn a_gateway_that_may_not_ask_gets_an_answer_of_the_same_form_as_every_refusal() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::on(&[&relay]).with_tcp().with_config(SESSIONS).start_subscribed(&[&relay]).await;
+    let made = daemon.rest().post("/tokens", json!({ "name": "gate", "may": ["login"] })).await.data();
+    let without_right = Rest::tcp(daemon.address(), made["token"].as_str().unwrap().to_owned());
+    let without_token = without_right.clone().without("authorization");
+    for path in ["/auth/forward", "/auth/forward?role=x", "/auth/envoy/", "/auth/envoy/app?x=1"] {
+        for (rest, status, code) in
+            [(&without_right, 403, "missing_right"), (&without_token, 401, "unauthorized")]
+        {
+            let answer = rest.get(path).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("x-auth-error")),
+                (status, Some(code)),
+                "{path}"
+            );
+            assert_eq!((answer.text.as_str(), answer.header("content-type")), ("", None), "{path}");
+        }
+    }
+    // What the operator has to mend is said in the body, and named in the header too.
+    let wrong = daemon.rest().get("/auth/forward?rol=x").await;
+    assert_eq!(
+        (wrong.header("x-auth-error"), wrong.refusal()),
+        (Some("bad_request"), refused(400, "bad_request"))
+    );
+    let off = Daemon::offline().start().await.rest().get("/auth/forward").await;
+    assert_eq!(
+        (off.header("x-auth-error"), off.refusal()),
+        (Some("sessions_off"), refused(404, "sessions_off"))
+    );
+}

@@ -71,15 +71,25 @@ pub(super) fn ids(
 
 fn id(account: RawAccount, id_of: impl Fn(&str) -> Result<u32, String>) -> Result<u32, String> {
     match account {
-        RawAccount::Id(id) => Ok(id),
+        RawAccount::Id(id) => real(id),
         RawAccount::Name(name) => id_of(&name),
     }
+}
+
+/// Refuses the number that stands for "no user" and "no group" (chown(2)): a row with it can only be a mistake.
+fn real(id: u32) -> Result<u32, String> {
+    if id == u32::MAX {
+        return Err(format!(
+            "{id} stands for no user and no group: write the number or the name of a real one"
+        ));
+    }
+    Ok(id)
 }
 
 /// The id of a user.
 pub(super) fn uid_of(user: &str) -> Result<u32, String> {
     if let Ok(uid) = user.parse() {
-        return Ok(uid);
+        return real(uid);
     }
     match nix::unistd::User::from_name(user) {
         Ok(Some(found)) => Ok(found.uid.as_raw()),
@@ -90,7 +100,7 @@ pub(super) fn uid_of(user: &str) -> Result<u32, String> {
 /// The id of a group.
 pub(super) fn gid_of(group: &str) -> Result<u32, String> {
     if let Ok(gid) = group.parse() {
-        return Ok(gid);
+        return real(gid);
     }
     match nix::unistd::Group::from_name(group) {
         Ok(Some(found)) => Ok(found.gid.as_raw()),
