@@ -1,4 +1,4 @@
-//! What a message costs: `cargo bench --bench protocol`.
+//! The cost of a message: `cargo bench --bench protocol`.
 
 use std::hint::black_box;
 

@@ -1,7 +1,7 @@
-//! What it costs to find what an incoming answer belongs to: `cargo bench --bench registry`.
+//! The cost of finding the request of an incoming answer: `cargo bench --bench registry`.
 //!
-//! It must not depend on how much is open. `answer` finds the same few questions again and again; `any_answer`
-//! each of them in turn, so that with many open the processor's caches miss, as they would in earnest.
+//! It must not depend on the number of open requests. `answer` finds the same few requests again and again.
+//! `any_answer` finds each of them in turn: with many requests the processor's caches miss, as in production.
 
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-/// A key of its own for every user: 32 bytes that name a curve point.
+/// A key for each user: 32 bytes that name a curve point.
 fn users() -> impl Iterator<Item = PublicKey> {
     (1u64..).filter_map(|n| {
         let mut bytes = [1; 32];

@@ -1,5 +1,5 @@
-//! What the second layer costs: a check of a session that is asked about again and again, which is the core of
-//! `/auth/verify` and `/auth/forward`; a renewal; a login, which is durable before it is told.
+//! The cost of the second layer: a repeated check of one session, which is the core of `/auth/verify` and
+//! `/auth/forward`; a renewal; and a login, which is durable before the caller gets the answer.
 
 #[allow(dead_code, reason = "time stands still here")]
 #[path = "../tests/sessions/world.rs"]

@@ -1,4 +1,4 @@
-//! How many durable writes a second, by how many callers write at once: what group commit is for.
+//! Durable writes a second, for different numbers of simultaneous callers. It shows the effect of group commit.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
@@ -50,7 +50,7 @@ async fn log_in(store: &SqliteStore, n: u64) -> Begun {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&n.to_be_bytes());
     let mut credential = [0; 32];
-    // Hashes come in no order.
+    // Hashes arrive in no order.
     credential[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     let (id, user) = (StreamId::new(now, random), UserId::new(now, random));
     let told = EventDraft { at: now, body: "{}".into() };

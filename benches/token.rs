@@ -1,6 +1,6 @@
-//! What a token costs: `cargo bench --bench token`.
+//! The cost of a token: `cargo bench --bench token`.
 //!
-//! `raw_ecdsa` is the measure for `verify_cold`: a verification cannot take less than its
+//! Compare `verify_cold` with `raw_ecdsa`: a verification cannot take less time than its
 //! arithmetic.
 
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 const NOW: u64 = 1_800_000_000;
 
-/// So many distinct tokens that nothing below the code under test can have learnt them.
+/// Enough distinct tokens that no cache contains them.
 const TOKENS: u64 = 4096;
 
 fn signer() -> SigningKey {
@@ -84,7 +84,7 @@ fn benches(c: &mut Criterion) {
     });
 }
 
-/// Access tokens. Each verification is whole: form, key, signature and claims.
+/// Access tokens. Each verification is complete: form, key, signature and claims.
 fn access_benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("access");
     group.throughput(Throughput::Elements(1));

@@ -8,18 +8,19 @@ use crate::follow::Follow;
 
 /// Measures the daemon: logins, open requests, tokens a second. Prints one line of JSON.
 ///
-/// Build the daemon first (`cargo build --release`); it is looked for next to this program. A login is POST
-/// /login, the wallet's scan, its approval, and the caller hearing of it, each with a user of its own.
+/// Build the daemon first (`cargo build --release`). This program looks for it in the folder above its own. A
+/// login ends when the caller has the approval: POST /login, the wallet's scan, its answer, the event. Each login
+/// has a user of its own.
 #[derive(Debug, Parser)]
 #[command(name = "load")]
 pub(crate) struct Args {
     /// Logins to carry out
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) logins: usize,
-    /// Logins under way at the same time [default: all]
+    /// Logins in progress at the same time [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) at_once: Option<usize>,
-    /// Logins begun a second, evenly; then --at-once bounds nothing [default: as fast as they end]
+    /// Logins to begin per second, evenly; --at-once then has no effect [default: as fast as they end]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) per_second: usize,
     /// How a caller follows its login
@@ -34,36 +35,36 @@ pub(crate) struct Args {
     /// Subscriptions that the relay allows a connection
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) relay_subs: usize,
-    /// Requests to open, each for another user, that no wallet ever answers; measures the memory of each. The
-    /// logins come then, so that they show what it costs to be answered among so many
+    /// Requests to open that no wallet ever answers, each for another user; measures the memory of each. The
+    /// logins begin after that, and show their price among so many open requests
     #[arg(long, visible_alias = "open", value_name = "N", default_value_t = 0)]
     pub(crate) silent: usize,
-    /// Connections to hold open on both sockets that say nothing, or half a word
+    /// Idle connections to hold open on both sockets, which send nothing or half a request
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) idle_connections: usize,
-    /// Frames a second that another relay sends, none of them of any use to anybody
+    /// Useless frames that another relay sends per second
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) flood: usize,
-    /// What they are
+    /// The kind of these frames
     #[arg(long, value_enum, default_value_t = Flood::Strangers)]
     pub(crate) flood_of: Flood,
-    /// How many keys have signed them, where they are signed
+    /// How many keys sign the frames, if the kind is signed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) flood_keys: usize,
-    /// How long each is, in KiB [default: as long as a wallet's answer]
+    /// The length of each frame, in KiB [default: as long as a wallet's answer]
     #[arg(long, value_name = "KIB", default_value_t = 0, hide_default_value = true)]
     pub(crate) flood_kib: usize,
-    /// For how many seconds there are signed ones; then they come again
+    /// For how many seconds there are distinct signed frames; then they are repeated
     #[arg(long, value_name = "SECS", default_value_t = 30)]
     pub(crate) flood_secs: usize,
-    /// They come through the relay that the logins go through, which is the only one
+    /// Send them through the relay of the logins, which is then the only one
     #[arg(long)]
     pub(crate) flood_only_relay: bool,
     /// Relays of a stranger, which a wallet's scan names and which send the flood; measures the daemon's
     /// memory
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) strangers_relays: usize,
-    /// Users that a caller asks to log in; with a flood, before it and in it
+    /// Users that a caller asks to log in; with a flood, before and during it
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) asked: usize,
     /// Also measure token verification and issuance over Unix socket, TCP and WebSocket
@@ -84,7 +85,7 @@ pub(crate) struct Args {
     /// For the wallets: where the relay is
     #[arg(long, hide = true, default_value = "")]
     pub(crate) relay: String,
-    /// For the wallets: whom they log in to
+    /// For the wallets: the service
     #[arg(long, hide = true, default_value = "")]
     pub(crate) service: String,
 }
@@ -98,7 +99,7 @@ impl Args {
     }
 }
 
-/// What a relay floods with.
+/// The frames of a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Flood {
     /// Answers of wallets that were never asked, as an honest relay would pass them on
@@ -111,17 +112,17 @@ pub(crate) enum Flood {
     UnknownTokens,
     /// Signed scans of an open URL, an hour old
     OldScans,
-    /// Signed proofs of a subkey about open challenges that do not hold
+    /// Signed proofs of a subkey, about open challenges, that are not valid
     BadProofs,
-    /// Signed answers of users who were asked, to no challenge of theirs
+    /// Signed answers of users who were asked, to a challenge that is not theirs
     WrongAnswers,
-    /// Verdicts on events that were never sent
+    /// `OK` frames about events that were never sent
     Ok,
     /// Notices
     Notice,
-    /// Ends of what was stored, again and again
+    /// `EOSE` frames, repeated
     Eose,
-    /// Ends of subscriptions that there are none of
+    /// `CLOSED` frames of unknown subscriptions
     Closed,
     /// Binary messages
     Binary,
@@ -130,7 +131,7 @@ pub(crate) enum Flood {
 }
 
 impl Flood {
-    /// As it is written on the command line.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
 //! A relay that floods: on its side the frames, on ours what they cost the daemon.
 //!
-//! The two talk over pipes, a line each time: the relay is told whom to flood and says as whom it will; then,
-//! when requests are open for those, it makes its frames (an author's signature takes longer than the daemon
-//! takes to verify it), and then it begins.
+//! The two processes talk over pipes, one line at a time. The relay learns whom to flood, and answers with the keys of
+//! the authors. When requests are open for them, it makes its frames in advance, because a signature takes longer than
+//! its verification by the daemon. Then it begins.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,7 +103,7 @@ impl Handle {
         self.say("begin").await
     }
 
-    /// What the flood costs the daemon while nothing else goes on.
+    /// What the flood costs the daemon while it has nothing else to do.
     pub(crate) async fn measure(&self, daemon: &Daemon) -> Result<Value> {
         let before = Usage::of(daemon.pid())?;
         sleep(LOOK).await;
@@ -162,7 +162,7 @@ impl Victims {
     }
 }
 
-/// Does what the other side says, until it has gone.
+/// Carries out the commands of the other process, until that process ends.
 pub(crate) async fn obey(
     args: &Args,
     victims: Arc<Victims>,
@@ -183,7 +183,7 @@ pub(crate) async fn obey(
     Ok(())
 }
 
-/// Sends so many frames a second to the daemon, again and again.
+/// Sends `per_second` frames a second to the daemon, and repeats them.
 async fn pour(frames: &[Message], per_second: usize, victims: &Victims) {
     const WAVES: usize = 100;
     let mut frames = frames.iter().cycle();

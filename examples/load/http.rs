@@ -29,7 +29,7 @@ impl Connection {
         Ok((status, std::mem::replace(&mut self.buffer, rest)))
     }
 
-    /// Sends a request and returns what is in the envelope of its answer.
+    /// Sends a request and returns `data` of its answer.
     pub(crate) async fn call(&mut self, method: &str, path: &str, body: &str) -> Result<Value> {
         let (status, body) = self.exchange(&request(method, path, "", body)).await?;
         let mut answer: Value = serde_json::from_slice(&body)?;

@@ -19,11 +19,11 @@ use crate::socket::Address;
 use crate::usage::Usage;
 use crate::wallets;
 
-/// How long after the last login its memory is looked at again: what was freed has gone back by then.
+/// The time between the last login and the second look at the memory. By then, freed memory is back at the system.
 const LULL: Duration = Duration::from_secs(5);
 
-/// Carries out all logins, [`Args::at_once`] at a time or so many a second, and reports; returns how each ended,
-/// too.
+/// Carries out all logins, [`Args::at_once`] at a time or [`Args::per_second`], and reports. Also returns the result of
+/// each.
 pub(crate) async fn many(
     args: &Args,
     daemon: &Daemon,

@@ -1,8 +1,8 @@
 //! What the daemon can carry: many logins at once, many that nobody answers, and the two token routes.
 //!
-//! Four processes, so that what is measured is the daemon's alone: this one calls the API, `portico serve` is
-//! the daemon, and this program runs itself twice more, as the relay (`relay.rs`) and as all the wallets
-//! (`wallets.rs`). One line of JSON on standard output; progress on standard error.
+//! There are four processes, so that the figures of the daemon are its own. This process calls the API, `portico serve`
+//! is the daemon, and this program runs itself twice more: as the relay (`relay.rs`) and as all wallets (`wallets.rs`).
+//! Standard output gets one line of JSON, standard error the progress.
 
 mod args;
 mod asked;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 const UNBOUNDED: &str = "max_per_user = 100000000\nmax_logins_per_wallet = 100000000\n\
                          max_refreshes_per_wallet = 100000000\n";
 
-/// What of the daemon's defaults stands in the way of the load.
+/// Changes the defaults of the daemon that would limit the load.
 fn configuration(args: &Args) -> String {
     let max_open = 200_000.max(args.silent + 2 * args.logins + 100);
     let ttl = if args.silent > 0 { "2h" } else { "5m" };
@@ -115,7 +115,7 @@ async fn measure(args: &Args) -> Result<()> {
     let mut wallets = wallets::Handle::start(args, &relay, &service).await?;
     eprintln!("load: {} wallets are subscribed; the daemon is {service}", args.wallets());
 
-    // A login that goes through shows that everybody is connected.
+    // After one complete login, all processes are connected.
     let mut approvals =
         vec![login::one(&daemon.socket, args.follow, wallets.next(), wallets.sender()).await?];
     daemon::settle().await;

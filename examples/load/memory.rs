@@ -15,7 +15,7 @@ use crate::wallets;
 /// How long they send.
 const SECONDS: u64 = 10;
 
-/// What so many relays of a stranger make the daemon hold.
+/// The memory that the relays of one stranger cost the daemon.
 pub(crate) async fn measure(args: &Args, daemon: &Daemon, wallets: &mut wallets::Handle) -> Result<Value> {
     let mut relays = Vec::new();
     for _ in 0..args.strangers_relays {

@@ -1,6 +1,6 @@
 //! All the wallets, in a process of their own: each with its key, fifty to a connection.
 //!
-//! Which wallet scans what comes on standard input, a line a login: `<number> <portal://…> [<relay>…]`.
+//! Standard input has one line for each login, with the wallet and the URL: `<number> <portal://…> [<relay>…]`.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Stdio;
@@ -28,7 +28,7 @@ use crate::args::Args;
 /// Wallets that share a connection; a wallet more costs the relay little, a connection much.
 const PER_CONNECTION: usize = 50;
 
-/// How long the session tokens live: what the wallet app gives.
+/// The lifetime of the session tokens, as in the wallet app.
 const LIFETIME_SECS: u64 = 168 * 3600;
 
 /// The process of the wallets, seen from the one that measures.
@@ -66,7 +66,7 @@ impl Handle {
         self.used - 1
     }
 
-    /// The keys of so many wallets that have not logged in yet.
+    /// The keys of the next `count` wallets, which have not logged in yet.
     pub(crate) fn next_keys(&mut self, count: usize) -> Vec<String> {
         let keys = self.keys.iter().skip(self.used).take(count).cloned().collect();
         self.used += count;

@@ -1,4 +1,4 @@
-//! What goes wrong, at random moments, one thing at a time or on top of another.
+//! The faults: at random moments, one at a time or several together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,7 +76,7 @@ impl Faults {
         Ok(())
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     pub(crate) async fn heal(&mut self) -> Result<()> {
         self.receiver.now(Mood::Takes);
         self.relays.start_again().await;

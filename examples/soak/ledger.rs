@@ -1,4 +1,4 @@
-//! What the daemon accepted, and what it said about it.
+//! Records what the daemon accepted, and which events it reported.
 
 use std::collections::BTreeMap;
 use std::fmt;

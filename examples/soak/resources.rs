@@ -9,14 +9,14 @@ use crate::Result;
 use crate::daemon::Daemon;
 use crate::usage::Usage;
 
-/// Beyond what the first third showed, memory may grow by this much: caches fill, and what was revoked is kept.
+/// How much memory may grow after the first third: caches fill, and revocations are kept.
 const SLACK_MIB: f64 = 24.0;
 
 /// … and open files.
 const SLACK_FILES: f64 = 50.0;
 
-/// The database grows with what is recorded in it, which is kept for an hour at least. So it is not its size
-/// that must stay bounded within a soak, but what it takes for each stream; and its log.
+/// The database keeps its records for at least an hour, so it grows during a soak. The bound is on its size for each
+/// stream, and on its log.
 const GROWTH_PER_STREAM: f64 = 1.5;
 const MAX_LOG_MIB: f64 = 96.0;
 

@@ -124,7 +124,7 @@ impl World {
         let url: HandshakeUrl = opened["data"]["url"].as_str().unwrap_or_default().parse()?;
         let wallet = Wallet::new(Keys::generate()).answering(answer).connect();
         let _ = wallet.scan(&url).await;
-        // Whether it comes or not: the daemon may die in between.
+        // The challenge need not arrive, because the daemon may be killed in between.
         let _ = timeout(Duration::from_secs(2), wallet.next_challenge()).await;
         wallet.shutdown().await;
         Ok(())
@@ -160,7 +160,8 @@ impl World {
         Ok(())
     }
 
-    /// Follows a stream to its end, over as many connections and daemons as it takes; may vanish in between.
+    /// Follows a stream to its end, over any number of connections and restarts of the daemon. May disconnect in
+    /// between.
     async fn follow_to_the_end(&self, stream: &str, rng: &mut StdRng) {
         let mut after = 0;
         loop {

@@ -15,7 +15,7 @@ use crate::http;
 /// Wallets whose tokens are verified.
 const WALLETS: usize = 256;
 
-/// More tokens a second than the daemon can verify: none comes twice in a cold measurement.
+/// More tokens a second than the daemon can verify, so that none is repeated in a cold measurement.
 const TOKENS_PER_SECOND: usize = 60_000;
 
 /// Tokens in a batch.
