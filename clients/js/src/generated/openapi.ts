@@ -834,11 +834,8 @@ export interface components {
             code: string;
             /** @description A second code, if `code` leaves the reason open. */
             detail?: components["schemas"]["AccessErrorCode"];
-            /**
-             * @description Only the access token has expired: `POST /auth/refresh` gives a new one.
-             * @constant
-             */
-            renewable?: true;
+            /** @description Only the access token has expired: `POST /auth/refresh` gives a new one. */
+            renewable?: boolean;
         };
         NewHandshake: {
             /** @description A token of your own: the URL serves any number of users until you cancel it. */
@@ -888,7 +885,10 @@ export interface components {
             index: number;
             /** Format: date-time */
             timestamp: string;
-            /** @constant */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "key_handshake";
             main_key: components["schemas"]["PublicKey"];
             preferred_relays: string[];
@@ -899,24 +899,37 @@ export interface components {
             index: number;
             /** Format: date-time */
             timestamp: string;
-            /** @constant */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "authenticate_key";
             user_key: components["schemas"]["PublicKey"];
             recipient: components["schemas"]["PublicKey"];
             challenge: string;
-            status: {
-                /** @constant */
-                status: "approved";
-                granted_permissions: string[];
-                session_token: components["schemas"]["Token"];
-            } | {
-                /** @constant */
-                status: "declined";
-                reason?: string | null;
-            };
+            status: components["schemas"]["Approval"] | components["schemas"]["Denial"];
             session?: components["schemas"]["Session"];
             /** @description The new session of an approval: on a login URL, if sessions are on. */
             login?: components["schemas"]["LoggedIn"];
+        };
+        /** @description The user approved. */
+        Approval: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            status: "approved";
+            granted_permissions: string[];
+            session_token: components["schemas"]["Token"];
+        };
+        /** @description The user declined. */
+        Denial: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            status: "declined";
+            reason?: string | null;
         };
         /** @enum {unknown} */
         TokenErrorCode: "malformed_token" | "unsupported_algorithm" | "invalid_signature" | "malformed_claims" | "token_expired" | "token_not_yet_valid" | "issued_in_future" | "lifetime_too_long" | "token_revoked" | "unknown_wallet" | "wrong_audience";
@@ -926,7 +939,10 @@ export interface components {
             index: number;
             /** Format: date-time */
             timestamp: string;
-            /** @constant */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "session_created";
             user_id: components["schemas"]["UserId"];
             provider: string;
@@ -940,7 +956,10 @@ export interface components {
             index: number;
             /** Format: date-time */
             timestamp: string;
-            /** @constant */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "session_revoked";
             user_id: components["schemas"]["UserId"];
             reason: components["schemas"]["SessionEnd"];
@@ -951,7 +970,10 @@ export interface components {
             index: number;
             /** Format: date-time */
             timestamp: string;
-            /** @constant */
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "error";
             /** @description For people. */
             reason: string;
@@ -1547,10 +1569,16 @@ export interface components {
             } | null;
         };
         Nip05Document: {
-            names: {
-                [key: string]: components["schemas"]["PublicKey"];
-            };
-            relays?: Record<string, never>;
+            names: components["schemas"]["Nip05Names"];
+            relays?: components["schemas"]["Nip05Relays"];
+        };
+        /** @description Names, each with its key. */
+        Nip05Names: {
+            [key: string]: components["schemas"]["PublicKey"];
+        };
+        /** @description Keys, each with its relays. */
+        Nip05Relays: {
+            [key: string]: string[];
         };
     };
     responses: {
@@ -2140,8 +2168,8 @@ export interface operations {
                         /** @constant */
                         success: true;
                         data: components["schemas"]["Nip05Document"];
-                        names: components["schemas"]["Nip05Document"]["names"];
-                        relays?: components["schemas"]["Nip05Document"]["relays"];
+                        names: components["schemas"]["Nip05Names"];
+                        relays?: components["schemas"]["Nip05Relays"];
                     };
                 };
             };
