@@ -9,7 +9,7 @@ use crate::path;
 /// Every page of the project.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
-    for folder in ["", "docs", "docs/wallets", "deploy", "fuzz", "clients/js"] {
+    for folder in ["", "docs", "docs/wallets", "deploy", "fuzz", "clients/js", "clients/python"] {
         let entries = fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().path());
         pages.extend(entries.filter(|file| file.extension().is_some_and(|end| end == "md")));
     }
