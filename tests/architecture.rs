@@ -112,7 +112,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // What every listener needs: it knows no service.
     ("http", &["config", "lifecycle", "metrics", "quoted", "rights"]),
-    // The store's error passes through: whoever reads events meets it.
+    // The store's error passes through to callers that read events.
     (
         "api",
         &[

@@ -112,7 +112,7 @@ async fn each_fault_of_a_server_is_told_as_what_it_is_in_the_log_in_relays_and_b
     }
 }
 
-/// What `/relays` tells of a relay, once it is this.
+/// The entry of the relay in `/relays`, once it has this code.
 async fn told(daemon: &Daemon, front: &TlsFront, code: &str) -> Value {
     crate::support::soon(code, async {
         loop {

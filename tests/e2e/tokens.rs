@@ -245,7 +245,7 @@ async fn revoking_one_users_token_never_revokes_that_of_another_who_logged_in_th
     assert_eq!(rest.verify(&us, &his).await.data()["target_key"], bob.key().to_hex());
     rest.verify(bob.key(), &his).await.data();
 
-    // Nor does a signature of nobody's under that text.
+    // Nor does a signature under that text that no key made.
     let of_nobody = format!("{}.{}", his.rsplit_once('.').unwrap().0, "A".repeat(86));
     let answer = rest.post("/jwt/revoke", json!({ "token": of_nobody })).await;
     assert_eq!(answer.refusal(), refused(400, "invalid_signature"));

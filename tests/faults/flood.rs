@@ -42,7 +42,7 @@ fn forgeries(author: &Keys, to: &PublicKey) -> Vec<String> {
     (0..DIFFERENT).map(forge).collect()
 }
 
-/// What comes of `future` while the relay hears this event again and again.
+/// The result of `future`, while the relay gets this event again and again.
 async fn repeating<T>(relay: &TestRelay, event: &Event, future: impl Future<Output = T>) -> T {
     let repeat = async {
         let mut often = tokio::time::interval(Duration::from_millis(50));

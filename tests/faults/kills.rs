@@ -204,7 +204,7 @@ async fn kill_9_at_random_moments_loses_nothing_that_was_acknowledged_and_repeat
         if killed > 0 && killed.is_multiple_of(20) {
             eprintln!("killed {killed} times");
         }
-        // Another process does not hear of paused time, and the moment is what is tried.
+        // Paused time does not affect another process, and the test needs a random moment.
         tokio::time::sleep(Duration::from_millis(rng.gen_range(0..600))).await;
         daemon.kill_9().await;
         if rng.gen_bool(0.3) {

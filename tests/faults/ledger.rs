@@ -40,7 +40,7 @@ impl Ledger {
         self.entries().streams.insert(stream.to_owned(), BTreeMap::new());
     }
 
-    /// Somebody saw an event: whoever saw it before saw the same.
+    /// Somebody saw an event. Everybody who saw it before saw the same.
     pub(crate) fn saw(&self, stream: &str, event: &Value) {
         let index = event["index"].as_u64().unwrap();
         let mut entries = self.entries();

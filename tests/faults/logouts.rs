@@ -109,7 +109,7 @@ async fn kill_9_in_a_storm_of_logins_and_logouts_undoes_none_that_was_acknowledg
         storms.spawn(storm(daemon.rest(), member.credential, Arc::clone(&ledger), stop.clone()));
     }
     for _ in 0..kills {
-        // Another process does not hear of paused time, and the moment is what is tried.
+        // Paused time does not affect another process, and the test needs a random moment.
         tokio::time::sleep(Duration::from_millis(rng.gen_range(20..400))).await;
         daemon.kill_9().await;
         daemon = daemon.restart().await;

@@ -46,7 +46,7 @@ fn assert_sound(daemon: &Daemon) {
     assert_eq!(found, "ok");
 }
 
-/// Callers and whoever watches over the daemon are told what is wrong, and no internals.
+/// Callers and monitoring learn what is wrong, and no internals.
 async fn assert_says_so(daemon: &Daemon) {
     for answer in [daemon.rest().post("/login", json!({})).await, daemon.rest().get("/ready").await] {
         assert_eq!(answer.refusal(), refused(503, "store_unavailable"));

@@ -14,7 +14,7 @@ use crate::support::beginning::Member;
 
 for_every_gateway! { a_client_takes_none_of_what_the_app_hears_of_its_user_out_of_the_request }
 
-/// Lines by which a client would like the app not to hear who it is, or without which roles.
+/// Header lines with which a client tries to hide from the app who it is, or its roles.
 const LINES: [&str; 8] = [
     "Connection: close, X-Auth-User, X-Auth-Roles",
     "Connection: x-auth-user,x-auth-wallet,x-auth-provider,x-auth-permissions,x-auth-session\r\nConnection: close",
@@ -38,7 +38,7 @@ fn ask(site: &Site, lines: &str) -> (String, Value) {
     (head.to_owned(), page)
 }
 
-/// Panics unless the app has heard who it is, and of no header that it is to forget.
+/// Panics unless the app knows the user, and no header that the client named was removed.
 fn hears(page: &Value, member: &Member, lines: &str) {
     for (name, value) in named(member, "editor") {
         assert_eq!(page["headers"][&name], json!(value), "{lines}: {page}");

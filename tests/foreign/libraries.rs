@@ -1,4 +1,4 @@
-//! Access tokens verify from the published keys with other people's libraries, and what is none does not.
+//! Libraries of others verify access tokens with the published keys, and reject everything else.
 
 use portico::access_token::Algorithm;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn holds(token: &str, algorithm: Algorithm) -> Verdict {
 /// Signed with another key than it says.
 const UNTRUE: [&str; 3] =
     ["ERR_JWS_SIGNATURE_VERIFICATION_FAILED", "InvalidSignatureError", "InvalidSignature"];
-/// Signed with a secret, where the key that it names is none.
+/// Signed with a secret, although the key that it names is not a secret.
 const WRONG_KIND: [&str; 3] = ["ERR_JOSE_NOT_SUPPORTED", "InvalidAlgorithmError", "InvalidAlgorithm"];
 
 #[tokio::test]

@@ -272,7 +272,7 @@ async fn a_data_folder_that_would_lie_in_somebody_elses_folder_is_refused_and_no
             assert!(refused.code == 64 && refused.stderr.contains("run ch"), "{verb:?}: {refused:?}");
             assert_eq!(all_below(plan.folder()), before, "{verb:?}");
         }
-        // The folder of whoever's HOME it is.
+        // A home folder.
         let mut command = portico(plan.folder());
         command.args(["serve", "--socket", "s"]).env("HOME", place);
         let refused = finished(command).await;

@@ -93,7 +93,7 @@ impl WalletProvider for Wallets {
     }
 }
 
-/// Everything that stays when the daemon is started anew, and the daemon's sessions.
+/// Everything that survives a restart of the daemon, and the daemon's sessions.
 pub(crate) struct World {
     folder: tempfile::TempDir,
     keys: KeyFile,
@@ -147,7 +147,7 @@ impl World {
         Arc::new(mint.await.unwrap())
     }
 
-    /// Stops and starts anew what a daemon would.
+    /// Stops and starts the parts that a restart of the daemon stops and starts.
     pub(crate) async fn restart(&mut self) {
         let Running { store, lifecycle, .. } = self.running.take().unwrap();
         lifecycle.stop();

@@ -1,5 +1,5 @@
-//! Any sequence of calls, beside a model of a few lines: both must tell the same story, before and after
-//! the store is opened anew.
+//! Any sequence of calls, compared with a small model: both must give the same answers, before and after
+//! the store is opened again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

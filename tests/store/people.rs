@@ -63,7 +63,7 @@ pub(crate) fn ids(ended: &[Ended]) -> Vec<StreamId> {
     ended.iter().map(|ended| ended.session).collect()
 }
 
-/// A reason to end sessions, and the event that tells of it.
+/// A reason to end sessions, and its event.
 pub(crate) fn why(reason: &str, secs: u64) -> (String, EventDraft) {
     (reason.into(), event("session_revoked", secs))
 }
@@ -100,7 +100,7 @@ pub(crate) async fn sessions(store: &dyn Store, user: UserId) -> Vec<(StreamId, 
     sessions.into_iter().map(|session| (session.id, session.ended.map(|(_, why)| why))).collect()
 }
 
-/// What the audit tells of a session that was ended for this reason by what `audit` tells of.
+/// The audit record of a session that ended for this reason, with the actor and time of `audit`.
 pub(crate) fn ended(session: StreamId, reason: &str, audit: &AuditDraft) -> AuditDraft {
     AuditDraft {
         kind: AuditKind::SessionsRevoked,

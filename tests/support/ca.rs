@@ -105,7 +105,7 @@ fn config(certificate: &CertificateDer<'static>, key: &KeyPair) -> ServerConfig 
     ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap()
 }
 
-/// A server with a certificate of nobody's but its own, as `openssl req -x509` makes them.
+/// A server with a self-signed certificate, as `openssl req -x509` makes them.
 pub(crate) async fn self_signed(is_ca: IsCa, behind: SocketAddr) -> TlsFront {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.is_ca = is_ca;

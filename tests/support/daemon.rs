@@ -68,7 +68,7 @@ impl Daemon {
         }
     }
 
-    /// A daemon whose only relay nobody is at, to be started: it opens logins that no wallet will hear of.
+    /// A daemon to start, without wallets at its only relay: it opens logins that no wallet receives.
     pub(crate) fn offline() -> Plan {
         let plan = Self::on(&[]);
         let nobody = "[[relay]]\nurl = \"ws://127.0.0.1:9\"\n";
@@ -316,7 +316,7 @@ impl Plan {
     }
 
     /// The command with sockets handed over: descriptors from 3 on, and the number of the very process. A shell
-    /// puts them there, as whoever spawns a process cannot know its number.
+    /// puts them there, because the process that spawns it cannot know this number.
     fn handing_over(&self, plain: &Command) -> Command {
         let (at, count) = match self.handed.len() {
             1 => ("3<&0 </dev/null", 1),

@@ -31,7 +31,7 @@ pub(crate) enum Mood {
     Says(String),
     /// Not before it is in another mood.
     Hangs,
-    /// It sends whoever asks elsewhere.
+    /// It redirects every request.
     Redirects,
     /// Compressed, unless nothing but `identity` is asked for.
     Compresses,

@@ -234,7 +234,7 @@ impl Phone {
         event
     }
 
-    /// An answer to whoever asked, about any challenge.
+    /// An answer to the service that asked, about any challenge.
     pub(crate) fn answer(&self, asked: &Asked, challenge: &str, status: AuthStatus) -> Event {
         let subkey_proof = self.proof.clone();
         let response = AuthResponse { challenge: challenge.to_owned(), subkey_proof, status };

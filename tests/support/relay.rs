@@ -1,6 +1,6 @@
 //! A small Nostr relay (NIP-01) for tests, over real WebSockets, with faults to order.
 //!
-//! It forwards ephemeral events to whoever is subscribed and stores the others, as relays do. It does not
+//! It forwards ephemeral events to its subscribers and stores the others, as relays do. It does not
 //! verify events: it may be a hostile one.
 
 mod faults;
@@ -254,7 +254,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// One connection, from its beginning to its end.
-/// Whether somebody asks over HTTP what the relay tells of itself (NIP-11).
+/// Whether the request asks for the information document of the relay (NIP-11).
 async fn asks_for_information(stream: &TcpStream) -> bool {
     let mut head = [0; 2048];
     let read = stream.peek(&mut head).await.unwrap_or_default();

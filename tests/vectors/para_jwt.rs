@@ -73,7 +73,7 @@ fn each_kind_of_attack_is_rejected_for_its_own_reason() {
             "authType_unknown" => UnknownAuthType,
             "unknown_kid" | "kid_case" | "beta_env_key" | "rotated_key" => UnknownKey,
             name if name.starts_with("jwks_") => match name {
-                // Its only key is symmetric, and the token names an algorithm that is none here.
+                // Its only key is symmetric, and the token names an algorithm that Portico does not support.
                 "jwks_oct_same_kid" => UnsupportedAlgorithm,
                 _ => UnknownKey,
             },
@@ -113,6 +113,6 @@ fn whoever_logs_in_is_known_by_what_they_logged_in_with() {
         assert_eq!(kinds, ["EVM", "SOLANA"]);
         assert_eq!(identity.expires_at, Timestamp::from_secs(1_800_001_800));
     }
-    // The credential is what was signed, whoever's key it was.
+    // The name of the credential depends on the signed text, not on the key.
     assert_ne!(identity("valid_email").credential, identity("valid_key1").credential);
 }

@@ -141,7 +141,7 @@ fn payload(token: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()
 }
 
-/// What a token says, said anew by us.
+/// The same token, written again by Portico.
 fn reissued(token: &Token) -> String {
     let Verified { claims, owner, .. } = token.judge().unwrap();
     let time = |name: &str| claims[name].as_u64().unwrap();

@@ -159,7 +159,7 @@ async fn what_was_signed_for_something_else_is_refused_for_that_reason() {
             WebRequest { body, ..REQUEST },
             "wrong_payload",
         ),
-        // A target that could continue the name of the host is none.
+        // A target that would continue the name of the host is invalid.
         (
             with(vec![tag("u", "https://app.example.evil"), get.clone()]),
             WebRequest { target: ".evil", ..REQUEST },

@@ -10,7 +10,7 @@ use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
 use crate::support::soon;
 
-/// What a client hears that asks something only after it was refused.
+/// The answer to a client that sends its request only after it was refused.
 async fn refused_connection(daemon: &Daemon) -> String {
     let mut beyond = UnixStream::connect(daemon.socket()).await.unwrap();
     soon("a refusal", beyond.readable()).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_head_has_one_bound_however_it_arrives_and_whatever_makes_it_large() {
     }
 }
 
-/// What a client hears that sends this, all of it if it can, until the daemon hangs up.
+/// Everything that the daemon sends to a client that tries to send all of this, until the daemon closes the connection.
 async fn said_to(stream: impl AsyncRead + AsyncWrite, request: &str) -> String {
     said_to_pieces(stream, std::iter::once(request.as_bytes())).await
 }

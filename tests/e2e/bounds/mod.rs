@@ -1,5 +1,5 @@
-//! Every bound, reached with a small one configured: the caller hears of it, it is counted, and what was
-//! accepted before goes on.
+//! Every bound, reached with a small value: the caller gets an error, the metrics count it, and everything
+//! that was accepted before continues.
 
 mod local;
 mod logins;

@@ -1,4 +1,4 @@
-//! What must never approve a login or complete a stream, whoever sends it.
+//! Messages that must never approve a login or complete a stream, from any sender.
 //!
 //! That something has no effect is shown without waiting for it: after the hostile message the right wallet
 //! answers over the same connection, and the stream must hold that answer and nothing else.
@@ -158,7 +158,7 @@ async fn a_hostile_relay_cannot_forge_an_answer_under_an_id_that_is_known() {
     scene.ends_with_the_users_no_alone().await;
 }
 
-/// An event with something changed and neither hashed nor signed anew.
+/// A changed event, with the old hash and the old signature.
 fn altered(event: &Event, change: impl FnOnce(&mut Value)) -> Value {
     let mut json = serde_json::from_str(&event.as_json()).unwrap();
     change(&mut json);

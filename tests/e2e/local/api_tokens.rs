@@ -252,7 +252,7 @@ async fn a_holder_who_keeps_a_body_back_until_after_the_revocation_gets_nothing(
     assert_eq!(daemon.rest().get("/tokens").await.data()["tokens"], json!([]));
 }
 
-/// The ways by which one who may not operate could get more, or hear what is not theirs.
+/// The ways in which a caller without `operate` could get more rights, or read events of others.
 #[tokio::test]
 async fn nobody_without_operate_makes_or_revokes_anything_or_follows_without_login() {
     let relay = TestRelay::start().await;

@@ -112,7 +112,7 @@ async fn a_request_names_its_host_once_unless_it_is_of_before_http_1_1() {
     }
 }
 
-/// What a client hears that sends this, until the daemon hangs up.
+/// Everything that the daemon sends to a client after this request, until it closes the connection.
 async fn heard(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut said = String::new();

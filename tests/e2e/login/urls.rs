@@ -68,7 +68,7 @@ async fn a_deleted_url_ends_its_stream_as_cancelled_and_serves_nobody_any_more()
     assert_eq!((types(&events), &events[0]["code"]), (vec!["error"], &json!("cancelled")));
     assert_eq!(rest.delete(&path, json!({})).await.refusal(), refused(404, "no_such_stream"));
 
-    // A scan of the dead URL is followed by one of a living URL: when that was heard, so was the other.
+    // The phone scans the dead URL, then an open one. When the second scan has arrived, so has the first.
     let mut phone = Phone::new();
     phone.scan(&url).await;
     let (living_url, living) = rest.key_handshake(json!({})).await;

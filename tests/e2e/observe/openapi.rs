@@ -90,7 +90,7 @@ impl Contract {
     }
 }
 
-/// Where the document tells of a route (RFC 6901).
+/// The place of a route in the document (RFC 6901).
 fn place(path: &str, method: &Method) -> String {
     format!("/paths/{}/{}", escaped(path), method.as_str().to_lowercase())
 }

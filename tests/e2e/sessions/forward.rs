@@ -257,7 +257,7 @@ async fn a_browser_is_sent_to_the_page_that_the_gateway_names_and_to_no_other_si
         let answer = program.get(with_page).await;
         assert_eq!((answer.status.as_u16(), answer.header("x-auth-return-to")), (401, None));
     }
-    // A page that is no path of the site lets nobody in, whoever they are.
+    // A page that is not a path of the site admits nobody, not even a valid user.
     for page in ["//evil.example", "https://evil.example", "in", "/a&sign_in=/b"] {
         let answer = of(&browser("/a"), &member).get(&format!("/auth/forward?sign_in={page}")).await;
         assert_eq!(answer.refusal(), refused(400, "bad_request"), "{page}");

@@ -1,4 +1,4 @@
-//! Who becomes a user: whoever logs in, or those alone whom an operator has invited.
+//! Who becomes a user: everybody who logs in, or only wallets that an operator has invited.
 
 use futures_util::future::join_all;
 use nostr_sdk::{Keys, PublicKey, ToBech32};
@@ -111,7 +111,7 @@ async fn a_credential_of_a_stranger_is_refused_whoever_vouches_for_it() {
     let relay = TestRelay::start().await;
     let daemon = listed(&relay).start_subscribed(&[&relay]).await;
     let rest = daemon.rest();
-    // Portal: the wallet is known, as it has answered before; but it is nobody's.
+    // Portal: the wallet is known, because it has answered before, but it belongs to no user.
     let mut phone = Phone::new();
     phone.connect(&relay.url()).await;
     let stream = rest.authenticate(phone.key()).await;

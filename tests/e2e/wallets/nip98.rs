@@ -9,7 +9,7 @@ use crate::support::daemon::{Daemon, Plan};
 use crate::support::rest::{Rest, refused};
 use crate::support::signed;
 
-/// A daemon that lets in whoever signs requests to `https://app.example`, to be started.
+/// A daemon to start, which accepts users who sign requests to `https://app.example`.
 fn trusting() -> Plan {
     Daemon::offline().with_config(&format!(
         "{SESSIONS}[wallets.nip98]\npublic_url = \"https://app.example\"\n\

@@ -12,7 +12,7 @@ use crate::support::para_api::{API_KEY, Mood, ParaApi, SECRET_KEY, SIGNER, User}
 use crate::support::program::{finished, portico};
 use crate::support::rest::{Answer, refused};
 
-/// A section that leads to this API; whatever is said is asked for anew each time, but for what `more` says.
+/// A section with this API. Portico caches no answer of it, unless `more` sets `cache`.
 fn section(name: &str, api: &ParaApi, more: &str) -> String {
     let cache = if more.contains("cache") { "" } else { "cache = \"0s\"\n" };
     format!(

@@ -238,7 +238,7 @@ pub(crate) async fn a_purge_takes_any_number_of_users(store: &dyn Store) {
 pub(crate) async fn somebody_who_was_forgotten_logs_in_as_a_new_user(store: &dyn Store) {
     begin(store, 1, &stranger(1)).await;
     store.purge(&forgotten()).await.unwrap();
-    // A login that was prepared before is a conflict, and prepared anew.
+    // A login that was prepared before is a conflict, and is prepared again.
     let prepared = store.begin_session(&login(2, &stranger(1), Some(1))).await;
     assert!(matches!(prepared, Err(StoreError::Conflict)), "{prepared:?}");
     let again = User { id: user_id(2), ..stranger(1) };

@@ -50,7 +50,7 @@ impl Faults {
         self
     }
 
-    /// Accepts connections, reads everything and says nothing.
+    /// Accepts connections, reads everything and sends nothing.
     pub(crate) fn black_hole(mut self) -> Self {
         self.black_hole = true;
         self
