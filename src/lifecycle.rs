@@ -106,7 +106,7 @@ impl Lifecycle {
     }
 }
 
-/// A change that goes on in a task of its own when it is dropped before its end.
+/// A change that continues in a task of its own if it is dropped before its end.
 struct Change<F: Future<Output: Send> + Send + 'static> {
     running: Option<Pin<Box<F>>>,
     lifecycle: Lifecycle,

@@ -90,7 +90,7 @@ impl Caller {
         self.token.clone().map(|token| token as Arc<dyn Voucher>)
     }
 
-    /// Waits until the caller's token is revoked or expires. A caller without such a token goes on for ever.
+    /// Waits until the caller's token is revoked or expires. For a caller without such a token it waits for ever.
     pub(super) async fn over(&self) {
         match &self.token {
             Some(token) => token.over().await,

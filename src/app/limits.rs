@@ -14,7 +14,7 @@ const MAX_REFUSALS: usize = 256;
 /// The fewest, if there are enough files.
 const MIN_REFUSALS: usize = 16;
 
-/// One connection may be in refusal for so many places.
+/// How many places allow one more connection that is being refused.
 const PLACES_PER_REFUSAL: usize = 8;
 
 /// The fewest places: with fewer, nobody could be served.
@@ -72,7 +72,7 @@ fn wanted(unix: usize, tcp: usize) -> Capacity {
     Capacity { unix, tcp, refusals }
 }
 
-/// The places that fit into so many files. TCP gets half of them, and those that the Unix socket cannot use.
+/// The places that this number of files allows. TCP gets half of them, and those that the Unix socket cannot use.
 fn within(files: usize, Capacity { unix, tcp, .. }: Capacity) -> Capacity {
     let refusals = files.div_ceil(PLACES_PER_REFUSAL + 1).min(MAX_REFUSALS);
     let places = (files - refusals).max(FEWEST_PLACES);

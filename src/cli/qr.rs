@@ -25,7 +25,7 @@ impl Room {
         Self { columns, rows }
     }
 
-    /// The same with so many columns less.
+    /// The same code for a terminal with fewer columns.
     #[cfg(feature = "demo")]
     pub(super) fn indented(self, columns: usize) -> Self {
         Self { columns: self.columns.saturating_sub(columns), ..self }
@@ -78,7 +78,7 @@ impl<'a> Relays<'a> {
         Some(Self { before, all: all.into_iter().map(|(written, _)| written).collect(), behind })
     }
 
-    /// The URL with so many of them.
+    /// The URL with the first `count` relays.
     fn first(&self, count: usize) -> String {
         format!("{}{}{}", self.before, self.all[..count].join(","), self.behind)
     }

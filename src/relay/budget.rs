@@ -1,4 +1,4 @@
-//! How much useless work one relay may cause, and how many lies it may tell. Pure: time is an argument.
+//! How much useless work one relay may cause, and how many forged events it may send. Pure: time is an argument.
 //!
 //! An honest relay passes on events of strangers, so events that Portico does not want are not its fault: the
 //! time that they take is rationed, and Portico does not read a relay beyond its ration. A genuine event is

@@ -226,7 +226,7 @@ pub(super) mod tests {
         inbound_with(gate, 1)
     }
 
-    /// The same, if so many events may be under way.
+    /// The same, with this bound on the events in progress.
     fn inbound_with(gate: impl Gate + 'static, inbox: usize) -> (Inbound, Keys) {
         let us = Keys::generate();
         let options = RelayOptions { inbox, ..RelayOptions::new(us.clone(), vec![KIND]) };

@@ -40,7 +40,7 @@ impl Link {
                     None => return,
                     Some(control) => {
                         let step = self.hear(control, &mut subscription);
-                        // Most of these come to something; so many that it shows do not.
+                        // Most of these frames are useful. This charge only matters if there are very many.
                         self.tap.charge(Waste::Useless);
                         self.tap.rest().await;
                         step

@@ -166,7 +166,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Third<T> {
     }
 }
 
-/// Tags, unless they are so many that they would take many times the memory of their text.
+/// Tags. Rejects so many tags that they would take many times the memory of their text.
 struct Tags(Vec<Vec<String>>);
 
 impl<'de> Deserialize<'de> for Tags {

@@ -48,7 +48,7 @@ impl Sessions {
         self.rates.refresh(&wallet, now).await?;
         let mut session = Session::clone(&checked.session);
         if session.credential != wallet.credential {
-            // The wallet has given a new one: the session goes on for as long as either holds.
+            // The wallet has given a new credential: the session lasts as long as the longer one is valid.
             session.credential = wallet.credential;
             session.expires_at = session.expires_at.max(self.book.expiry_of(session.created_at, &wallet));
             let (sessions, carried_on) = (Arc::clone(self), session.clone());

@@ -62,7 +62,7 @@ pub(in crate::api) async fn drop(
     State(api): State<Api>,
     JsonBody(Dropped { stream_id, all }): JsonBody<Dropped>,
 ) -> Result<Response, ApiError> {
-    // What is dropped is never delivered: all of it goes only when that was said.
+    // A dropped event is never delivered, so the caller must ask explicitly to drop all of them.
     if stream_id.is_some() == all {
         return Err(ApiError::bad_request("body: must have either stream_id or all: true"));
     }

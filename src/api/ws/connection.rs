@@ -276,7 +276,7 @@ impl Connection {
     }
 }
 
-/// Room for so many commands to run.
+/// Waits until `count` more commands may run.
 async fn places(running: &Arc<Semaphore>, count: usize) -> Option<OwnedSemaphorePermit> {
     Arc::clone(running).acquire_many_owned(count as u32).await.ok()
 }

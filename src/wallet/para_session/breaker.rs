@@ -153,7 +153,7 @@ impl State {
         if self.failing.len() >= REMEMBERED && !self.failing.contains_key(&name) {
             self.failing.retain(|_, failing| failing.rests_until.is_some_and(|until| now < until));
         }
-        // Where so many rest that there is no room, the door is narrow anyway.
+        // If the table is full, Portico asks one question at a time anyway.
         if self.failing.len() < REMEMBERED || self.failing.contains_key(&name) {
             let failing = self.failing.entry(name).or_default();
             failing.failures += 1;
