@@ -51,7 +51,7 @@ impl Housekeeping {
         if let Some(jump) = self.timekeeper.look() {
             self.clock_jumped(jump);
         }
-        // What is dropped is gone for good, so the clock alone does not say when.
+        // A deletion cannot be undone, so the wall clock alone does not decide it.
         let now = self.timekeeper.settled();
         self.revoked.tidy(now);
         let before = PurgeBefore {

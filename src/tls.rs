@@ -189,8 +189,8 @@ impl Tls {
         Ok(Self { loaded: Arc::new(LazyLock::new(Box::new(|| load(own)))), ca_file: Some(path.to_owned()) })
     }
 
-    /// Loads the roots in a thread of its own, so that they are there when they are needed, and puts into the log
-    /// what of the operating system's cannot be used.
+    /// Loads the roots in a thread of its own, so that they are there when they are needed. Logs the roots of the
+    /// operating system that cannot be used.
     pub fn load_ahead(&self) {
         let tls = self.clone();
         // If no thread can start, the first connection loads them.

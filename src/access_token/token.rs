@@ -89,7 +89,7 @@ impl<'a> UnverifiedToken<'a> {
         if self.kid != key.kid() {
             Err(AccessError::UnknownKey)
         } else if self.algorithm != key.algorithm() {
-            // What a key is for is the key's to say, never the token's (RFC 8725 §3.1).
+            // The key decides its algorithm, never the token (RFC 8725 §3.1).
             Err(AccessError::UnsupportedAlgorithm)
         } else if !key.signed(&self.parts) {
             Err(AccessError::InvalidSignature)

@@ -412,7 +412,7 @@ mod tests {
             fs::remove_file(&link).unwrap();
             fs::remove_file(&target).unwrap();
         }
-        // What it leads to would be shown as the name of another service.
+        // Otherwise an error would show the content of the target as the name of another service.
         fs::write(&target, "not for everybody's eyes").unwrap();
         std::os::unix::fs::symlink(&target, folder.path().join(SERVICE)).unwrap();
         assert!(service_of(folder.path(), Acting::AsDaemon).is_err());

@@ -107,7 +107,7 @@ pub(super) fn restore(args: &Restore) -> CommandResult {
 }
 
 fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> CommandResult {
-    // Looked through where it will lie, so that what was looked through is what is taken.
+    // Check the copy, not the original, so that the checked file is the restored file.
     let copy = copy_into(folder, &args.file)?;
     let label = backup::adopt(copy.path(), &args.file).map_err(|error| match error {
         StoreError::Corrupt(reason) => Failure::new(

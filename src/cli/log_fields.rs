@@ -67,7 +67,7 @@ mod tests {
         }
     }
 
-    /// What a line says of `reason`, as one who displays it logs it.
+    /// A line of the log with `reason`, logged with `Display`.
     fn logged(reason: &str) -> String {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()

@@ -32,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
-    // Before the start, which takes a while: a change that is made meanwhile is one that is not in force.
+    // Read before the start, which takes a while: a change in the meantime does not take effect before a restart.
     let written = || config.file.as_deref().and_then(WrittenKeys::read);
     let at_start = written();
     logging::start(&config.log)?;

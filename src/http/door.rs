@@ -21,7 +21,7 @@ pub(crate) async fn door<F: Future<Output = Response>>(
     guard: impl FnOnce(Request) -> F,
 ) -> Response {
     let observed = Observed::begin(&mut request);
-    // A handler that panics has harmed nothing but its own answer: what handlers share has no broken states.
+    // A panic of a handler affects only its own answer, because shared state is never left broken.
     let handled = AssertUnwindSafe(async { guard(request).await }).catch_unwind();
     let response = handled.instrument(observed.span()).await;
     observed.end(response.unwrap_or_else(|_| ApiError::internal().into_response()), metrics)

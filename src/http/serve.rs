@@ -175,8 +175,8 @@ impl Server {
             .serve_connection(TokioIo::new(wire), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
-        // Idle connections close now, busy ones after their answer. A client that has not sent the whole of its
-        // request by now is not waited for; what others asked for runs on by itself.
+        // Idle connections close now, busy ones after their answer. Portico does not wait for a client that has not
+        // sent its whole request by now. Changes that others asked for continue in tasks of their own.
         let patience = tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.lifecycle.stopping() => LAST_ANSWERS,

@@ -129,7 +129,7 @@ mod tests {
         Outbound::new(Duration::from_secs(1), allow_private, &Tls::default()).check(&Url::parse(url).unwrap())
     }
 
-    /// What is told of a server that sends this and hangs up.
+    /// The error text for a server that sends this and closes the connection.
     async fn told_of(answer: &'static str) -> String {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();

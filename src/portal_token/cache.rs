@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{TokenError, UnverifiedToken, VerifyingKey};
 
-/// What a signature check is about: SHA-256 of issuer, signing input and normalised signature.
+/// A signature to check: SHA-256 of issuer, signing input and normalised signature.
 type Question = [u8; 32];
 
 /// A bounded memory of valid signatures, shared by all threads.

@@ -24,7 +24,7 @@ const ROWS: usize = 4;
 const CELLS: usize = 1 << 15;
 
 /// The accounts, as a count-min sketch. An author shares cells with others, chosen by a secret hash. So an
-/// account may look larger than it is. It looks smaller only by what was returned to others.
+/// account may look larger than it is. It looks smaller only by amounts that were returned to others.
 pub(super) struct Authors<S = RandomState> {
     hash: S,
     began: Instant,

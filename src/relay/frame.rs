@@ -150,7 +150,7 @@ fn end_of_nested(value: &str) -> Option<usize> {
     last.map(|last| last + 1)
 }
 
-/// What stands between the quotes of a text, as it is meant; as it stands, if that is not well-formed.
+/// The text between quotes, with its escapes resolved. If an escape is not well-formed, the text is unchanged.
 fn unescaped(inside: &str) -> Cow<'_, str> {
     if !inside.contains('\\') {
         return Cow::Borrowed(inside);

@@ -163,8 +163,8 @@ impl Link {
 
     /// Sends all open publications again.
     pub(super) fn refill(&self) {
-        // The lane is locked while the list is made: what is published meanwhile waits to be pushed, and
-        // comes after.
+        // The lane is locked while the list is made. Publications in the meantime wait for the lock, and come after
+        // the list.
         self.with_lane(|lane| lane.refill(self.shared.outbox.open_for(&self.spec.url, self.is_general())));
         self.work.notify_one();
     }

@@ -112,7 +112,7 @@ impl Link {
         match control {
             Control::LoginAskedFor => subscription.login_asked_for(),
             Control::Authenticated => {
-                // What was refused for want of a login may be taken now.
+                // The relay may accept now what it refused without a login.
                 self.refill();
                 subscription.authenticated(now)
             }
@@ -165,7 +165,7 @@ impl Link {
             return;
         }
         let Some(open) = self.shared.outbox.get(&id) else { return };
-        // A relay has a say only on what it was sent, and once.
+        // A verdict counts only for an event that this relay was sent, and only once.
         if open.is_for(&self.spec.url, self.is_general()) && open.refuse(&self.spec.url) {
             let signal = Signal::Refused {
                 event_id: id,

@@ -47,7 +47,7 @@ impl Rotation {
             let Some(key) = rotation.mint.rotate(only_if_due).await? else { return Ok(None) };
             record.detail = Some(serde_json::json!({ "kid": key.kid }).to_string());
             if let Err(error) = rotation.accounts.record_audit(&[record]).await {
-                // The key signs already; that it is not in the audit is no reason to say that it does not.
+                // The key signs already, so a missing audit record must not look like a failed rotation.
                 tracing::warn!(%error, kid = key.kid, "cannot record a new key in the audit");
             }
             Ok(Some(key))

@@ -112,7 +112,7 @@ impl Receiver {
         match self.http.send(request).await {
             Ok(response) => {
                 let answer = meaning(&response);
-                // What it has answered holds, even if the rest of it does not come.
+                // The status counts, even if the body does not arrive.
                 let _ = response.read(MAX_ANSWER).await;
                 answer
             }
@@ -125,7 +125,7 @@ fn meaning(response: &WebAnswer) -> Answer {
     if response.status.is_success() {
         return Answer::Taken;
     }
-    // As a date (RFC 9110 §10.2.3) it is not looked at: few send one, and the back-off is patient anyway.
+    // A date (RFC 9110 §10.2.3) is ignored: few receivers send one, and the back-off waits anyway.
     let header = response.headers.get(RETRY_AFTER);
     let secs = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Answer::Failed {

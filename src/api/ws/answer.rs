@@ -71,6 +71,6 @@ pub(super) fn notification(stream: StreamId, event: &Event) -> Notification<'_> 
 
 /// A message as it is sent.
 pub(super) fn text(message: &impl Serialize) -> String {
-    // What is sent from here has text for names and no numbers that JSON does not have: there is no error.
+    // Cannot fail: every message has text as names, and only numbers that JSON has.
     serde_json::to_string(message).unwrap_or_default()
 }

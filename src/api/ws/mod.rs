@@ -106,7 +106,7 @@ fn not_a_websocket() -> Response {
 mod tests {
     use super::*;
 
-    /// A proper request of a client, but for this.
+    /// A valid request of a client, with these changes.
     fn request(method: Method, version: Version, changed: &[(&'static str, &'static str)]) -> Request {
         let mut headers = HeaderMap::new();
         for (name, value) in [

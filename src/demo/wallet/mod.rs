@@ -254,7 +254,7 @@ impl Core {
         }
     }
 
-    /// Runs what is not to hold up what else comes from the relay.
+    /// Runs a task that must not delay further events of the relay.
     fn spawn<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, task: impl FnOnce(Arc<Self>) -> F) {
         let (task, stop) = (task(Arc::clone(self)), self.stop.clone());
         tokio::spawn(async move { stop.run_until_cancelled(task).await });

@@ -81,7 +81,7 @@ impl Caller {
                 {
                     return Err(Problem::SubscriptionRefused(reason));
                 }
-                // Our login was taken: what was refused for want of it may be asked again.
+                // The relay accepted the login: ask again for what it refused without one.
                 Said::Verdict { accepted: true, .. } => self.ask(&id, &filter).await?,
                 Said::Notice(text) => self.last_notice = Some(text),
                 _ => {}

@@ -97,7 +97,7 @@ fn commit(db: &Transaction<'_>, mut batch: Vec<Box<dyn Job>>, metrics: &Metrics,
     metrics.store.transacted(batch.len(), started.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome {
         db.undone_since(0);
-        // Each of those who wrote is told, and says so in the log with what it was for.
+        // Each caller gets the error, and logs it with the purpose of its write.
         tracing::debug!(%error, writes = batch.len(), "a batch of writes was undone");
         if !db.is_autocommit()
             && let Err(error) = run_sql(db, "ROLLBACK")
@@ -178,7 +178,7 @@ where
     T: Send,
 {
     fn run(&mut self, db: &Transaction<'_>) -> bool {
-        // Should it panic, what it came to the last time does not hold any more.
+        // If it panics, the outcome of the last time is not valid any more.
         self.outcome = None;
         self.outcome.insert((self.work)(db)).is_ok()
     }
@@ -186,9 +186,9 @@ where
     fn answer(self: Box<Self>, committed: Result<()>) {
         let Self { outcome, caller, .. } = *self;
         let abandoned = || Err(StoreError::Unavailable("the write was abandoned".into()));
-        // Even an error of the write's own does not hold if the batch that it saw was undone.
+        // If the batch was undone, the error of a single write is not valid either: it saw undone changes.
         let answer = committed.and_then(|()| outcome.unwrap_or_else(abandoned));
-        // The caller may have gone; what it asked for is done all the same.
+        // The caller may have gone. The change is made all the same.
         let _ = caller.send(answer);
     }
 }

@@ -100,7 +100,7 @@ impl KeySource {
         let asking = Arc::clone(&self.asking);
         let turn = match found {
             Ok(key) if is_fresh => return Ok(key),
-            // One user's request waits for the keys that are due; the others go on with what is there.
+            // One request fetches the keys that are due; the others use the keys that Portico has.
             Ok(key) => match asking.try_lock_owned() {
                 Ok(turn) => turn,
                 Err(_) => return Ok(key),

@@ -69,7 +69,7 @@ impl<'a> UnverifiedJwt<'a> {
     /// [`JwtError::UnsupportedAlgorithm`] if the key is for another algorithm, [`JwtError::InvalidSignature`] and
     /// [`JwtError::MalformedClaims`].
     pub(super) fn verify(&self, key: &IssuerKey) -> Result<SignedJwt, JwtError> {
-        // What a key is for is the key's to say, never the token's (RFC 8725 §3.1).
+        // The key decides its algorithm, never the token (RFC 8725 §3.1).
         if self.algorithm != key.algorithm() {
             return Err(JwtError::UnsupportedAlgorithm);
         }
