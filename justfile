@@ -19,7 +19,7 @@ test *ARGS:
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
-    cargo clippy --test foreign -- -D warnings
+    cargo clippy --test foreign --test postgres -- -D warnings
     cargo clippy --no-default-features --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 

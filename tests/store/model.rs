@@ -1,10 +1,9 @@
 //! Any sequence of calls, compared with a small model: both must give the same answers, before and after
-//! the store is opened again.
+//! the store is opened again. Each backend has a proptest that calls `assert_told_alike` with `calls()`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portico::store::sqlite::{SqliteOptions, SqliteStore};
-use portico::store::{Challenge, Scan, Store, Upkeep};
+use portico::store::{Challenge, Scan, Store};
 use proptest::prelude::*;
 
 use crate::fixtures::*;
@@ -13,12 +12,17 @@ use crate::fixtures::*;
 const STREAMS: u8 = 4;
 
 #[derive(Clone, Copy, Debug)]
-enum Call {
+pub(crate) enum Call {
     Handshake { stream: u8 },
     Challenge { name: u8, stream: u8 },
     Scan { event_id: u8, stream: u8, one_time: bool, challenge: Option<u8> },
     Close { name: u8 },
     End { stream: u8 },
+}
+
+/// Any calls.
+pub(crate) fn calls() -> impl Strategy<Value = Vec<Call>> {
+    proptest::collection::vec(call(), 0..40)
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -158,24 +162,16 @@ async fn assert_alike(store: &dyn Store, model: &Model) {
     assert_eq!(open.asked.len(), model.challenges.len());
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_store_does_what_the_model_does(calls in proptest::collection::vec(call(), 0..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("portico.db");
-            let mut model = Model::default();
-            let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-            for call in calls {
-                assert_eq!(perform(&store, call).await, model.apply(call), "{call:?}");
-            }
-            assert_alike(&store, &model).await;
-            store.close().await;
-            let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-            assert_alike(&store, &model).await;
-        });
+/// Performs these calls on the stores that `open` opens, one after the other, with the same content.
+pub(crate) async fn assert_told_alike(calls: Vec<Call>, open: impl AsyncFn() -> Box<dyn Store>) {
+    let mut model = Model::default();
+    let store = open().await;
+    for call in calls {
+        assert_eq!(perform(&*store, call).await, model.apply(call), "{call:?}");
     }
+    assert_alike(&*store, &model).await;
+    store.close().await;
+    let store = open().await;
+    assert_alike(&*store, &model).await;
+    store.close().await;
 }

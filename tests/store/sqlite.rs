@@ -10,13 +10,27 @@ use portico::store::{
     Accounts, AuditKind, Challenge, Deliveries, Logins, SessionChoice, Store, StoreError, Streams, Upkeep,
     User,
 };
+use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::fixtures::*;
+use crate::model::{assert_told_alike, calls};
 use crate::people::*;
 
 conformance!(crate::sqlite::empty);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_does_what_the_model_does(calls in calls()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let open = async || Box::new(open(&file_in(&folder)).unwrap()) as Box<dyn Store>;
+        runtime.block_on(assert_told_alike(calls, open));
+    }
+}
 
 /// An empty store in a folder of its own.
 pub(crate) async fn empty() -> (Box<dyn Store>, TempDir) {

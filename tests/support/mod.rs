@@ -9,6 +9,7 @@ pub(crate) mod domain;
 pub(crate) mod issuer;
 pub(crate) mod para_api;
 pub(crate) mod phone;
+pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod relay;
 pub(crate) mod rest;

@@ -1,6 +1,9 @@
 //! What every backend of the store promises. `conformance!(make)` runs all of it against the stores that
 //! `make` makes: an async function that returns an empty store and a guard that keeps it alive. `keys_conformance!(make)`
 //! does the same for the places where the ring of keys is kept.
+//!
+//! Backends whose tests need a server are in `tests/postgres`, which takes this folder, `fixtures.rs`, `people.rs` and
+//! `model.rs` by `#[path]`.
 
 pub(crate) mod accounts;
 pub(crate) mod api_tokens;
