@@ -70,7 +70,7 @@ pub(crate) fn check_own(text: &str) -> Result<(), &'static str> {
 /// Why a host gave no document, for the operator.
 pub(crate) fn reason(error: &OutboundError) -> String {
     match error {
-        OutboundError::Private => "its address is private, which only lookup.allow_private permits".into(),
+        OutboundError::Private => "Portico did not ask it, because its address is private (allowed with lookup.allow_private = true)".into(),
         error => error.to_string(),
     }
 }

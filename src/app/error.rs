@@ -42,10 +42,10 @@ pub enum StartError {
     Folder(#[from] FolderError),
     /// The data folder belongs to another service, or the key file was replaced.
     #[error(
-        "the data in {} belongs to service {known}, but {} does not contain its key: \
-         set the right key file, or another data folder",
+        "the data in {} belongs to service {known}, but {} {}: set the right key file, or another data folder",
         show_path(folder),
-        show_path(key_file)
+        show_path(key_file),
+        if *.is_missing { "does not exist" } else { "does not contain its key" }
     )]
     OtherService {
         /// The data folder.
@@ -54,6 +54,8 @@ pub enum StartError {
         known: String,
         /// The key file.
         key_file: PathBuf,
+        /// Whether the key file does not exist.
+        is_missing: bool,
     },
     /// The store.
     #[error(transparent)]
@@ -86,6 +88,6 @@ pub enum FolderError {
         error: io::Error,
     },
     /// Another daemon uses it.
-    #[error("another daemon uses the data folder {}", show_path(.0))]
+    #[error("a daemon already uses the data folder {}", show_path(.0))]
     InUse(PathBuf),
 }

@@ -68,6 +68,7 @@ pub(super) fn keys_of(
         folder: folder.to_owned(),
         known: known.to_owned(),
         key_file: given.unwrap_or_else(|| service.key_file.clone()),
+        is_missing: loaded.is_none(),
     })
 }
 

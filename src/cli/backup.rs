@@ -140,7 +140,10 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
     if let Some(replaced) = replaced {
         say!("{:<12} {}", "replaced", show_path(&replaced));
     }
-    say!("Tokens that were revoked after the backup are valid again.");
+    say!(
+        "Everything after the backup is lost: tokens that were revoked since are valid again, and logouts, disabled \
+         users and changed roles are undone."
+    );
     needed_to_start(config, folder.service().map_err(unusable)?.as_deref())
         .iter()
         .for_each(|needed| note!("Before you start the daemon: {needed}"));

@@ -227,8 +227,10 @@ fn broken(socket: &std::path::Path, error: &CallError) -> Failure {
         }
         CallError::Io(error) => {
             let hint = format!(
-                "no daemon at {}: {error} (start one with `portico serve`)",
-                files::show_path(socket)
+                "no daemon answers at {}: {}. Start one with `portico serve`; or name its socket with --socket or \
+                 PORTICO_SOCKET, or its configuration with --config or PORTICO_CONFIG",
+                files::show_path(socket),
+                files::io_reason(error)
             );
             Failure::new(Exit::Unavailable, hint)
         }

@@ -11,6 +11,7 @@ use crate::config::files::show_path;
 use crate::config::{
     self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, Webhook, duration, key,
 };
+use crate::roster::NOBODY_CAN_LOG_IN;
 use crate::shown;
 
 #[derive(Debug, clap::Subcommand)]
@@ -42,7 +43,14 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         service.map_or_else(|| "(made at the first start)".into(), |(keys, _)| keys.public_key().to_hex());
     if listens || matches!(config.local.token, ApiToken::Given(_)) {
         let warning = config.local.token.check().map_err(Failure::usage)?;
-        warning.iter().for_each(|warning| note!("portico: {}: {warning}", config.local.token));
+        let place = match &config.local.token {
+            ApiToken::Given(_) => "local.token".into(),
+            in_file => in_file.to_string(),
+        };
+        warning.iter().for_each(|warning| note!("portico: {place}: {warning}"));
+    }
+    if !config.relays.iter().any(|relay| relay.read && relay.write) {
+        note!("portico: {}: {}", config.relay_source, NOBODY_CAN_LOG_IN);
     }
     let shown = show(&config, &public_key, &issuer);
     if args.json {

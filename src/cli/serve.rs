@@ -129,7 +129,7 @@ fn exit_of(error: &StartError) -> Exit {
         StartError::AccessKeys(KeysError::Unavailable(_))
         | StartError::Folder(FolderError::Io { .. } | FolderError::InUse(_))
         | StartError::Listen(
-            ListenError::InUse(_) | ListenError::HandedOver { .. } | ListenError::Io { .. },
+            ListenError::InUse { .. } | ListenError::HandedOver { .. } | ListenError::Io { .. },
         )
         | StartError::Store(_) => Exit::Unavailable,
     }

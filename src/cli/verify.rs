@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args) -> CommandResult {
     let verified = if args.offline {
         offline(&args, &token)?
     } else {
+        public_key(&args.key)?;
         args.target.post("/jwt/verify", &json!({ "pubkey": args.key, "token": token })).await?
     };
     if args.json {
@@ -51,11 +52,16 @@ pub(super) async fn run(args: Args) -> CommandResult {
     Ok(Exit::Success)
 }
 
-fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
-    let key = PublicKey::parse(&args.key)
+/// The daemon would call the option by the name of its own field.
+fn public_key(text: &str) -> Result<VerifyingKey, Failure> {
+    PublicKey::parse(text)
         .ok()
         .and_then(|key| VerifyingKey::from_xonly_bytes(key.as_bytes()).ok())
-        .ok_or_else(|| Failure::usage("--key: not a public key (64 hex digits or npub1…)"))?;
+        .ok_or_else(|| Failure::usage("--key: not a public key (64 hex digits or npub1…)"))
+}
+
+fn offline(args: &Args, token: &str) -> Result<Value, Failure> {
+    let key = public_key(&args.key)?;
     let policy =
         Policy { max_lifetime_secs: Some(args.max_days.saturating_mul(24 * 3600)), ..Policy::default() };
     let claims = verify(&key, token, SystemClock.now().secs(), &policy, |_| false).map_err(|error| {

@@ -57,12 +57,16 @@ impl Number {
     }
 
     /// What its value must be.
-    pub(super) fn rule(&self) -> String {
+    fn rule(&self) -> String {
+        format!("must be {}", self.range())
+    }
+
+    fn range(&self) -> String {
         let (least, most) = match &self.value {
             Bounded::Count(_, bounds) => (bounds.start().to_string(), bounds.end().to_string()),
             Bounded::Time(_, bounds) => (duration::show(*bounds.start()), duration::show(*bounds.end())),
         };
-        format!("must be from {least} to {most}")
+        format!("from {least} to {most}")
     }
 
     fn is_count(&self) -> bool {
@@ -70,23 +74,22 @@ impl Number {
     }
 }
 
-/// What the value of this key must be, if it is a count.
-pub(super) fn rule_of_count(key: &str) -> Option<String> {
+/// The bounds of this key, if it is a count.
+pub(super) fn range_of_count(key: &str) -> Option<String> {
     let (section, name) = key.rsplit_once('.')?;
     let mut numbers = Raw::with_every_wallet().numbers().into_iter().filter(|(known, _)| *known == section);
     let found = numbers.find_map(|(_, numbers)| numbers.into_iter().find(|number| number.key == name));
-    found.filter(Number::is_count).map(|number| number.rule())
+    found.filter(Number::is_count).map(|number| number.range())
 }
 
 #[cfg(test)]
 mod tests {
     use figment::Figment;
-    use figment::providers::Format as _;
+    use figment::providers::Serialized;
 
     use super::*;
-    use crate::config::ConfigError;
-    use crate::config::format::Toml;
     use crate::config::mistakes::Mistakes;
+    use crate::config::{document, shape, wording};
 
     /// The sections that are off unless they are there, with no more than they must have.
     const WALLETS: &str = r#"
@@ -109,8 +112,11 @@ domain = "a.example"
 "#;
 
     fn read(key: &str, value: &str) -> Result<Raw, String> {
-        let figment = Figment::from(Toml::string(WALLETS)).merge(Toml::string(&format!("{key} = {value}\n")));
-        figment.extract().map_err(|error| ConfigError::Malformed(Box::new(error)).to_string())
+        let layer = |text: &str| Serialized::defaults(document::parse(text).0);
+        let figment = Figment::from(layer(WALLETS)).merge(layer(&format!("{key} = {value}\n")));
+        let (raw, misfits) = shape::read(|_| figment.clone(), shape::Mask::default());
+        let reason = |misfit: &shape::Misfit| format!("{}: {}", misfit.key, wording::reason(misfit, false));
+        misfits.first().map_or(Ok(raw), |misfit| Err(reason(misfit)))
     }
 
     /// What is wrong with a value, if anything.
@@ -121,7 +127,7 @@ domain = "a.example"
         };
         let mut wrong = Mistakes::default();
         raw.check_numbers(&mut wrong);
-        wrong.into_vec().first().map(|mistake| format!("{}: {}", mistake.key, mistake.reason))
+        wrong.all(true).first().map(|mistake| format!("{}: {}", mistake.key, mistake.reason))
     }
 
     /// Each key, and whether it is a duration.

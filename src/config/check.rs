@@ -35,7 +35,9 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
     let tls = raw.tls.check(&mut wrong.section("tls"));
     raw.history.check(&mut wrong.section("history"));
     raw.access.check(&mut wrong.section("access"));
-    raw.sessions.check(&raw.access, &mut wrong.section("sessions"));
+    if !wrong.has("access.lifetime") {
+        raw.sessions.check(&raw.access, &mut wrong.section("sessions"));
+    }
     raw.wallets.check(raw.tokens.max_issued_lifetime, wrong);
     raw.forward.check(&mut wrong.section("forward"));
     let webhook = raw.webhook.check(&mut wrong.section("webhook"));

@@ -52,7 +52,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
         type Value = Duration;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a duration")
+            f.write_str("a duration in quotes, like \"90s\", \"5m\" or \"30days\"")
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 
 use figment::providers::Env;
 
@@ -17,11 +18,24 @@ pub(super) fn layer() -> Env {
     Env::prefixed(PREFIX).filter(|key| key.as_str().contains(WITHIN)).split(WITHIN)
 }
 
-/// The variable of this key, which is written as `section.key`.
+/// The variable of this key, which is written as `section.key`. It sets a list as a whole.
 pub(super) fn variable(key: &str) -> String {
-    let mut parts = key.split('.');
-    let (section, key) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("…"));
-    format!("{PREFIX}{section}{WITHIN}{key}").to_uppercase()
+    let names: Vec<_> = key.split('.').take_while(|part| part.parse::<usize>().is_err()).collect();
+    format!("{PREFIX}{}", names.join(WITHIN)).to_uppercase()
+}
+
+/// The value of the variable of this key, as it is written. An entry of a list has none.
+pub(super) fn text_of(key: &str) -> Option<String> {
+    let wanted = variable(key);
+    let is_entry = key.split('.').any(|part| part.parse::<usize>().is_ok());
+    let mut named = env::vars_os().filter(|_| !is_entry);
+    let found = named.find(|(name, _)| name.to_str().is_some_and(|name| name.to_uppercase() == wanted));
+    found?.1.into_string().ok()
+}
+
+/// Whether `PORTICO_SOCKET` names this socket.
+pub fn names_socket(socket: &Path) -> bool {
+    env::var_os("PORTICO_SOCKET").is_some_and(|named| Path::new(&named) == socket)
 }
 
 /// Variables that only commands read; `PORTICO_LOG` is for the demo.

@@ -1,14 +1,10 @@
 //! Errors of the configuration, for the operator who wrote it: the key, the reason, and the place.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use figment::error::{Actual, Kind};
-use figment::{Metadata, Source};
-
-use super::environment;
 use super::files::{FileError, Refused, show_path};
-use super::syntax::line_of;
 
 /// An error of the configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -21,17 +17,6 @@ pub enum ConfigError {
         /// Why.
         error: FileError,
     },
-    /// A file is not TOML, or `relays.toml` is wrong.
-    #[error("{}: {reason}", show_path(path))]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong in it.
-        reason: String,
-    },
-    /// The configuration does not have the right shape.
-    #[error("{}", in_our_words(.0))]
-    Malformed(Box<figment::Error>),
     /// A secret is in a file that others can read.
     #[error("cannot use {key} in {}: {error}", show_path(path))]
     Exposed {
@@ -51,18 +36,63 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key has a value that cannot be used.
-    #[error("{key}: {reason}{place}")]
+    #[error("{}: {reason}{place}", shown_key(key))]
     Invalid {
-        /// The key, as `section.key`.
+        /// The key, as `section.key`. An entry of a list has its place in it, from 0.
         key: String,
         /// What is wrong with its value.
         reason: String,
-        /// The place of the value, as `" (in …)"`; empty for a default.
-        place: String,
+        /// Where the value is written.
+        place: Place,
+    },
+    /// A line of a file is wrong.
+    #[error("{reason}{place}")]
+    Line {
+        /// What is wrong with it.
+        reason: String,
+        /// Where it is.
+        place: Place,
     },
     /// Several mistakes.
     #[error("{}", one_a_line(.0))]
     Several(Vec<ConfigError>),
+}
+
+/// Where a value is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: it is the default.
+    Nowhere,
+    /// In a file.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: Option<usize>,
+    },
+    /// In the environment, as this variable.
+    Variable(String),
+    /// For this flag, or in its variable.
+    Flag(&'static str),
+}
+
+impl Place {
+    /// A line of a file.
+    pub(super) fn line(path: &Path, line: Option<usize>) -> Self {
+        Self::File { path: path.to_owned(), line }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::File { path, line: None } => write!(f, " (in {})", show_path(path)),
+            Self::File { path, line: Some(line) } => write!(f, " (in {}, line {line})", show_path(path)),
+            Self::Variable(name) => write!(f, " (in the environment, as {name})"),
+            Self::Flag(flag) => write!(f, " (in {flag})"),
+        }
+    }
 }
 
 impl ConfigError {
@@ -71,6 +101,48 @@ impl ConfigError {
         let error = io::Error::new(io::ErrorKind::NotFound, "the file does not exist").into();
         Self::Unreadable { path: path.to_owned(), error }
     }
+
+    /// One error of these, in the order of the lines of each file; first what is in no file. `None`: there are none.
+    pub(super) fn of_all(errors: Vec<Self>) -> Option<Self> {
+        let mut errors: Vec<_> = errors.into_iter().flat_map(Self::each).collect();
+        let files: Vec<_> =
+            errors.iter().filter_map(|error| error.file().map(|(path, _)| path.to_owned())).collect();
+        errors.sort_by_key(|error| {
+            error.file().map(|(path, line)| (files.iter().position(|file| file == path), line))
+        });
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+
+    fn each(self) -> Vec<Self> {
+        match self {
+            Self::Several(errors) => errors,
+            one => vec![one],
+        }
+    }
+
+    /// The file and line that it is about.
+    pub(super) fn file(&self) -> Option<(&Path, Option<usize>)> {
+        match self {
+            Self::Unreadable { path, .. } | Self::Exposed { path, .. } => Some((path, None)),
+            Self::Invalid { place: Place::File { path, line }, .. }
+            | Self::Line { place: Place::File { path, line }, .. } => Some((path, *line)),
+            _ => None,
+        }
+    }
+}
+
+/// The key, with the entries of lists counted from 1: `local.allow.may (entry 2)`.
+fn shown_key(key: &str) -> String {
+    let is_entry = |part: &&str| part.parse::<usize>().is_ok();
+    let names: Vec<_> = key.split('.').filter(|part| !is_entry(part)).collect();
+    let mut shown = names.join(".");
+    for at in key.split('.').filter_map(|part| part.parse::<usize>().ok()) {
+        shown.push_str(&format!(" (entry {})", at.saturating_add(1)));
+    }
+    shown
 }
 
 /// The number of mistakes, and each on a line of its own.
@@ -80,90 +152,4 @@ fn one_a_line(errors: &[ConfigError]) -> String {
         text.push_str(&format!("\n  {error}"));
     }
     text
-}
-
-/// The place of a value, as `" (in …)"`. Only files have a source of their own.
-pub(super) fn place(metadata: Option<&Metadata>, key: &str) -> String {
-    match metadata.map(|metadata| &metadata.source) {
-        None => String::new(),
-        Some(Some(Source::File(path))) => {
-            let line = std::fs::read_to_string(path).ok().and_then(|text| line_of(&text, key));
-            let line = line.map_or_else(String::new, |line| format!(", line {line}"));
-            format!(" (in {}{line})", show_path(path))
-        }
-        Some(Some(other)) => format!(" (in {other})"),
-        Some(None) => format!(" (in the environment, as {})", environment::variable(key)),
-    }
-}
-
-/// `section.key: what is wrong (where)`, the first of several.
-fn in_our_words(error: &figment::Error) -> String {
-    // The type of paths adds a part to the key that nobody wrote.
-    let written: Vec<_> =
-        error.path.iter().filter(|part| !part.starts_with("___")).map(String::as_str).collect();
-    let key = written.join(".").to_lowercase();
-    let place = place(error.metadata.as_ref(), &key);
-    let reason = match &error.kind {
-        kind if lists_relays(&key, kind) => {
-            "the list of relays has its own file, relays.toml, with one [[relay]] and its url for each".into()
-        }
-        Kind::UnknownField(_, known) => format!("unknown key; known keys: {}", known.join(", ")),
-        Kind::UnknownVariant(found, known) => format!("must be {}, but is {found:?}", known.join(" or ")),
-        // Without the value: it may be a secret that looks like a number.
-        Kind::InvalidType(found, wanted) => format!("must be {}, but is {}", described(wanted), kind(found)),
-        Kind::InvalidValue(found, wanted) => {
-            format!("must be {}, but is {}", described(wanted), shown(found))
-        }
-        kind => kind.to_string().replace('`', ""),
-    };
-    format!("{key}: {reason}{place}")
-}
-
-/// Whether somebody listed relays here; `[relays]` contains limits for relays.
-fn lists_relays(key: &str, kind: &Kind) -> bool {
-    match (key.split_once('.'), kind) {
-        (None, Kind::UnknownField(..)) => key == "relay",
-        (None, Kind::InvalidType(..)) => key == "relays",
-        // An element of a list.
-        (Some((section, field)), Kind::InvalidType(..)) => {
-            section == "relays" && field.parse::<usize>().is_ok()
-        }
-        (Some((section, field)), Kind::UnknownField(..)) => {
-            section == "relays" && ["url", "urls", "read", "write", "relay"].contains(&field)
-        }
-        _ => false,
-    }
-}
-
-fn kind(found: &Actual) -> &'static str {
-    match found {
-        Actual::Bool(_) => "true or false",
-        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
-        Actual::Char(_) | Actual::Str(_) => "text",
-        Actual::Seq => "a list",
-        Actual::Map => "a section",
-        _ => "something else",
-    }
-}
-
-fn shown(found: &Actual) -> String {
-    match found {
-        Actual::Unsigned(number) => number.to_string(),
-        Actual::Signed(number) => number.to_string(),
-        Actual::Str(text) => format!("{text:?}"),
-        other => kind(other).into(),
-    }
-}
-
-/// The type that a library expects, in words.
-pub(super) fn described(wanted: &str) -> &str {
-    match wanted {
-        "usize" | "u64" | "u32" => "a whole number of at least 0, without quotes",
-        "a boolean" => "true or false, without quotes",
-        "a string" | "path string" => "text in quotes",
-        "a sequence" => "a list in square brackets, like [1, 2] or [\"a\", \"b\"]",
-        "a duration" => "a duration in quotes, like \"90s\", \"5m\" or \"30days\"",
-        section if section.starts_with("struct ") => "a section",
-        other => other,
-    }
 }

@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::providers::Format as _;
 use figment::value::magic::RelativePathBuf;
 use figment::value::{Dict, Map};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::{Figment, Metadata, Profile, Provider, Source};
 
 use super::check::{Given, check};
-use super::error::place;
-use super::format::Toml;
-use super::mistakes::{Mistake, Mistakes};
+use super::document::{self, Fault, line_of};
+use super::error::Place;
+use super::mistakes::Mistakes;
 use super::moved::Moved;
 use super::places::xdg;
 use super::portal::PortalSettings;
 use super::raw::Raw;
-use super::syntax::in_toml;
-use super::{Config, ConfigError, RelaySource, environment, files, paths, relays};
+use super::shape::{Mask, Masked, Misfit};
+use super::syntax::are_of_structure;
+use super::{Config, ConfigError, RelaySource, environment, files, lists, paths, relays, shape, wording};
 use crate::tls::Tls;
 
 /// The flags of the command line, and the `PORTICO_…` variables of the same names.
@@ -54,22 +54,28 @@ const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
 /// for example `PORTICO_AUTH__CHALLENGE_TTL=2m`.
 ///
 /// # Errors
-/// [`ConfigError`]: names the key, and its file or variable.
+/// [`ConfigError`]: names all mistakes, each with its key, and its file or variable.
 pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
-    let Read { file, layers, raw, portal, mut moved } = Read::of(overrides)?;
+    let mut read = Read::of(overrides)?;
+    let raw = std::mem::take(&mut read.raw);
     let relays_file = overrides.relays.clone().or(raw.relays_file.as_ref().map(RelativePathBuf::relative));
-    let relays = relays::load(relays_file.as_deref(), &portal)?;
-    moved.note_relays(&portal, matches!(relays.1, RelaySource::Environment(_)));
+    let relays = relays::load(relays_file.as_deref(), &read.portal);
+    let relays = relays.unwrap_or_else(|error| {
+        read.errors.push(error);
+        (Vec::new(), RelaySource::BuiltIn)
+    });
+    read.moved.note_relays(&read.portal, matches!(relays.1, RelaySource::Environment(_)));
     // The loader looks for files that nobody named in the working folder first; all other places are absolute paths.
+    let file = read.written.as_ref().map(|written| written.path.clone());
     let is_here = |path: &&PathBuf| overrides.config.is_none() && path.is_relative();
     let mut found_here: Vec<PathBuf> = file.iter().filter(is_here).cloned().collect();
     if let (None, RelaySource::File(path)) = (relays_file, &relays.1) {
         found_here.push(path.clone());
     }
-    let mut wrong = Mistakes::default();
-    let given = Given { overrides, portal: &portal, moved: &moved, file, found_here, relays };
-    let config = check(raw, given, &mut wrong);
-    placed(wrong, config, |key| origin(key, &layers, &moved, overrides))
+    let Read { portal, moved, wrong, .. } = &mut read;
+    let given = Given { overrides, portal, moved, file, found_here, relays };
+    let config = check(raw, given, wrong);
+    read.finish(config, overrides)
 }
 
 /// Loads only `[tls]`, for commands that need nothing else of the configuration.
@@ -77,50 +83,126 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError`], as of [`load`].
 pub fn load_tls(overrides: &Overrides) -> Result<Tls, ConfigError> {
-    let Read { layers, raw, moved, .. } = Read::of(overrides)?;
-    let mut wrong = Mistakes::default();
-    let tls = raw.tls.check(&mut wrong.section("tls"));
-    placed(wrong, tls, |key| origin(key, &layers, &moved, overrides))
+    let mut read = Read::of(overrides)?;
+    let tls = std::mem::take(&mut read.raw.tls).check(&mut read.wrong.section("tls"));
+    read.finish(tls, overrides)
 }
 
-/// The value, or all mistakes, each with its place.
-fn placed<T>(wrong: Mistakes, value: Option<T>, place_of: impl Fn(&str) -> String) -> Result<T, ConfigError> {
-    let wrong = wrong.into_vec().into_iter().map(|Mistake { key, reason }| {
-        let place = place_of(&key);
-        ConfigError::Invalid { key, reason, place }
-    });
-    let mut wrong: Vec<_> = wrong.collect();
-    match (value, wrong.len()) {
-        (Some(value), 0) => Ok(value),
-        (_, 1) => Err(wrong.remove(0)),
-        _ => Err(ConfigError::Several(wrong)),
-    }
-}
-
-/// All layers, merged but not yet checked.
+/// All layers, merged but not yet checked, and the mistakes so far.
 struct Read {
-    file: Option<PathBuf>,
+    written: Option<Written>,
     layers: Figment,
     raw: Raw,
     portal: PortalSettings,
     moved: Moved,
+    wrong: Mistakes,
+    errors: Vec<ConfigError>,
 }
 
 impl Read {
     fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
-        environment::check()?;
-        paths::refuse_flags(overrides)?;
-        let file = config_file(overrides.config.as_deref());
-        let written = file.as_deref().map_or_else(|| Ok(Figment::new()), written)?;
-        let layers = written.merge(environment::layer());
-        paths::refuse_keys(&layers)?;
-        let mut raw: Raw = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
-        if let Some(file) = &file {
-            restore_paths(&mut raw, file);
+        let mut errors = paths::check_flags(overrides);
+        errors.extend(environment::check().err());
+        // Without these, the file may be another one.
+        if let Some(error) = ConfigError::of_all(std::mem::take(&mut errors)) {
+            return Err(error);
         }
-        let portal = PortalSettings::in_environment()?;
+        let mut written =
+            config_file(overrides.config.as_deref()).map(|path| Written::read(&path)).transpose()?;
+        let layers = |mask: &Mask| match &written {
+            Some(written) => Figment::from(Masked { layer: written, mask, is_environment: false }),
+            None => Figment::new(),
+        };
+        let layers = |mask: &Mask| {
+            layers(mask).merge(Masked { layer: environment::layer(), mask, is_environment: true })
+        };
+        let whole = layers(&Mask::default());
+        let (mut wrong, mut mask) = (Mistakes::default(), Mask::default());
+        paths::check_keys(&whole, &mut wrong);
+        lists::check(&whole, &mut wrong);
+        wrong.all(true).iter().for_each(|mistake| mask.leave_out(&mistake.key));
+        let (mut raw, misfits): (Raw, _) = shape::read(layers, mask);
+        misfits.into_iter().for_each(|misfit| note(misfit, &whole, &mut wrong));
+        if let Some(written) = &mut written {
+            errors.extend(written.exposed());
+            restore_paths(&mut raw, &written.path);
+        }
+        let portal = PortalSettings::in_environment().unwrap_or_else(|error| {
+            errors.push(error);
+            PortalSettings::default()
+        });
         let moved = Moved::fill(&mut raw, &portal, overrides);
-        Ok(Self { file, layers, raw, portal, moved })
+        Ok(Self { written, layers: whole, raw, portal, moved, wrong, errors })
+    }
+
+    /// The value, or all mistakes, each with its place.
+    fn finish<T>(mut self, value: Option<T>, overrides: &Overrides) -> Result<T, ConfigError> {
+        let faults = self.written.as_mut().map(|written| std::mem::take(&mut written.faults));
+        let faults = faults.unwrap_or_default();
+        let mut errors = Vec::new();
+        for mistake in self.wrong.all(faults.is_empty()) {
+            let place = self.place_of(&mistake.key, overrides);
+            // What the text says in a line that is wrong is anybody's guess.
+            if !matches!(place, Place::File { line: Some(at), .. } if faults.iter().any(|(line, _)| *line == at))
+            {
+                let (key, reason) = (mistake.key.clone(), mistake.reason.clone());
+                errors.push(ConfigError::Invalid { key, reason, place });
+            }
+        }
+        if let Some(written) = &self.written {
+            errors.extend(faults.into_iter().map(|fault| written.error(fault)));
+        }
+        errors.append(&mut self.errors);
+        match (ConfigError::of_all(errors), value) {
+            (None, Some(value)) => Ok(value),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(ConfigError::Several(Vec::new())),
+        }
+    }
+
+    /// Where the value of a key is written.
+    fn place_of(&self, key: &str, overrides: &Overrides) -> Place {
+        match key {
+            key if let Some(variable) = self.moved.source(key) => Place::Variable(variable.to_owned()),
+            "local.listen" if overrides.listen.is_some() => Place::Flag("--listen or PORTICO_LISTEN"),
+            "local.socket" if overrides.socket.is_some() => Place::Flag("--socket or PORTICO_SOCKET"),
+            key => place_in(&self.layers, key, self.written.as_ref()),
+        }
+    }
+}
+
+/// Notes a value that does not fit.
+fn note(misfit: Misfit, layers: &Figment, wrong: &mut Mistakes) {
+    use figment::error::Kind::{MissingField, UnknownField};
+
+    let is_section = layers.find_value(&misfit.key).is_ok_and(|value| value.as_dict().is_some());
+    let reason = wording::reason(&misfit, is_section);
+    match misfit.kind {
+        UnknownField(..) => wrong.add_unknown(misfit.key, reason),
+        MissingField(..) => wrong.add_missing(misfit.key, reason),
+        _ => wrong.add(misfit.key, reason),
+    }
+}
+
+/// The place of a key in the layers, else of the section or list around it.
+fn place_in(layers: &Figment, key: &str, written: Option<&Written>) -> Place {
+    let mut name = key;
+    let value = loop {
+        if let Ok(value) = layers.find_value(name) {
+            break value;
+        }
+        match name.rsplit_once('.') {
+            Some((above, _)) => name = above,
+            None => return Place::Nowhere,
+        }
+    };
+    match layers.get_metadata(value.tag()).map(|metadata| &metadata.source) {
+        Some(Some(Source::File(path))) => {
+            Place::line(path, written.and_then(|written| line_of(&written.text, key)))
+        }
+        // A section may come from several variables.
+        Some(None) if value.as_dict().is_none() => Place::Variable(environment::variable(name)),
+        _ => Place::Nowhere,
     }
 }
 
@@ -166,278 +248,54 @@ fn config_file(named: Option<&Path>) -> Option<PathBuf> {
     [Some(here), home].into_iter().flatten().find(|path| path.exists())
 }
 
-/// The content of the file.
-fn written(path: &Path) -> Result<Figment, ConfigError> {
-    let read =
-        files::read_config(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-    let files::Text { text, as_secret } = read.ok_or_else(|| ConfigError::missing(path))?;
-    // Parsed here first: the layer's error would show the line, and with it a secret.
-    if let Err(error) = toml::from_str::<toml::Table>(&text) {
-        return Err(ConfigError::File { path: path.to_owned(), reason: in_toml(&text, &error) });
+/// The configuration file, which was read once, so that the checked text is the one in force.
+struct Written {
+    path: PathBuf,
+    text: String,
+    dict: Dict,
+    faults: Vec<Fault>,
+    /// Whether it may contain secrets.
+    as_secret: Option<files::Refused>,
+}
+
+impl Written {
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let path = path.to_owned();
+        let read = files::read_config(&path)
+            .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+        let files::Text { text, as_secret } = read.ok_or_else(|| ConfigError::missing(&path))?;
+        let (dict, faults) = document::parse(&text);
+        let is_guess = are_of_structure(&text, &faults);
+        let written = Self { path, text, dict, faults, as_secret: as_secret.err() };
+        if !is_guess {
+            return Ok(written);
+        }
+        let faults = written.faults.iter().map(|fault| written.error(fault.clone()));
+        Err(ConfigError::of_all(faults.collect()).unwrap_or_else(|| ConfigError::missing(&written.path)))
     }
-    let written = Figment::from(Written { path, text: &text });
-    match (SECRETS.into_iter().find(|key| written.contains(key)), as_secret) {
-        (Some(key), Err(error)) => Err(ConfigError::Exposed { key, path: path.to_owned(), error }),
-        _ => Ok(written),
+
+    fn error(&self, (line, reason): Fault) -> ConfigError {
+        ConfigError::Line { reason, place: Place::line(&self.path, Some(line)) }
+    }
+
+    /// A secret in the file although others can read it.
+    fn exposed(&mut self) -> Option<ConfigError> {
+        let written = Figment::from(&*self);
+        let key = SECRETS.into_iter().find(|key| written.contains(key))?;
+        let error = self.as_secret.take()?;
+        Some(ConfigError::Exposed { key, path: self.path.clone(), error })
     }
 }
 
-/// The text of a file that was read once, so that the checked text is the one in force.
-struct Written<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl Provider for Written<'_> {
+impl Provider for &Written {
     fn metadata(&self) -> Metadata {
-        Metadata::from("TOML file", self.path)
+        Metadata::from("TOML file", self.path.as_path())
     }
 
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        Toml::string(self.text).data()
-    }
-}
-
-/// The source of a key's value.
-fn origin(key: &str, layers: &Figment, moved: &Moved, overrides: &Overrides) -> String {
-    if let Some(variable) = moved.source(key) {
-        return format!(" (in the environment, as {variable})");
-    }
-    match key {
-        "local.listen" if overrides.listen.is_some() => " (in --listen or PORTICO_LISTEN)".into(),
-        "local.socket" if overrides.socket.is_some() => " (in --socket or PORTICO_SOCKET)".into(),
-        key => place(layers.find_metadata(key), key),
+        Ok(Map::from([(Profile::Default, self.dict.clone())]))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::config::ApiToken;
-
-    fn loaded(toml: &str, overrides: Overrides) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("portico.toml");
-        files::create_secret(&file, toml).unwrap();
-        let data_dir = overrides.data_dir.clone().or_else(|| Some(folder.path().to_owned()));
-        let key_file = overrides.key_file.clone().or_else(|| Some(folder.path().join("key")));
-        load(&Overrides { config: Some(file), data_dir, key_file, ..overrides })
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn an_empty_file_gives_the_documented_defaults() {
-        let config = loaded("", Overrides::default()).unwrap();
-        assert_eq!(config.auth.challenge_ttl.as_secs(), 300);
-        assert_eq!(config.local.socket_mode, 0o600);
-        assert!(config.local.listen.is_none());
-        assert!(matches!(config.local.token, ApiToken::Generated(_)));
-    }
-
-    #[test]
-    fn a_flag_goes_before_the_file() {
-        let flags = Overrides { listen: Some("127.0.0.1:1".into()), ..Overrides::default() };
-        let config = loaded("[local]\nlisten = \"127.0.0.1:2\"\n", flags).unwrap();
-        assert_eq!(config.local.listen.unwrap().port(), 1);
-    }
-
-    #[test]
-    fn a_relative_path_starts_from_the_folder_of_the_file_that_names_it() {
-        let toml = "relays_file = \"my-relays.toml\"\n[service]\nsubkey_proof_file = \"../proof.json\"\n\
-                    [local]\nsocket = \"run/socket\"\ntoken_file = \"/etc/token\"\n\
-                    [webhook]\nurl = \"https://a.example\"\nsecret_file = \"hook\"\n";
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("portico.toml"), toml).unwrap();
-        std::fs::write(at("my-relays.toml"), "").unwrap();
-        let overrides = Overrides {
-            config: Some(at("portico.toml")),
-            data_dir: Some("data".into()),
-            key_file: Some("key".into()),
-            ..Overrides::default()
-        };
-        let config = load(&overrides).unwrap();
-        assert_eq!(config.relay_source, relays::RelaySource::File(at("my-relays.toml")));
-        assert_eq!(config.service.subkey_proof_file, Some(at("../proof.json")));
-        assert_eq!(config.local.socket, at("run/socket"));
-        assert_eq!(config.local.token.to_string(), "/etc/token");
-        assert_eq!(config.webhook.unwrap().secret.to_string(), at("hook").display().to_string());
-        // A flag is typed where one stands.
-        assert_eq!((config.data_dir, config.service.key_file), ("data".into(), "key".into()));
-    }
-
-    #[test]
-    fn a_relative_path_starts_from_a_folder_whose_name_is_not_utf_8() {
-        use std::os::unix::ffi::OsStrExt;
-
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join(std::ffi::OsStr::from_bytes(b"c\xff"));
-        std::fs::create_dir(&place).unwrap();
-        let toml = "data_dir = \"d\"\nrelays_file = \"r\"\n[service]\nkey_file = \"k\"\n\
-                    [wallets.para_session]\npartner_id = \"p\"\napi_key_file = \"../a\"\n";
-        std::fs::write(place.join("portico.toml"), toml).unwrap();
-        std::fs::write(place.join("r"), "").unwrap();
-        let overrides = Overrides { config: Some(place.join("portico.toml")), ..Overrides::default() };
-        let config = load(&overrides).unwrap();
-        assert_eq!(config.relay_source, relays::RelaySource::File(place.join("r")));
-        assert_eq!((config.data_dir, config.service.key_file), (place.join("d"), place.join("k")));
-        assert_eq!(config.wallets.para_session.unwrap().api_key_file, place.join("../a"));
-    }
-
-    #[test]
-    fn every_bad_value_is_named_in_the_error() {
-        for (toml, word) in [
-            ("[local]\nlisten = \"0.0.0.0:3000\"", "allow_remote"),
-            ("[local]\nlisten = \"localhost\"", "local.listen"),
-            ("[local]\nsocket_mode = \"0066\"", "local.socket_mode"),
-            ("[local]\nsocket_group = \"no-such-group\"", "no-such-group"),
-            ("[local]\ntoken = \"a\"\ntoken_file = \"b\"", "local.token"),
-            ("[local]\ntoken = \" \"", "local.token"),
-            ("[local]\ntoken = \"Bearer abcdefghijklmnop\"", "\"Bearer\"; give the token alone"),
-            ("[local]\ntoken = \"'abcdefghijklmnop'\"", "it contains quotes; give the token alone"),
-            ("[local]\ntoken = \"abcdefgh ijklmnop\"", "blanks or a line break in it; give the token alone"),
-            ("[local]\ntoken = \"Nostr abcdefghijklmnop\"", "white space; write only the token"),
-            ("relays = [\"wss://a.example\"]", "the list of relays has its own file, relays.toml"),
-            ("relays = \"wss://a.example\"", "has its own file, relays.toml"),
-            ("[[relays]]\nurl = \"wss://a.example\"", "has its own file, relays.toml"),
-            ("[relays]\nurl = \"wss://a.example\"", "relays.url: the list of relays has its own file"),
-            ("[[relay]]\nurl = \"wss://a.example\"", "relay: the list of relays has its own file"),
-            ("[relay]\nurl = \"wss://a.example\"", "has its own file, relays.toml"),
-            ("[local]\nallowed_origins = [\"https://App.example\"]", "local.allowed_origins"),
-            ("[local]\nallowed_origins = [\"null\"]", "local.allowed_origins"),
-            ("[service]\nnip05_names = [\"_\", \"a@b\"]", "service.nip05_names: \"a@b\""),
-            ("[local]\nallowed_hosts = [\"https://app.example\"]", "local.allowed_hosts"),
-            ("[webhook]\nurl = \"https://a.example\"\nsecret = \"short\"", "webhook.secret"),
-            ("[history]\nkeep = \"59m\"", "history.keep"),
-            ("[auth]\nmax_open = 0", "auth.max_open"),
-            ("[log]\nlevel = \"loud\"", "log.level: \"loud\""),
-            (
-                "[auth]\nmax_open = -1",
-                "auth.max_open: must be a whole number of at least 0, without quotes, but is -1",
-            ),
-            ("[local]\nsocket_mode = true", "octal digits"),
-            ("[local]\nsocket = 3", "local.socket: must be text in quotes, but is a number"),
-            ("[local]\nallow_gids = \"x\"", "a list in square brackets"),
-            ("[auth]\nchalenge_ttl = \"1m\"", "chalenge_ttl"),
-            ("[auth]\nchallenge_ttl = \"soon\"", "challenge_ttl"),
-        ] {
-            let error = loaded(toml, Overrides::default()).unwrap_err();
-            assert!(error.contains(word), "{toml:?}: {error}");
-            assert!(error.contains("portico.toml"), "{toml:?}: {error}");
-        }
-    }
-
-    /// The same with an empty path in the place of the one below `~`.
-    fn without_path(toml: &str) -> String {
-        let (front, rest) = toml.split_once("\"~").unwrap();
-        let (_, back) = rest.split_once('"').unwrap();
-        format!("{front}\"\"{back}")
-    }
-
-    #[test]
-    fn a_path_that_is_empty_or_only_a_shell_understands_is_refused_wherever_it_stands() {
-        let told = "begins with ~, which only a shell expands";
-        for (toml, key) in [
-            ("data_dir = \"~/portico\"", "data_dir"),
-            ("relays_file = \"~/relays.toml\"", "relays_file"),
-            ("[service]\nkey_file = \"~/service.key\"", "service.key_file"),
-            ("[local]\nsocket = \"~/portico.sock\"", "local.socket"),
-            ("[local]\ntoken_file = \"~\"", "local.token_file"),
-            ("[tls]\nca_file = \"~/ca.pem\"", "tls.ca_file"),
-            ("[webhook]\nurl = \"https://a.example\"\nsecret_file = \"~/secret\"", "webhook.secret_file"),
-            ("[wallets.thirdweb]\nadmin_key_file = \"~/key\"", "wallets.thirdweb.admin_key_file"),
-        ] {
-            for (toml, told) in [(toml.to_owned(), told), (without_path(toml), "is empty: write a path")] {
-                let error = loaded(&toml, Overrides::default()).unwrap_err();
-                assert!(error.starts_with(&format!("{key}: {told}")), "{error}");
-                assert!(error.contains("portico.toml, line "), "{error}");
-            }
-        }
-        let typed = Overrides { data_dir: Some("~/portico".into()), ..Overrides::default() };
-        let error = loaded("", typed).unwrap_err();
-        assert!(error.starts_with(&format!("--data-dir or PORTICO_DATA_DIR: {told}")), "{error}");
-        let named_so = "[local]\nsocket = \"run/~/socket\"\n[profile]\nname = \"~/shop\"\n";
-        assert!(loaded(named_so, Overrides::default()).is_ok());
-    }
-
-    #[test]
-    fn what_would_last_no_time_at_all_is_refused() {
-        for key in [
-            "local.request_timeout",
-            "auth.handshake_ttl",
-            "auth.challenge_ttl",
-            "auth.prompt_window",
-            "auth.max_event_age",
-            "tokens.max_wallet_lifetime",
-            "tokens.max_issued_lifetime",
-            "lookup.timeout",
-        ] {
-            let error = loaded(&format!("{key} = \"0s\""), Overrides::default()).unwrap_err();
-            assert!(error.contains(&format!("{key}: must be from 1")), "{error}");
-        }
-        assert!(loaded("tokens.leeway = \"0s\"", Overrides::default()).is_ok());
-    }
-
-    #[test]
-    fn a_bad_value_that_a_flag_gives_is_not_blamed_on_the_file() {
-        let flags = Overrides { listen: Some("x".into()), ..Overrides::default() };
-        let error = loaded("[local]\nlisten = \"127.0.0.1:2\"\n", flags).unwrap_err();
-        assert!(error.ends_with("(in --listen or PORTICO_LISTEN)"), "{error}");
-    }
-
-    #[test]
-    fn a_secret_in_a_file_that_others_can_read_is_refused_like_a_key_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("portico.toml");
-        let with_mode = |toml: &str, mode: u32| {
-            std::fs::write(&file, toml).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            let at = |name: &str| Some(folder.path().join(name));
-            let overrides = Overrides {
-                config: at("portico.toml"),
-                data_dir: at("data"),
-                key_file: at("key"),
-                ..Overrides::default()
-            };
-            load(&overrides).map_err(|error| error.to_string())
-        };
-        for (key, toml) in [
-            ("local.token", "[local]\ntoken = \"hunter2hunter2hunter2\"\n"),
-            (
-                "webhook.secret",
-                "[webhook]\nurl = \"https://a.example\"\nsecret = \"hunter2hunter2hunter2\"\n",
-            ),
-        ] {
-            let error = with_mode(toml, 0o644).unwrap_err();
-            assert!(
-                error.contains(key) && error.contains("others can read it (mode 0644): run chmod 600"),
-                "{error}"
-            );
-            assert!(with_mode(toml, 0o600).is_ok());
-        }
-        assert!(with_mode("[local]\n# token = \"hunter2\"\n", 0o644).is_ok(), "no secret in it");
-    }
-
-    #[test]
-    fn a_secret_beside_a_mistake_is_not_repeated_in_the_error() {
-        for toml in ["token = \"hunter2", "token = 1234567890123456", "token = 12345678901234567890"] {
-            let error = loaded(&format!("[local]\n{toml}\n"), Overrides::default()).unwrap_err();
-            assert!(!error.contains("hunter2") && !error.contains("123456"), "{error}");
-            assert!(error.contains("line 2") || error.contains("local.token"), "{error}");
-        }
-    }
-
-    #[test]
-    fn another_machine_is_let_in_only_when_the_operator_says_so() {
-        let toml = "[local]\nlisten = \"0.0.0.0:3000\"\nallow_remote = true\n";
-        assert!(loaded(toml, Overrides::default()).is_ok());
-    }
-
-    #[test]
-    fn debug_output_never_shows_the_api_token() {
-        let config = loaded("[local]\ntoken = \"hunter2hunter2\"\n", Overrides::default()).unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
-}
+mod tests;

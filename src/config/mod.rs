@@ -3,12 +3,13 @@
 mod bounds;
 mod changed;
 mod check;
+mod document;
 pub mod duration;
 mod environment;
 mod error;
 pub mod files;
-mod format;
 pub mod key;
+mod lists;
 mod load;
 mod mistakes;
 mod moved;
@@ -18,14 +19,16 @@ mod portal;
 mod raw;
 mod relays;
 mod sections;
+mod shape;
 mod syntax;
+mod wording;
 
 use std::path::PathBuf;
 
 use crate::tls::Tls;
 pub use changed::WrittenKeys;
-pub use environment::{UNUSED, not_utf8 as variable_not_utf8, unused as unused_variables};
-pub use error::ConfigError;
+pub use environment::{UNUSED, names_socket, not_utf8 as variable_not_utf8, unused as unused_variables};
+pub use error::{ConfigError, Place};
 pub use load::{Overrides, load, load_tls};
 pub use moved::{Fate, PortalVariable};
 pub use paths::check_path;

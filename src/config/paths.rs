@@ -5,6 +5,7 @@ use std::path::Path;
 use figment::Figment;
 use figment::value::{Dict, Value};
 
+use super::mistakes::Mistakes;
 use super::{ConfigError, Overrides};
 
 /// Rejects a path that was given for a flag, named with its variable, if it would mean another place than it seems.
@@ -19,39 +20,39 @@ pub fn check_path(flag: &str, path: &Path) -> Result<(), ConfigError> {
 }
 
 /// The same for all flags that are paths.
-pub(super) fn refuse_flags(overrides: &Overrides) -> Result<(), ConfigError> {
-    for (flag, path) in [
+pub(super) fn check_flags(overrides: &Overrides) -> Vec<ConfigError> {
+    let flags = [
         ("--config or PORTICO_CONFIG", &overrides.config),
         ("--relays or PORTICO_RELAYS", &overrides.relays),
         ("--socket or PORTICO_SOCKET", &overrides.socket),
         ("--token-file or PORTICO_TOKEN_FILE", &overrides.token_file),
         ("--key-file or PORTICO_KEY_FILE", &overrides.key_file),
         ("--data-dir or PORTICO_DATA_DIR", &overrides.data_dir),
-    ] {
-        path.as_deref().map_or(Ok(()), |path| check_path(flag, path))?;
-    }
-    Ok(())
+    ];
+    let checked = flags.into_iter().filter_map(|(flag, path)| check_path(flag, path.as_deref()?).err());
+    checked.collect()
 }
 
 /// The same for the keys of the file and of the environment.
-pub(super) fn refuse_keys(layers: &Figment) -> Result<(), ConfigError> {
-    let written: Dict = layers.extract().map_err(|error| ConfigError::Malformed(Box::new(error)))?;
-    let Some((key, reason)) = first_in(&written, "") else { return Ok(()) };
-    let mut error = figment::Error::from(reason.to_owned()).with_path(&key);
-    error.metadata = layers.find_metadata(&key).cloned();
-    Err(ConfigError::Malformed(Box::new(error)))
+pub(super) fn check_keys(layers: &Figment, wrong: &mut Mistakes) {
+    if let Ok(written) = layers.extract::<Dict>() {
+        check_section(&written, "", wrong);
+    }
 }
 
-/// The first key with a bad path, as `section.key`, and the reason.
-fn first_in(section: &Dict, name: &str) -> Option<(String, &'static str)> {
-    section.iter().find_map(|(key, value)| {
+fn check_section(section: &Dict, name: &str, wrong: &mut Mistakes) {
+    for (key, value) in section {
         let whole = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
         match value {
-            Value::Dict(_, inner) => first_in(inner, &whole),
-            Value::String(_, path) if is_of_path(key) => fault(Path::new(path)).map(|reason| (whole, reason)),
-            _ => None,
+            Value::Dict(_, inner) => check_section(inner, &whole, wrong),
+            Value::String(_, path) if is_of_path(key) => {
+                if let Some(reason) = fault(Path::new(path)) {
+                    wrong.add(whole, reason);
+                }
+            }
+            _ => {}
         }
-    })
+    }
 }
 
 fn is_of_path(key: &str) -> bool {

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::document::{self, line_of};
+use super::error::Place;
 use super::mistakes::Mistakes;
 use super::sections::webhook::RawWebhook;
-use super::syntax::in_toml;
 use super::{ConfigError, ProfileRules, environment};
 
 /// The variable with the proof of a subkey.
@@ -89,12 +90,17 @@ impl PortalSettings {
     /// The file is not TOML, or a setting has a value that cannot be used.
     pub fn in_file(text: &str, path: &Path) -> Result<Self, ConfigError> {
         environment::check()?;
-        let table: toml::Table = toml::from_str(text)
-            .map_err(|error| ConfigError::File { path: path.to_owned(), reason: in_toml(text, &error) })?;
+        let faults = document::parse(text).1.into_iter();
+        let faults =
+            faults.map(|(line, reason)| ConfigError::Line { reason, place: Place::line(path, Some(line)) });
+        if let Some(error) = ConfigError::of_all(faults.collect()) {
+            return Err(error);
+        }
+        let table: toml::Table = toml::from_str(text).unwrap_or_default();
         let mut settings = BTreeMap::new();
         read_table("", &table, &mut settings);
         let variables = read_variables(variables(), &mut settings);
-        Self::of(settings, variables, Some(path))
+        Self::of(settings, variables, Some((path, text)))
     }
 
     /// The variable that sets a key, if one does.
@@ -105,7 +111,7 @@ impl PortalSettings {
     fn of(
         mut settings: BTreeMap<String, Written>,
         variables: BTreeMap<String, String>,
-        file: Option<&Path>,
+        file: Option<(&Path, &str)>,
     ) -> Result<Self, ConfigError> {
         let mut text = |key: &str| settings.remove(key).map(Written::into_text);
         let port = text(keys::LISTEN_PORT);
@@ -169,13 +175,14 @@ impl PortalSettings {
     }
 
     /// A setting has a value that cannot be used.
-    pub(super) fn invalid(&self, key: &str, reason: String, file: Option<&Path>) -> ConfigError {
+    pub(super) fn invalid(&self, key: &str, reason: String, file: Option<(&Path, &str)>) -> ConfigError {
         match (self.variable(key), file) {
             (Some(variable), _) => ConfigError::Variable { variable: variable.to_owned(), reason },
-            (None, file) => ConfigError::File {
-                path: file.unwrap_or(Path::new("(environment)")).to_owned(),
-                reason: format!("{key}: {reason}"),
-            },
+            (None, file) => {
+                let in_file = |(path, text)| Place::line(path, line_of(text, key));
+                let place = file.map_or(Place::Nowhere, in_file);
+                ConfigError::Invalid { key: key.to_owned(), reason, place }
+            }
         }
     }
 }
@@ -185,7 +192,7 @@ fn webhook_mistakes(url: Option<String>, secret: Option<SecretString>) -> Vec<(S
     let (mut webhook, mut wrong) = (RawWebhook::default(), Mistakes::default());
     webhook.fill(url, secret);
     webhook.check(&mut wrong.section("webhook"));
-    wrong.into_vec().into_iter().map(|mistake| (mistake.key, mistake.reason)).collect()
+    wrong.all(true).into_iter().map(|mistake| (mistake.key.clone(), mistake.reason.clone())).collect()
 }
 
 impl Written {
@@ -267,7 +274,7 @@ mod tests {
         read_table("", &toml::from_str(toml).unwrap(), &mut settings);
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let names = read_variables(variables, &mut settings);
-        PortalSettings::of(settings, names, Some(Path::new("config.toml"))).unwrap()
+        PortalSettings::of(settings, names, Some((Path::new("config.toml"), toml))).unwrap()
     }
 
     #[test]

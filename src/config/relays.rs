@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use figment::Figment;
+use figment::providers::Serialized;
 use nostr_sdk::RelayUrl;
 use nostr_sdk::types::url::Error as NoRelayUrl;
 use serde::Deserialize;
-use toml::Spanned;
 
-use super::ConfigError;
+use super::document::{self, Fault, line_of};
+use super::error::Place;
 use super::portal::{PortalSettings, keys};
-use super::syntax::{in_relays, in_toml};
+use super::shape::{Mask, Masked};
+use super::syntax::in_relays;
+use super::{ConfigError, shape, wording};
 use crate::shown;
 
 /// The built-in list, for when no other list exists.
@@ -47,25 +51,24 @@ impl std::fmt::Display for RelaySource {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct File {
-    #[serde(default)]
     relay: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 struct Entry {
-    url: Spanned<String>,
-    #[serde(default = "yes")]
+    url: Option<String>,
     read: bool,
-    #[serde(default = "yes")]
     write: bool,
 }
 
-fn yes() -> bool {
-    true
+impl Default for Entry {
+    fn default() -> Self {
+        Self { url: None, read: true, write: true }
+    }
 }
 
 impl RelaySource {
@@ -109,14 +112,20 @@ fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource
     let (Some(variable), Some(list)) = (portal.variable(keys::RELAYS), &portal.relays) else {
         return Ok(None);
     };
-    let mut relays: Vec<RelayEntry> = Vec::with_capacity(list.len());
+    let (mut relays, mut wrong) = (Vec::<RelayEntry>::with_capacity(list.len()), Vec::new());
     for text in list {
-        let url = relay_url(text).map_err(|error| portal.invalid(keys::RELAYS, error.to_string(), None))?;
-        if relays.iter().all(|known| known.url != url) {
-            relays.push(RelayEntry { url, read: true, write: true });
+        match relay_url(text) {
+            Ok(url) if relays.iter().all(|known| known.url != url) => {
+                relays.push(RelayEntry { url, read: true, write: true });
+            }
+            Ok(_) => {}
+            Err(error) => wrong.push(portal.invalid(keys::RELAYS, error.to_string(), None)),
         }
     }
-    Ok(Some((relays, RelaySource::Environment(variable.to_owned()))))
+    match ConfigError::of_all(wrong) {
+        Some(error) => Err(error),
+        None => Ok(Some((relays, RelaySource::Environment(variable.to_owned())))),
+    }
 }
 
 /// The text is not a relay URL that Portico can use.
@@ -156,27 +165,57 @@ pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
-    let invalid = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-    let file: File = toml::from_str(text)
-        .map_err(|error| invalid(in_relays(text).unwrap_or_else(|| in_toml(text, &error))))?;
-    let mut relays: Vec<RelayEntry> = Vec::with_capacity(file.relay.len());
-    for entry in file.relay {
-        let url = relay_url(entry.url.get_ref()).map_err(|error| {
-            let line = text.get(..entry.url.span().start).unwrap_or_default().matches('\n').count() + 1;
-            invalid(format!("line {line}: {error}"))
-        })?;
-        if relays.iter().any(|known| known.url == url) {
-            return Err(invalid(format!("{} is listed twice", shown::relay(&url))));
-        }
-        if !entry.read && !entry.write {
-            return Err(invalid(format!(
-                "{} has read and write set to false: remove it, or set one to true",
-                shown::relay(&url)
-            )));
-        }
-        relays.push(RelayEntry { url, read: entry.read, write: entry.write });
+    let line = |(line, reason): Fault| ConfigError::Line { reason, place: Place::line(path, Some(line)) };
+    let (dict, faults) = document::parse(text);
+    let layers = |mask: &Mask| {
+        let layer = Serialized::defaults(&dict);
+        Figment::from(Masked { layer, mask, is_environment: false })
+    };
+    let (file, misfits) = shape::read::<File>(layers, Mask::default());
+    if (!faults.is_empty() || !misfits.is_empty())
+        && let Some(fault) = in_relays(text)
+    {
+        return Err(line(fault));
     }
-    Ok(relays)
+    let at = |key: &str| Place::line(path, line_of(text, key));
+    let mut wrong: Vec<_> = faults.into_iter().map(line).collect();
+    let is_sound = wrong.is_empty();
+    let is_whole = misfits.is_empty();
+    wrong.extend(misfits.into_iter().map(|misfit| {
+        let reason = wording::reason(&misfit, false);
+        let place = at(&misfit.key);
+        ConfigError::Invalid { key: misfit.key, reason, place }
+    }));
+    let mut relays: Vec<RelayEntry> = Vec::with_capacity(file.relay.len());
+    for (number, entry) in file.relay.into_iter().enumerate() {
+        let key = format!("relay.{number}.url");
+        match check_entry(entry, &relays) {
+            Ok(Some(relay)) => relays.push(relay),
+            Ok(None) if is_sound && is_whole => {
+                let (reason, place) = ("is missing".into(), at(&key));
+                wrong.push(ConfigError::Invalid { key, reason, place });
+            }
+            Ok(None) => {}
+            Err(reason) => wrong.push(ConfigError::Line { reason, place: at(&key) }),
+        }
+    }
+    ConfigError::of_all(wrong).map_or(Ok(relays), Err)
+}
+
+/// The relay of an entry; `None`: its URL is missing.
+fn check_entry(entry: Entry, earlier: &[RelayEntry]) -> Result<Option<RelayEntry>, String> {
+    let Some(url) = entry.url else { return Ok(None) };
+    let url = relay_url(&url).map_err(|error| error.to_string())?;
+    if earlier.iter().any(|known| known.url == url) {
+        return Err(format!("{} is listed twice", shown::relay(&url)));
+    }
+    if !entry.read && !entry.write {
+        return Err(format!(
+            "{} has read and write set to false: remove it, or set one to true",
+            shown::relay(&url)
+        ));
+    }
+    Ok(Some(RelayEntry { url, read: entry.read, write: entry.write }))
 }
 
 #[cfg(test)]
@@ -215,36 +254,76 @@ mod tests {
             "wss://h.example/hunter2?x=wss://h.example",
         ] {
             let error = parsed(&format!("\n[[relay]]\nurl = \"{url}\"")).unwrap_err();
-            assert!(error.contains("line 3: ") && error.contains("[redacted]"), "{error}");
+            assert!(error.contains("[redacted]") && error.ends_with(" (in relays.toml, line 3)"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
         assert_eq!(parsed("[[relay]]\nurl = \"wss://host/?key=hunter2\"").unwrap().len(), 1);
     }
 
     #[test]
-    fn a_bad_entry_is_named_in_the_error() {
-        for (text, word) in [
-            ("[[relay]]\nurl = \"http://x\"", "http://x"),
+    fn each_mistake_is_named_with_its_line() {
+        for (text, told) in [
+            (
+                "[[relay]]\nurl = \"http://x\"",
+                "\"http://x/\" is not a relay URL like wss://relay.example: it must begin with wss:// or ws:// (in relays.toml, line 2)",
+            ),
             (
                 "[[relay]]\nurl = \"wss://a.b/#x\"",
-                "line 2: \"wss://a.b/[redacted]\": a relay URL must not contain a fragment",
+                "\"wss://a.b/[redacted]\": a relay URL must not contain a fragment (in relays.toml, line 2)",
             ),
-            ("[[relay]]\nurl = \"wss://a.b\"\n[[relay]]\nurl = \"wss://a.b/\"", "twice"),
+            (
+                "[[relay]]\nurl = \"wss://a.b\"\n[[relay]]\nurl = \"wss://a.b/\"",
+                "wss://a.b/ is listed twice (in relays.toml, line 4)",
+            ),
             (
                 "[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false",
-                "has read and write set to false",
+                "wss://a.b/ has read and write set to false: remove it, or set one to true (in relays.toml, line 2)",
             ),
-            ("[[relay]]\nurl = \"wss://a.b\"\nraed = false", "raed"),
-            ("[[rely]]\nurl = \"wss://a.b\"", "rely"),
-            ("\n[relay]\nurl = \"wss://a.b\"", "line 2: write [[relay]], with two brackets"),
-            ("[relay] # one\nurl = \"wss://a.b\"\n[relay]", "line 1: write [[relay]], with two brackets"),
-            ("[[relays]]\nurl = \"wss://a.b\"", "line 1: write [[relay]], without s"),
-            ("[relays]\nurl = \"wss://a.b\"", "with two brackets and without s"),
-            ("relays = [\"wss://a.b\"]", "line 1: write each relay as [[relay]]"),
-            ("relay = \"wss://a.b\"", "line 1: write each relay as [[relay]]"),
+            (
+                "[[relay]]\nurl = \"wss://a.b\"\nraed = false",
+                "relay.raed (entry 1): unknown key: did you mean read? (in relays.toml, line 3)",
+            ),
+            (
+                "[[relay]]\nurl = \"wss://a.b\"\n[[relay]]\nread = 1",
+                "relay.read (entry 2): must be true or false, without quotes, but is a number (in relays.toml, line 4)",
+            ),
+            ("\n[[relay]]\nread = true", "relay.url (entry 1): is missing (in relays.toml, line 2)"),
+            (
+                "[[rely]]\nurl = \"wss://a.b\"",
+                "rely: unknown key: did you mean relay? (in relays.toml, line 1)",
+            ),
+            ("\n[relay]\nurl = \"wss://a.b\"", "write [[relay]], with two brackets (in relays.toml, line 2)"),
+            (
+                "[relay] # one\nurl = \"wss://a.b\"\n[relay]",
+                "write [[relay]], with two brackets (in relays.toml, line 1)",
+            ),
+            ("[[relays]]\nurl = \"wss://a.b\"", "write [[relay]], without s (in relays.toml, line 1)"),
+            (
+                "[relays]\nurl = \"wss://a.b\"",
+                "write [[relay]], with two brackets and without s (in relays.toml, line 1)",
+            ),
+            (
+                "relays = [\"wss://a.b\"]",
+                "write each relay as [[relay]], with its url in the next line (in relays.toml, line 1)",
+            ),
+            (
+                "relay = \"wss://a.b\"",
+                "write each relay as [[relay]], with its url in the next line (in relays.toml, line 1)",
+            ),
         ] {
-            let error = parsed(text).unwrap_err();
-            assert!(error.contains(word), "{error}");
+            assert_eq!(parsed(text).unwrap_err(), told);
         }
+    }
+
+    #[test]
+    fn all_mistakes_in_a_list_are_told_at_once_in_the_order_of_their_lines() {
+        let text = "[[relay]]\nurl = \"http://x\"\n[[relay]]\nurl = wss://a.b\n[[relay]]\nurl = \"wss://c.d\"\nwrit = true\n";
+        assert_eq!(
+            parsed(text).unwrap_err(),
+            "the configuration has 3 mistakes:\n  \
+             \"http://x/\" is not a relay URL like wss://relay.example: it must begin with wss:// or ws:// (in relays.toml, line 2)\n  \
+             url: write text in quotes, like \"…\" (in relays.toml, line 4)\n  \
+             relay.writ (entry 3): unknown key: did you mean write? (in relays.toml, line 7)"
+        );
     }
 }

@@ -12,14 +12,19 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::handed_over::HandedOver;
 use crate::config::files::{self, FileError, show_path};
-use crate::config::{LONGEST_SOCKET_PATH, Local};
+use crate::config::{LONGEST_SOCKET_PATH, Local, names_socket};
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another daemon answers on it.
-    #[error("another daemon is listening on {}", show_path(.0))]
-    InUse(PathBuf),
+    #[error("another daemon is listening on {}{}", show_path(path), of_variable(*.by_variable))]
+    #[expect(missing_docs, reason = "the names of the fields say it")]
+    InUse {
+        path: PathBuf,
+        /// Whether `PORTICO_SOCKET` names the socket.
+        by_variable: bool,
+    },
     /// The path exists and is not a socket.
     #[error("{} exists and is not a socket", show_path(.0))]
     NotASocket(PathBuf),
@@ -44,6 +49,10 @@ pub enum ListenError {
     #[error("cannot listen on {at}: {error}")]
     #[expect(missing_docs, reason = "the names of the fields say it")]
     Io { at: String, error: io::Error },
+}
+
+fn of_variable(is_named: bool) -> &'static str {
+    if is_named { " (PORTICO_SOCKET names this socket: unset the variable to use the default)" } else { "" }
 }
 
 /// The sockets of the API.
@@ -171,7 +180,7 @@ async fn clear_stale(path: &Path) -> Result<(), ListenError> {
         Ok(_) => {}
     }
     match UnixStream::connect(path).await {
-        Ok(_) => Err(ListenError::InUse(path.to_owned())),
+        Ok(_) => Err(ListenError::InUse { path: path.to_owned(), by_variable: names_socket(path) }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             tracing::info!(socket = %show_path(path), "replacing the socket of a daemon that has stopped");
             fs::remove_file(path).map_err(failed)
@@ -221,7 +230,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path());
         let socket = unix(&local).await.unwrap();
-        assert!(matches!(unix(&local).await, Err(ListenError::InUse(_))));
+        assert!(matches!(unix(&local).await, Err(ListenError::InUse { .. })));
         // A killed daemon leaves its file behind.
         let killed = std::mem::ManuallyDrop::new(socket);
         let path = folder.path().join("run/left-behind");

@@ -26,6 +26,9 @@ use crate::shown;
 use crate::store::{OperatorRelays, RelayChange, Store, StoreError};
 use probe::Probe;
 
+/// The warning if no relay takes part in logins.
+pub const NOBODY_CAN_LOG_IN: &str = "no relay is both read and written: logins are impossible";
+
 /// What the roster needs.
 #[derive(Debug)]
 pub struct Parts {
@@ -174,7 +177,7 @@ impl Roster {
 
     fn warn_if_nobody_can_log_in(&self) {
         if self.relays.urls_for_handshake().is_empty() {
-            tracing::warn!("no relay is both read and written: logins are impossible");
+            tracing::warn!("{NOBODY_CAN_LOG_IN}");
         }
     }
 

@@ -200,7 +200,7 @@ async fn a_bad_configuration_exits_with_64_and_names_what_is_wrong() {
         ("[local]\ntoken = \"\"\nlisten = \"127.0.0.1:0\"\n", "local.token"),
         ("[auth]\nchallenge_ttl = \"soon\"\n", "challenge_ttl"),
         ("[auth]\nchalenge_ttl = \"1m\"\n", "chalenge_ttl"),
-        ("not toml", "portico.toml: line 1"),
+        ("not toml", "portico.toml, line 1"),
         ("[log]\nlevel = \"portico=loud\"\n", "loud"),
         ("[service]\nsubkey_proof_file = \"/nowhere/proof.json\"\n", "/nowhere/proof.json"),
         ("[local]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"/nowhere/token\"\n", "/nowhere/token"),
@@ -288,9 +288,19 @@ async fn config_check_refuses_what_serve_refuses() {
 async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value, reason) in [
-        ("PORTICO_AUTH__CHALENGE_TTL", "2m", "unknown key"),
+        ("PORTICO_AUTH__CHALENGE_TTL", "2m", "auth.chalenge_ttl: unknown key: did you mean challenge_ttl?"),
+        ("PORTICO_SESIONS__ENABLED", "true", "sesions: unknown section: did you mean [sessions]?"),
         ("PORTICO_AUTH__CHALLENGE_TTL", "soon", "is \"soon\""),
-        ("PORTICO_AUTH__MAX_OPEN", "0", "at least 1"),
+        ("PORTICO_AUTH__CHALLENGE_TTL", "90", "like \"90s\", \"5m\" or \"30days\", but is a number"),
+        ("PORTICO_AUTH__MAX_OPEN", "0", "auth.max_open: must be from 1 to 1000000000"),
+        (
+            "PORTICO_AUTH__MAX_OPEN",
+            "1.5",
+            "must be a whole number from 1 to 1000000000, without quotes, but is a number with",
+        ),
+        ("PORTICO_SESSIONS__CHECKS", "none", "must be \"both\", \"access_token\" or \"credential\""),
+        ("PORTICO_LOCAL__SOCKET_MODE", "0088", "must be octal digits like \"0660\""),
+        ("PORTICO_LOCAL__ALLOW", "[{uid=0, may=[\"x\"]}]", "local.allow.may (entry 1): \"x\" is not a right"),
         ("PORTICO_LOCAL__ALLOW_GIDS", "33", "list"),
         ("PORTICO_LOG__LEVEL", "loud", "\"loud\""),
     ] {
@@ -298,8 +308,27 @@ async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
         command.args(["config", "check"]).env(name, value);
         let (code, said) = finished(command).await.into_refusal();
         assert!(code == 64 && said.contains(reason), "{name}: {said}");
-        assert!(said.contains(&format!("(in the environment, as {name})")), "{said}");
+        let place = if name == "PORTICO_SESIONS__ENABLED" {
+            String::new()
+        } else {
+            format!(" (in the environment, as {name})")
+        };
+        assert!(said.trim_end().ends_with(&place), "{said}");
     }
+    let mut command = portico(folder.path());
+    command.args(["config", "check"]).env("PORTICO_AUTH__MAX_OPEN", "0").env("PORTICO_LOG__LEVEL", "loud");
+    let (_, said) = finished(command).await.into_refusal();
+    assert!(
+        said.contains("2 mistakes:") && said.contains("auth.max_open") && said.contains("log.level"),
+        "{said}"
+    );
+    // A variable has no quotes of its own: what looks like a number may be text.
+    let mut command = portico(folder.path());
+    command.args(["config", "check", "--json"]).env("PORTICO_PROFILE__NAME", "1984");
+    command.env("PORTICO_LOCAL__SOCKET_MODE", "0660").env("PORTICO_SERVICE__NIP05_NAMES", "_,shop");
+    let shown = finished(command).await.json();
+    assert_eq!((&shown["profile"]["name"], &shown["socket_mode"]), (&json!("1984"), &json!("0660")));
+    assert_eq!(shown["nip05_names"], json!(["_", "shop"]));
     let mut command = portico(folder.path());
     command.args(["config", "check", "--json"]).env("PORTICO_LOCAL__ALLOW_GIDS", "[33, 34]");
     assert_eq!(finished(command).await.json()["local"]["allow_gids"], json!([33, 34]));

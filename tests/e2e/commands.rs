@@ -50,7 +50,14 @@ async fn status_says_that_the_daemon_is_ready_or_why_not_or_that_it_is_not_there
 
     assert!(daemon.terminate().await.success());
     let gone = run(&daemon, &["status"]).await;
-    assert!(gone.code == 69 && gone.stdout.is_empty() && gone.stderr.contains("no daemon"), "{gone:?}");
+    assert!(
+        gone.code == 69
+            && gone.stdout.is_empty()
+            && gone.stderr.contains("no daemon answers at ")
+            && gone.stderr.contains("PORTICO_CONFIG")
+            && !gone.stderr.contains("os error"),
+        "{gone:?}"
+    );
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn a_name_at_a_private_address_is_refused_with_the_key_that_would_allow_it
         let body = answer.json();
         let told = body["error"].as_str().unwrap();
         assert!(
-            told.ends_with("its address is private, which only lookup.allow_private permits"),
+            told.ends_with("Portico did not ask it, because its address is private (allowed with lookup.allow_private = true)"),
             "{host}: {told}"
         );
     }

@@ -104,18 +104,27 @@ async fn a_token_with_bearer_quotes_or_a_line_break_around_it_is_told_so_whereve
 async fn a_mistake_in_the_file_names_file_line_and_key_and_what_is_expected() {
     let folder = tempfile::tempdir().unwrap();
     for (line, expected) in [
-        ("[sessions]\nenabled = yes", "line 2: enabled: yes must be written true, without quotes"),
+        ("[sessions]\nenabled = yes", "enabled: yes must be written true, without quotes (in "),
         (
             "[sessions]\n\nenabled = \"yes\"",
             "sessions.enabled: must be true or false, without quotes, but is text",
         ),
-        ("[auth]\nchallenge_ttl = 5m", "line 2: challenge_ttl: write a duration in quotes: \"5m\""),
+        ("[auth]\nchallenge_ttl = 5m", "challenge_ttl: write a duration in quotes: \"5m\" (in "),
         ("[auth]\nchallenge_ttl = 300", "auth.challenge_ttl: must be a duration in quotes, like"),
-        ("[service]\nnip05_names = \"alice\"", "service.nip05_names: must be a list in square"),
-        ("[local]\nlisten = 127.0.0.1:3000", "line 2: listen: write text in quotes"),
-        ("[local]\nallow_gids = [\"no-such-group\"]", "local.allow_gids: unknown group \"no-such-group\""),
-        ("[local]\nallow_uids = [\"no-such-user\"]", "local.allow_uids: unknown user \"no-such-user\""),
-        ("[local]\nallow_gids = [true]", "local.allow_gids.0: must be a number, or a name in quotes"),
+        (
+            "[service]\nnip05_names = 3",
+            "service.nip05_names: must be a list in square brackets, or text with commas",
+        ),
+        ("[local]\nlisten = 127.0.0.1:3000", "listen: write text in quotes"),
+        (
+            "[local]\nallow_gids = [\"no-such-group\"]",
+            "local.allow_gids (entry 1): unknown group \"no-such-group\"",
+        ),
+        (
+            "[local]\nallow_uids = [\"no-such-user\"]",
+            "local.allow_uids (entry 1): unknown user \"no-such-user\"",
+        ),
+        ("[local]\nallow_gids = [true]", "local.allow_gids (entry 1): must be a number, or a name in quotes"),
     ] {
         let told = check(folder.path(), &format!("{line}\n")).await;
         assert_eq!(told.code, 64, "{told:?}");

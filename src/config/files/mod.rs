@@ -26,7 +26,7 @@ use walk::{Adopt, Arrived, has_private_group, refused, walk};
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// An error of the operating system.
-    #[error("{0}")]
+    #[error("{}", io_reason(.0))]
     Io(#[from] io::Error),
     /// It is a folder, a pipe or another special file.
     #[error("it is not a file")]
@@ -37,6 +37,16 @@ pub enum FileError {
     /// It is larger than any valid file of its kind.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
+}
+
+/// The reason of an error of the operating system, without its number and without words of a library.
+pub fn io_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match (error.raw_os_error(), error.get_ref(), error.kind()) {
+        (Some(number), ..) => text.trim_end_matches(&format!(" (os error {number})")).to_owned(),
+        (None, None, io::ErrorKind::NotFound) => "it does not exist".into(),
+        _ => text,
+    }
 }
 
 /// The largest secret, or other small file of Portico.

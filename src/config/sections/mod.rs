@@ -16,3 +16,4 @@ pub(super) mod tls;
 pub(super) mod tokens;
 pub(super) mod wallets;
 pub(super) mod webhook;
+mod written;

@@ -68,7 +68,7 @@ impl ProfileRules {
                 *field = None;
             }
         }
-        let wrong = wrong.into_vec().into_iter().map(|mistake| (mistake.key, mistake.reason));
+        let wrong = wrong.all(true).into_iter().map(|mistake| (mistake.key.clone(), mistake.reason.clone()));
         (self, wrong.collect())
     }
 }

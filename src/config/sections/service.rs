@@ -10,6 +10,7 @@ use crate::config::Overrides;
 use crate::config::mistakes::InSection;
 use crate::config::moved::Moved;
 use crate::config::places::{homeless, xdg};
+use crate::config::sections::written::optional_one_or_more;
 use crate::nip05;
 use crate::quoted::quoted;
 
@@ -34,6 +35,7 @@ pub struct Service {
 pub(in crate::config) struct RawService {
     pub(in crate::config) key_file: Option<RelativePathBuf>,
     pub(in crate::config) subkey_proof_file: Option<RelativePathBuf>,
+    #[serde(deserialize_with = "optional_one_or_more")]
     pub(in crate::config) nip05_names: Option<Vec<String>>,
 }
 
@@ -51,24 +53,25 @@ impl RawService {
             .or(self.key_file.map(|path| path.relative()))
             .or_else(|| xdg("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("portico/service.key")))
             .ok_or_else(|| homeless("--key-file"));
-        let names = check_nip05_names(self.nip05_names.unwrap_or_else(|| vec!["_".into()]));
-        let (key_file, names) = (wrong.keep("key_file", key_file), wrong.keep("nip05_names", names));
+        let names = self.nip05_names.unwrap_or_else(|| vec!["_".into()]);
+        let nip05_names = wrong.keep_each("nip05_names", names, check_nip05_name);
+        let key_file = wrong.keep("key_file", key_file);
         Some(Service {
             key_file: key_file?,
             given_key: moved.key.clone(),
             given_proof: moved.proof.clone(),
             subkey_proof_file: self.subkey_proof_file.map(|path| path.relative()),
-            nip05_names: names?,
+            nip05_names,
         })
     }
 }
 
-/// Checks the names in the service's NIP-05 document; the document has them in lower case.
-fn check_nip05_names(names: Vec<String>) -> Result<Vec<String>, String> {
-    match names.iter().find(|name| !nip05::is_local(name)) {
-        Some(wrong) => Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(wrong))),
-        None => Ok(names.into_iter().map(|name| name.to_ascii_lowercase()).collect()),
+/// Checks a name of the service's NIP-05 document; the document has them in lower case.
+fn check_nip05_name(name: String) -> Result<String, String> {
+    if nip05::is_local(&name) {
+        return Ok(name.to_ascii_lowercase());
     }
+    Err(format!("{} is not a NIP-05 name: use a-z, 0-9, -, _ and .", quoted(&name)))
 }
 
 #[cfg(test)]
@@ -77,10 +80,10 @@ mod tests {
 
     #[test]
     fn a_nip05_name_is_one_that_clients_look_up() {
-        let names = |name: &str| check_nip05_names(vec!["_".into(), name.into()]);
-        assert_eq!(names("Shop-1.x_"), Ok(vec!["_".into(), "shop-1.x_".into()]));
+        let name = |name: &str| check_nip05_name(name.into());
+        assert_eq!((name("_"), name("Shop-1.x_")), (Ok("_".into()), Ok("shop-1.x_".into())));
         for wrong in ["", "Bö b", "a@b", "x/y", "a b", "ä", "a\n"] {
-            assert!(names(wrong).unwrap_err().contains(&quoted(wrong)), "{wrong}");
+            assert!(name(wrong).unwrap_err().contains(&quoted(wrong)), "{wrong}");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `[tls]`: trusted CAs for outgoing connections.
 
-use std::io;
-
 use figment::value::magic::RelativePathBuf;
 use serde::Deserialize;
 
@@ -21,11 +19,10 @@ impl RawTls {
     pub(in crate::config) fn check(self, wrong: &mut InSection<'_>) -> Option<Tls> {
         let Some(path) = self.ca_file else { return Some(Tls::default()) };
         let path = path.relative();
-        let unreadable = |error| format!("cannot read {}: {error}", show_path(&path));
         let pem = match files::read_bytes(&path) {
             Ok(Some(pem)) => Ok(pem),
-            Ok(None) => Err(unreadable(io::Error::from(io::ErrorKind::NotFound).into())),
-            Err(error) => Err(unreadable(error)),
+            Ok(None) => Err(format!("cannot read {}: the file does not exist", show_path(&path))),
+            Err(error) => Err(format!("cannot read {}: {error}", show_path(&path))),
         };
         let tls = pem.and_then(|pem| Tls::with_ca_file(&path, &pem).map_err(|error| error.to_string()));
         wrong.keep("ca_file", tls)

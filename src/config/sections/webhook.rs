@@ -248,8 +248,11 @@ impl RawWebhook {
         let url = self.url.and_then(|url| wrong.keep("url", check_url(&url)));
         let secret = check_secret(self.secret, self.secret_file, wrong);
         match (names_url, names_secret) {
-            (true, false) => wrong.add("secret", "is missing: set secret or secret_file"),
-            (false, true) => wrong.add("url", "is missing, but a secret is set"),
+            // One that does not fit was noted before, and left out.
+            (true, false) if !wrong.has("secret_file") => {
+                wrong.add_missing("secret", "is missing: set secret or secret_file");
+            }
+            (false, true) => wrong.add_missing("url", "is missing, but a secret is set"),
             _ => {}
         }
         Some(Webhook { url: url?, secret: secret?, rules })
@@ -305,7 +308,7 @@ mod tests {
     fn checked(raw: RawWebhook) -> Result<Option<Webhook>, Vec<Mistake>> {
         let mut wrong = Mistakes::default();
         let webhook = raw.check(&mut wrong.section("webhook"));
-        let wrong = wrong.into_vec();
+        let wrong: Vec<_> = wrong.all(true).into_iter().cloned().collect();
         if wrong.is_empty() { Ok(webhook) } else { Err(wrong) }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn inspect(db: &Connection, path: &Path) -> Result<()> {
 
 /// Runs the missing steps, each in its own transaction together with the version that it reaches.
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    let before = version(db)?;
     loop {
         // The version is read under the write lock: another process may be migrating the same file.
         let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -52,12 +53,21 @@ pub(super) fn migrate(db: &mut Connection) -> Result<()> {
         if found > KNOWN {
             return Err(StoreError::Newer { found, known: KNOWN });
         }
-        let Some(sql) = STEPS.get(found as usize) else { return Ok(()) };
+        let Some(sql) = STEPS.get(found as usize) else {
+            match before {
+                0 => tracing::debug!(version = found, "store schema created"),
+                before if before < found => {
+                    tracing::info!(before, version = found, "store schema migrated");
+                }
+                _ => {}
+            }
+            return Ok(());
+        };
         step.execute_batch(sql)?;
         step.pragma_update(None, "application_id", APPLICATION_ID)?;
         step.pragma_update(None, "user_version", found + 1)?;
         step.commit()?;
-        tracing::info!(version = found + 1, "store schema migrated");
+        tracing::debug!(version = found + 1, "step of the store schema done");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::written::one_or_more;
 use crate::config::mistakes::InSection;
+use crate::config::sections::written::one_or_more;
 use crate::rights::Rights;
 
 /// A user or a group of this machine, by its number.
@@ -44,35 +44,42 @@ pub(in crate::config) enum RawAccount {
 
 /// Checks each row.
 pub(super) fn check(rows: Vec<RawAllowed>, wrong: &mut InSection<'_>) -> Vec<Allowed> {
-    rows.into_iter().filter_map(|row| check_row(row, wrong)).collect()
+    let checked = rows.into_iter().enumerate();
+    checked.filter_map(|(at, row)| check_row(row, &mut wrong.entry("allow", at))).collect()
 }
 
 fn check_row(row: RawAllowed, wrong: &mut InSection<'_>) -> Option<Allowed> {
     let who = match (row.uid, row.gid) {
-        (Some(user), None) => wrong.keep("allow.uid", id(user, uid_of)).map(Account::User),
-        (None, Some(group)) => wrong.keep("allow.gid", id(group, gid_of)).map(Account::Group),
-        _ => {
-            wrong.add("allow", "each row needs either uid or gid");
+        (Some(user), None) => wrong.keep("uid", uid_of(user)).map(Account::User),
+        (None, Some(group)) => wrong.keep("gid", gid_of(group)).map(Account::Group),
+        _ if wrong.has("uid") || wrong.has("gid") => None,
+        (Some(_), Some(_)) => {
+            wrong.add("gid", "set exactly one of uid and gid: write a row for each");
+            None
+        }
+        (None, None) => {
+            wrong.add_missing("uid", "set exactly one of uid and gid");
             None
         }
     };
     let may = Rights::of_words(row.may.iter().map(String::as_str));
-    let may = wrong.keep("allow.may", may);
+    let may = wrong.keep("may", may);
     Some(Allowed { who: who?, may: may? })
 }
 
-/// The ids of users or groups; `id_of` knows their names.
-pub(super) fn ids(
-    accounts: Vec<RawAccount>,
-    id_of: impl Fn(&str) -> Result<u32, String>,
-) -> Result<Vec<u32>, String> {
-    accounts.into_iter().map(|account| id(account, &id_of)).collect()
+/// The id of a user.
+pub(super) fn uid_of(user: RawAccount) -> Result<u32, String> {
+    match user {
+        RawAccount::Id(uid) => real(uid),
+        RawAccount::Name(name) => uid_named(&name),
+    }
 }
 
-fn id(account: RawAccount, id_of: impl Fn(&str) -> Result<u32, String>) -> Result<u32, String> {
-    match account {
-        RawAccount::Id(id) => real(id),
-        RawAccount::Name(name) => id_of(&name),
+/// The id of a group.
+pub(super) fn gid_of(group: RawAccount) -> Result<u32, String> {
+    match group {
+        RawAccount::Id(gid) => real(gid),
+        RawAccount::Name(name) => gid_named(&name),
     }
 }
 
@@ -86,24 +93,23 @@ fn real(id: u32) -> Result<u32, String> {
     Ok(id)
 }
 
-/// The id of a user.
-pub(super) fn uid_of(user: &str) -> Result<u32, String> {
+fn uid_named(user: &str) -> Result<u32, String> {
     if let Ok(uid) = user.parse() {
         return real(uid);
     }
     match nix::unistd::User::from_name(user) {
         Ok(Some(found)) => Ok(found.uid.as_raw()),
-        _ => Err(format!("unknown user {user:?}")),
+        _ => Err(format!("unknown user {user:?}: this machine has no such user")),
     }
 }
 
-/// The id of a group.
-pub(super) fn gid_of(group: &str) -> Result<u32, String> {
+/// The id of the group with this name.
+pub(super) fn gid_named(group: &str) -> Result<u32, String> {
     if let Ok(gid) = group.parse() {
         return real(gid);
     }
     match nix::unistd::Group::from_name(group) {
         Ok(Some(found)) => Ok(found.gid.as_raw()),
-        _ => Err(format!("unknown group {group:?}")),
+        _ => Err(format!("unknown group {group:?}: this machine has no such group")),
     }
 }

@@ -3,7 +3,6 @@
 mod allowed;
 mod origins;
 pub(in crate::config) mod token;
-mod written;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,9 +17,10 @@ use crate::config::bounds::{MANY, MOMENT, Number, PATIENCE, PLACES};
 use crate::config::files::show_path;
 use crate::config::mistakes::InSection;
 use crate::config::places::default_socket;
+use crate::config::sections::written::{octal, one_or_more};
 use crate::rights::Rights;
 pub use allowed::{Account, Allowed};
-use allowed::{RawAccount, RawAllowed, gid_of, ids, uid_of};
+use allowed::{RawAccount, RawAllowed, gid_named, gid_of, uid_of};
 use token::{ApiToken, malformed};
 
 /// `[local]`: the sockets.
@@ -79,7 +79,7 @@ impl Local {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawLocal {
     pub(in crate::config) socket: Option<RelativePathBuf>,
-    #[serde(deserialize_with = "written::digits")]
+    #[serde(deserialize_with = "octal")]
     pub(in crate::config) socket_mode: String,
     pub(in crate::config) socket_group: Option<String>,
     pub(in crate::config) allow_uids: Vec<RawAccount>,
@@ -89,9 +89,9 @@ pub(in crate::config) struct RawLocal {
     pub(in crate::config) allow_remote: bool,
     pub(in crate::config) token: Option<SecretString>,
     pub(in crate::config) token_file: Option<RelativePathBuf>,
-    #[serde(deserialize_with = "written::one_or_more")]
+    #[serde(deserialize_with = "one_or_more")]
     pub(in crate::config) allowed_hosts: Vec<String>,
-    #[serde(deserialize_with = "written::one_or_more")]
+    #[serde(deserialize_with = "one_or_more")]
     pub(in crate::config) allowed_origins: Vec<String>,
     pub(in crate::config) max_connections: usize,
     pub(in crate::config) max_connections_per_peer: usize,
@@ -153,6 +153,7 @@ impl RawLocal {
     ) -> Option<Local> {
         let listen = overrides.listen.clone().or(self.listen);
         let listen = listen.map(|text| check_listen(&text, self.allow_remote)).transpose();
+        let listen = if wrong.has("allow_remote") { Ok(None) } else { listen };
         let listen = wrong.keep("listen", listen);
         // Portal's daemon configures no address: listen on all of them if the operator allows other machines.
         let ip = if self.allow_remote { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
@@ -160,21 +161,21 @@ impl RawLocal {
         let socket = overrides.socket.clone().or(self.socket.map(|path| path.relative()));
         let socket = wrong.keep("socket", check_socket(socket.unwrap_or_else(default_socket)));
         let socket_mode = wrong.keep("socket_mode", check_mode(&self.socket_mode));
-        let socket_gid = self.socket_group.map(|group| gid_of(&group)).transpose();
+        let socket_gid = self.socket_group.map(|group| gid_named(&group)).transpose();
         let socket_gid = wrong.keep("socket_group", socket_gid);
         let token = check_token(overrides, self.token, self.token_file, data_dir);
         let token = wrong.keep("token", token);
-        let allow_uids = wrong.keep("allow_uids", ids(self.allow_uids, uid_of));
-        let allow_gids = wrong.keep("allow_gids", ids(self.allow_gids, gid_of));
+        let allow_uids = wrong.keep_each("allow_uids", self.allow_uids, uid_of);
+        let allow_gids = wrong.keep_each("allow_gids", self.allow_gids, gid_of);
         let allow = allowed::check(self.allow, wrong);
-        wrong.keep("allowed_origins", origins::check_origins(&self.allowed_origins));
-        wrong.keep("allowed_hosts", origins::check_hosts(&self.allowed_hosts));
+        wrong.keep_each("allowed_origins", &self.allowed_origins, origins::check_origin);
+        wrong.keep_each("allowed_hosts", &self.allowed_hosts, origins::check_host);
         Some(Local {
             socket: socket?,
             socket_mode: socket_mode?,
             socket_gid: socket_gid?,
-            allow_uids: allow_uids?,
-            allow_gids: allow_gids?,
+            allow_uids,
+            allow_gids,
             allow,
             listen: listen?.or(at_port),
             allow_remote: self.allow_remote,
@@ -193,9 +194,10 @@ impl RawLocal {
 }
 
 fn check_mode(text: &str) -> Result<u32, &'static str> {
-    let mode = u32::from_str_radix(text, 8).ok();
+    let is_octal = text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
     mode.filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
-        .ok_or("must be octal like \"0660\" and give the owner access")
+        .ok_or("must be octal digits like \"0660\", from \"0600\" to \"0777\": the owner reads and writes")
 }
 
 /// The source of the API token. Without a data folder, none can be made.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::web_url::WebUrl;
 use crate::config::bounds::{LONGEST, MOMENT, Number};
 use crate::config::mistakes::InSection;
+use crate::config::sections::written::one_or_more;
 
 /// `[wallets.jwks]`: any issuer of JWTs with a JSON Web Key Set.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -25,7 +26,7 @@ pub struct Jwks {
     #[serde(default = "leeway", with = "crate::config::duration")]
     pub leeway: Duration,
     /// Required claims, besides `iss`, `aud`, `exp` and those that name the wallet.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "one_or_more")]
     pub required: Vec<String>,
     /// The claim with the wallet id; a nested claim as a JSON pointer (RFC 6901). Default `sub`.
     #[serde(default = "wallet_id")]

@@ -119,7 +119,7 @@ impl ThirdwebRules {
         if self.domain.is_empty() || !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
             wrong.add("domain", "must be the domain of your app, like \"example.com\"");
         }
-        if self.admin_addresses.is_empty() && self.admin_key_file.is_none() {
+        if self.admin_addresses.is_empty() && self.admin_key_file.is_none() && !wrong.has("admin_key_file") {
             wrong.add("admin_addresses", "must name at least one admin wallet, or set admin_key_file");
         }
         if self.token_lifetime > max_issued {
