@@ -288,7 +288,7 @@ async fn where_sessions_are_off_the_command_says_how_to_switch_them_on() {
         &["audit"],
     ] {
         let ended = run(&daemon, args).await;
-        assert!(ended.code == 64 && ended.stderr.contains("sessions.enabled"), "{args:?}: {ended:?}");
+        assert!(ended.code == 78 && ended.stderr.contains("sessions.enabled"), "{args:?}: {ended:?}");
     }
     assert_eq!(json(&daemon, &["keys", "list"]).await["keys"].as_array().unwrap().len(), 2);
 }
