@@ -1,5 +1,5 @@
 //! Portico beside other people's software: nginx, Caddy and HAProxy in front of apps on Express and WSGI, the JOSE
-//! libraries of npm and PyPI, and their libraries for webhooks.
+//! libraries of npm and PyPI, and their libraries for webhooks; and schemathesis, which tests the API by its document.
 //!
 //! `cargo test` alone leaves this out; `.ci/run` installs what it takes and runs `cargo test --test foreign`.
 
@@ -22,6 +22,7 @@ macro_rules! for_every_gateway {
 
 mod app;
 mod connection;
+mod document;
 mod forged;
 mod gateways;
 mod guarding;

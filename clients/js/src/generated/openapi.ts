@@ -816,8 +816,9 @@ export interface components {
         /** @description A public key in an answer: hex. */
         PublicKey: string;
         /**
+         * Format: nostr-public-key
          * @description A public key in a request: 64 hex digits, or npub1… (NIP-19).
-         * @example npub1…
+         * @example npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6
          */
         GivenKey: string;
         /** Format: uuid */
@@ -1070,6 +1071,8 @@ export interface components {
              */
             session?: boolean;
         } & (unknown | unknown);
+        /** @description A question of several. If it is none, the answer in its place is an error. */
+        AskedQuestion: components["schemas"]["Question"] | unknown;
         VerifiedToken: {
             target_key: components["schemas"]["PublicKey"];
             issuer: components["schemas"]["PublicKey"];
@@ -1124,8 +1127,7 @@ export interface components {
             relay: string;
         };
         GivenRelay: {
-            /** Format: uri */
-            relay: string;
+            relay: components["schemas"]["RelayUrl"];
         };
         RelayReport: {
             /** Format: uri */
@@ -1316,21 +1318,21 @@ export interface components {
             wallet_id: string;
             /** @description The default provider if missing. */
             provider?: string | null;
-            username?: string | null;
-            email?: string | null;
+            username?: components["schemas"]["OneLine"] | null;
+            email?: components["schemas"]["OneLine"] | null;
             roles?: string[];
             permissions?: string[];
         };
         /** @description A missing field stays as it is. `null` removes a name or an email address. */
         UserChange: {
-            username?: string | null;
-            email?: string | null;
+            username?: components["schemas"]["OneLine"] | null;
+            email?: components["schemas"]["OneLine"] | null;
             roles?: components["schemas"]["Names"];
             permissions?: components["schemas"]["Names"];
-            disabled?: boolean | null;
+            disabled?: boolean;
         };
         /** @description All of them. Together at most 1,024 bytes, with one more counted for each. */
-        Names: string[] | null;
+        Names: string[];
         DeletedUser: {
             /** @constant */
             deleted: true;
@@ -1568,6 +1570,23 @@ export interface components {
                 published_elsewhere: boolean;
             } | null;
         };
+        /**
+         * Format: utc-time
+         * @description A time from 1970 on, in UTC (RFC 3339).
+         */
+        GivenTime: string;
+        /** @description At most 256 bytes, without characters that are invisible or turn the text around. */
+        OneLine: string;
+        /**
+         * Format: entity-tags
+         * @description `*`, or entity tags like `"7"` with commas between (RFC 9110 §8.8.3).
+         */
+        EntityTags: string;
+        /**
+         * Format: relay-url
+         * @description `wss://relay.example`
+         */
+        RelayUrl: string;
         Nip05Document: {
             names: components["schemas"]["Nip05Names"];
             relays?: components["schemas"]["Nip05Relays"];
@@ -2350,8 +2369,8 @@ export interface operations {
                 wait?: number;
             };
             header?: {
-                /** @description Takes precedence over `after` when a stream is followed. */
-                "Last-Event-ID"?: number;
+                /** @description The index of an event. It takes precedence over `after` when a stream is followed, and is ignored otherwise. */
+                "Last-Event-ID"?: string;
             };
             path: {
                 /** @description A stream. `recurring-payment-close`, which clients of the reference daemon ask for, never has events. */
@@ -2445,7 +2464,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Question"] | components["schemas"]["Question"][];
+                "application/json": components["schemas"]["Question"] | components["schemas"]["AskedQuestion"][];
             };
         };
         responses: {
@@ -3341,7 +3360,7 @@ export interface operations {
     users: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the previous page. */
+                /** @description `next_cursor` of the previous page. Empty: the first page. */
                 cursor?: string;
                 limit?: number;
                 provider?: string;
@@ -3432,7 +3451,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description An `ETag` that the caller already has (RFC 9110 §13.1.2). */
-                "If-None-Match"?: string;
+                "If-None-Match"?: components["schemas"]["EntityTags"] | "";
             };
             path: {
                 id: components["schemas"]["UserId"];
@@ -3483,7 +3502,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The `ETag` of the user as you read it, or a list of them (RFC 9110 §13.1.1). Without it, the change applies to any revision. */
-                "If-Match"?: string;
+                "If-Match"?: components["schemas"]["EntityTags"];
             };
             path: {
                 id: components["schemas"]["UserId"];
@@ -3525,14 +3544,14 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The `ETag` of the user as you read it, or a list of them (RFC 9110 §13.1.1). Without it, the change applies to any revision. */
-                "If-Match"?: string;
+                "If-Match"?: components["schemas"]["EntityTags"];
             };
             path: {
                 id: components["schemas"]["UserId"];
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["UserChange"];
             };
@@ -3571,7 +3590,7 @@ export interface operations {
     sessions_of_user: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the previous page. */
+                /** @description `next_cursor` of the previous page. Empty: the first page. */
                 cursor?: string;
                 limit?: number;
             };
@@ -3687,16 +3706,16 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the previous page. */
+                /** @description `next_cursor` of the previous page. Empty: the first page. */
                 cursor?: string;
                 limit?: number;
                 user?: components["schemas"]["UserId"];
                 session?: components["schemas"]["StreamId"];
                 kind?: components["schemas"]["AuditKind"];
                 /** @description From this time on. */
-                since?: string;
+                since?: components["schemas"]["GivenTime"];
                 /** @description Before this time. */
-                until?: string;
+                until?: components["schemas"]["GivenTime"];
             };
             header?: never;
             path?: never;

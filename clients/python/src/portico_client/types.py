@@ -42,7 +42,7 @@ class NewHandshake(TypedDict):
     """
 
 
-class NewLogin(TypedDict):
+class NewLogin(TypedDict, closed=True):
     static_token: NotRequired[str | None]
     """
     A token of your own: the URL serves any number of users until you cancel it.
@@ -287,6 +287,12 @@ class Question2(TypedDict):
 Question: TypeAlias = Question1 | Question2
 
 
+AskedQuestion: TypeAlias = Question | Any
+"""
+A question of several. If it is none, the answer in its place is an error.
+"""
+
+
 class GivenToken(TypedDict):
     token: Token
 
@@ -321,10 +327,6 @@ class FoundNip05Profile(TypedDict, closed=True):
 
 
 class Relay(TypedDict, closed=True):
-    relay: str
-
-
-class GivenRelay(TypedDict):
     relay: str
 
 
@@ -624,26 +626,7 @@ class FoundUser(TypedDict, closed=True):
     user: User
 
 
-class Invitation(TypedDict, closed=True):
-    """
-    A new user, and the wallet.
-    """
-
-    wallet_id: str
-    """
-    The provider's name for it; Nostr keys as hex or npub.
-    """
-    provider: NotRequired[str | None]
-    """
-    The default provider if missing.
-    """
-    username: NotRequired[str | None]
-    email: NotRequired[str | None]
-    roles: NotRequired[list[str]]
-    permissions: NotRequired[list[str]]
-
-
-Names: TypeAlias = list[str] | None
+Names: TypeAlias = list[str]
 """
 All of them. Together at most 1,024 bytes, with one more counted for each.
 """
@@ -942,6 +925,30 @@ class Ready(TypedDict, closed=True):
     """
 
 
+GivenTime: TypeAlias = str
+"""
+A time from 1970 on, in UTC (RFC 3339).
+"""
+
+
+OneLine: TypeAlias = str
+"""
+At most 256 bytes, without characters that are invisible or turn the text around.
+"""
+
+
+EntityTags: TypeAlias = str
+"""
+`*`, or entity tags like `"7"` with commas between (RFC 9110 §8.8.3).
+"""
+
+
+RelayUrl: TypeAlias = str
+"""
+`wss://relay.example`
+"""
+
+
 Nip05Names: TypeAlias = dict[str, PublicKey]
 """
 Names, each with its key.
@@ -1077,16 +1084,39 @@ class VerifiedTokens1(TypedDict, closed=True):
 VerifiedTokens: TypeAlias = list[VerifiedTokens1 | Failure]
 
 
+class GivenRelay(TypedDict):
+    relay: RelayUrl
+
+
+class Invitation(TypedDict, closed=True):
+    """
+    A new user, and the wallet.
+    """
+
+    wallet_id: str
+    """
+    The provider's name for it; Nostr keys as hex or npub.
+    """
+    provider: NotRequired[str | None]
+    """
+    The default provider if missing.
+    """
+    username: NotRequired[OneLine | None]
+    email: NotRequired[OneLine | None]
+    roles: NotRequired[list[str]]
+    permissions: NotRequired[list[str]]
+
+
 class UserChange(TypedDict, closed=True):
     """
     A missing field stays as it is. `null` removes a name or an email address.
     """
 
-    username: NotRequired[str | None]
-    email: NotRequired[str | None]
+    username: NotRequired[OneLine | None]
+    email: NotRequired[OneLine | None]
     roles: NotRequired[Names]
     permissions: NotRequired[Names]
-    disabled: NotRequired[bool | None]
+    disabled: NotRequired[bool]
 
 
 class Nip05Document(TypedDict):
