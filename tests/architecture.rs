@@ -66,7 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),
     ("identity", &["clock", "portal_token", "protocol"]),
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
-    ("store", &["clock", "metrics", "rights", "shown"]),
+    ("store", &["clock", "metrics", "rights", "shown", "tls"]),
     ("events", &["access_token", "clock", "protocol", "store"]),
     ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),
     ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),

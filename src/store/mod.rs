@@ -1,5 +1,5 @@
-//! The state that outlives the process: the [`Store`] trait in the domain's own words, and its SQLite
-//! backend.
+//! The state that outlives the process: the [`Store`] trait in the domain's own words, and its backends for
+//! SQLite and PostgreSQL.
 //!
 //! The state lives here; memory elsewhere is a cache of it. Every transition is one transaction that checks
 //! that it is still allowed, so a second daemon on the same store would learn the state and not overwrite it.
@@ -14,6 +14,7 @@ mod deliveries;
 mod id;
 mod keys;
 mod logins;
+pub mod postgres;
 mod relays;
 mod replays;
 mod revocations;
