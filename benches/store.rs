@@ -2,6 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
+use portico::actor::Actor;
 use portico::clock::Timestamp;
 use portico::store::sqlite::{SqliteOptions, SqliteStore};
 use portico::store::{
@@ -42,7 +43,9 @@ async fn revoke(store: &SqliteStore, n: u64) -> bool {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&n.to_be_bytes());
     let revocation = Revocation { digest, expires_at: Timestamp::from_secs(n) };
-    store.revoke(&revocation, Timestamp::from_secs(0)).await.expect("a durable write")
+    let (at, actor) = (Timestamp::from_secs(0), Actor::daemon());
+    let record = actor.did(AuditKind::TokenRevoked, at);
+    store.revoke(&revocation, at, &record).await.expect("a durable write")
 }
 
 async fn log_in(store: &SqliteStore, n: u64) -> Begun {

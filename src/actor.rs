@@ -6,8 +6,15 @@ use crate::clock::Timestamp;
 use crate::store::{AuditDraft, AuditKind, User};
 
 /// The caller, wallet or daemon that caused a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Actor(String);
+
+/// As the audit and the log name it.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl Actor {
     /// A peer of the local socket.
@@ -18,6 +25,11 @@ impl Actor {
     /// A wallet, over the relays.
     pub fn wallet() -> Self {
         Self("wallet".into())
+    }
+
+    /// Callers that are too many to be told apart.
+    pub fn others() -> Self {
+        Self("others".into())
     }
 
     /// The daemon itself, on schedule.

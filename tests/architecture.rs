@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metrics",
             "portal_token",
             "protocol",
+            "quoted",
             "store",
         ],
     ),
@@ -68,9 +69,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics", "rights", "shown", "tls"]),
     ("events", &["access_token", "clock", "protocol", "store"]),
-    ("webhook", &["clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),
+    ("webhook", &["actor", "clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),
     ("directory", &["config", "metrics", "nip05", "outbound", "portal_token", "quoted", "relay", "tls"]),
-    ("roster", &["clock", "config", "lifecycle", "metrics", "quoted", "relay", "shown", "store"]),
+    ("roster", &["actor", "clock", "config", "lifecycle", "metrics", "quoted", "relay", "shown", "store"]),
     (
         "session",
         &[
@@ -108,7 +109,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "profile",
-        &["clock", "protocol", "shown", "quoted", "tls", "config", "lifecycle", "outbound", "nip05", "relay"],
+        &[
+            "actor",
+            "clock",
+            "protocol",
+            "shown",
+            "quoted",
+            "tls",
+            "config",
+            "lifecycle",
+            "outbound",
+            "nip05",
+            "relay",
+            "store",
+        ],
     ),
     // What every listener needs: it knows no service.
     ("http", &["config", "lifecycle", "metrics", "quoted", "rights"]),

@@ -17,6 +17,7 @@ use crate::http::envelope::ApiError;
 use crate::http::peer::Peer;
 use crate::http::serve::Known;
 use crate::http::standing::Voucher;
+use crate::metrics::Limit;
 use crate::rights::{Right, Rights};
 use crate::session::Actor;
 
@@ -77,6 +78,18 @@ impl Caller {
             token.note_use();
         }
         self.rights.missing(right.into()).map_or(Ok(()), |right| Err(ApiError::missing_right(right)))
+    }
+
+    /// Counts a change that the caller asks for.
+    ///
+    /// # Errors
+    /// 429: its token has made too many in this time.
+    pub(super) fn may_change(&self) -> Result<(), ApiError> {
+        let Some(token) = &self.token else { return Ok(()) };
+        token.take_change().map_err(|retry_after| {
+            let message = "this API token has made too many changes: wait, or make them over the Unix socket";
+            ApiError::limit_reached(Limit::ChangesPerToken, message, Some(retry_after))
+        })
     }
 
     /// What decides again about the caller, once the body of its request is there. `None`: nothing can have changed.

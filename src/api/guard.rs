@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
+use super::effect::{Change, Effect};
 use super::host::{check_form, host_name, is_loopback};
 use super::needs::{Asked, Needs, Table};
 use super::openapi;
@@ -19,8 +20,8 @@ use super::routes::forward;
 use crate::api_tokens::{NamedTokens, NotAdmitted};
 use crate::config::Local;
 use crate::http::body::{complete, read_off};
-use crate::http::envelope::ApiError;
-use crate::http::observe::by_holder_of;
+use crate::http::envelope::{ApiError, code_of};
+use crate::http::observe::{RequestId, by_holder_of};
 use crate::http::peer::Peer;
 use crate::http::places::Place;
 use crate::http::query::Parameters;
@@ -249,11 +250,27 @@ async fn let_in(
     if let Some(asked_again) = caller.asked_again() {
         request.extensions_mut().insert(asked_again);
     }
+    let change = match change_by(guard, &request, &caller) {
+        Ok(change) => change,
+        Err(error) => return refuse(request, error).await,
+    };
     request.extensions_mut().insert(caller);
-    match complete(request).await {
+    let response = match complete(request).await {
         Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
+    };
+    if let Some(change) = change {
+        change.answered(response.status(), code_of(&response));
     }
+    response
+}
+
+/// The change that the caller asks for, if it is one and there is room for it.
+fn change_by(guard: &Guard, request: &Request, caller: &Caller) -> Result<Option<Change>, ApiError> {
+    let (Effect::Changes(_), route) = guard.table.effect(request) else { return Ok(None) };
+    caller.may_change()?;
+    let id = request.extensions().get::<RequestId>().ok_or_else(ApiError::internal)?;
+    Ok(Some(Change::begin(caller, format!("{} {route}", request.method()), id)))
 }
 
 async fn refuse(request: Request, error: ApiError) -> Response {

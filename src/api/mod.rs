@@ -3,6 +3,7 @@
 //! `router.rs` is the table of contents. The API knows `portal`, `events` and `webhook`, and nothing behind them.
 
 mod caller;
+mod effect;
 mod errors;
 pub(crate) mod fuzzing;
 mod guard;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 
+use super::effect::Effect;
 use crate::rights::{Right, Rights};
 
 /// What a caller needs for a route.
@@ -29,15 +30,18 @@ pub(super) enum Asked {
     Nowhere,
 }
 
+/// A row of the table: a method of a path, what it needs and what it does.
+pub(super) type Row = (Method, Needs, Effect);
+
 /// The table, as the guard reads it.
 #[derive(Debug)]
-pub(super) struct Table(HashMap<&'static str, Vec<(Method, Needs)>>);
+pub(super) struct Table(HashMap<&'static str, Vec<Row>>);
 
 impl Table {
-    pub(super) fn of(rows: impl IntoIterator<Item = (Method, &'static str, Needs)>) -> Self {
+    pub(super) fn of(rows: impl IntoIterator<Item = (&'static str, Row)>) -> Self {
         let mut table: HashMap<_, Vec<_>> = HashMap::new();
-        for (method, path, needs) in rows {
-            table.entry(path).or_default().push((method, needs));
+        for (path, row) in rows {
+            table.entry(path).or_default().push(row);
         }
         Self(table)
     }
@@ -53,13 +57,23 @@ impl Table {
         }
     }
 
-    fn asked_of(rows: &[(Method, Needs)], method: &Method) -> Asked {
+    /// What a request does, and the route by which the log names it.
+    pub(super) fn effect(&self, request: &Request) -> (Effect, &'static str) {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let listed = route.and_then(|route| self.0.get_key_value(route));
+        listed.map_or((Effect::Answers, "none"), |(route, rows)| {
+            let row = rows.iter().find(|(method, ..)| method == request.method());
+            (row.map_or(Effect::Answers, |(.., effect)| *effect), *route)
+        })
+    }
+
+    fn asked_of(rows: &[Row], method: &Method) -> Asked {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let row = rows.iter().find(|(of_row, _)| of_row == method);
+        let row = rows.iter().find(|(of_row, ..)| of_row == method);
         match (row, rows) {
-            (Some((_, needs)), _) => Asked::Row(*needs),
+            (Some((_, needs, _)), _) => Asked::Row(*needs),
             // A method that the route does not take, or one of those that a row takes besides its own: as that row.
-            (None, [(_, needs)]) => Asked::Row(*needs),
+            (None, [(_, needs, _)]) => Asked::Row(*needs),
             (None, _) => Asked::Nowhere,
         }
     }
@@ -103,7 +117,7 @@ mod tests {
         let Table(table) = router::table();
         assert!(table.len() > 40);
         for (path, rows) in &table {
-            for (method, needs) in rows {
+            for (method, needs, _) in rows {
                 let asked = Table::asked_of(rows, method);
                 assert_eq!(asked, Asked::Row(*needs), "{method} {path}");
                 for rights in sets() {
@@ -118,12 +132,32 @@ mod tests {
         }
     }
 
+    /// Who adds a route that changes something has to say so: then it is logged, bounded and tested with the others.
+    #[test]
+    fn every_route_that_changes_the_service_says_so_and_no_other() {
+        let Table(table) = router::table();
+        for (path, rows) in &table {
+            for (method, needs, effect) in rows {
+                let right = match needs {
+                    Needs::Right(right) => Some(*right),
+                    _ => None,
+                };
+                let is_right = match effect {
+                    Effect::Answers => *method == Method::GET || right == Some(Right::Check),
+                    Effect::Login => *method != Method::GET && right == Some(Right::Login),
+                    Effect::Issues => *method != Method::GET && right == Some(Right::Issue),
+                    Effect::Changes(_) => *method != Method::GET && right == Some(Right::Operate),
+                };
+                assert!(is_right, "{method} {path} needs {needs:?} and has {effect:?}");
+            }
+        }
+    }
+
     #[test]
     fn no_route_is_public_but_these() {
         let Table(table) = router::table();
-        let public = |rows: &Vec<(Method, Needs)>| {
-            rows.iter().any(|(method, _)| Table::asked_of(rows, method).is_public())
-        };
+        let public =
+            |rows: &Vec<Row>| rows.iter().any(|(method, ..)| Table::asked_of(rows, method).is_public());
         let mut paths: Vec<_> =
             table.iter().filter(|(_, rows)| public(rows)).map(|(path, _)| *path).collect();
         paths.sort_unstable();
@@ -144,10 +178,10 @@ mod tests {
 
     #[test]
     fn another_method_opens_no_route() {
-        let rows = |rows: &[(Method, Needs)], method| Table::asked_of(rows, &method);
+        let rows = |rows: &[Row], method| Table::asked_of(rows, &method);
         let (check, operate) = (Needs::Right(Right::Check), Needs::Right(Right::Operate));
-        let one = [(Method::GET, check)];
-        let two = [(Method::GET, check), (Method::DELETE, operate)];
+        let one = [(Method::GET, check, Effect::Answers)];
+        let two = [one[0].clone(), (Method::DELETE, operate, Effect::Login)];
         assert_eq!(rows(&one, Method::HEAD), Asked::Row(check));
         assert_eq!(rows(&one, Method::PUT), Asked::Row(check), "as its only row");
         assert_eq!(rows(&two, Method::DELETE), Asked::Row(operate));

@@ -10,8 +10,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 
+use super::effect::Effect;
 use super::guard::guard;
-use super::needs::{Needs, Table};
+use super::needs::{Needs, Row, Table};
 use super::routes::{
     api_tokens, audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb,
     users, webhooks,
@@ -21,6 +22,7 @@ use crate::http::body::read_off;
 use crate::http::door::door;
 use crate::http::envelope::ApiError;
 use crate::rights::Right;
+use crate::session::AuditKind as Kind;
 
 const DOCUMENT: Needs = Needs::Document;
 const NOTHING: Needs = Needs::Nothing;
@@ -29,6 +31,14 @@ const CHECK: Needs = Needs::Right(Right::Check);
 const LOGIN: Needs = Needs::Right(Right::Login);
 const ISSUE: Needs = Needs::Right(Right::Issue);
 const OPERATE: Needs = Needs::Right(Right::Operate);
+
+const ANSWERS: Effect = Effect::Answers;
+const STEP: Effect = Effect::Login;
+const ISSUES: Effect = Effect::Issues;
+
+const fn changes(kind: Kind) -> Effect {
+    Effect::Changes(kind)
+}
 
 /// Routes that answer within `local.request_timeout`.
 fn quick() -> Routes {
@@ -41,59 +51,60 @@ fn quick() -> Routes {
         .get("/openapi.json", DOCUMENT, openapi::serve)
         .get("/.well-known/nostr.json", DOCUMENT, meta::nostr_json)
         .get("/well-known/nostr.json", DOCUMENT, meta::enveloped_nostr_json)
-        .post("/key-handshake", LOGIN, logins::key_handshake)
-        .delete("/key-handshake/{stream_id}", LOGIN, logins::delete_key_handshake)
-        .post("/authenticate-key", LOGIN, logins::authenticate_key)
-        .post("/login", LOGIN, logins::login)
-        .post("/jwt/issue", ISSUE, jwt::issue)
-        .post("/jwt/verify", CHECK, jwt::verify)
-        .post("/jwt/revoke", OPERATE, jwt::revoke)
+        .post("/key-handshake", LOGIN, STEP, logins::key_handshake)
+        .delete("/key-handshake/{stream_id}", LOGIN, STEP, logins::delete_key_handshake)
+        .post("/authenticate-key", LOGIN, STEP, logins::authenticate_key)
+        .post("/login", LOGIN, STEP, logins::login)
+        .post("/jwt/issue", ISSUE, ISSUES, jwt::issue)
+        .post("/jwt/verify", CHECK, ANSWERS, jwt::verify)
+        .post("/jwt/revoke", OPERATE, changes(Kind::TokenRevoked), jwt::revoke)
         .get("/profile/{key}", LOGIN, lookup::profile)
         .get("/nip05/{address}", LOGIN, lookup::nip05)
         .get("/relays", OPERATE, relays::list)
-        .post("/relays", OPERATE, relays::add)
-        .delete("/relays", OPERATE, relays::remove)
+        .post("/relays", OPERATE, changes(Kind::RelayAdded), relays::add)
+        .delete("/relays", OPERATE, changes(Kind::RelayRemoved), relays::remove)
         .get("/.well-known/jwks.json", DOCUMENT, keys::jwks)
         .get("/.well-known/portico/secp256k1.json", DOCUMENT, keys::secp256k1)
         .get("/keys", OPERATE, keys::list)
-        .post("/keys/rotate", OPERATE, keys::rotate)
-        .post("/oauth/introspect", CHECK, oauth::introspect)
-        .post("/oauth/revoke", OPERATE, oauth::revoke)
+        .post("/keys/rotate", OPERATE, changes(Kind::KeysRotated), keys::rotate)
+        .post("/oauth/introspect", CHECK, ANSWERS, oauth::introspect)
+        .post("/oauth/revoke", OPERATE, changes(Kind::TokenRevoked), oauth::revoke)
         .get("/tokens", OPERATE, api_tokens::list)
-        .post("/tokens", OPERATE, api_tokens::make)
-        .delete("/tokens/{name}", OPERATE, api_tokens::revoke)
+        .post("/tokens", OPERATE, changes(Kind::ApiTokenMade), api_tokens::make)
+        .delete("/tokens/{name}", OPERATE, changes(Kind::ApiTokenRevoked), api_tokens::revoke)
         .get("/webhooks", OPERATE, webhooks::list)
-        .post("/webhooks/retry", OPERATE, webhooks::retry)
-        .post("/webhooks/drop", OPERATE, webhooks::drop)
+        .post("/webhooks/retry", OPERATE, changes(Kind::WebhooksRetried), webhooks::retry)
+        .post("/webhooks/drop", OPERATE, changes(Kind::WebhooksDropped), webhooks::drop)
 }
 
 /// Routes for sessions. While sessions are off, they answer `sessions_off` to every request.
 fn second_layer() -> Routes {
     Routes::default()
         .get("/providers", LOGIN, auth::providers)
-        .post("/auth/login", LOGIN, auth::login)
-        .post("/auth/verify", CHECK, auth::verify)
-        .post("/auth/refresh", LOGIN, auth::refresh)
-        .post("/auth/logout", LOGIN, auth::logout)
+        .post("/auth/login", LOGIN, STEP, auth::login)
+        .post("/auth/verify", CHECK, ANSWERS, auth::verify)
+        .post("/auth/refresh", LOGIN, STEP, auth::refresh)
+        .post("/auth/logout", LOGIN, STEP, auth::logout)
         .get("/auth/forward", CHECK, forward::forward)
         .any("/auth/envoy/", CHECK, forward::envoy)
         .any("/auth/envoy/{*path}", CHECK, forward::envoy)
         .get("/users", OPERATE, users::list)
-        .post("/users", OPERATE, users::invite)
+        .post("/users", OPERATE, changes(Kind::UserInvited), users::invite)
         .get("/users/{id}", OPERATE, users::show)
-        .patch("/users/{id}", OPERATE, users::change)
-        .delete("/users/{id}", OPERATE, users::delete)
+        .patch("/users/{id}", OPERATE, changes(Kind::UserChanged), users::change)
+        .delete("/users/{id}", OPERATE, changes(Kind::UserDeleted), users::delete)
         .get("/users/{id}/sessions", OPERATE, users::sessions)
-        .post("/users/{id}/revoke-sessions", OPERATE, users::revoke_sessions)
-        .delete("/sessions/{id}", OPERATE, auth::revoke)
+        .post("/users/{id}/revoke-sessions", OPERATE, changes(Kind::SessionsRevoked), users::revoke_sessions)
+        .delete("/sessions/{id}", OPERATE, changes(Kind::SessionsRevoked), auth::revoke)
         .get("/audit", OPERATE, audit::list)
 }
 
 /// Routes for thirdweb. While it is off, they answer `thirdweb_off`.
 fn thirdweb() -> Routes {
-    Routes::default().post("/thirdweb/payload", LOGIN, thirdweb::payload).post(
+    Routes::default().post("/thirdweb/payload", LOGIN, STEP, thirdweb::payload).post(
         "/thirdweb/login",
         LOGIN,
+        STEP,
         thirdweb::login,
     )
 }
@@ -101,7 +112,7 @@ fn thirdweb() -> Routes {
 /// The paths of the routes that are off.
 pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool) -> Vec<&'static str> {
     let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb)];
-    off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(_, path, _)| path).collect()
+    off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(path, _)| path).collect()
 }
 
 /// What each route needs.
@@ -134,41 +145,59 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
 #[derive(Default)]
 struct Routes {
     router: Router<Api>,
-    listed: Vec<(Method, &'static str, Needs)>,
+    listed: Vec<(&'static str, Row)>,
 }
 
 impl Routes {
+    /// A route that changes nothing.
     fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
-        self.on(Method::GET, MethodFilter::GET, (path, needs), handler)
+        self.on(MethodFilter::GET, (path, (Method::GET, needs, ANSWERS)), handler)
     }
 
-    fn post<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
-        self.on(Method::POST, MethodFilter::POST, (path, needs), handler)
+    fn post<H: Handler<T, Api>, T: 'static>(
+        self,
+        path: &'static str,
+        needs: Needs,
+        effect: Effect,
+        handler: H,
+    ) -> Self {
+        self.on(MethodFilter::POST, (path, (Method::POST, needs, effect)), handler)
     }
 
-    fn delete<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
-        self.on(Method::DELETE, MethodFilter::DELETE, (path, needs), handler)
+    fn delete<H: Handler<T, Api>, T: 'static>(
+        self,
+        path: &'static str,
+        needs: Needs,
+        effect: Effect,
+        handler: H,
+    ) -> Self {
+        self.on(MethodFilter::DELETE, (path, (Method::DELETE, needs, effect)), handler)
     }
 
-    fn patch<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
-        self.on(Method::PATCH, MethodFilter::PATCH, (path, needs), handler)
+    fn patch<H: Handler<T, Api>, T: 'static>(
+        self,
+        path: &'static str,
+        needs: Needs,
+        effect: Effect,
+        handler: H,
+    ) -> Self {
+        self.on(MethodFilter::PATCH, (path, (Method::PATCH, needs, effect)), handler)
     }
 
-    /// A route with any method. `openapi.json` has it once.
+    /// A route with any method, which changes nothing. `openapi.json` has it once.
     fn any<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
         let all = [MethodFilter::POST, MethodFilter::PUT, MethodFilter::PATCH, MethodFilter::DELETE];
         let all = all.into_iter().fold(MethodFilter::GET, MethodFilter::or).or(MethodFilter::OPTIONS);
-        self.on(Method::GET, all, (path, needs), handler)
+        self.on(all, (path, (Method::GET, needs, ANSWERS)), handler)
     }
 
     fn on<H: Handler<T, Api>, T: 'static>(
         mut self,
-        method: Method,
         filter: MethodFilter,
-        (path, needs): (&'static str, Needs),
+        (path, row): (&'static str, Row),
         handler: H,
     ) -> Self {
-        self.listed.push((method, path, needs));
+        self.listed.push((path, row));
         Self { router: self.router.route(path, on(filter, handler)), ..self }
     }
 }
@@ -227,7 +256,7 @@ mod tests {
         let routes = parts.into_iter().flat_map(|routes| routes.listed);
         // OpenAPI has no word for a parameter with slashes in it.
         let there: BTreeSet<_> =
-            routes.map(|(method, path, _)| (path.replace("{*", "{"), method.to_string())).collect();
+            routes.map(|(path, (method, ..))| (path.replace("{*", "{"), method.to_string())).collect();
         let mut documented = BTreeSet::new();
         for (path, operations) in openapi::document()["paths"].as_object().unwrap() {
             for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
@@ -249,11 +278,12 @@ mod tests {
     #[test]
     fn the_document_says_of_every_route_what_the_table_says() {
         let document = openapi::document();
-        for (method, path, needs) in
-            [quick(), second_layer(), thirdweb(), patient()].into_iter().flat_map(|r| r.listed)
-        {
+        let parts = [quick(), second_layer(), thirdweb(), patient()];
+        for (path, (method, needs, effect)) in parts.into_iter().flat_map(|routes| routes.listed) {
             let operation = &document["paths"][path.replace("{*", "{")][method.as_str().to_lowercase()];
             assert_eq!(operation["security"], as_documented(needs), "{method} {path}");
+            let audited = effect.audited_as().map(Kind::as_str);
+            assert_eq!(operation["x-audit"].as_str(), audited, "{method} {path}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! One API token in memory.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::written;
@@ -12,12 +13,19 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::rights::Rights;
 use crate::store::{ApiTokenId, StoredApiToken};
 
+/// How many changes the holder of one token can make in [`CHANGES_WINDOW`].
+const MAX_CHANGES: u64 = 1_000;
+
+/// See [`MAX_CHANGES`].
+const CHANGES_WINDOW: Duration = Duration::from_secs(600);
+
 /// The longest sleep before the expiry is checked again, because somebody can set the clock in the meantime.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// A token. Requests and connections of its holder share it.
 pub struct HeldToken {
     id: ApiTokenId,
+    name: String,
     label: Arc<str>,
     secret_hash: [u8; 32],
     rights: Rights,
@@ -26,8 +34,32 @@ pub struct HeldToken {
     used_at: AtomicU64,
     /// The `used_at` that is in the store.
     written_at: AtomicU64,
+    changes: Mutex<Changes>,
     revoked: CancellationToken,
     clock: SharedClock,
+}
+
+/// The changes that its holder made in the present window of time.
+#[derive(Debug, Default)]
+struct Changes {
+    since: Option<Instant>,
+    count: u64,
+}
+
+impl Changes {
+    /// Counts one more at `now`. Else returns how long until there is room again.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let since = self.since.filter(|since| now.duration_since(*since) < CHANGES_WINDOW);
+        if since.is_none() {
+            *self = Self { since: Some(now), count: 0 };
+        }
+        if self.count >= MAX_CHANGES {
+            let begun = since.unwrap_or(now);
+            return Err(CHANGES_WINDOW.saturating_sub(now.duration_since(begun)));
+        }
+        self.count += 1;
+        Ok(())
+    }
 }
 
 /// Leaves out the hash, which must not reach a log.
@@ -42,18 +74,21 @@ impl HeldToken {
     pub(super) fn new(token: &StoredApiToken, clock: &SharedClock) -> Arc<Self> {
         Arc::new(Self {
             id: token.id,
-            label: format!("token:{}", token.name).into(),
+            name: token.name.clone(),
+            label: format!("token:{}#{}", token.name, hex::encode(token.id)).into(),
             secret_hash: token.secret_hash,
             rights: token.rights,
             expires_at: token.expires_at,
             used_at: AtomicU64::new(0),
             written_at: AtomicU64::new(0),
+            changes: Mutex::default(),
             revoked: CancellationToken::new(),
             clock: Arc::clone(clock),
         })
     }
 
-    /// `token:` and its name: the name of its holder in the audit and the log.
+    /// `token:`, its name, `#` and its public part: the name of its holder in the audit and the log. A later token can
+    /// have the same name, and never the same public part.
     pub fn label(&self) -> Arc<str> {
         Arc::clone(&self.label)
     }
@@ -89,9 +124,21 @@ impl HeldToken {
         }
     }
 
+    /// Its holder changes something now. Each change is a record in the audit, which must not grow without bound.
+    ///
+    /// # Errors
+    /// It made [`MAX_CHANGES`] in this time: how long to wait.
+    pub fn take_change(&self) -> Result<(), Duration> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+
     /// Notes that its holder uses it now.
     pub fn note_use(&self) {
         self.used_at.store(self.clock.now().millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn id(&self) -> ApiTokenId {
@@ -119,5 +166,21 @@ impl HeldToken {
 
     pub(super) fn use_is_written(&self, at: Timestamp) {
         self.written_at.store(at.millis(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_token_makes_only_so_many_changes_in_a_time_and_then_hears_how_long_to_wait() {
+        let (mut changes, start) = (Changes::default(), Instant::now());
+        for _ in 0..MAX_CHANGES {
+            assert_eq!(changes.take(start), Ok(()));
+        }
+        let later = start + Duration::from_secs(200);
+        assert_eq!(changes.take(later), Err(Duration::from_secs(400)));
+        assert_eq!(changes.take(start + CHANGES_WINDOW), Ok(()));
     }
 }

@@ -166,7 +166,8 @@ impl NamedTokens {
             rules::expiry(new.lifetime, by.token.as_ref().and_then(|token| token.expires_at()), now)?;
         let fresh = written::fresh();
         let mut record = by.actor.did(AuditKind::ApiTokenMade, now);
-        let detail = json!({ "name": new.name, "may": new.may.words(), "expires_at": expires_at });
+        let id = hex::encode(fresh.id);
+        let detail = json!({ "id": id, "name": new.name, "may": new.may.words(), "expires_at": expires_at });
         record.detail = Some(detail.to_string());
         let token = StoredApiToken {
             id: fresh.id,
@@ -180,6 +181,9 @@ impl NamedTokens {
         };
         let _one = self.changing.lock().await;
         by.is_still_one()?;
+        if self.is_name_taken(&token.name) {
+            return Err(NamedTokenError::NameTaken(token.name));
+        }
         match self.store.add_api_token(&token, MAX_TOKENS, &record).await {
             Ok(true) => {}
             Ok(false) => return Err(NamedTokenError::LimitReached),
@@ -205,9 +209,9 @@ impl NamedTokens {
 
     async fn revoke_now(&self, name: &str, by: &Maker) -> Result<(), NamedTokenError> {
         let mut record = by.actor.did(AuditKind::ApiTokenRevoked, self.clock.now());
-        record.detail = Some(json!({ "name": name }).to_string());
         let _one = self.changing.lock().await;
         by.is_still_one()?;
+        record.detail = Some(json!({ "id": self.id_of(name), "name": name }).to_string());
         let revoked = self.store.revoke_api_token(name, &record).await?;
         let id = revoked.ok_or(NamedTokenError::NoSuchToken)?;
         let gone = self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -216,6 +220,18 @@ impl NamedTokens {
         }
         tracing::info!(name, by = record.actor, "API token revoked");
         Ok(())
+    }
+
+    /// The public part of the token with this name.
+    fn id_of(&self, name: &str) -> Option<String> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.values().find(|held| held.name() == name).map(|held| hex::encode(held.id()))
+    }
+
+    /// Whether a token has this name, or one that differs only in capital letters: people would take one for the other.
+    fn is_name_taken(&self, name: &str) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.values().any(|held| held.name().eq_ignore_ascii_case(name))
     }
 
     /// All tokens by name, with when each was last used.

@@ -28,7 +28,7 @@ use crate::roster::{self, Roster};
 use crate::session::{Book, Resting, Sessions};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreError};
-use crate::tokens::{KeyFile, Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
+use crate::tokens::{Issued, KeyFile, Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::{self, Webhooks};
 
@@ -153,6 +153,7 @@ impl<'a> Ground<'a> {
             relays: relays.clone(),
             clock: self.clock(),
             lifecycle: self.lifecycle.clone(),
+            accounts: self.store.clone(),
             record,
         })
     }
@@ -241,7 +242,8 @@ impl<'a> Ground<'a> {
     ) -> Arc<Tokens> {
         let others = thirdweb.map(|thirdweb| Arc::clone(&thirdweb.tokens) as _);
         let resting = sessions.map(|sessions| Arc::new(Resting(Arc::clone(sessions))) as _);
-        Arc::new(Tokens::new(self.identity.main_key(), portal, mint, others, resting))
+        let issued = Issued::start(self.store.clone(), self.clock(), self.lifecycle.clone());
+        Arc::new(Tokens::new(self.identity.main_key(), portal, mint, others, resting, issued))
     }
 }
 

@@ -9,6 +9,7 @@ mod identity;
 mod limits;
 mod manager;
 mod preflight;
+mod reach;
 mod wallets;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use folder::{Acting, check_folder, owners_in};
 use ground::Ground;
 pub use identity::{check_identity, load_keys, load_keys_of};
 pub use preflight::check_files;
+pub use reach::warnings as reach_warnings;
 
 /// A running daemon.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     // The sockets come first, so that a second daemon, started by mistake, fails here before it makes any file.
     let sockets = http::open_sockets(&config.local, handed).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
+    reach::warnings(config, socket.as_deref()).iter().for_each(|warning| tracing::warn!("{warning}"));
     let capacity = limits::capacity(config, listen.is_some());
 
     let folder = DataFolder::take(&config.data_dir, Acting::AsDaemon)?;

@@ -62,6 +62,8 @@ words! {
         OpenPayloads = "open_payloads",
         /// API tokens with names.
         ApiTokens = "api_tokens",
+        /// Changes by one API token.
+        ChangesPerToken = "changes_per_token",
         /// Keys of access tokens.
         SigningKeys = "signing_keys",
         /// Refusals that the audit records.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use nostr_sdk::{Event, JsonUtil, PublicKey};
+use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::content::{draft, read};
@@ -15,6 +16,7 @@ use super::nip05::confirm;
 use super::record::{MAX_EVENT, Record};
 use super::standing::Standing;
 use super::state::{CheckedName, Seen, State};
+use crate::actor::Actor;
 use crate::clock::SharedClock;
 use crate::config::{LookupRules, ProfileRules};
 use crate::lifecycle::Lifecycle;
@@ -22,6 +24,7 @@ use crate::outbound::Outbound;
 use crate::protocol::Sealer;
 use crate::relay::{Origin, Outcome, RelayHealth, RelayState, Relays, stated, supersedes};
 use crate::shown;
+use crate::store::{Accounts, AuditKind};
 use crate::tls::Tls;
 
 /// How often Portico looks for relays that have become ready.
@@ -47,6 +50,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Runs the background task.
     pub lifecycle: Lifecycle,
+    /// Records in the audit who set a profile.
+    pub accounts: Arc<dyn Accounts>,
     /// The file with the profile that was published last.
     pub record: PathBuf,
 }
@@ -81,6 +86,7 @@ pub struct OwnProfile {
     relays: Relays,
     clock: SharedClock,
     lifecycle: Lifecycle,
+    accounts: Arc<dyn Accounts>,
     record: Record,
     state: Mutex<State>,
     /// Held while relays are asked and published to, so that a check and a new profile do not overlap.
@@ -107,6 +113,7 @@ impl OwnProfile {
             relays: parts.relays,
             clock: parts.clock,
             lifecycle: parts.lifecycle,
+            accounts: parts.accounts,
             record,
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
@@ -123,7 +130,7 @@ impl OwnProfile {
     ///
     /// # Errors
     /// [`SetError`].
-    pub async fn set(self: &Arc<Self>, profile: ProfileRules) -> Result<bool, SetError> {
+    pub async fn set(self: &Arc<Self>, profile: ProfileRules, actor: Actor) -> Result<bool, SetError> {
         if self.is_on_subkey() {
             return Err(SetError::OnSubkey);
         }
@@ -142,12 +149,23 @@ impl OwnProfile {
                 (state.wanted, state.kept) = (None, Some(event.clone()));
             }
             own.record.write(&event).await;
+            own.note_setting(&event, &actor).await;
             let ready = own.ready();
             own.publish(&event, ready).await;
             own.tell_standing();
             Ok(own.state().at.values().any(|seen| seen.has.as_ref().is_some_and(|has| has.id == event.id)))
         };
         self.lifecycle.to_the_end(set).await.unwrap_or(Err(SetError::Stopping))
+    }
+
+    async fn note_setting(&self, event: &Event, actor: &Actor) {
+        tracing::info!(by = %actor, event_id = %event.id, "profile set");
+        let record = actor.did(AuditKind::ProfileSet, self.clock.now());
+        let record = record.with(&json!({ "event_id": event.id }));
+        if let Err(error) = self.accounts.record_audit(&[record]).await {
+            // The profile is set already; that it is not in the audit is no reason to say that it is not.
+            tracing::warn!(%error, "cannot record a new profile in the audit");
+        }
     }
 
     /// Applies the current `[profile]`. An unchanged one has no effect.

@@ -12,18 +12,20 @@ mod report;
 use std::sync::Arc;
 
 use nostr_sdk::RelayUrl;
+use serde_json::json;
 use tokio::sync::Mutex;
 
 pub use error::{Result, RosterError};
 pub use report::RelayReport;
 
-use crate::clock::SharedClock;
+use crate::actor::Actor;
+use crate::clock::{SharedClock, Timestamp};
 use crate::config::{self, RelayEntry};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState, Relays, is_plain};
 use crate::shown;
-use crate::store::{OperatorRelays, RelayChange, Store, StoreError};
+use crate::store::{AuditDraft, AuditKind, OperatorRelays, RelayChange, Store, StoreError};
 use probe::Probe;
 
 /// The warning if no relay takes part in logins.
@@ -114,18 +116,18 @@ impl Roster {
 
     /// Adds a relay, now and after every restart, also one of `relays.toml` that was removed. Returns the
     /// form of its URL that Portico uses from now on.
-    pub async fn add(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
+    pub async fn add(self: &Arc<Self>, url: &str, actor: Actor) -> Result<RelayUrl> {
         let url = parse(url)?;
         let roster = Arc::clone(self);
-        self.to_the_end(async move { roster.add_now(url).await }).await
+        self.to_the_end(async move { roster.add_now(url, &actor).await }).await
     }
 
     /// Removes a relay, now and after every restart, unless a wallet named it. `url` may be the shown form of
     /// its URL.
-    pub async fn remove(self: &Arc<Self>, url: &str) -> Result<RelayUrl> {
+    pub async fn remove(self: &Arc<Self>, url: &str, actor: Actor) -> Result<RelayUrl> {
         let url = parse(url)?;
         let roster = Arc::clone(self);
-        self.to_the_end(async move { roster.remove_now(url).await }).await
+        self.to_the_end(async move { roster.remove_now(url, &actor).await }).await
     }
 
     /// Runs a change to its end, even if the caller goes away.
@@ -136,7 +138,7 @@ impl Roster {
         self.lifecycle.to_the_end(change).await.unwrap_or(Err(RosterError::Stopping))
     }
 
-    async fn add_now(&self, url: RelayUrl) -> Result<RelayUrl> {
+    async fn add_now(&self, url: RelayUrl, actor: &Actor) -> Result<RelayUrl> {
         let listed = self.listed.lock().await;
         if self.own_relays().any(|relay| relay.url == url) {
             return Ok(url);
@@ -144,32 +146,35 @@ impl Roster {
         if self.own_relays().count() >= self.max_relays {
             return Err(RosterError::TooMany);
         }
-        let entry = find(&listed, &url);
+        let (entry, now) = (find(&listed, &url), self.clock.now());
+        let record = record_of(AuditKind::RelayAdded, &url, actor, now);
         match entry {
-            Some(_) => self.store.forget_relay_change(url.as_str()).await?,
-            None => self.store.change_relay(url.as_str(), RelayChange::Added, self.clock.now()).await?,
+            Some(_) => self.store.forget_relay_change(url.as_str(), Some(&record)).await?,
+            None => self.store.change_relay(url.as_str(), RelayChange::Added, now, &record).await?,
         }
         self.relays.add(entry.map_or_else(|| RelaySpec::read_write(url.clone()), spec)).await?;
-        tracing::info!(relay = %shown::relay(&url), "relay added");
+        tracing::info!(relay = %shown::relay(&url), by = %actor, "relay added");
         Ok(url)
     }
 
-    async fn remove_now(&self, named: RelayUrl) -> Result<RelayUrl> {
+    async fn remove_now(&self, named: RelayUrl, actor: &Actor) -> Result<RelayUrl> {
         let listed = self.listed.lock().await;
         let known: Vec<_> =
             listed.iter().map(|entry| entry.url.clone()).chain(self.own_relays().map(|it| it.url)).collect();
         let is_shown = |url: &&RelayUrl| shown::relay(url) == named.to_string();
         let url = known.iter().find(|url| **url == named).or_else(|| known.iter().find(is_shown));
         let url = url.unwrap_or(&named).clone();
+        let now = self.clock.now();
+        let record = record_of(AuditKind::RelayRemoved, &url, actor, now);
         if find(&listed, &url).is_some() {
-            self.store.change_relay(url.as_str(), RelayChange::Removed, self.clock.now()).await?;
+            self.store.change_relay(url.as_str(), RelayChange::Removed, now, &record).await?;
         } else if self.own_relays().any(|relay| relay.url == url) {
-            self.store.forget_relay_change(url.as_str()).await?;
+            self.store.forget_relay_change(url.as_str(), Some(&record)).await?;
         } else {
             return Err(RosterError::NoSuchRelay(url));
         }
         self.relays.remove(&url).await?;
-        tracing::info!(relay = %shown::relay(&url), "relay removed");
+        tracing::info!(relay = %shown::relay(&url), by = %actor, "relay removed");
         self.warn_if_nobody_can_log_in();
         // Who named it as it is shown need not know more.
         Ok(named)
@@ -217,7 +222,7 @@ pub async fn operator_relays(
             }
             // It does no harm if the store cannot be written: the next start or reload tries again.
             (RelayChange::Added, Some(_)) | (RelayChange::Removed, None) => {
-                if let Err(error) = store.forget_relay_change(&name).await {
+                if let Err(error) = store.forget_relay_change(&name, None).await {
                     tracing::warn!(relay = %shown::relay(&url), %error, "cannot delete an outdated change of a relay now");
                 }
             }
@@ -232,6 +237,11 @@ fn find<'a>(listed: &'a [RelayEntry], url: &RelayUrl) -> Option<&'a RelayEntry> 
 
 fn spec(entry: &RelayEntry) -> RelaySpec {
     RelaySpec { url: entry.url.clone(), read: entry.read, write: entry.write }
+}
+
+/// The audit record of a change. A URL can contain a secret, so the record has the form that is shown.
+fn record_of(kind: AuditKind, url: &RelayUrl, actor: &Actor, now: Timestamp) -> AuditDraft {
+    actor.did(kind, now).with(&json!({ "relay": shown::relay(url) }))
 }
 
 fn parse(text: &str) -> Result<RelayUrl> {

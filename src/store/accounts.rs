@@ -151,6 +151,20 @@ words! {
         ApiTokenMade = "api_token_made",
         /// An API token was revoked.
         ApiTokenRevoked = "api_token_revoked",
+        /// Tokens were issued for a caller.
+        TokenIssued = "token_issued",
+        /// A token was revoked.
+        TokenRevoked = "token_revoked",
+        /// A relay was added at run time.
+        RelayAdded = "relay_added",
+        /// A relay was removed at run time.
+        RelayRemoved = "relay_removed",
+        /// Deliveries to the webhook were retried.
+        WebhooksRetried = "webhooks_retried",
+        /// Deliveries to the webhook were dropped.
+        WebhooksDropped = "webhooks_dropped",
+        /// The profile of the service was set at run time.
+        ProfileSet = "profile_set",
     }
 }
 
@@ -181,6 +195,14 @@ pub struct AuditDraft {
     pub detail: Option<String>,
     /// Who requested it: a peer of the local socket, or a wallet.
     pub actor: String,
+}
+
+impl AuditDraft {
+    /// The same with these values.
+    #[must_use]
+    pub fn with(self, detail: &serde_json::Value) -> Self {
+        Self { detail: Some(detail.to_string()), ..self }
+    }
 }
 
 /// A stored audit record.

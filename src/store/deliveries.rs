@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Result, StreamId};
+use super::{AuditDraft, Result, StreamId};
 use crate::clock::Timestamp;
 
 /// An event that the receiver has not accepted yet.
@@ -79,9 +79,16 @@ pub trait Deliveries: std::fmt::Debug + Send + Sync {
     /// The undelivered events of one stream or of all; at most `limit` of them are listed.
     async fn undelivered(&self, stream: Option<StreamId>, limit: usize) -> Result<Undelivered>;
 
-    /// Retries the deliveries of one stream or of all, including those given up. Returns how many.
-    async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64>;
+    /// Retries the deliveries of one stream or of all, including those given up. Returns how many. If there are any,
+    /// `audit` is recorded.
+    async fn retry_deliveries(
+        &self,
+        stream: Option<StreamId>,
+        at: Timestamp,
+        audit: &AuditDraft,
+    ) -> Result<u64>;
 
-    /// Drops the deliveries of one stream or of all; the events stay. Returns how many.
-    async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64>;
+    /// Drops the deliveries of one stream or of all; the events stay. Returns how many. If there are any, `audit` is
+    /// recorded.
+    async fn drop_deliveries(&self, stream: Option<StreamId>, audit: &AuditDraft) -> Result<u64>;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{AuditDraft, Result};
 use crate::clock::Timestamp;
 
 /// A revoked token, by a hash of its signer and content.
@@ -19,8 +19,8 @@ pub struct Revocation {
 /// The revoked tokens. A revocation stays for as long as its token could be valid.
 #[async_trait]
 pub trait Revocations: fmt::Debug + Send + Sync {
-    /// Revokes a token. Returns `false` if it was revoked before.
-    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool>;
+    /// Revokes a token, with its audit record. Returns `false`, and does nothing, if it was revoked before.
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp, audit: &AuditDraft) -> Result<bool>;
 
     /// All revocations that are still needed at `now`.
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>>;

@@ -3,9 +3,10 @@
 //! [`Tokens`] decides in one place what kind a token is. Tokens in Portal's form are in `portal.rs`. Access tokens
 //! and tokens from service to service come from the [`Mint`]; its keys, which are usually in a file (`key_file.rs`),
 //! rotate on a schedule (`rotation.rs`). Revocations of every kind are in `revocations.rs`. Sessions, and tokens of wallet providers, are
-//! reached by the traits in `rest.rs`: this module imports neither.
+//! reached by the traits in `rest.rs`: this module imports neither. What was issued, and for whom, is in `issued.rs`.
 
 mod error;
+mod issued;
 mod key_file;
 mod mint;
 mod portal;
@@ -17,9 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nostr_sdk::PublicKey;
+use serde_json::{Value, json};
 
 pub use crate::portal_token::{TokenError, standard_jwt, wrapped as wrapped_token};
 pub use error::{Result, TokensError};
+pub use issued::Issued;
 pub use key_file::KeyFile;
 pub use mint::{Mint, NewServiceToken, SessionSubject, SigningKeyState};
 pub use portal::{PortalTokens, Revoked, TokenType, VerifiedToken, Vouched};
@@ -30,6 +33,7 @@ pub use rotation::Rotation;
 use crate::access_token::{AccessError, Claims};
 use crate::actor::Actor;
 use crate::clock::Timestamp;
+use crate::quoted::one_line;
 use crate::store::User;
 
 /// Tokens, for callers.
@@ -42,6 +46,7 @@ pub struct Tokens {
     /// `None`: no provider has tokens of another form.
     sessions: Option<Arc<dyn RestsOnTokens>>,
     service: PublicKey,
+    issued: Arc<Issued>,
 }
 
 /// The kind of a token, by its form and signer.
@@ -83,6 +88,36 @@ pub enum NewToken<'a> {
     Other(NewOtherToken<'a>),
 }
 
+impl NewToken<'_> {
+    /// What the audit says about it.
+    fn detail(&self) -> Value {
+        match self {
+            Self::Portal { target, lifetime } => {
+                json!({ "format": "portal", "target_key": target.to_hex(), "hours": hours(*lifetime) })
+            }
+            Self::Service(new) => json!({
+                "format": "jwt",
+                "target_key": new.target_key,
+                "hours": hours(new.lifetime),
+                "audience": new.audience,
+                "scope": new.scope,
+            }),
+            Self::Other(new) => json!({
+                "format": "thirdweb",
+                "address": new.address.map(|address| one_line(address, LONGEST_ADDRESS)),
+                "follows_a_token": new.token.is_some(),
+            }),
+        }
+    }
+}
+
+/// Longer than any address of a wallet.
+const LONGEST_ADDRESS: usize = 64;
+
+fn hours(lifetime: Duration) -> u64 {
+    lifetime.as_secs() / 3600
+}
+
 impl Tokens {
     /// The tokens of the service with this key. `others` and `sessions` are `None` if they are off.
     pub fn new(
@@ -91,8 +126,9 @@ impl Tokens {
         mint: Arc<Mint>,
         others: Option<Arc<dyn OtherTokens>>,
         sessions: Option<Arc<dyn RestsOnTokens>>,
+        issued: Arc<Issued>,
     ) -> Self {
-        Self { portal, mint, others, sessions, service }
+        Self { portal, mint, others, sessions, service, issued }
     }
 
     /// The keys of access tokens.
@@ -154,7 +190,14 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokensError`]: why not.
-    pub fn issue(&self, new: NewToken<'_>) -> Result<String> {
+    pub fn issue(&self, new: NewToken<'_>, actor: &Actor) -> Result<String> {
+        let detail = new.detail();
+        let token = self.sign(new)?;
+        self.issued.note(actor, detail);
+        Ok(token)
+    }
+
+    fn sign(&self, new: NewToken<'_>) -> Result<String> {
         match new {
             NewToken::Portal { target, lifetime } => self.portal.issue(target, lifetime),
             NewToken::Service(new) => self.mint.service_token(new),
@@ -181,16 +224,16 @@ impl Tokens {
                     return Err(TokensError::Refused { code: error.code(), message: error.to_string() });
                 }
                 let until = Timestamp::from_secs(claims.exp);
-                self.portal.revoked().add(self.mint.name_of(&claims), until).await
+                self.portal.revoked().add(self.mint.name_of(&claims), until, actor).await
             }
             Kind::Other(token) => {
                 let Revocable { name, expires_at } = token?;
-                let fresh = self.portal.revoked().add(name, expires_at).await?;
+                let fresh = self.portal.revoked().add(name, expires_at, actor).await?;
                 self.end_sessions(&[name], actor).await?;
                 Ok(fresh)
             }
             Kind::Portal => {
-                let Revoked { fresh, names } = self.portal.revoke(token).await?;
+                let Revoked { fresh, names } = self.portal.revoke(token, actor).await?;
                 self.end_sessions(&names, actor).await?;
                 Ok(fresh)
             }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::revocations::{RevokedTokens, TokenName};
 use super::{Result, TokensError};
+use crate::actor::Actor;
 use crate::clock::{SharedClock, Timestamp};
 use crate::config::TokenRules;
 use crate::events::WalletClaims;
@@ -284,7 +285,7 @@ impl PortalTokens {
     }
 
     /// Revokes a token of any signer: it does not verify here any more.
-    pub async fn revoke(&self, text: &str) -> Result<Revoked> {
+    pub async fn revoke(&self, text: &str, actor: &Actor) -> Result<Revoked> {
         let token = UnverifiedToken::parse(text)?;
         let claims = token.claims()?;
         let expires_at = Timestamp::from_secs(claims.expires_at);
@@ -295,7 +296,7 @@ impl PortalTokens {
         let mut revoked = Revoked { fresh: false, names: Vec::with_capacity(2) };
         for signer in self.may_have_signed(&token).await? {
             let digest = name_of(&signer, &token);
-            revoked.fresh |= self.revoked.keep(digest, expires_at).await?;
+            revoked.fresh |= self.revoked.keep(digest, expires_at, actor).await?;
             revoked.names.push(digest);
         }
         Ok(revoked)
@@ -416,7 +417,7 @@ mod tests {
         assert_eq!(at(2_000), Err(TokenError::TokenExpired));
         assert_eq!(at(900), Err(TokenError::TokenNotYetValid), "where the clock was set back");
         assert_eq!(at(1_999), Ok(()));
-        revoked.add([1; 32], Timestamp::from_secs(2_000)).await.unwrap();
+        revoked.add([1; 32], Timestamp::from_secs(2_000), &Actor::daemon()).await.unwrap();
         assert_eq!(at(1_999), Err(TokenError::TokenRevoked));
     }
 }

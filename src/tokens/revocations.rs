@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use serde_json::json;
 
 use super::{Result, TokensError};
+use crate::actor::Actor;
 use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::metrics::Limit;
-use crate::store::{self, Revocation};
+use crate::store::{self, AuditKind, Revocation};
 
 /// How long a revocation is kept beyond the expiry of its token, in case the clock goes back.
 const KEPT_BEYOND: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -53,9 +55,9 @@ impl RevokedTokens {
     ///
     /// # Errors
     /// The bound is reached, or the store failed.
-    pub async fn add(&self, name: TokenName, expires_at: Timestamp) -> Result<bool> {
+    pub async fn add(&self, name: TokenName, expires_at: Timestamp, actor: &Actor) -> Result<bool> {
         self.check_room()?;
-        self.keep(name, expires_at).await
+        self.keep(name, expires_at, actor).await
     }
 
     /// Makes room for one more revocation, if necessary by dropping those of tokens that have certainly expired.
@@ -74,10 +76,12 @@ impl RevokedTokens {
     }
 
     /// The store comes first, then the memory, so that a caller that asks after the answer sees the revocation.
-    pub(super) async fn keep(&self, name: TokenName, expires_at: Timestamp) -> Result<bool> {
-        let expires_at = expires_at.plus(KEPT_BEYOND);
+    pub(super) async fn keep(&self, name: TokenName, expires_at: Timestamp, actor: &Actor) -> Result<bool> {
+        let (now, expires_at) = (self.clock.now(), expires_at.plus(KEPT_BEYOND));
         let revocation = Revocation { digest: name, expires_at };
-        let fresh = self.store.revoke(&revocation, self.clock.now()).await?;
+        let record =
+            actor.did(AuditKind::TokenRevoked, now).with(&json!({ "token_hash": hex::encode(name) }));
+        let fresh = self.store.revoke(&revocation, now, &record).await?;
         self.revoked.insert(name, expires_at);
         Ok(fresh)
     }

@@ -16,17 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 pub use crate::store::{Delivery, DeliveryState, StreamId, Undelivered};
 
-use crate::clock::{SharedClock, Timekeeper};
+use crate::actor::Actor;
+use crate::clock::{SharedClock, Timekeeper, Timestamp};
 use crate::config::{Webhook, WebhookKeys};
 use crate::events::Events;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Metrics, Reading};
-use crate::store::{Deliveries, Result};
+use crate::store::{AuditDraft, AuditKind, Deliveries, Result};
 use crate::tls::Tls;
 use delivery_log::DeliveryLog;
 use receiver::Receiver;
@@ -149,16 +151,27 @@ impl Webhooks {
     }
 
     /// Retries the deliveries of one stream or of all at once, including those given up. Returns how many.
-    pub async fn retry(&self, stream: Option<StreamId>) -> Result<u64> {
-        let begun = self.deliveries.retry_deliveries(stream, self.clock.now()).await?;
+    pub async fn retry(&self, stream: Option<StreamId>, actor: &Actor) -> Result<u64> {
+        let now = self.clock.now();
+        let record = record_of(AuditKind::WebhooksRetried, stream, actor, now);
+        let begun = self.deliveries.retry_deliveries(stream, now, &record).await?;
+        tracing::info!(by = %actor, deliveries = begun, "deliveries to the webhook retried");
         self.changed.notify_one();
         Ok(begun)
     }
 
     /// Drops the deliveries of one stream or of all. Returns how many.
-    pub async fn drop_undelivered(&self, stream: Option<StreamId>) -> Result<u64> {
-        let dropped = self.deliveries.drop_deliveries(stream).await?;
+    pub async fn drop_undelivered(&self, stream: Option<StreamId>, actor: &Actor) -> Result<u64> {
+        let record = record_of(AuditKind::WebhooksDropped, stream, actor, self.clock.now());
+        let dropped = self.deliveries.drop_deliveries(stream, &record).await?;
+        tracing::info!(by = %actor, deliveries = dropped, "deliveries to the webhook dropped");
         self.changed.notify_one();
         Ok(dropped)
     }
+}
+
+/// The audit record of a change to the deliveries of one stream, or of all.
+fn record_of(kind: AuditKind, stream: Option<StreamId>, actor: &Actor, now: Timestamp) -> AuditDraft {
+    let detail = stream.map_or_else(|| json!({ "all": true }), |stream| json!({ "stream_id": stream }));
+    actor.did(kind, now).with(&detail)
 }

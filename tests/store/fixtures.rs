@@ -3,12 +3,42 @@
 use nostr_sdk::PublicKey;
 use portico::clock::Timestamp;
 use portico::store::{
-    Approval, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, Page, PurgeBefore, Recovered, Scan,
-    Store, StreamId, WalletLogin,
+    Approval, AuditDraft, AuditKind, Challenge, Envelope, EventDraft, Handshake, HandshakeKind, Page,
+    PurgeBefore, Recovered, Revocation, Scan, Store, StreamId, WalletLogin,
 };
 
 pub(crate) fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
+}
+
+/// What the audit says of an operator's change that concerns no user.
+pub(crate) fn asked(kind: AuditKind, secs: u64) -> AuditDraft {
+    AuditDraft {
+        at: at(secs),
+        kind,
+        user: None,
+        session: None,
+        provider: None,
+        wallet_id: None,
+        reason: None,
+        detail: None,
+        actor: "unix uid 0".into(),
+    }
+}
+
+/// Revokes a token for an operator.
+pub(crate) async fn revoke(store: &dyn Store, revocation: &Revocation, secs: u64) -> bool {
+    store.revoke(revocation, at(secs), &asked(AuditKind::TokenRevoked, secs)).await.unwrap()
+}
+
+/// Drops deliveries for an operator.
+pub(crate) async fn drop_deliveries(store: &dyn Store, stream: Option<StreamId>) -> u64 {
+    store.drop_deliveries(stream, &asked(AuditKind::WebhooksDropped, 500)).await.unwrap()
+}
+
+/// Retries deliveries for an operator.
+pub(crate) async fn retry_deliveries(store: &dyn Store, stream: Option<StreamId>, secs: u64) -> u64 {
+    store.retry_deliveries(stream, at(secs), &asked(AuditKind::WebhooksRetried, secs)).await.unwrap()
 }
 
 pub(crate) fn user(n: u8) -> PublicKey {

@@ -38,6 +38,8 @@ impl Wanted {
 /// A token as operators see it: without its secret, which nobody has but its holder.
 #[derive(Serialize)]
 struct Shown<'a> {
+    /// The public part of the token: the audit and the log name it behind the name.
+    id: String,
     name: &'a str,
     may: Vec<&'static str>,
     created_by: &'a str,
@@ -50,6 +52,7 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn of(token: &'a StoredApiToken, now: Timestamp) -> Self {
         Self {
+            id: hex::encode(token.id),
             name: &token.name,
             may: token.rights.words(),
             created_by: &token.made_by,

@@ -19,7 +19,7 @@ use crate::events::{Member, OpenSession};
 use crate::http::body::{JsonBody, TextBody};
 use crate::http::envelope::{Answer, ApiError, ok};
 use crate::metrics::Limit;
-use crate::session::Offered;
+use crate::session::{Actor, Offered};
 use crate::tokens::{NewOtherToken, NewServiceToken, NewToken, VerifiedToken};
 use crate::wallet::Credential;
 use crate::wallet::portal::NAME as PORTAL;
@@ -54,13 +54,14 @@ enum Format {
 
 pub(in crate::api) async fn issue(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(new): JsonBody<Wanted>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "token": issue_token(&api, &new)? })))
+    Ok(ok(json!({ "token": issue_token(&api, &new, &actor)? })))
 }
 
 /// Issues a token; the same over HTTP and WebSocket.
-pub(in crate::api) fn issue_token(api: &Api, new: &Wanted) -> Result<String, ApiError> {
+pub(in crate::api) fn issue_token(api: &Api, new: &Wanted, actor: &Actor) -> Result<String, ApiError> {
     if new.format != Format::Jwt && (new.audience.is_some() || new.scope.is_some()) {
         return Err(ApiError::bad_request("audience, scope: allowed only with \"format\": \"jwt\""));
     }
@@ -80,7 +81,7 @@ pub(in crate::api) fn issue_token(api: &Api, new: &Wanted) -> Result<String, Api
         }),
     };
     let followed = new.token.as_deref().unwrap_or_default();
-    let token = api.tokens.issue(token).map_err(|error| ApiError::from(error).about(followed))?;
+    let token = api.tokens.issue(token, actor).map_err(|error| ApiError::from(error).about(followed))?;
     api.metrics.api.tokens_issued.inc();
     Ok(token)
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::Api;
+use crate::api::caller::Asker;
 use crate::http::body::JsonBody;
 use crate::http::envelope::{ApiError, ok};
 use crate::metrics::Limit;
@@ -24,16 +25,18 @@ pub(in crate::api) async fn list(State(api): State<Api>) -> Response {
 
 pub(in crate::api) async fn add(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(which): JsonBody<Which>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "relay": api.roster.add(&which.relay).await?.to_string() })))
+    Ok(ok(json!({ "relay": api.roster.add(&which.relay, actor).await?.to_string() })))
 }
 
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(which): JsonBody<Which>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "relay": api.roster.remove(&which.relay).await?.to_string() })))
+    Ok(ok(json!({ "relay": api.roster.remove(&which.relay, actor).await?.to_string() })))
 }
 
 impl From<RosterError> for ApiError {

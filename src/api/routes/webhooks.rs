@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::api::caller::Asker;
 use crate::http::body::{JsonBody, QueryParam};
 use crate::http::envelope::{ApiError, ok};
 use crate::portal::StreamId;
@@ -53,13 +54,15 @@ pub(in crate::api) async fn list(
 
 pub(in crate::api) async fn retry(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(scope): JsonBody<Scope>,
 ) -> Result<Response, ApiError> {
-    Ok(ok(json!({ "retried": api.webhooks.retry(scope.stream()?).await? })))
+    Ok(ok(json!({ "retried": api.webhooks.retry(scope.stream()?, &actor).await? })))
 }
 
 pub(in crate::api) async fn drop(
     State(api): State<Api>,
+    Asker(actor): Asker,
     JsonBody(Dropped { stream_id, all }): JsonBody<Dropped>,
 ) -> Result<Response, ApiError> {
     // A dropped event is never delivered, so the caller must ask explicitly to drop all of them.
@@ -67,7 +70,7 @@ pub(in crate::api) async fn drop(
         return Err(ApiError::bad_request("body: must have either stream_id or all: true"));
     }
     let stream = Scope { stream_id }.stream()?;
-    Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(stream).await? })))
+    Ok(ok(json!({ "dropped": api.webhooks.drop_undelivered(stream, &actor).await? })))
 }
 
 fn show(delivery: &Delivery) -> Value {

@@ -1,5 +1,6 @@
 //! Runs the commands.
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tracing::{Instrument, Span};
 use super::answer::{Data, failure, notification, success, text};
 use super::connection::{Connection, SendQueue};
 use super::request::{Command, Kind, Request, Subscription, Token};
+use crate::api::effect::Effect;
 use crate::api::public_key::public_key;
 use crate::api::routes::jwt::{issue_token, verify_token};
 use crate::api::routes::logins::{NewHandshake, authenticate as authenticate_user};
@@ -119,10 +121,28 @@ async fn carry_out(
     command: Result<Command, ApiError>,
 ) -> Result<Outcome, ApiError> {
     let outcome = match connection.require(kind.and_then(|kind| kind.needs)).and(command) {
-        Ok(command) => execute(connection, command).await,
+        Ok(command) => execute_and_log(connection, kind, command).await,
         Err(error) => Err(error),
     };
     connection.note(kind.map_or("other", |kind| kind.name), outcome.as_ref().err());
+    outcome
+}
+
+/// Logs a command that changes something, as the guard does for the routes.
+async fn execute_and_log(
+    connection: &Connection,
+    kind: Option<&Kind>,
+    command: Command,
+) -> Result<Outcome, ApiError> {
+    let Some(Kind { name, effect: Effect::Changes(_), .. }) = kind else {
+        return execute(connection, command).await;
+    };
+    let change = connection.change(name)?;
+    let outcome = execute(connection, command).await;
+    match &outcome {
+        Ok(_) => change.answered(StatusCode::OK, None),
+        Err(error) => change.answered(error.status, Some(error.code)),
+    }
     outcome
 }
 
@@ -136,7 +156,11 @@ async fn execute(connection: &Connection, command: Command) -> Result<Outcome, A
             return Ok(Outcome::Await(followed(connection, stream, 0).await?, room));
         }
         Command::IssueJwt(new) => {
-            return Ok(Outcome::Data(Data::issued(issue_token(&connection.api, &new)?)));
+            return Ok(Outcome::Data(Data::issued(issue_token(
+                &connection.api,
+                &new,
+                &connection.actor()?,
+            )?)));
         }
         Command::VerifyJwt(question) => {
             return Ok(Outcome::Data(Data::verified(verify_token(&connection.api, &question).await?)));
@@ -150,18 +174,18 @@ async fn execute(connection: &Connection, command: Command) -> Result<Outcome, A
             json!({ "type": "fetch_nip05_profile", "profile": profile })
         }
         Command::SetProfile(new) => {
-            if !connection.api.profile.set(new.profile()).await? {
+            if !connection.api.profile.set(new.profile(), connection.actor()?).await? {
                 let message = "no relay accepted the profile";
-                return Err(ApiError::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
+                return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_relay", message));
             }
             json!({ "type": "auth_success", "message": "profile published" })
         }
         Command::AddRelay(which) => {
-            let relay = connection.api.roster.add(&which.relay).await?;
+            let relay = connection.api.roster.add(&which.relay, connection.actor()?).await?;
             json!({ "type": "add_relay", "relay": relay.to_string() })
         }
         Command::RemoveRelay(which) => {
-            let relay = connection.api.roster.remove(&which.relay).await?;
+            let relay = connection.api.roster.remove(&which.relay, connection.actor()?).await?;
             json!({ "type": "remove_relay", "relay": relay.to_string() })
         }
         Command::ListenClosedRecurringPayment => {

@@ -26,6 +26,7 @@ use super::request::{Command, Request};
 use super::{answer, command};
 use crate::api::Api;
 use crate::api::caller::Caller;
+use crate::api::effect::Change;
 use crate::http::envelope::ApiError;
 use crate::http::observe::RequestId;
 use crate::http::peer::Peer;
@@ -33,6 +34,7 @@ use crate::http::places::Place;
 use crate::metrics::Limit;
 use crate::portal::StreamId;
 use crate::rights::Right;
+use crate::session::Actor;
 
 /// Bytes that may wait inside the socket.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
@@ -150,6 +152,28 @@ impl Connection {
             (Some(right), None) => Err(ApiError::missing_right(right)),
             (None, _) => Ok(()),
         }
+    }
+
+    /// The client, as the audit names it.
+    ///
+    /// # Errors
+    /// 401: it has not shown a token.
+    pub(super) fn actor(&self) -> Result<Actor, ApiError> {
+        self.known_caller().map(|caller| Actor::peer(caller))
+    }
+
+    /// A change that the client asks for by this command.
+    ///
+    /// # Errors
+    /// 401, or 429: its token has made too many.
+    pub(super) fn change(&self, command: &str) -> Result<Change, ApiError> {
+        let caller = self.known_caller()?;
+        caller.may_change()?;
+        Ok(Change::begin(caller, command.to_owned(), &self.id))
+    }
+
+    fn known_caller(&self) -> Result<&Caller, ApiError> {
+        self.caller.get().ok_or_else(|| ApiError::unauthorized("send Auth with the API token first"))
     }
 
     /// Counts a command that was carried out or refused, and logs it.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::api::effect::Effect;
 use crate::api::routes::jwt::Wanted;
 use crate::api::routes::logins::{NewHandshake, WhoIs};
 use crate::api::routes::questions::Question;
@@ -17,6 +18,7 @@ use crate::http::object::Object;
 use crate::portal::StreamId;
 use crate::quoted::quoted;
 use crate::rights::Right;
+use crate::session::AuditKind;
 
 /// A message of a client.
 pub(in crate::api) struct Request {
@@ -32,42 +34,56 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     /// The right that it needs: that of the route that does the same.
     pub(super) needs: Option<Right>,
+    pub(super) effect: Effect,
     read: fn(Value) -> Result<Command, ApiError>,
+}
+
+impl Kind {
+    const fn new(
+        name: &'static str,
+        needs: Option<Right>,
+        effect: Effect,
+        read: fn(Value) -> Result<Command, ApiError>,
+    ) -> Self {
+        Self { name, needs, effect, read }
+    }
 }
 
 /// Every command.
 const KINDS: &[Kind] = &[
-    Kind { name: "Auth", needs: None, read: |params| read(params).map(Command::Auth) },
-    Kind {
-        name: "NewKeyHandshakeUrl",
-        needs: LOGIN,
-        read: |params| read(params).map(Command::NewKeyHandshakeUrl),
-    },
-    Kind { name: "AuthenticateKey", needs: LOGIN, read: |params| read(params).map(Command::AuthenticateKey) },
-    Kind { name: "IssueJwt", needs: ISSUE, read: |params| read(params).map(Command::IssueJwt) },
-    Kind { name: "VerifyJwt", needs: CHECK, read: |params| read(params).map(Command::VerifyJwt) },
-    Kind { name: "FetchProfile", needs: LOGIN, read: |params| read(params).map(Command::FetchProfile) },
-    Kind {
-        name: "FetchNip05Profile",
-        needs: LOGIN,
-        read: |params| read(params).map(Command::FetchNip05Profile),
-    },
-    Kind { name: "SetProfile", needs: OPERATE, read: |params| read(params).map(Command::SetProfile) },
-    Kind { name: "AddRelay", needs: OPERATE, read: |params| read(params).map(Command::AddRelay) },
-    Kind { name: "RemoveRelay", needs: OPERATE, read: |params| read(params).map(Command::RemoveRelay) },
-    Kind {
-        name: "ListenClosedRecurringPayment",
-        needs: LOGIN,
-        read: |_| Ok(Command::ListenClosedRecurringPayment),
-    },
-    Kind { name: "Subscribe", needs: LOGIN, read: |params| read(params).map(Command::Subscribe) },
-    Kind { name: "Unsubscribe", needs: LOGIN, read: |params| read(params).map(Command::Unsubscribe) },
+    Kind::new("Auth", None, ANSWERS, |params| read(params).map(Command::Auth)),
+    Kind::new("NewKeyHandshakeUrl", LOGIN, STEP, |params| read(params).map(Command::NewKeyHandshakeUrl)),
+    Kind::new("AuthenticateKey", LOGIN, STEP, |params| read(params).map(Command::AuthenticateKey)),
+    Kind::new("IssueJwt", ISSUE, ISSUES, |params| read(params).map(Command::IssueJwt)),
+    Kind::new("VerifyJwt", CHECK, ANSWERS, |params| read(params).map(Command::VerifyJwt)),
+    Kind::new("FetchProfile", LOGIN, ANSWERS, |params| read(params).map(Command::FetchProfile)),
+    Kind::new("FetchNip05Profile", LOGIN, ANSWERS, |params| read(params).map(Command::FetchNip05Profile)),
+    Kind::new("SetProfile", OPERATE, changes(AuditKind::ProfileSet), |params| {
+        read(params).map(Command::SetProfile)
+    }),
+    Kind::new("AddRelay", OPERATE, changes(AuditKind::RelayAdded), |params| {
+        read(params).map(Command::AddRelay)
+    }),
+    Kind::new("RemoveRelay", OPERATE, changes(AuditKind::RelayRemoved), |params| {
+        read(params).map(Command::RemoveRelay)
+    }),
+    Kind::new("ListenClosedRecurringPayment", LOGIN, ANSWERS, |_| Ok(Command::ListenClosedRecurringPayment)),
+    Kind::new("Subscribe", LOGIN, ANSWERS, |params| read(params).map(Command::Subscribe)),
+    Kind::new("Unsubscribe", LOGIN, ANSWERS, |params| read(params).map(Command::Unsubscribe)),
 ];
 
 const CHECK: Option<Right> = Some(Right::Check);
 const LOGIN: Option<Right> = Some(Right::Login);
 const ISSUE: Option<Right> = Some(Right::Issue);
 const OPERATE: Option<Right> = Some(Right::Operate);
+
+const ANSWERS: Effect = Effect::Answers;
+const STEP: Effect = Effect::Login;
+const ISSUES: Effect = Effect::Issues;
+
+const fn changes(kind: AuditKind) -> Effect {
+    Effect::Changes(kind)
+}
 
 pub(super) enum Command {
     Auth(Token),
@@ -201,6 +217,14 @@ mod tests {
                 ("Unsubscribe", LOGIN),
             ]
         );
+    }
+
+    #[test]
+    fn every_command_that_changes_the_service_says_so_and_no_other() {
+        for Kind { name, needs, effect, .. } in KINDS {
+            assert_eq!(matches!(effect, Effect::Changes(_)), *needs == OPERATE, "{name}");
+            assert_eq!(*effect == Effect::Issues, *needs == ISSUE, "{name}");
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
-use super::SqliteStore;
 use super::columns::Count;
+use super::{SqliteStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
+use crate::store::{Attempt, AuditDraft, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
 
 /// Adds the delivery of an event. It is the head of its stream, unless an earlier one waits.
 pub(super) fn owe(db: &Connection, stream: StreamId, index: u64, at: Timestamp) -> Result<()> {
@@ -109,6 +109,13 @@ pub(super) fn forget(db: &Connection, stream: Option<StreamId>) -> Result<u64> {
     Ok(gone as u64)
 }
 
+fn record_if_any(db: &Connection, count: u64, record: &AuditDraft) -> Result<u64> {
+    if count > 0 {
+        audit::record(db, record)?;
+    }
+    Ok(count)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let Count(index) = row.get("idx")?;
     let state = match (row.get("failed_at")?, row.get("next_at")?) {
@@ -141,11 +148,18 @@ impl Deliveries for SqliteStore {
         self.readers.read(move |db| undelivered(db, stream, limit)).await
     }
 
-    async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
-        self.writer.write(move |db| retry(db, stream, at)).await
+    async fn retry_deliveries(
+        &self,
+        stream: Option<StreamId>,
+        at: Timestamp,
+        record: &AuditDraft,
+    ) -> Result<u64> {
+        let record = record.clone();
+        self.writer.write(move |db| record_if_any(db, retry(db, stream, at)?, &record)).await
     }
 
-    async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64> {
-        self.writer.write(move |db| forget(db, stream)).await
+    async fn drop_deliveries(&self, stream: Option<StreamId>, record: &AuditDraft) -> Result<u64> {
+        let record = record.clone();
+        self.writer.write(move |db| record_if_any(db, forget(db, stream)?, &record)).await
     }
 }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
+use super::{SqliteStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{OperatorRelays, RelayChange, Result};
+use crate::store::{AuditDraft, OperatorRelays, RelayChange, Result};
 
 /// Stores a change; the latest one of a relay is valid.
 pub(super) fn change(db: &Connection, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
@@ -32,14 +32,30 @@ pub(super) fn changes(db: &Connection) -> Result<Vec<(String, RelayChange)>> {
 
 #[async_trait]
 impl OperatorRelays for SqliteStore {
-    async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
-        let url = url.to_owned();
-        self.writer.write(move |db| self::change(db, &url, change, at)).await
+    async fn change_relay(
+        &self,
+        url: &str,
+        change: RelayChange,
+        at: Timestamp,
+        record: &AuditDraft,
+    ) -> Result<()> {
+        let (url, record) = (url.to_owned(), record.clone());
+        self.writer
+            .write(move |db| {
+                self::change(db, &url, change, at)?;
+                audit::record(db, &record)
+            })
+            .await
     }
 
-    async fn forget_relay_change(&self, url: &str) -> Result<()> {
-        let url = url.to_owned();
-        self.writer.write(move |db| forget(db, &url)).await
+    async fn forget_relay_change(&self, url: &str, record: Option<&AuditDraft>) -> Result<()> {
+        let (url, record) = (url.to_owned(), record.cloned());
+        self.writer
+            .write(move |db| {
+                forget(db, &url)?;
+                record.as_ref().map_or(Ok(()), |record| audit::record(db, record))
+            })
+            .await
     }
 
     async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>> {

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
-use super::SqliteStore;
+use super::{SqliteStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{Result, Revocation, Revocations};
+use crate::store::{AuditDraft, Result, Revocation, Revocations};
 
 /// Revokes a token. Returns `false` if it was revoked before.
 pub(super) fn add(db: &Connection, revocation: &Revocation, at: Timestamp) -> Result<bool> {
@@ -32,9 +32,17 @@ pub(super) fn holding(db: &Connection, now: Timestamp) -> Result<Vec<Revocation>
 
 #[async_trait]
 impl Revocations for SqliteStore {
-    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool> {
-        let revocation = *revocation;
-        self.writer.write(move |db| add(db, &revocation, at)).await
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp, record: &AuditDraft) -> Result<bool> {
+        let (revocation, record) = (*revocation, record.clone());
+        self.writer
+            .write(move |db| {
+                let is_fresh = add(db, &revocation, at)?;
+                if is_fresh {
+                    audit::record(db, &record)?;
+                }
+                Ok(is_fresh)
+            })
+            .await
     }
 
     async fn revocations(&self, now: Timestamp) -> Result<Vec<Revocation>> {

@@ -2,6 +2,7 @@
 
 mod api_tokens;
 mod callers;
+mod changes;
 mod files;
 mod manners;
 mod repeated;

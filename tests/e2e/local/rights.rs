@@ -1,9 +1,13 @@
 //! A caller on the Unix socket can do what its rights say, and nothing else.
 
+use std::os::unix::fs::PermissionsExt;
+
 use nostr_sdk::Keys;
 
-use crate::support::daemon::Daemon;
-use crate::support::program::{Finished, finished, portico_for_all};
+use tokio::process::Command;
+
+use crate::support::daemon::{Daemon, Plan};
+use crate::support::program::{Finished, finished, portico, portico_for_all};
 
 /// `nobody`, on most systems.
 const SOMEBODY_ELSE: u32 = 65534;
@@ -25,6 +29,20 @@ async fn daemon(rows: &str) -> Daemon {
 
 fn row(account: &str, may: &str) -> String {
     format!("[[local.allow]]\n{account} = {SOMEBODY_ELSE}\nmay = [{may}]\n")
+}
+
+/// `config check` with the same files as the daemon.
+fn config_check(plan: &Plan) -> Command {
+    let mut check = portico(plan.folder());
+    let at = |name: &str| plan.folder().join(name);
+    check
+        .args(["config", "check", "--config"])
+        .arg(at("portico.toml"))
+        .arg("--relays")
+        .arg(at("relays.toml"));
+    check.arg("--key-file").arg(at("service.key")).arg("--data-dir").arg(at("data"));
+    check.arg("--socket").arg(plan.socket());
+    check
 }
 
 /// A command, run as another user of this machine. `None`: only root can do that.
@@ -99,4 +117,40 @@ async fn a_row_that_makes_no_sense_is_refused_at_the_start() {
         assert_eq!(code, 64, "{row}: {stderr}");
         assert!(stderr.contains("local.allow") && stderr.contains(told), "{row}: {stderr}");
     }
+}
+
+/// Rows alone let nobody in: the operator is told what else keeps them out, before and while the daemon runs.
+#[tokio::test]
+async fn rows_whose_users_cannot_reach_the_socket_are_warned_of_with_what_mends_it() {
+    let rows = row("uid", "\"check\"");
+    for (mode, others_enter, told) in [
+        ("0600", true, Some("local.socket_mode")),
+        ("0666", false, Some("set local.socket to a path")),
+        ("0666", true, None),
+    ] {
+        let plan = Daemon::on(&[]).with_config(&format!("[local]\nsocket_mode = \"{mode}\"\n{rows}"));
+        let folder_mode = if others_enter { 0o755 } else { 0o700 };
+        std::fs::set_permissions(plan.folder(), std::fs::Permissions::from_mode(folder_mode)).unwrap();
+        let checked = finished(config_check(&plan)).await;
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let daemon = plan.start().await;
+        for said in [checked.stderr, daemon.log()] {
+            let line = said.lines().find(|line| line.contains("keeps them out"));
+            assert_eq!(line.is_some(), told.is_some(), "{mode}: {said}");
+            if let (Some(line), Some(told)) = (line, told) {
+                assert!(line.contains("uid 65534") && line.contains(told), "{line}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_for_root_is_said_to_change_nothing() {
+    let config = "[[local.allow]]\nuid = 0\nmay = [\"check\"]\n";
+    let daemon = Daemon::on(&[]).with_config(config).start().await;
+    assert!(
+        daemon.log().contains("names root (uid 0), which has every right without a row"),
+        "{}",
+        daemon.log()
+    );
 }

@@ -1,6 +1,7 @@
-use portico::store::{Attempt, Delivery, DeliveryState, Handshake, Scan, Store};
+use portico::store::{Attempt, AuditKind, Delivery, DeliveryState, Handshake, Scan, Store};
 
 use crate::fixtures::*;
+use crate::people::audited;
 
 pub(crate) async fn every_event_owes_a_delivery(store: &dyn Store) {
     store.open_handshake(&handshake(stream(1))).await.unwrap();
@@ -85,14 +86,16 @@ pub(crate) async fn deliveries_are_begun_anew_in_their_order(store: &dyn Store) 
         give_up(store, &first, 600).await;
     }
     let second = heads(store).await.remove(0);
-    assert_eq!(store.retry_deliveries(Some(second.stream), at(800)).await.unwrap(), 2);
+    assert_eq!(retry_deliveries(store, Some(second.stream), 800).await, 2);
 
     let anew = heads(store).await.into_iter().find(|head| head.stream == second.stream).unwrap();
     assert_eq!((anew.index, anew.attempts, anew.since), (1, 0, at(800)));
     assert_eq!(store.undelivered(None, 0).await.unwrap().failed, 1, "the other stream's");
-    assert_eq!(store.retry_deliveries(None, at(900)).await.unwrap(), 4);
+    assert_eq!(retry_deliveries(store, None, 900).await, 4);
     let indexes: Vec<_> = heads(store).await.iter().map(|head| head.index).collect();
     assert_eq!(indexes, [1, 1]);
+    let told = [800, 900].map(|secs| asked(AuditKind::WebhooksRetried, secs));
+    assert_eq!(audited(store).await, told);
 }
 
 pub(crate) async fn an_attempt_from_before_an_operators_word_changes_nothing_but_arrival(store: &dyn Store) {
@@ -100,7 +103,7 @@ pub(crate) async fn an_attempt_from_before_an_operators_word_changes_nothing_but
     let first = only_head(store).await;
     give_up(store, &first, 600).await;
     let under_way = only_head(store).await;
-    store.retry_deliveries(None, at(700)).await.unwrap();
+    retry_deliveries(store, None, 700).await;
     let failed = Attempt::GivenUp { error: "timed_out".into() };
     assert!(!store.record_attempt(&under_way, at(710), &failed).await.unwrap());
     assert_eq!(store.undelivered(None, 0).await.unwrap().failed, 0);
@@ -115,11 +118,14 @@ pub(crate) async fn what_is_dropped_is_not_delivered_and_its_events_stay(store: 
         happen(store, n, 2).await;
     }
     let under_way = heads(store).await.remove(0);
-    assert_eq!(store.drop_deliveries(Some(under_way.stream)).await.unwrap(), 2);
+    assert_eq!(drop_deliveries(store, Some(under_way.stream)).await, 2);
     assert!(!store.record_attempt(&under_way, at(400), &Attempt::Delivered).await.unwrap());
     assert_eq!(page(store, under_way.stream).await.events.len(), 2);
     assert_eq!(only_head(store).await.index, 1);
-    assert_eq!(store.drop_deliveries(None).await.unwrap(), 2);
+    assert_eq!(drop_deliveries(store, None).await, 2);
+    assert_eq!(drop_deliveries(store, None).await, 0);
+    let told = asked(AuditKind::WebhooksDropped, 500);
+    assert_eq!(audited(store).await, [told.clone(), told], "where nothing is dropped, nothing is told");
     assert_eq!(store.undelivered(None, 10).await.unwrap(), Default::default());
 }
 

@@ -1,29 +1,34 @@
 use portico::clock::ClockSeen;
 use portico::store::{
-    Attempt, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Replay, Revocation, Scan, Store,
-    StoreError,
+    Attempt, AuditKind, Challenge, Handshake, KnownSubkey, PurgeBefore, RelayChange, Replay, Revocation,
+    Scan, Store, StoreError,
 };
 
 use crate::fixtures::*;
 use crate::people::*;
 
 pub(crate) async fn the_last_change_of_a_relay_holds_until_it_is_forgotten(store: &dyn Store) {
-    store.change_relay("wss://a", RelayChange::Added, at(1)).await.unwrap();
-    store.change_relay("wss://b", RelayChange::Removed, at(2)).await.unwrap();
-    store.change_relay("wss://a", RelayChange::Removed, at(3)).await.unwrap();
+    let (added, removed) = (AuditKind::RelayAdded, AuditKind::RelayRemoved);
+    store.change_relay("wss://a", RelayChange::Added, at(1), &asked(added, 1)).await.unwrap();
+    store.change_relay("wss://b", RelayChange::Removed, at(2), &asked(removed, 2)).await.unwrap();
+    store.change_relay("wss://a", RelayChange::Removed, at(3), &asked(removed, 3)).await.unwrap();
     let expected =
         [("wss://b".to_owned(), RelayChange::Removed), ("wss://a".to_owned(), RelayChange::Removed)];
     assert_eq!(store.relay_changes().await.unwrap(), expected);
-    store.forget_relay_change("wss://b").await.unwrap();
-    store.forget_relay_change("wss://never.heard.of").await.unwrap();
+    store.forget_relay_change("wss://b", Some(&asked(added, 4))).await.unwrap();
+    store.forget_relay_change("wss://never.heard.of", None).await.unwrap();
     assert_eq!(store.relay_changes().await.unwrap(), expected[1..]);
+    let told = [asked(added, 1), asked(removed, 2), asked(removed, 3), asked(added, 4)];
+    assert_eq!(audited(store).await, told, "each with its change");
 }
 
 pub(crate) async fn a_token_is_revoked_once_and_until_it_expires(store: &dyn Store) {
     let (short, long) = (revocation(1, 200), revocation(2, 300));
-    assert!(store.revoke(&short, at(100)).await.unwrap());
-    assert!(store.revoke(&long, at(100)).await.unwrap());
-    assert!(!store.revoke(&short, at(101)).await.unwrap());
+    assert!(revoke(store, &short, 100).await);
+    assert!(revoke(store, &long, 100).await);
+    assert!(!revoke(store, &short, 101).await);
+    let told = asked(AuditKind::TokenRevoked, 100);
+    assert_eq!(audited(store).await, [told.clone(), told], "what was revoked before is not told");
     assert_eq!(store.revocations(at(199)).await.unwrap(), [short, long]);
     assert_eq!(store.revocations(at(200)).await.unwrap(), [long]);
 }
@@ -50,7 +55,7 @@ pub(crate) async fn a_purge_drops_what_its_limits_say_and_nothing_else(store: &d
         store.record_scan(&scan).await.unwrap().unwrap();
         let asked = Challenge { created_at: at(secs), ..challenge(&n.to_string(), stream(10 + n)) };
         store.open_challenge(&asked).await.unwrap();
-        store.revoke(&revocation(n, secs), at(50)).await.unwrap();
+        revoke(store, &revocation(n, secs), 50).await;
     }
     store.remember_subkey(&user(2), &subkey_of(2, 200), 8).await.unwrap();
     store.close_challenge("1", &event("approved", 150), Some(&approval(1))).await.unwrap().unwrap();
@@ -84,7 +89,7 @@ pub(crate) async fn a_purge_takes_any_number_of_rows(store: &dyn Store) {
             Revocation { digest, expires_at: at(100) }
         })
         .collect();
-    futures_util::future::join_all(revocations.iter().map(|one| store.revoke(one, at(50)))).await;
+    futures_util::future::join_all(revocations.iter().map(|one| revoke(store, one, 50))).await;
     let all = PurgeBefore { revocations: at(101), ..purge_nothing() };
     assert_eq!(store.purge(&all).await.unwrap(), 2_500);
     assert!(store.revocations(at(0)).await.unwrap().is_empty());
@@ -106,7 +111,7 @@ pub(crate) async fn a_purge_of_streams_takes_those_that_ended_long_ago_whole(sto
     }
     store.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
     store.end_stream(stream(2), &event("error", 301)).await.unwrap().unwrap();
-    store.drop_deliveries(None).await.unwrap();
+    drop_deliveries(store, None).await;
 
     let before = PurgeBefore { streams: at(301), ..purge_nothing() };
     assert_eq!(store.purge(&before).await.unwrap(), 3, "two events and their stream");
@@ -163,7 +168,7 @@ pub(crate) async fn a_purge_takes_a_stream_of_any_length(store: &dyn Store) {
     });
     futures_util::future::join_all(scans).await;
     store.end_stream(stream(1), &event("error", 300)).await.unwrap().unwrap();
-    store.drop_deliveries(None).await.unwrap();
+    drop_deliveries(store, None).await;
     let before = PurgeBefore { streams: at(301), ..purge_nothing() };
     assert_eq!(store.purge(&before).await.unwrap(), 2_502);
     assert_eq!(store.events_after(stream(1), 0, 9).await.unwrap(), None);
@@ -208,7 +213,7 @@ pub(crate) async fn a_signed_request_is_used_up_once_and_is_no_revocation(store:
 
 /// A daemon of before kept them among the revocations.
 pub(crate) async fn a_signed_request_that_was_shown_before_an_upgrade_stays_used_up(store: &dyn Store) {
-    store.revoke(&revocation(1, 100), at(50)).await.unwrap();
+    revoke(store, &revocation(1, 100), 50).await;
     assert!(!store.use_up(&Replay { digest: [1; 32], expires_at: at(100) }).await.unwrap());
 }
 

@@ -1357,7 +1357,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @enum {unknown} */
-        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked";
+        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked" | "token_issued" | "token_revoked" | "relay_added" | "relay_removed" | "webhooks_retried" | "webhooks_dropped" | "profile_set";
         /** @description Contains no token. */
         AuditRecord: {
             number: number;
@@ -1425,12 +1425,14 @@ export interface components {
         };
         /** @description An API token without its secret. */
         ApiToken: {
+            /** @description Its public part, which no other token ever has. The audit and the log name its holder `token:NAME#ID`. */
+            id: string;
             name: components["schemas"]["ApiTokenName"];
             may: components["schemas"]["Right"][];
             /**
              * @description The caller who made it.
              * @example unix uid 0
-             * @example token:ops
+             * @example token:ops#1f2e3d4c5b6a7988
              */
             created_by: string;
             /** Format: date-time */

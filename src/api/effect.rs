@@ -1,0 +1,83 @@
+//! What each route and each command does to the service. The route table and the list of commands have it in every row, so
+//! that no new one is forgotten. A change is in the audit, by the service that makes it, and in the log, by the code here.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+
+use super::caller::Caller;
+use crate::session::AuditKind;
+
+/// What a route or a command does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It answers, and changes nothing.
+    Answers,
+    /// A step in the login of a user: its stream keeps it, and the audit keeps the session.
+    Login,
+    /// It issues a token: `tokens::Issued` has it in the audit and the log.
+    Issues,
+    /// It changes what all callers share. The audit has a record of this kind.
+    Changes(AuditKind),
+}
+
+impl Effect {
+    /// The kind of the audit record, if there is one.
+    #[cfg(test)]
+    pub(super) const fn audited_as(self) -> Option<AuditKind> {
+        match self {
+            Self::Answers | Self::Login => None,
+            Self::Issues => Some(AuditKind::TokenIssued),
+            Self::Changes(kind) => Some(kind),
+        }
+    }
+}
+
+/// A change that a caller has asked for. It is logged when this value is dropped, so also if the caller leaves before its
+/// answer: the change runs to its end without it.
+pub(super) struct Change {
+    by: String,
+    what: String,
+    request_id: String,
+    ended: Ended,
+}
+
+enum Ended {
+    /// The caller has left.
+    Unanswered,
+    Done,
+    /// It was refused or is impossible: nothing was changed.
+    Refused,
+    /// It may have been made.
+    Failed(&'static str),
+}
+
+impl Change {
+    /// `caller` asks for it, by this route or command.
+    pub(super) fn begin(caller: &Caller, what: String, request_id: &impl fmt::Display) -> Self {
+        let (by, request_id) = (caller.to_string(), request_id.to_string());
+        Self { by, what, request_id, ended: Ended::Unanswered }
+    }
+
+    /// The caller got this answer.
+    pub(super) fn answered(mut self, status: StatusCode, code: Option<&'static str>) {
+        self.ended = match code {
+            None if status.is_success() => Ended::Done,
+            code if status.is_server_error() => Ended::Failed(code.unwrap_or("internal")),
+            _ => Ended::Refused,
+        };
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        let Self { by, what, request_id, ended } = self;
+        let result = match ended {
+            Ended::Refused => return,
+            Ended::Done => "ok",
+            Ended::Failed(code) => code,
+            Ended::Unanswered => "unanswered",
+        };
+        tracing::info!(by, change = what, result, request_id, "a caller changed the service");
+    }
+}
