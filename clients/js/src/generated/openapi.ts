@@ -3453,7 +3453,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description An `ETag` that the caller already has (RFC 9110 §13.1.2). */
-                "If-None-Match"?: components["schemas"]["EntityTags"] | "";
+                "If-None-Match"?: components["schemas"]["EntityTags"];
             };
             path: {
                 id: components["schemas"]["UserId"];
