@@ -42,6 +42,7 @@
 //! | [`webhook`] | events posted to the operator's own program |
 //! | [`portal`] | the conversation with Portal's wallets |
 //! | [`http`] | HTTP as every listener speaks it: sockets, bodies, the envelope |
+//! | [`web`] | the sign-in page for web apps, and the codes that it ends with |
 //! | [`api`] | the local API |
 //! | [`client`] | the client of the Unix socket |
 //! | [`app`] | starts the daemon: the one place that names the concrete parts |
@@ -116,4 +117,5 @@ pub mod store;
 pub mod tls;
 pub mod tokens;
 pub mod wallet;
+pub mod web;
 pub mod webhook;

@@ -126,6 +126,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // What every listener needs: it knows no service.
     ("http", &["config", "lifecycle", "metrics", "quoted", "rights"]),
+    (
+        "web",
+        &[
+            "clock",
+            "config",
+            "events",
+            "http",
+            "lifecycle",
+            "metrics",
+            "portal",
+            "profile",
+            "protocol",
+            "rights",
+            "roster",
+            "store",
+            "webhook",
+        ],
+    ),
     // The store's error passes through to callers that read events.
     (
         "api",
@@ -148,6 +166,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "session",
             "tokens",
             "wallet",
+            "web",
             "webhook",
             "quoted",
             "store::StoreError",

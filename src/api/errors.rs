@@ -11,6 +11,7 @@ use crate::profile::SetError;
 use crate::session::{Reason as Refused, SessionError};
 use crate::store::StoreError;
 use crate::tokens::{TokensError, standard_jwt, wrapped_token};
+use crate::web::CodeError;
 
 impl ApiError {
     pub(super) fn no_such_stream() -> Self {
@@ -76,6 +77,18 @@ impl From<PortalError> for ApiError {
             }
             PortalError::Store(error) => error.into(),
             PortalError::Seal => Self::internal().caused_by(error),
+        }
+    }
+}
+
+impl From<CodeError> for ApiError {
+    fn from(error: CodeError) -> Self {
+        let message = error.to_string();
+        match (error.reason(), error) {
+            (Some(code), _) => Self::new(StatusCode::BAD_REQUEST, code, message),
+            (None, CodeError::NotYourApp) => Self::forbidden(message),
+            (None, CodeError::Store(error)) => error.into(),
+            (None, _) => Self::bad_request(format!("app: {message}")),
         }
     }
 }

@@ -40,6 +40,7 @@ use crate::roster::Roster;
 use crate::session::Sessions;
 use crate::tokens::{Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
+use crate::web::SignInPage;
 use crate::webhook::Webhooks;
 use caller::known;
 use guard::Guard;
@@ -78,6 +79,8 @@ pub struct Services {
     pub rotation: Arc<Rotation>,
     /// API tokens with names.
     pub api_tokens: Arc<NamedTokens>,
+    /// The sign-in page. `None`: it is off.
+    pub page: Option<SignInPage>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
 }
@@ -95,6 +98,7 @@ struct Parts {
     tokens: Arc<Tokens>,
     rotation: Arc<Rotation>,
     api_tokens: Arc<NamedTokens>,
+    page: Option<SignInPage>,
     forward: ForwardRules,
     guard: Guard,
     room: Arc<Room>,
@@ -143,9 +147,10 @@ pub fn serve(
         tokens,
         rotation,
         api_tokens,
+        page,
         metrics,
     } = services;
-    let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some());
+    let off = router::paths_that_are_off(sessions.is_some(), thirdweb.is_some(), page.is_some());
     let api = Api(Arc::new(Parts {
         portal,
         events,
@@ -164,6 +169,7 @@ pub fn serve(
             Arc::clone(&metrics),
         ),
         api_tokens,
+        page,
         forward: forward.clone(),
         room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),
         websocket_queue: local.websocket_queue.min(Semaphore::MAX_PERMITS),

@@ -14,8 +14,8 @@ use super::effect::Effect;
 use super::guard::guard;
 use super::needs::{Needs, Row, Table};
 use super::routes::{
-    api_tokens, audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, thirdweb,
-    users, webhooks,
+    api_tokens, audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, sign_in_page,
+    thirdweb, users, webhooks,
 };
 use super::{Api, openapi, ws};
 use crate::http::body::read_off;
@@ -109,15 +109,20 @@ fn thirdweb() -> Routes {
     )
 }
 
+/// Routes for web apps that send people to the sign-in page. While it is off, they answer `web_off`.
+fn web() -> Routes {
+    Routes::default().post("/web/redeem", LOGIN, STEP, sign_in_page::redeem)
+}
+
 /// The paths of the routes that are off.
-pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool) -> Vec<&'static str> {
-    let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb)];
+pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool, with_page: bool) -> Vec<&'static str> {
+    let off = [(!sessions).then(second_layer), (!with_thirdweb).then(thirdweb), (!with_page).then(web)];
     off.into_iter().flatten().flat_map(|routes| routes.listed).map(|(path, _)| path).collect()
 }
 
 /// What each route needs.
 pub(super) fn table() -> Table {
-    let parts = [quick(), second_layer(), thirdweb(), patient()];
+    let parts = [quick(), second_layer(), thirdweb(), web(), patient()];
     Table::of(parts.into_iter().flat_map(|routes| routes.listed))
 }
 
@@ -131,7 +136,8 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         second_layer().router.route_layer(middleware::from_fn_with_state(api.clone(), if_sessions_are_on));
     let thirdweb =
         thirdweb().router.route_layer(middleware::from_fn_with_state(api.clone(), if_thirdweb_is_on));
-    let quick = quick().router.merge(second_layer).merge(thirdweb);
+    let web = web().router.route_layer(middleware::from_fn_with_state(api.clone(), if_web_is_on));
+    let quick = quick().router.merge(second_layer).merge(thirdweb).merge(web);
     let quick = quick.layer(middleware::from_fn_with_state(request_timeout, give_up));
     quick
         .merge(patient().router)
@@ -221,6 +227,10 @@ async fn if_thirdweb_is_on(State(api): State<Api>, request: Request, next: Next)
     if_on(api.thirdweb().map(drop), request, next).await
 }
 
+async fn if_web_is_on(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if_on(api.page().map(drop), request, next).await
+}
+
 async fn if_on(on: Result<(), ApiError>, request: Request, next: Next) -> Response {
     match on {
         Ok(()) => next.run(request).await,
@@ -252,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_route_is_documented_and_every_documented_route_is_there() {
-        let parts = [quick(), second_layer(), thirdweb(), patient()];
+        let parts = [quick(), second_layer(), thirdweb(), web(), patient()];
         let routes = parts.into_iter().flat_map(|routes| routes.listed);
         // OpenAPI has no word for a parameter with slashes in it.
         let there: BTreeSet<_> =
@@ -278,7 +288,7 @@ mod tests {
     #[test]
     fn the_document_says_of_every_route_what_the_table_says() {
         let document = openapi::document();
-        let parts = [quick(), second_layer(), thirdweb(), patient()];
+        let parts = [quick(), second_layer(), thirdweb(), web(), patient()];
         for (path, (method, needs, effect)) in parts.into_iter().flat_map(|routes| routes.listed) {
             let operation = &document["paths"][path.replace("{*", "{")][method.as_str().to_lowercase()];
             assert_eq!(operation["security"], as_documented(needs), "{method} {path}");

@@ -17,6 +17,9 @@ const MIN_REFUSALS: usize = 16;
 /// How many places allow one more connection that is being refused.
 const PLACES_PER_REFUSAL: usize = 8;
 
+/// The sign-in page gets at most one in so many files.
+const PART_OF_PAGE: u64 = 4;
+
 /// The fewest places: with fewer, nobody could be served.
 const FEWEST_PLACES: usize = 16;
 
@@ -55,11 +58,18 @@ pub(super) fn capacity(config: &Config, on_tcp: bool) -> Capacity {
     capacity
 }
 
+/// The connections that the sign-in page may accept: its visitors leave at least three quarters of the files to others.
+pub(super) fn page_places(config: &Config) -> usize {
+    let Some(web) = &config.web else { return 0 };
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(limit, _)| limit);
+    web.max_connections.min(usize::try_from(limit / PART_OF_PAGE).unwrap_or(usize::MAX)).max(1)
+}
+
 /// Each connection needs a file: to a relay, to the webhook's receiver.
 fn files_kept(config: &Config) -> usize {
     let relays = config.relay_rules.max_relays.max(config.relays.len()) + config.relay_rules.max_preferred;
     let deliveries = config.webhook.as_ref().map_or(0, |webhook| webhook.rules.max_concurrent);
-    [relays, deliveries, OWN_FILES].into_iter().fold(0, usize::saturating_add)
+    [relays, deliveries, page_places(config), OWN_FILES].into_iter().fold(0, usize::saturating_add)
 }
 
 /// Each connection of a caller needs one, too.

@@ -8,12 +8,14 @@ mod ground;
 mod identity;
 mod limits;
 mod manager;
+mod page;
 mod preflight;
 mod reach;
 mod wallets;
 mod watch;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nostr_sdk::{PublicKey, RelayUrl};
@@ -35,6 +37,7 @@ use folder::DataFolder;
 pub use folder::{Acting, check_folder, owners_in};
 use ground::Ground;
 pub use identity::{check_identity, load_keys, load_keys_of};
+use page::Door;
 pub use preflight::check_files;
 pub use reach::warnings as reach_warnings;
 
@@ -59,6 +62,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     check_files(config, Acting::AsDaemon, handed.has_tcp() || config.local.listen.is_some(), &*clock)?;
     // The sockets come first, so that a second daemon, started by mistake, fails here before it makes any file.
     let sockets = http::open_sockets(&config.local, handed).await?;
+    let door = Door::open(config).await?;
     let (socket, listen) = (sockets.path(), sockets.address());
     reach::warnings(config, socket.as_deref()).iter().for_each(|warning| tracing::warn!("{warning}"));
     let capacity = limits::capacity(config, listen.is_some());
@@ -85,6 +89,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let api_tokens = ground.api_tokens().await?;
     let tokens = ground.tokens(portal_tokens, mint, thirdweb.as_ref(), sessions.as_ref());
 
+    let page = ground.sign_in_page((&portal, &roster), &profile, &webhooks);
+
     let (lifecycle, store, public_key) = (ground.lifecycle, ground.store, ground.identity.main_key());
     let services = Services {
         portal: Arc::clone(&portal),
@@ -98,22 +104,34 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         tokens,
         rotation,
         api_tokens,
+        page: page.clone(),
         metrics: ground.metrics,
     };
     api::serve(services, (&config.local, &config.forward), token, (sockets, capacity), &lifecycle);
     watch::start(&lifecycle, &relays, &portal);
+    log_start(config, public_key, relays.list().len(), (socket, listen, door.address()));
+    door.serve(page.as_ref());
+    manager::ready(&watch::status(&relays, &portal));
+    Ok(Daemon { lifecycle, portal, roster, profile, relays, store, public_key, listen, _folder: folder })
+}
+
+fn log_start(
+    config: &Config,
+    public_key: PublicKey,
+    relays: usize,
+    (socket, listen, web): (Option<PathBuf>, Option<SocketAddr>, Option<SocketAddr>),
+) {
     tracing::info!(
         version = api::VERSION,
         public_key = %public_key,
         socket = socket.map(|path| show_path(&path)),
         listen = listen.map(|address| address.to_string()),
         api_token = listen.map(|_| config.local.token.to_string()),
-        relays = relays.list().len(),
+        web = web.map(|address| address.to_string()),
+        relays,
         relay_source = %config.relay_source,
         "serving"
     );
-    manager::ready(&watch::status(&relays, &portal));
-    Ok(Daemon { lifecycle, portal, roster, profile, relays, store, public_key, listen, _folder: folder })
 }
 
 impl Daemon {

@@ -9,7 +9,8 @@ use crate::app::{self, Acting};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{
-    self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, Webhook, duration, key,
+    self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, SignInPages, WebApp, Webhook,
+    duration, key,
 };
 use crate::roster::NOBODY_CAN_LOG_IN;
 use crate::shown;
@@ -134,7 +135,30 @@ fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
         "wallets": config.wallets,
         "forward": config.forward,
         "webhook": config.webhook.as_ref().map_or("off".into(), webhook),
+        "web": config.web.as_ref().map_or("off".into(), web),
         "log": config.log,
+    })
+}
+
+fn web(web: &SignInPages) -> serde_json::Value {
+    let app = |app: &WebApp| {
+        let WebApp { id, name, return_urls, uids, tokens } = app;
+        json!({ "id": id, "name": name, "return_urls": return_urls, "uids": uids, "tokens": tokens })
+    };
+    json!({
+        "listen": web.listen.to_string(),
+        "public_url": web.public_url.as_str(),
+        "proxies": web.proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "name": web.name,
+        "logo": web.logo.as_ref().map(|logo| logo.media_type),
+        "accent": web.accent.to_string(),
+        "wallet_url": web.wallet_url.as_ref().map(shown::url),
+        "apps": web.apps.iter().map(app).collect::<Vec<_>>(),
+        "max_connections": web.max_connections,
+        "max_open": web.max_open,
+        "max_open_per_app": web.max_open_per_app,
+        "max_open_per_address": web.max_open_per_address,
+        "max_open_per_browser": web.max_open_per_browser,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
     raw.wallets.check(raw.tokens.max_issued_lifetime, wrong);
     raw.forward.check(&mut wrong.section("forward"));
     let webhook = raw.webhook.check(&mut wrong.section("webhook"));
+    let web = raw.web.check(&raw.sessions, &raw.auth, &mut wrong.section("web"));
     raw.profile.check(&mut wrong.section("profile"));
     raw.log.check(&mut wrong.section("log"));
     Some(Config {
@@ -64,6 +65,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
         wallets: raw.wallets,
         forward: raw.forward,
         webhook,
+        web,
         log: raw.log,
     })
 }

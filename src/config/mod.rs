@@ -52,6 +52,7 @@ pub use sections::wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,
     ThirdwebRules, Wallets, WebUrl,
 };
+pub use sections::web::{Accent, Logo, NotASubnet, PublicOrigin, SignInPages, Subnet, WebApp};
 pub use sections::webhook::{
     Webhook, WebhookKeys, WebhookRules, WebhookSecret, WebhookSecretError, WebhookUrl,
 };
@@ -99,6 +100,8 @@ pub struct Config {
     pub forward: ForwardRules,
     /// `[webhook]`: the receiver of every event, if there is one.
     pub webhook: Option<Webhook>,
+    /// `[web]`: the sign-in page, if it is on.
+    pub web: Option<SignInPages>,
     /// `[log]`: the level and format of the log.
     pub log: Log,
 }

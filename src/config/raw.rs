@@ -19,6 +19,7 @@ use super::sections::sessions::SessionRules;
 use super::sections::tls::RawTls;
 use super::sections::tokens::TokenRules;
 use super::sections::wallets::Wallets;
+use super::sections::web::RawWeb;
 use super::sections::webhook::RawWebhook;
 
 /// The whole file. Unknown keys are errors, so that a misspelt key is noticed. A relative path starts at the
@@ -42,6 +43,7 @@ pub(super) struct Raw {
     pub(super) forward: ForwardRules,
     pub(super) webhook: RawWebhook,
     pub(super) profile: ProfileRules,
+    pub(super) web: RawWeb,
     pub(super) log: Log,
 }
 
@@ -57,6 +59,7 @@ impl Raw {
             ("history", self.history.numbers()),
             ("access", self.access.numbers()),
             ("sessions", self.sessions.numbers()),
+            ("web", self.web.numbers()),
             ("webhook", self.webhook.numbers()),
         ];
         numbers.extend(self.wallets.numbers());

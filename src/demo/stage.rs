@@ -186,6 +186,7 @@ impl Stage {
             wallets: Wallets::default(),
             forward: ForwardRules::default(),
             webhook: None,
+            web: None,
             log: Log::default(),
         }
     }

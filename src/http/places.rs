@@ -137,6 +137,12 @@ impl Places {
         }
     }
 
+    /// With this name of the TCP socket in the metrics.
+    pub(crate) fn named(mut self, tcp: &'static str) -> Self {
+        self.tcp.name = tcp;
+        self
+    }
+
     /// How many connections may be refused at the same time.
     pub(crate) fn refusals(&self) -> usize {
         self.refusals

@@ -60,6 +60,16 @@ words! {
         RefreshesPerWallet = "refreshes_per_wallet",
         /// `wallets.thirdweb.max_open_payloads`.
         OpenPayloads = "open_payloads",
+        /// `web.max_open`.
+        WebOpen = "web_open",
+        /// `web.max_open_per_app`.
+        WebOpenPerApp = "web_open_per_app",
+        /// `web.max_open_per_address`.
+        WebOpenPerAddress = "web_open_per_address",
+        /// `web.max_open_per_browser`.
+        WebOpenPerBrowser = "web_open_per_browser",
+        /// Answers that one sign-in waits for.
+        WebWaiting = "web_waiting",
         /// API tokens with names.
         ApiTokens = "api_tokens",
         /// Changes by one API token.
@@ -72,8 +82,14 @@ words! {
 }
 
 /// How often each bound was reached.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits([AtomicU64; Limit::ALL.len()]);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
 
 impl Limits {
     /// A bound was reached once more.

@@ -91,6 +91,12 @@ impl Roster {
         self.own_relays().filter(|relay| relay.state == RelayState::Ready).count()
     }
 
+    /// The relays of the operator that are ready, as in handshake URLs.
+    pub fn ready_urls(&self) -> Vec<String> {
+        let ready = self.own_relays().filter(|relay| relay.state == RelayState::Ready);
+        ready.map(|relay| relay.url.to_string()).collect()
+    }
+
     /// All relays and their state; relays that are listed but removed come last.
     pub async fn reports(&self) -> Vec<RelayReport> {
         let listed = self.listed.lock().await;

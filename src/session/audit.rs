@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{Reason, Result, Sessions};
@@ -64,6 +65,15 @@ impl Sessions {
         records.truncate(limit);
         let next = records.last().filter(|_| more).map(|record| record.number);
         Ok(AuditPage { records, next })
+    }
+}
+
+impl Sessions {
+    /// Records that the code of a sign-in on the page for web apps was refused.
+    pub fn note_refused_code(&self, app: &str, reason: &'static str, actor: &Actor) {
+        let draft = actor.did(AuditKind::WebCodeRefused, self.book.clock.now());
+        let (reason, detail) = (Some(reason.to_owned()), Some(json!({ "app": app }).to_string()));
+        self.trail.add(AuditDraft { reason, detail, ..draft });
     }
 }
 

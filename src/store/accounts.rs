@@ -165,6 +165,8 @@ words! {
         WebhooksDropped = "webhooks_dropped",
         /// The profile of the service was set at run time.
         ProfileSet = "profile_set",
+        /// The code of a sign-in was refused.
+        WebCodeRefused = "web_code_refused",
     }
 }
 

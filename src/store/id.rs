@@ -68,3 +68,8 @@ id! {
     /// The id of a user. It never changes, and is never given to another user.
     UserId
 }
+
+id! {
+    /// The id of a sign-in on the page for web apps.
+    WebSignInId
+}

@@ -24,6 +24,7 @@ pub mod sqlite;
 mod streams;
 mod upkeep;
 mod wallets;
+mod web_sign_ins;
 
 pub use accounts::{
     Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, NewSession, Revision, Session,
@@ -33,7 +34,7 @@ pub use api_tokens::{ApiTokenId, ApiTokens, StoredApiToken};
 pub use backups::{BackupError, BackupLabel, Backups};
 pub use claims::{Claims, Novelty, PromptRules, Rate, ShownRequest, TooManyPrompts, Visit};
 pub use deliveries::{Attempt, Deliveries, Delivery, DeliveryState, Undelivered};
-pub use id::{StreamId, UserId};
+pub use id::{StreamId, UserId, WebSignInId};
 pub use keys::{KeyStore, KeysError, KeysRevision, StoredKeys};
 pub use logins::{Approval, Challenge, Envelope, Handshake, HandshakeKind, Logins, Recovered, Scan};
 pub use relays::{OperatorRelays, RelayChange};
@@ -44,6 +45,7 @@ pub use sole_writer::{ClaimsInMemory, SoleWriter};
 pub use streams::{EventDraft, Page, StoredEvent, Streams};
 pub use upkeep::{PurgeBefore, Upkeep};
 pub use wallets::{KnownSubkey, KnownWallets, WalletLogin};
+pub use web_sign_ins::{SecretDigest, TakenCode, WebSignIn, WebSignIns};
 
 /// Why a call to the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +89,7 @@ pub trait Store:
     + Deliveries
     + SignIns
     + Claims
+    + WebSignIns
     + Upkeep
 {
 }
@@ -103,6 +106,7 @@ impl<S> Store for S where
         + Deliveries
         + SignIns
         + Claims
+        + WebSignIns
         + Upkeep
 {
 }

@@ -26,3 +26,4 @@ mod tls;
 mod tokens;
 mod told;
 mod wallets;
+mod web;

@@ -21,6 +21,7 @@ macro_rules! for_every_gateway {
 }
 
 mod app;
+mod browser;
 mod connection;
 mod document;
 mod forged;
@@ -35,6 +36,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod verifiers;
+mod web_page;
 mod webhooks;
 
 use support::daemon::{Daemon, Plan};

@@ -39,6 +39,7 @@ pub(crate) struct Daemon {
     child: Child,
     log: Log,
     listen: Option<SocketAddr>,
+    web: Option<SocketAddr>,
 }
 
 impl Daemon {
@@ -99,6 +100,11 @@ impl Daemon {
     /// Where it listens on TCP.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listen.expect("it listens on TCP")
+    }
+
+    /// Where its sign-in page is.
+    pub(crate) fn web(&self) -> SocketAddr {
+        self.web.expect("its sign-in page is on")
     }
 
     /// The API token that it has made.
@@ -339,8 +345,9 @@ impl Plan {
         let log = Log::of(child.stderr.take().unwrap());
         let line = log.find("\"serving\"").await;
         let line: Value = serde_json::from_str(&line).unwrap();
-        let listen = line["listen"].as_str().map(|address| address.parse().unwrap());
-        let daemon = Daemon { plan: self, child, log, listen };
+        let address = |name: &str| line[name].as_str().map(|address| address.parse().unwrap());
+        let (listen, web) = (address("listen"), address("web"));
+        let daemon = Daemon { plan: self, child, log, listen, web };
         assert_eq!(daemon.rest().get("/health").await.text, "OK");
         daemon
     }

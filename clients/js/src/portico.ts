@@ -6,7 +6,18 @@ import { follow, type FollowOptions, LONG_POLL_TIMEOUT, WAIT } from "./follow.js
 import { Jwt } from "./jwt.js";
 import { Login } from "./login.js";
 import { fetchTransport, nodeTransport, type Transport } from "./transport.js";
-import type { Checked, Info, LoggedIn, Logout, OpenedLogin, Ready, Renewal, Shown, VerifiedToken } from "./types.js";
+import type {
+  Checked,
+  Info,
+  LoggedIn,
+  Logout,
+  OpenedLogin,
+  Ready,
+  Renewal,
+  Shown,
+  VerifiedToken,
+  WebLogin,
+} from "./types.js";
 import { Users } from "./users.js";
 
 /** At the daemon's defaults, no login is open longer than this. In milliseconds. */
@@ -96,6 +107,14 @@ export class Portico {
   /** Ends the session, or with `all: true` every session of its user. Returns how many were ended. */
   async logout(logout: Logout): Promise<number> {
     return ((await this.call("POST", "/auth/logout", { body: logout })) as { revoked: number }).revoked;
+  }
+
+  /**
+   * The login that a code of Portico's sign-in page stands for: the parameter `code` that the browser brought back. A
+   * code works once, for 60 s. First compare `state` with the value that your app gave this browser.
+   */
+  async redeem(app: string, code: string): Promise<WebLogin> {
+    return (await this.call("POST", "/web/redeem", { body: { app, code } })) as WebLogin;
   }
 
   /** The user of a request to your app, or the response that refuses the request. */

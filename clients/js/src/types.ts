@@ -24,6 +24,8 @@ export type Checked = Schemas["Checked"];
 export type Renewal = Schemas["Renewal"];
 /** The body of a logout: one of the two tokens. `all: true` ends every session of the user. */
 export type Logout = Schemas["Logout"];
+/** A login on Portico's sign-in page. `login` is there if sessions are on. */
+export type WebLogin = Schemas["WebLogin"];
 /** The verified claims of a wallet's token. Times are in seconds since 1970. */
 export type WalletClaims = Schemas["Session"];
 /** A valid token. `target_key` is the user if you asked with the key of your service. */

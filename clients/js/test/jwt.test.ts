@@ -49,6 +49,10 @@ test("many questions get their answers in their order", async () => {
   assert.ok(withSession?.success && withSession.data.user?.wallet_id === user_key);
 });
 
+test("where the sign-in page is off, no code is redeemed", async () => {
+  await assert.rejects(demo.client.redeem("shop", "code"), { code: "web_off", status: 404 });
+});
+
 /** A middleware as in the guides for Portal's SDK: two arguments, a claim, and an exception for a refusal. */
 test("a middleware that was written for Portal's SDK works with this client", async () => {
   const portalClient = new Portico({ socket: demo.socket });

@@ -44,6 +44,9 @@ pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse
     api.tokens.portal().read_into(&mut reading);
     api.webhooks.read_into(&mut reading);
     api.room.read_into(&mut reading);
+    if let Some(page) = &api.page {
+        page.read_into(&mut reading);
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))
 }
 

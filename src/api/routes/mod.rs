@@ -17,6 +17,7 @@ pub(super) mod questions;
 pub(super) mod recurring;
 pub(super) mod relays;
 mod sign_in;
+pub(super) mod sign_in_page;
 pub(super) mod thirdweb;
 pub(super) mod users;
 pub(super) mod webhooks;

@@ -15,5 +15,6 @@ pub(super) mod sessions;
 pub(super) mod tls;
 pub(super) mod tokens;
 pub(super) mod wallets;
+pub(super) mod web;
 pub(super) mod webhook;
 mod written;

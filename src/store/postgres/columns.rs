@@ -13,7 +13,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::clock::Timestamp;
 use crate::rights::Rights;
-use crate::store::{AuditKind, HandshakeKind, RelayChange, StreamId, UserId};
+use crate::store::{AuditKind, HandshakeKind, RelayChange, StreamId, UserId, WebSignInId};
 
 type Unreadable = Box<dyn Error + Sync + Send>;
 
@@ -75,6 +75,7 @@ impl<'r> FromSql<'r> for Uuid {
 
 column!(StreamId as Uuid, |id| Uuid(*id.as_bytes()), |uuid| Ok(Self::from_bytes(uuid.0)));
 column!(UserId as Uuid, |id| Uuid(*id.as_bytes()), |uuid| Ok(Self::from_bytes(uuid.0)));
+column!(WebSignInId as Uuid, |id| Uuid(*id.as_bytes()), |uuid| Ok(Self::from_bytes(uuid.0)));
 column!(Timestamp as i64, |moment| clamped(moment.millis()), |number| whole(number).map(Self::from_millis));
 column!(AuditKind as &str, |kind| kind.as_str(), |word| Self::of_word(word).ok_or_else(|| unknown(word)));
 // A word that is unknown here is an error: it could mean more than this program gives.

@@ -10,7 +10,10 @@ use crate::store::StoreError;
 
 /// Step `n` leads from schema version `n` to `n + 1`. Released steps never change; new ones are appended. During an
 /// upgrade, daemons of the version before use the tables too: a step adds, and a later version removes.
-const STEPS: &[&str] = &[include_str!("../../../migrations/postgres/0001_initial.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_initial.sql"),
+    include_str!("../../../migrations/postgres/0002_web_sign_ins.sql"),
+];
 
 /// The schema version of this program.
 const KNOWN: u32 = STEPS.len() as u32;

@@ -39,6 +39,7 @@ mod upkeep;
 mod url;
 mod users;
 mod wallets;
+mod web_sign_ins;
 mod witness;
 mod writer;
 

@@ -3,7 +3,7 @@
 use super::columns::{Bytes, Count, Random};
 use super::failure::Outcome;
 use super::query::Db;
-use crate::store::StreamId;
+use crate::store::{StreamId, WebSignInId};
 
 /// A row that a transaction added, and that nobody changes or deletes soon.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,7 @@ pub(super) enum Witness {
     Revocation([u8; 32]),
     Replay([u8; 32]),
     SignIn([u8; 32]),
+    WebSignIn(WebSignInId),
 }
 
 impl Witness {
@@ -42,6 +43,10 @@ impl Witness {
             Self::SignIn(digest) => {
                 let sql = "SELECT 1 FROM sign_ins WHERE digest = $1 AND done_by = $2";
                 db.first(sql, &[&Bytes(digest), &done_by]).await
+            }
+            Self::WebSignIn(id) => {
+                let sql = "SELECT 1 FROM web_sign_ins WHERE id = $1 AND done_by = $2";
+                db.first(sql, &[&id, &done_by]).await
             }
         };
         Ok(found?.is_some())

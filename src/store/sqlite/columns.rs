@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
-use crate::store::{AuditKind, HandshakeKind, RelayChange, StreamId, UserId};
+use crate::store::{AuditKind, HandshakeKind, RelayChange, StreamId, UserId, WebSignInId};
 
 macro_rules! id_column {
     ($($id:ty),+) => {$(
@@ -29,7 +29,7 @@ macro_rules! id_column {
     )+};
 }
 
-id_column!(StreamId, UserId);
+id_column!(StreamId, UserId, WebSignInId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_clock.sql"),
     include_str!("../../../migrations/sqlite/0008_replays.sql"),
     include_str!("../../../migrations/sqlite/0009_api_tokens.sql"),
+    include_str!("../../../migrations/sqlite/0010_web_sign_ins.sql"),
 ];
 
 /// The schema version of this program.

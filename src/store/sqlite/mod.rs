@@ -35,6 +35,7 @@ mod transaction;
 mod upkeep;
 mod users;
 mod wallets;
+mod web_sign_ins;
 mod writer;
 
 use std::fmt;

@@ -14,6 +14,7 @@ use crate::support::relay::TestRelay;
 use crate::support::rest::{Answer, Rest};
 use crate::support::socket::Socket;
 use crate::wallets::thirdweb::with_issuing;
+use crate::web::PAGE;
 
 pub(super) const RIGHTS: [&str; 4] = ["check", "login", "issue", "operate"];
 
@@ -31,7 +32,7 @@ enum Needs {
 
 /// Everything is on, so that no route answers that it is off.
 fn plan(relay: &TestRelay) -> Plan {
-    with_issuing(with_sessions(relay), "").with_tcp()
+    with_issuing(with_sessions(relay), PAGE).with_tcp()
 }
 
 async fn needs_of(daemon: &Daemon) -> BTreeMap<(String, String), Needs> {

@@ -15,6 +15,7 @@ use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
 use crate::support::rest::{Answer, Rest};
 use crate::wallets::thirdweb::with_issuing;
+use crate::web::{PAGE, code_of};
 
 const AT: &str = "http://portico/openapi.json";
 
@@ -102,7 +103,7 @@ fn escaped(part: &str) -> String {
 #[tokio::test]
 async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_not() {
     let relay = TestRelay::start().await;
-    let plan = with_issuing(with_sessions(&relay), "").with_tcp();
+    let plan = with_issuing(with_sessions(&relay), PAGE).with_tcp();
     let daemon = plan.start_subscribed(&[&relay]).await;
     let (rest, mut api) = (daemon.rest(), Contract::of(&daemon).await);
     let us = daemon.public_key().await;
@@ -177,6 +178,7 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
         api.send(&rest, Method::POST, path, path, Some(whose)).await.data();
     }
     api.send(&rest, Method::GET, "/ws", "/ws", None).await;
+    api.sign_in_page(&daemon).await;
     api.api_tokens(&rest).await;
     api.refusals(&daemon).await;
 
@@ -188,6 +190,17 @@ async fn every_route_answers_as_documented_when_it_goes_well_and_when_it_does_no
 }
 
 impl Contract {
+    async fn sign_in_page(&mut self, daemon: &Daemon) {
+        let shown = json!({ "app": "shop", "code": code_of(daemon).await });
+        for (body, status) in
+            [(shown.clone(), 200), (shown, 400), (json!({ "app": "nobody", "code": "x" }), 400)]
+        {
+            let path = "/web/redeem";
+            let answer = self.send(&daemon.rest(), Method::POST, path, path, Some(body)).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+        }
+    }
+
     async fn api_tokens(&mut self, rest: &Rest) {
         let new = json!({ "name": "shop", "may": ["login", "check"], "expires_in": 60 });
         for status in [201, 409] {

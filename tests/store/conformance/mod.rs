@@ -20,6 +20,7 @@ pub(crate) mod sessions;
 pub(crate) mod sign_ins;
 pub(crate) mod streams;
 pub(crate) mod wallets;
+pub(crate) mod web_sign_ins;
 
 /// Makes a test of every promise. One that is missing here is dead code, and clippy says so.
 macro_rules! conformance {
@@ -115,6 +116,13 @@ macro_rules! conformance {
                 a_text_serves_once_and_only_if_it_was_offered,
                 of_a_hundred_who_sign_a_text_one_is_let_in,
                 what_has_expired_makes_room,
+            }
+            web_sign_ins {
+                a_sign_in_comes_back_as_it_was_opened_until_it_is_forgotten,
+                of_a_hundred_who_renew_a_sign_in_one_does,
+                a_code_serves_its_app_once_and_in_time,
+                a_code_that_another_app_shows_serves_nobody_any_more,
+                of_a_hundred_who_show_a_code_one_is_let_in,
             }
             history {
                 a_signed_request_is_used_up_once_and_is_no_revocation,

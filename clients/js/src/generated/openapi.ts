@@ -414,6 +414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/web/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Redeems the code of a sign-in on the page, once and within 60 seconds. */
+        post: operations["web_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/thirdweb/payload": {
         parameters: {
             query?: never;
@@ -994,6 +1011,21 @@ export interface components {
             events: components["schemas"]["Event"][];
             ended: boolean;
         };
+        ShownCode: {
+            /** @description The id of the app in the configuration. */
+            app: string;
+            /** @description The parameter `code` with which the browser came back. */
+            code: string;
+        };
+        /** @description The login of a user on the sign-in page. */
+        WebLogin: {
+            user_key: components["schemas"]["PublicKey"];
+            /** @description The wallet's credential. */
+            session_token: components["schemas"]["Token"];
+            session: components["schemas"]["Session"];
+            /** @description The new session, if sessions are on. */
+            login?: components["schemas"]["LoggedIn"];
+        };
         NewThirdwebPayload: {
             address: components["schemas"]["EthereumAddress"];
             /** @description One of `wallets.thirdweb.chain_ids`, if there are any; by default the first of them. */
@@ -1357,7 +1389,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @enum {unknown} */
-        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked" | "token_issued" | "token_revoked" | "relay_added" | "relay_removed" | "webhooks_retried" | "webhooks_dropped" | "profile_set";
+        AuditKind: "login" | "login_refused" | "refresh_refused" | "session_mismatch" | "sessions_revoked" | "user_invited" | "user_changed" | "user_deleted" | "keys_rotated" | "api_token_made" | "api_token_revoked" | "token_issued" | "token_revoked" | "relay_added" | "relay_removed" | "webhooks_retried" | "webhooks_dropped" | "profile_set" | "web_code_refused";
         /** @description Contains no token. */
         AuditRecord: {
             number: number;
@@ -1769,6 +1801,33 @@ export interface components {
         };
         /** @description `sessions_off`: `sessions.enabled` is not set. */
         SessionsOff: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        /** @description `web_off`: `web.listen` is not set. */
+        WebOff: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        /** @description `unknown_code`, `used_code`, `expired_code`, `code_of_other_app`; `no_result`: the login of the code was deleted. `bad_request`: the body is wrong, no such app is configured, or the request does not have exactly one `Host`. */
+        CodeRefused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        /** @description `forbidden`: the app belongs to other callers, or this uid, host or origin may not call. `missing_right`: the caller does not have the right. */
+        NotYourApp: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2886,6 +2945,46 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["SessionsOff"];
+            405: components["responses"]["WrongMethod"];
+            408: components["responses"]["Timeout"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["LimitReached"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Defect"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    web_redeem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShownCode"];
+            };
+        };
+        responses: {
+            /** @description The login that the code stands for. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["WebLogin"];
+                    };
+                };
+            };
+            400: components["responses"]["CodeRefused"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotYourApp"];
+            404: components["responses"]["WebOff"];
             405: components["responses"]["WrongMethod"];
             408: components["responses"]["Timeout"];
             413: components["responses"]["TooLarge"];

@@ -180,6 +180,17 @@ class ErrorEvent(TypedDict, closed=True):
     user_key: NotRequired[PublicKey]
 
 
+class ShownCode(TypedDict, closed=True):
+    app: str
+    """
+    The id of the app in the configuration.
+    """
+    code: str
+    """
+    The parameter `code` with which the browser came back.
+    """
+
+
 EthereumAddress: TypeAlias = str
 """
 If it has capitals, they must be those of EIP-55.
@@ -674,6 +685,14 @@ AuditKind: TypeAlias = Literal[
     "keys_rotated",
     "api_token_made",
     "api_token_revoked",
+    "token_issued",
+    "token_revoked",
+    "relay_added",
+    "relay_removed",
+    "webhooks_retried",
+    "webhooks_dropped",
+    "profile_set",
+    "web_code_refused",
 ]
 
 
@@ -759,6 +778,10 @@ class ApiToken(TypedDict, closed=True):
     An API token without its secret.
     """
 
+    id: str
+    """
+    Its public part, which no other token ever has. The audit and the log name its holder `token:NAME#ID`.
+    """
     name: ApiTokenName
     may: list[Right]
     created_by: str
@@ -1042,6 +1065,23 @@ class Events(TypedDict, closed=True):
     stream_id: StreamName
     events: list[Event]
     ended: bool
+
+
+class WebLogin(TypedDict, closed=True):
+    """
+    The login of a user on the sign-in page.
+    """
+
+    user_key: PublicKey
+    session_token: Token
+    """
+    The wallet's credential.
+    """
+    session: Session
+    login: NotRequired[LoggedIn]
+    """
+    The new session, if sessions are on.
+    """
 
 
 class NewThirdwebPayload(TypedDict, closed=True):

@@ -68,7 +68,7 @@ fn check_row(row: RawAllowed, wrong: &mut InSection<'_>) -> Option<Allowed> {
 }
 
 /// The id of a user.
-pub(super) fn uid_of(user: RawAccount) -> Result<u32, String> {
+pub(in crate::config) fn uid_of(user: RawAccount) -> Result<u32, String> {
     match user {
         RawAccount::Id(uid) => real(uid),
         RawAccount::Name(name) => uid_named(&name),

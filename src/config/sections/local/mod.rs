@@ -20,7 +20,8 @@ use crate::config::places::default_socket;
 use crate::config::sections::written::{octal, one_or_more};
 use crate::rights::Rights;
 pub use allowed::{Account, Allowed};
-use allowed::{RawAccount, RawAllowed, gid_named, gid_of, uid_of};
+pub(in crate::config) use allowed::{RawAccount, uid_of};
+use allowed::{RawAllowed, gid_named, gid_of};
 use token::{ApiToken, malformed};
 
 /// `[local]`: the sockets.
