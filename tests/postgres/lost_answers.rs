@@ -100,7 +100,9 @@ async fn what_is_used_up_revoked_or_made_once_is_so_for_its_own_caller() {
     for fault in FAULTS {
         let (store, proxy) = behind_a_proxy().await;
         let revocation = Revocation { digest: [1; 32], expires_at: at(900) };
-        assert!(disturbed(&proxy, fault, store.revoke(&revocation, at(100))).await.unwrap(), "{fault:?}");
+        let record = asked(AuditKind::TokenRevoked, 100);
+        let revoked = store.revoke(&revocation, at(100), &record);
+        assert!(disturbed(&proxy, fault, revoked).await.unwrap(), "{fault:?}");
         let replay = Replay { digest: [2; 32], expires_at: at(900) };
         assert!(disturbed(&proxy, fault, store.use_up(&replay)).await.unwrap(), "{fault:?}");
         let shown = ShownRequest { id: [3; 32], signed_at: at(100) };

@@ -183,7 +183,7 @@ async fn perform_on_people(
             }
         }
         Call::RetryAll => {
-            store.retry_deliveries(None, at(400)).await.unwrap();
+            retry_deliveries(store, None, 400).await;
         }
         _ => unreachable!("{call:?} is not about people"),
     }

@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio_postgres::Row;
 
-use super::PostgresStore;
 use super::columns::{Count, Small};
 use super::failure::Outcome;
 use super::query::{Db, get, read_all};
 use super::streams;
 use super::transaction::Transaction;
+use super::{PostgresStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{Attempt, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
+use crate::store::{Attempt, AuditDraft, Deliveries, Delivery, DeliveryState, Result, StreamId, Undelivered};
 
 const SELECT: &str = "SELECT stream, idx, since, attempts, next_at, last_error, failed_at FROM deliveries";
 
@@ -82,20 +82,33 @@ async fn lock_streams(db: &Transaction<'_>, stream: Option<StreamId>) -> Outcome
 }
 
 /// Retries the deliveries of one stream or of all.
-async fn retry(db: &Transaction<'_>, stream: Option<StreamId>, at: Timestamp) -> Outcome<u64> {
+async fn retry(
+    db: &Transaction<'_>,
+    stream: Option<StreamId>,
+    at: Timestamp,
+    audit: &AuditDraft,
+) -> Outcome<u64> {
     let streams = lock_streams(db, stream).await?;
     let sql = "UPDATE deliveries SET since = $2, attempts = 0, next_at = NULL, failed_at = NULL WHERE stream = ANY ($1)";
     let all = db.run(sql, &[&streams, &at]).await?;
     let sql = "UPDATE deliveries AS one SET next_at = $2 WHERE stream = ANY ($1)
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE stream = one.stream AND idx < one.idx)";
     db.run(sql, &[&streams, &at]).await?;
-    Ok(all)
+    record_if_any(db, all, audit).await
 }
 
 /// Drops the deliveries of one stream or of all.
-async fn forget(db: &Transaction<'_>, stream: Option<StreamId>) -> Outcome<u64> {
+async fn forget(db: &Transaction<'_>, stream: Option<StreamId>, audit: &AuditDraft) -> Outcome<u64> {
     let streams = lock_streams(db, stream).await?;
-    db.run("DELETE FROM deliveries WHERE stream = ANY ($1)", &[&streams]).await
+    let gone = db.run("DELETE FROM deliveries WHERE stream = ANY ($1)", &[&streams]).await?;
+    record_if_any(db, gone, audit).await
+}
+
+async fn record_if_any(db: &Transaction<'_>, count: u64, audit: &AuditDraft) -> Outcome<u64> {
+    if count > 0 {
+        audit::record(db, std::slice::from_ref(audit)).await?;
+    }
+    Ok(count)
 }
 
 /// The undelivered events of one stream or of all.
@@ -145,11 +158,16 @@ impl Deliveries for PostgresStore {
         Ok(self.readers.snapshot(move |db| undelivered(db, stream, Count(limit)).boxed()).await?)
     }
 
-    async fn retry_deliveries(&self, stream: Option<StreamId>, at: Timestamp) -> Result<u64> {
-        self.writer.write((), move |db, ()| retry(db, stream, at).boxed()).await
+    async fn retry_deliveries(
+        &self,
+        stream: Option<StreamId>,
+        at: Timestamp,
+        audit: &AuditDraft,
+    ) -> Result<u64> {
+        self.writer.write(audit.clone(), move |db, audit| retry(db, stream, at, audit).boxed()).await
     }
 
-    async fn drop_deliveries(&self, stream: Option<StreamId>) -> Result<u64> {
-        self.writer.write((), move |db, ()| forget(db, stream).boxed()).await
+    async fn drop_deliveries(&self, stream: Option<StreamId>, audit: &AuditDraft) -> Result<u64> {
+        self.writer.write(audit.clone(), move |db, audit| forget(db, stream, audit).boxed()).await
     }
 }

@@ -3,35 +3,51 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use super::PostgresStore;
 use super::failure::Outcome;
 use super::query::{get, read_all};
 use super::transaction::Transaction;
+use super::{PostgresStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{OperatorRelays, RelayChange, Result};
+use crate::store::{AuditDraft, OperatorRelays, RelayChange, Result};
 
 /// Stores a change; the latest one of a relay is valid.
-async fn change(db: &Transaction<'_>, url: &str, change: RelayChange, at: Timestamp) -> Outcome<()> {
+async fn change(
+    db: &Transaction<'_>,
+    url: &str,
+    change: RelayChange,
+    at: Timestamp,
+    record: &AuditDraft,
+) -> Outcome<()> {
     let sql = "INSERT INTO relay_changes (url, change, at) VALUES ($1, $2, $3)
         ON CONFLICT (url) DO UPDATE SET change = $2, at = $3";
     db.run(sql, &[&url, &change, &at]).await?;
-    Ok(())
+    audit::record(db, std::slice::from_ref(record)).await
 }
 
 /// Deletes the change of a relay.
-async fn forget(db: &Transaction<'_>, url: &str) -> Outcome<()> {
+async fn forget(db: &Transaction<'_>, url: &str, record: Option<&AuditDraft>) -> Outcome<()> {
     db.run("DELETE FROM relay_changes WHERE url = $1", &[&url]).await?;
-    Ok(())
+    audit::record(db, record.map(std::slice::from_ref).unwrap_or_default()).await
 }
 
 #[async_trait]
 impl OperatorRelays for PostgresStore {
-    async fn change_relay(&self, url: &str, change: RelayChange, at: Timestamp) -> Result<()> {
-        self.writer.write(url.to_owned(), move |db, url| self::change(db, url, change, at).boxed()).await
+    async fn change_relay(
+        &self,
+        url: &str,
+        change: RelayChange,
+        at: Timestamp,
+        audit: &AuditDraft,
+    ) -> Result<()> {
+        let asked = (url.to_owned(), audit.clone());
+        self.writer
+            .write(asked, move |db, (url, record)| self::change(db, url, change, at, record).boxed())
+            .await
     }
 
-    async fn forget_relay_change(&self, url: &str) -> Result<()> {
-        self.writer.write(url.to_owned(), |db, url| forget(db, url).boxed()).await
+    async fn forget_relay_change(&self, url: &str, audit: Option<&AuditDraft>) -> Result<()> {
+        let asked = (url.to_owned(), audit.cloned());
+        self.writer.write(asked, |db, (url, record)| forget(db, url, record.as_ref()).boxed()).await
     }
 
     async fn relay_changes(&self) -> Result<Vec<(String, RelayChange)>> {

@@ -3,28 +3,39 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use super::PostgresStore;
 use super::columns::Bytes;
 use super::failure::Outcome;
 use super::query::{get, read_all};
 use super::transaction::Transaction;
 use super::witness::Witness;
+use super::{PostgresStore, audit};
 use crate::clock::Timestamp;
-use crate::store::{Result, Revocation, Revocations};
+use crate::store::{AuditDraft, Result, Revocation, Revocations};
 
 /// Revokes a token. Returns `false` if it was revoked before.
-async fn add(db: &Transaction<'_>, revocation: &Revocation, at: Timestamp) -> Outcome<bool> {
+async fn add(
+    db: &Transaction<'_>,
+    revocation: &Revocation,
+    at: Timestamp,
+    record: &AuditDraft,
+) -> Outcome<bool> {
     let sql = "INSERT INTO revocations (digest, expires_at, revoked_at, done_by) VALUES ($1, $2, $3, $4)
         ON CONFLICT (digest) DO NOTHING";
     let added = db.run(sql, &[&Bytes(revocation.digest), &revocation.expires_at, &at, &db.done_by()]).await?;
     db.note(Witness::Revocation(revocation.digest));
+    if added > 0 {
+        audit::record(db, std::slice::from_ref(record)).await?;
+    }
     Ok(added > 0)
 }
 
 #[async_trait]
 impl Revocations for PostgresStore {
-    async fn revoke(&self, revocation: &Revocation, at: Timestamp) -> Result<bool> {
-        self.writer.write(*revocation, move |db, revocation| add(db, revocation, at).boxed()).await
+    async fn revoke(&self, revocation: &Revocation, at: Timestamp, audit: &AuditDraft) -> Result<bool> {
+        let asked = (*revocation, audit.clone());
+        self.writer
+            .write(asked, move |db, (revocation, record)| add(db, revocation, at, record).boxed())
+            .await
     }
 
     /// Those of tokens that have not expired at `now`: a token is valid only before its expiry (RFC 7519 §4.1.4).
