@@ -40,7 +40,7 @@ pub(crate) fn is_local(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// Checks that wallets can show a name of the service: `name@host` or, for `_@host`, the host alone. Wallets compare
+/// Checks that wallets can show a name of the service: `name@host`, or the host alone for `_@host`. Wallets compare
 /// names letter by letter, so it must be in the form that NIP-05 requires.
 ///
 /// # Errors

@@ -53,6 +53,9 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
     if !config.relays.iter().any(|relay| relay.read && relay.write) {
         note!("portico: {}: {}", config.relay_source, NOBODY_CAN_LOG_IN);
     }
+    config::relay_advice(&config.relays)
+        .iter()
+        .for_each(|advice| note!("portico: {}: {advice}", config.relay_source));
     app::reach_warnings(&config, None).iter().for_each(|warning| note!("portico: {warning}"));
     let shown = show(&config, &public_key, &issuer);
     if args.json {

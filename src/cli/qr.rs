@@ -137,7 +137,7 @@ mod tests {
 
     const NPUB: &str = "npub16evtuu93f4jq8ymls3rl8kqc6jkn2v2mja07cafvv70jdp5nsv4sa4p28v";
     const RELAYS: [&str; 4] =
-        ["wss://relay.nostr.net", "wss://relay.damus.io", "wss://nos.lol", "wss://relay.primal.net"];
+        ["wss://relay.getportal.cc", "wss://relay.damus.io", "wss://nos.lol", "wss://offchain.pub"];
     const SMALL: Room = Room { columns: 80, rows: 24 };
 
     fn url(relays: &[&str], rest: &str) -> String {

@@ -49,7 +49,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
         found_here,
         data_dir: data_dir?,
         service: service?,
-        profile: raw.profile,
+        profile: raw.profile.in_full(),
         portal_variables: moved.variables(portal),
         local: local?,
         auth: raw.auth,

@@ -34,7 +34,7 @@ pub use moved::{Fate, PortalVariable};
 pub use paths::check_path;
 pub use places::{default_folder, default_socket};
 pub use portal::{PORTAL_PORT, PortalSettings, SUBKEY_PROOF};
-pub use relays::{NotARelay, RelayEntry, RelaySource, relay_url};
+pub use relays::{NotARelay, RelayEntry, RelaySource, advice as relay_advice, relay_url};
 pub use sections::access::AccessRules;
 pub use sections::auth::AuthLimits;
 pub use sections::forward::ForwardRules;

@@ -128,6 +128,34 @@ fn given(portal: &PortalSettings) -> Result<Option<(Vec<RelayEntry>, RelaySource
     }
 }
 
+/// The relays that Portal's app connects to by itself, as it writes them.
+const APP_RELAYS: [&str; 4] =
+    ["wss://relay.getportal.cc", "wss://relay.damus.io", "wss://nos.lol", "wss://offchain.pub"];
+
+/// How Portal's app gets along with these relays, if a login over them is slow or fails. The app answers a login URL only
+/// over a relay that it is connected to already. It disconnects the others of the URL after the scan, and then waits 10 s
+/// for them whenever it sends. Relays without TLS are for tests: no app connects to them.
+pub fn advice(relays: &[RelayEntry]) -> Option<String> {
+    let named = relays.iter().filter(|relay| relay.read && relay.write);
+    let (known, other): (Vec<_>, Vec<_>) =
+        named.map(|relay| &relay.url).partition(|url| APP_RELAYS.contains(&url.as_str()));
+    if other.iter().all(|url| url.as_str().starts_with("ws://")) {
+        return None;
+    }
+    let app = APP_RELAYS.join(", ");
+    if known.is_empty() {
+        return Some(format!(
+            "Portal's app can log in only if its user has added one of these relays in the app; by itself, it connects to \
+             {app}"
+        ));
+    }
+    let other: Vec<_> = other.into_iter().map(shown::relay).collect();
+    Some(format!(
+        "logins with Portal's app take up to 10 s longer because of {}: by itself, the app connects only to {app}",
+        other.join(", ")
+    ))
+}
+
 /// The text is not a relay URL that Portico can use.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotARelay {
@@ -161,7 +189,15 @@ pub fn relay_url(text: &str) -> Result<RelayUrl, NotARelay> {
     if !is_bare {
         return Err(NotARelay::Credentials(shown()));
     }
-    if url.fragment().is_some() { Err(NotARelay::Fragment(shown())) } else { Ok(relay) }
+    if url.fragment().is_some() {
+        return Err(NotARelay::Fragment(shown()));
+    }
+    // Wallets compare relays letter by letter, and write a host without a path without the slash.
+    let has_no_path = url.path() == "/" && url.query().is_none();
+    match has_no_path.then(|| RelayUrl::parse(relay.as_str_without_trailing_slash())) {
+        Some(Ok(bare)) => Ok(bare),
+        _ => Ok(relay),
+    }
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<RelayEntry>, ConfigError> {
@@ -229,6 +265,40 @@ mod tests {
     #[test]
     fn the_built_in_list_is_valid_and_not_empty() {
         assert!(parsed(DEFAULT).unwrap().len() >= 3);
+    }
+
+    #[test]
+    fn the_slash_of_an_empty_path_is_dropped_because_wallets_compare_letter_by_letter() {
+        for (given, kept) in [
+            ("wss://nos.lol/", "wss://nos.lol"),
+            ("WSS://NOS.LOL/", "wss://nos.lol"),
+            ("wss://nos.lol", "wss://nos.lol"),
+            ("wss://relay.example/nostr/", "wss://relay.example/nostr/"),
+            ("wss://relay.example:444/", "wss://relay.example:444"),
+            ("wss://relay.example/?key=1", "wss://relay.example/?key=1"),
+        ] {
+            assert_eq!(relay_url(given).unwrap().to_string(), kept, "{given}");
+        }
+        let twice = "[[relay]]\nurl = \"wss://nos.lol/\"\n[[relay]]\nurl = \"wss://nos.lol\"\n";
+        assert!(parsed(twice).unwrap_err().contains("listed twice"));
+    }
+
+    #[test]
+    fn the_operator_is_told_how_portals_app_gets_along_with_the_relays() {
+        let list = |urls: &[&str]| {
+            let text: String = urls.iter().map(|url| format!("[[relay]]\nurl = \"{url}\"\n")).collect();
+            advice(&parsed(&text).unwrap())
+        };
+        assert_eq!(advice(&parsed(DEFAULT).unwrap()), None);
+        assert_eq!(list(&["ws://127.0.0.1:7000"]), None);
+        assert_eq!(list(&["wss://nos.lol/", "ws://127.0.0.1:7000"]), None);
+        assert_eq!(list(&[]), None);
+        let some = list(&["wss://nos.lol", "wss://relay.example"]).unwrap();
+        assert!(some.contains("10 s longer because of wss://relay.example:"), "{some}");
+        let none = list(&["wss://relay.example"]).unwrap();
+        assert!(none.contains("only if its user has added one of these relays"), "{none}");
+        let only_read = parsed("[[relay]]\nurl = \"wss://relay.example\"\nwrite = false\n").unwrap();
+        assert_eq!(advice(&only_read), None);
     }
 
     #[test]

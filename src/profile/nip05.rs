@@ -47,12 +47,13 @@ pub enum Nip05Problem {
     OtherKey(String),
 }
 
-/// Asks the host of a name whether it lists this key.
+/// Asks the host of a name whether it lists this key. The name must have an `@`, as Portal's wallet demands.
 ///
 /// # Errors
 /// [`Nip05Problem`].
 pub async fn confirm(http: &Outbound, name: &str, key: &PublicKey) -> Result<Confirmed, Nip05Problem> {
-    let address = Nip05Address::parse(name).map_err(|_| Nip05Problem::Malformed)?;
+    let address = name.contains('@').then(|| Nip05Address::parse(name).ok()).flatten();
+    let address = address.ok_or(Nip05Problem::Malformed)?;
     let answer = nip05::fetch(http, &address).await;
     let answer = answer.map_err(|error| Nip05Problem::Unreachable(nip05::reason(&error)))?;
     judge(&answer, address.name(), key)

@@ -33,6 +33,10 @@ use crate::clock::{SharedClock, Timestamp};
 /// per connection, the lowest limit of real relays.
 const MAX_FETCHES: usize = 16;
 
+/// How many relays a login URL names. Portal's wallet scans no URL with more than this number of relays that are new to
+/// it, and a longer URL makes a QR code that is harder to scan.
+const MAX_NAMED: usize = 5;
+
 /// How many preferred relays may wait to be connected before more are ignored. They are hints.
 const MAX_WANTED: usize = 1024;
 
@@ -153,12 +157,17 @@ impl Relays {
         self.fleet.configure(list).await
     }
 
-    /// The relays that Portico names to a wallet: those of the operator that it both reads and writes, in
-    /// order.
+    /// The relays that Portico names to a wallet: those of the operator that it both reads and writes, the ready
+    /// ones first, otherwise in order. At most [`MAX_NAMED`].
     pub fn urls_for_handshake(&self) -> Vec<RelayUrl> {
         let links = self.fleet.links();
-        let fit = links.iter().filter(|link| link.is_general() && link.spec.read && link.spec.write);
-        fit.map(|link| link.spec.url.clone()).collect()
+        let mut fit: Vec<_> =
+            links.iter().filter(|link| link.is_general() && link.spec.read && link.spec.write).collect();
+        if fit.len() > MAX_NAMED {
+            fit.sort_by_key(|link| !link.is_ready());
+            fit.truncate(MAX_NAMED);
+        }
+        fit.into_iter().map(|link| link.spec.url.clone()).collect()
     }
 
     /// All relays and their state, in the order in which they were added.

@@ -69,6 +69,7 @@ impl Roster {
     /// The roster of the relays that are in use already. Warns if no relay is both read and written.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { listed, max_relays, store, relays, clock, lifecycle, metrics } = parts;
+        advise(&listed);
         let (listed, probe) = (Mutex::new(listed), Probe::default());
         let roster = Self { listed, max_relays, store, relays, clock, lifecycle, metrics, probe };
         roster.warn_if_nobody_can_log_in();
@@ -116,6 +117,7 @@ impl Roster {
         let mut listed = self.listed.lock().await;
         let changes = self.relays.configure(operator_relays(&list, &*self.store).await?).await?;
         self.warn_if_nobody_can_log_in();
+        advise(&list);
         *listed = list;
         Ok(changes)
     }
@@ -195,6 +197,13 @@ impl Roster {
     /// The operator's relays that are in use.
     fn own_relays(&self) -> impl Iterator<Item = RelayHealth> {
         self.relays.list().into_iter().filter(|relay| relay.origin == Origin::Operator)
+    }
+}
+
+/// Warns of relays over which Portal's app logs in slowly or not at all.
+fn advise(listed: &[RelayEntry]) {
+    if let Some(advice) = config::relay_advice(listed) {
+        tracing::warn!("{advice}");
     }
 }
 

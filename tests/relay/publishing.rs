@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use nostr_sdk::prelude::Event;
+use nostr_sdk::prelude::{Event, RelayUrl};
 use portico::relay::{Origin, Publication, RelayOptions, RelaySpec, RelayState, Signal};
 
 use crate::bench::{Bench, options, soon};
@@ -43,6 +43,22 @@ async fn what_is_published_without_any_relay_goes_out_as_soon_as_there_is_one() 
     assert_eq!(bench.relays.remove(&relay.url()).await, Ok(false));
     relay.until_subscribed(0).await;
     assert!(bench.relays.urls_for_handshake().is_empty());
+}
+
+#[tokio::test]
+async fn a_login_url_names_at_most_five_relays_and_those_first_that_are_ready() {
+    let relay = TestRelay::start().await;
+    let nobody = (1..=6).map(|port| format!("ws://127.0.0.1:{port}").parse().unwrap());
+    let down: Vec<RelayUrl> = nobody.collect();
+    let bench = Bench::start(&[]).await;
+    for url in &down {
+        assert_eq!(bench.relays.add(RelaySpec::read_write(url.clone())).await, Ok(true));
+    }
+    assert_eq!(bench.relays.urls_for_handshake(), down[..5]);
+    assert_eq!(bench.relays.add(RelaySpec::read_write(relay.url())).await, Ok(true));
+    bench.until(&relay, "ready", |health| health.state == RelayState::Ready).await;
+    let named = [&[relay.url()], &down[..4]].concat();
+    assert_eq!(bench.relays.urls_for_handshake(), named);
 }
 
 #[tokio::test]

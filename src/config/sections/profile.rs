@@ -54,6 +54,12 @@ impl ProfileRules {
         }
     }
 
+    /// The same profile with its `nip05` as wallets need it: Portal's wallet reads no host alone.
+    pub(in crate::config) fn in_full(mut self) -> Self {
+        self.nip05 = self.nip05.map(|name| if name.contains('@') { name } else { format!("_@{name}") });
+        self
+    }
+
     /// Keeps the fields that wallets can show. Returns the others: each key, and the reason.
     pub fn keep_what_fits(mut self) -> (Self, Vec<(String, String)>) {
         let mut wrong = Mistakes::default();
