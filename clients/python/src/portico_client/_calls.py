@@ -40,6 +40,10 @@ def logout(access_token: str | None, credential: str | None, everywhere: bool) -
     return Call("POST", "/auth/logout", body=body)
 
 
+def redeem(app: str, code: str) -> Call:
+    return Call("POST", "/web/redeem", body={"app": app, "code": code})
+
+
 def verify_jwt(public_key: str, token: str, session: bool) -> Call:
     body = _given(pubkey=public_key, token=token, session=session or None)
     return Call("POST", "/jwt/verify", body=body, timeout=CHECK_TIMEOUT)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         User,
         UserChange,
         VerifiedToken,
+        WebLogin,
     )
 
 # How long a login looks for a daemon that does not answer, in seconds.
@@ -91,6 +92,10 @@ class Portico:
     ) -> int:
         """End the session, or every session of its user. Return how many were ended."""
         return int(self._send(_calls.logout(access_token, credential, everywhere))["revoked"])
+
+    def redeem(self, app: str, code: str) -> "WebLogin":
+        """Return the login of a user whom Portico's sign-in page has sent back with this code. It works once."""
+        return cast("WebLogin", self._send(_calls.redeem(app, code)))
 
     def verify_jwt(self, public_key: str, token: str, *, session: bool = False) -> "VerifiedToken":
         """
@@ -220,6 +225,10 @@ class AsyncPortico:
     ) -> int:
         """End the session, or every session of its user. Return how many were ended."""
         return int((await self._send(_calls.logout(access_token, credential, everywhere)))["revoked"])
+
+    async def redeem(self, app: str, code: str) -> "WebLogin":
+        """Return the login of a user whom Portico's sign-in page has sent back with this code. It works once."""
+        return cast("WebLogin", await self._send(_calls.redeem(app, code)))
 
     async def verify_jwt(self, public_key: str, token: str, *, session: bool = False) -> "VerifiedToken":
         """Return the claims of a token, if it is valid."""
