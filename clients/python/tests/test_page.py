@@ -60,5 +60,5 @@ def test_a_code_of_the_sign_in_page_is_redeemed_once(demo: stage.Demo, tmp_path:
         with pytest.raises(PorticoError) as again:
             daemon.client.redeem("shop", query["code"][0])
         assert again.value.status == 400
-        with pytest.raises(PorticoError, match="no_such_app|unknown_app|bad_request"):
+        with pytest.raises(PorticoError, match="no such app"):
             daemon.client.redeem("other", "code")
