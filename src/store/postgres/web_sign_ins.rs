@@ -127,8 +127,7 @@ async fn take(db: &Transaction<'_>, code: &SecretDigest, app: &str, now: Timesta
 #[async_trait]
 impl WebSignIns for PostgresStore {
     async fn open_web_sign_in(&self, sign_in: &WebSignIn, forgotten: Timestamp) -> Result<()> {
-        let open = move |db, sign_in| open(db, sign_in, forgotten).boxed();
-        self.writer.write(sign_in.clone(), open).await
+        self.writer.write(sign_in.clone(), move |db, sign_in| open(db, sign_in, forgotten).boxed()).await
     }
 
     async fn web_sign_in(&self, id: WebSignInId) -> Result<Option<(WebSignIn, bool)>> {
@@ -137,8 +136,7 @@ impl WebSignIns for PostgresStore {
     }
 
     async fn renew_web_sign_in(&self, renewed: &WebSignIn, instead_of: StreamId) -> Result<bool> {
-        let renew = move |db, renewed| renew(db, renewed, instead_of).boxed();
-        self.writer.write(renewed.clone(), renew).await
+        self.writer.write(renewed.clone(), move |db, renewed| renew(db, renewed, instead_of).boxed()).await
     }
 
     async fn offer_web_code(
