@@ -200,6 +200,10 @@ impl Book {
         Ok(self.accounts.user(id).await?)
     }
 
+    pub(super) async fn session_with_user(&self, id: StreamId) -> Result<Option<(Arc<Session>, Arc<User>)>> {
+        Ok(self.accounts.session_with_user(id).await?)
+    }
+
     pub(super) async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>> {
         Ok(self.accounts.session(id).await?)
     }

@@ -100,24 +100,27 @@ impl Sessions {
         Ok(Examined { checked: Checked { user, session, claims, wallet }, is_stale })
     }
 
-    /// The session in the access token, else that of the wallet.
+    /// The session in the access token, else that of the wallet. A session that is not there was deleted with its user, or
+    /// because it ended long ago.
     pub(super) async fn session_of(
         &self,
         claims: Option<&Claims>,
         wallet: Option<&WalletIdentity>,
     ) -> Result<(Arc<User>, Arc<Session>)> {
-        let session = match (claims, wallet) {
+        match (claims, wallet) {
             (Some(claims), _) => {
                 let id = claims.sid.as_deref().and_then(|sid| sid.parse().ok());
                 let id = id.ok_or(Reason::InvalidToken(AccessError::MalformedClaims))?;
-                // One that was dropped with its user, or because it ended long ago.
-                self.book.session(id).await?.ok_or(Reason::SessionRevoked)?
+                let (session, user) = self.book.session_with_user(id).await?.ok_or(Reason::SessionRevoked)?;
+                Ok((user, session))
             }
-            (None, Some(wallet)) => self.session_of_wallet(wallet).await?,
-            (None, None) => return Err(Reason::NoSession.into()),
-        };
-        let user = self.book.user(session.user).await?.ok_or(Reason::SessionRevoked)?;
-        Ok((user, session))
+            (None, Some(wallet)) => {
+                let session = self.session_of_wallet(wallet).await?;
+                let user = self.book.user(session.user).await?.ok_or(Reason::SessionRevoked)?;
+                Ok((user, session))
+            }
+            (None, None) => Err(Reason::NoSession.into()),
+        }
     }
 
     /// The latest session that this credential began or that it renewed last, ended or not. If there is none, because

@@ -277,6 +277,14 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     /// A session, ended or not. May come from memory: see [`Accounts::user`].
     async fn session(&self, id: StreamId) -> Result<Option<Arc<Session>>>;
 
+    /// A session, ended or not, and its user. Every check calls this. `None`: there is no such session. May come from
+    /// memory: see [`Accounts::user`].
+    async fn session_with_user(&self, id: StreamId) -> Result<Option<(Arc<Session>, Arc<User>)>> {
+        // The user is read last: whoever disables or deletes a user ends the sessions in the same transaction.
+        let Some(session) = self.session(id).await? else { return Ok(None) };
+        Ok(self.user(session.user).await?.map(|user| (session, user)))
+    }
+
     /// The latest session that this credential started or last renewed; one that has not been ended comes
     /// first.
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>>;

@@ -161,6 +161,11 @@ impl Accounts for PostgresStore {
         Ok(sessions::find(&self.readers, id).await?.map(Arc::new))
     }
 
+    async fn session_with_user(&self, id: StreamId) -> Result<Option<(Arc<Session>, Arc<User>)>> {
+        let found = sessions::find_with_user(&self.readers, id).await?;
+        Ok(found.map(|(session, user)| (Arc::new(session), Arc::new(user))))
+    }
+
     async fn session_of_credential(&self, credential: &[u8; 32]) -> Result<Option<Session>> {
         Ok(sessions::of_credential(&self.readers, credential).await?)
     }

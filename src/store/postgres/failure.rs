@@ -1,6 +1,7 @@
 //! What a failed statement means: for the caller, for the transaction, for the connection.
 
 use std::error::Error as _;
+use std::fmt::Display;
 
 use deadpool::managed::PoolError;
 use tokio_postgres::Error;
@@ -26,7 +27,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// A value in a row that this program does not write.
-    pub(super) fn damaged(column: &str, error: &Error) -> Self {
+    pub(super) fn damaged(column: &dyn Display, error: &Error) -> Self {
         let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self::Final(StoreError::Corrupt(format!("column {column}: {why}")))
     }

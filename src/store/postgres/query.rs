@@ -1,6 +1,9 @@
 //! Statements on one connection. Each is prepared once a connection.
 
+use std::fmt::Display;
+
 use deadpool_postgres::{ClientWrapper, StatementCache};
+use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Row};
 
@@ -50,9 +53,9 @@ impl<'a> Db<'a> {
     }
 }
 
-/// The value of a column.
-pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Outcome<T> {
-    row.try_get(column).map_err(|error| Failure::damaged(column, &error))
+/// The value of a column, by its name or place.
+pub(super) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: impl RowIndex + Display + Copy) -> Outcome<T> {
+    row.try_get(column).map_err(|error| Failure::damaged(&column, &error))
 }
 
 /// The rows as values.

@@ -7,13 +7,16 @@ use super::conditions::Conditions;
 use super::failure::Outcome;
 use super::query::{get, read_all};
 use super::readers::Readers;
-use super::streams;
 use super::transaction::Transaction;
+use super::{streams, users};
 use crate::clock::Timestamp;
-use crate::store::{Ended, EventDraft, Session, SessionChoice, StoreError, StreamId, UserId};
+use crate::store::{Ended, EventDraft, Session, SessionChoice, StoreError, StreamId, User, UserId};
 
 const SELECT: &str =
     "SELECT id, user_id, credential, created_at, expires_at, ended_at, ended_by FROM sessions";
+
+/// How many columns a session has.
+const OF_A_SESSION: usize = 7;
 
 /// Adds a session; its stream exists already.
 pub(super) async fn insert(db: &Transaction<'_>, session: &Session) -> Outcome<()> {
@@ -136,6 +139,17 @@ pub(super) async fn purge(db: &Transaction<'_>, before: Timestamp, limit: Count)
 pub(super) async fn find(db: &Readers, id: StreamId) -> Outcome<Option<Session>> {
     let row = db.first(&format!("{SELECT} WHERE id = $1"), &[&id]).await?;
     row.as_ref().map(read).transpose()
+}
+
+/// A session, ended or not, and its user.
+pub(super) async fn find_with_user(db: &Readers, id: StreamId) -> Outcome<Option<(Session, User)>> {
+    let sql = format!(
+        "SELECT sessions.id, user_id, credential, sessions.created_at, expires_at, ended_at, ended_by, {}
+         FROM sessions JOIN users ON users.id = user_id WHERE sessions.id = $1",
+        users::COLUMNS
+    );
+    let Some(row) = db.first(&sql, &[&id]).await? else { return Ok(None) };
+    Ok(Some((read(&row)?, users::read_after(&row, OF_A_SESSION)?)))
 }
 
 /// The latest session with this credential; one that has not been ended comes first.

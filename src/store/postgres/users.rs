@@ -12,12 +12,18 @@ use super::transaction::Transaction;
 use crate::clock::Timestamp;
 use crate::store::{AuditDraft, AuditKind, Revision, StoreError, User, UserFilter, UserId};
 
-const SELECT: &str = "SELECT id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
-    permissions, disabled, revision, created_at, last_login, logins FROM users";
+/// In the order in which they are read.
+pub(super) const COLUMNS: &str =
+    "users.id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
+    permissions, disabled, revision, users.created_at, last_login, logins";
+
+fn select() -> String {
+    format!("SELECT {COLUMNS} FROM users")
+}
 
 /// A user.
 pub(super) async fn find(db: &Readers, id: UserId) -> Outcome<Option<User>> {
-    let row = db.first(&format!("{SELECT} WHERE id = $1"), &[&id]).await?;
+    let row = db.first(&format!("{} WHERE id = $1", select()), &[&id]).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -26,7 +32,7 @@ pub(super) async fn of_wallet(db: &Readers, provider: &str, wallet_id: &str) -> 
     if !(is_storable(provider) && is_storable(wallet_id)) {
         return Ok(None);
     }
-    let sql = format!("{SELECT} WHERE wallet_id = $1 AND provider = $2");
+    let sql = format!("{} WHERE wallet_id = $1 AND provider = $2", select());
     db.first(&sql, &[&wallet_id, &provider]).await?.as_ref().map(read).transpose()
 }
 
@@ -48,7 +54,7 @@ pub(super) async fn list(
         .and("? = ANY (roles)", filter.role.as_ref())
         .and("disabled = ?", filter.disabled.as_ref())
         .and("id > ?", after.as_ref())
-        .into_query(SELECT, " ORDER BY id LIMIT ?", &limit);
+        .into_query(&select(), " ORDER BY id LIMIT ?", &limit);
     read_all(&db.all_once(&sql, &values).await?, read)
 }
 
@@ -174,21 +180,26 @@ pub(super) async fn insert(db: &Transaction<'_>, user: &User) -> Outcome<()> {
 }
 
 fn read(row: &Row) -> Outcome<User> {
-    let (Count(revision), Count(logins)) = (get(row, "revision")?, get(row, "logins")?);
+    read_after(row, 0)
+}
+
+/// Reads a user from the columns after the first `others`.
+pub(super) fn read_after(row: &Row, others: usize) -> Outcome<User> {
+    let (Count(revision), Count(logins)) = (get(row, others + 10)?, get(row, others + 13)?);
     Ok(User {
-        id: get(row, "id")?,
-        provider: get(row, "provider")?,
-        wallet_id: get(row, "wallet_id")?,
-        auth_method: get(row, "auth_method")?,
-        auth_identifier: get(row, "auth_identifier")?,
-        username: get(row, "username")?,
-        email: get(row, "email")?,
-        roles: get(row, "roles")?,
-        permissions: get(row, "permissions")?,
-        disabled: get(row, "disabled")?,
+        id: get(row, others)?,
+        provider: get(row, others + 1)?,
+        wallet_id: get(row, others + 2)?,
+        auth_method: get(row, others + 3)?,
+        auth_identifier: get(row, others + 4)?,
+        username: get(row, others + 5)?,
+        email: get(row, others + 6)?,
+        roles: get(row, others + 7)?,
+        permissions: get(row, others + 8)?,
+        disabled: get(row, others + 9)?,
         revision,
-        created_at: get(row, "created_at")?,
-        last_login: get(row, "last_login")?,
+        created_at: get(row, others + 11)?,
+        last_login: get(row, others + 12)?,
         logins,
     })
 }

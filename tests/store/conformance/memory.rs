@@ -72,6 +72,29 @@ pub(crate) async fn a_user_who_was_read_goes_with_a_purge(store: &dyn Store) {
     assert_eq!(store.user(user_id(1)).await.unwrap(), None);
 }
 
+pub(crate) async fn a_session_comes_with_its_user_and_both_are_as_every_change_leaves_them(
+    store: &dyn Store,
+) {
+    assert_eq!(store.session_with_user(stream(1)).await.unwrap(), None);
+    let named = User { username: Some("ada".into()), permissions: vec!["pay".into()], ..person(1) };
+    begin(store, 1, &named).await;
+    begin(store, 2, &person(2)).await;
+    let (session, user) = store.session_with_user(stream(1)).await.unwrap().unwrap();
+    assert_eq!((&*session, &*user), (&login(1, &named, None).session, &named));
+
+    let disabled = User { disabled: true, revision: 2, ..named };
+    let changed = audit(AuditKind::UserChanged, user_id(1), 200);
+    store.change_user(&disabled, Some(&why("user_disabled", 200)), &changed).await.unwrap().unwrap();
+    let (session, user) = store.session_with_user(stream(1)).await.unwrap().unwrap();
+    assert_eq!((session.ended.is_some(), &*user), (true, &disabled));
+
+    let deleted = audit(AuditKind::UserDeleted, user_id(1), 300);
+    store.delete_user(user_id(1), None, &why("user_deleted", 300), &deleted).await.unwrap().unwrap();
+    assert_eq!(store.session_with_user(stream(1)).await.unwrap(), None);
+    let (session, user) = store.session_with_user(stream(2)).await.unwrap().unwrap();
+    assert_eq!((session.id, user.id), (stream(2), user_id(2)));
+}
+
 pub(crate) async fn a_key_that_was_nobodys_is_its_users_from_their_login_on(store: &dyn Store) {
     assert_eq!(store.user_of_signer(&user(7)).await.unwrap(), None);
     for (name, n) in [("c", 1), ("d", 2)] {

@@ -109,6 +109,7 @@ macro_rules! conformance {
                 a_session_that_was_read_is_read_as_every_change_leaves_it,
                 a_session_that_was_read_goes_with_its_user_or_a_purge,
                 a_user_who_was_read_goes_with_a_purge,
+                a_session_comes_with_its_user_and_both_are_as_every_change_leaves_them,
                 a_key_that_was_nobodys_is_its_users_from_their_login_on,
                 an_approval_that_is_undone_teaches_nothing_whatever_was_asked_before,
             }
