@@ -19,3 +19,5 @@ mod server;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
+mod two_daemons;

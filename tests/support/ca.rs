@@ -85,7 +85,8 @@ impl Ca {
         serving(self.server(flaw), behind, flaw).await
     }
 
-    fn server(&self, flaw: Flaw) -> ServerConfig {
+    /// What a server shows.
+    pub(crate) fn server(&self, flaw: Flaw) -> ServerConfig {
         let name = if flaw == Flaw::WrongName { "elsewhere.example" } else { "localhost" };
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
