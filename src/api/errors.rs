@@ -1,5 +1,7 @@
 //! The one place that maps the errors of the services to a status and a code.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
 use crate::api_tokens::NamedTokenError;
@@ -208,7 +210,12 @@ impl From<NamedTokenError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        /// A store that is away is asked again by every caller that waits for it.
+        const RETRY_AFTER: Duration = Duration::from_secs(2);
+
         let message = "the store is unavailable; nothing was changed";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message).caused_by(error)
+        let may_pass = matches!(error, StoreError::Unavailable(_));
+        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
+        Self { retry_after: may_pass.then_some(RETRY_AFTER), ..refused.caused_by(error) }
     }
 }

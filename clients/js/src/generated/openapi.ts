@@ -1975,6 +1975,8 @@ export interface components {
         /** @description `store_unavailable`, `no_relay`, `provider_unavailable`, `keys_unavailable`, `timed_out` or `stopping`: temporarily unavailable; retry. */
         Unavailable: {
             headers: {
+                /** @description How many seconds to wait before the next try. Present with `store_unavailable` if the store may come back by itself. */
+                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
