@@ -7,7 +7,7 @@ use crate::config::ApiTokenError;
 use crate::config::files::FileError;
 use crate::config::files::show_path;
 use crate::config::key::KeyError;
-use crate::config::{AdminKeyError, ApiKeyError, WebhookSecretError};
+use crate::config::{AdminKeyError, ApiKeyError, StorePasswordError, WebhookSecretError};
 use crate::http::ListenError;
 use crate::store::{KeysError, StoreError};
 
@@ -60,6 +60,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The password of the database.
+    #[error(transparent)]
+    StorePassword(#[from] StorePasswordError),
     /// The keys of access tokens.
     #[error(transparent)]
     AccessKeys(#[from] KeysError),

@@ -63,6 +63,9 @@ impl Acting {
     }
 }
 
+/// Follows the name of a file whose content has moved to another store, before the time of the move.
+const MOVED: &str = ".moved-";
+
 /// The prefix of an unfinished restore, which may have been interrupted.
 const UNFINISHED: &str = ".portico-restore-";
 
@@ -229,6 +232,18 @@ impl DataFolder {
         self.sync()?;
         self.finish_restore()?;
         Ok(Some(self.path.join(format!("{REPLACED}{stamp}"))).filter(|path| path.exists()))
+    }
+
+    /// Renames the database and the file of the access keys, which have moved elsewhere. `stamp` makes their names
+    /// unique. Returns the path of the database.
+    pub(crate) fn set_database_aside(&self, stamp: &str) -> Result<PathBuf, FolderError> {
+        let aside = |name: &str| self.path.join(format!("{name}{MOVED}{stamp}"));
+        for name in COMPANIONS.map(|companion| format!("{DATABASE}{companion}")).iter().map(String::as_str) {
+            rename_if_there(&self.path.join(name), &aside(name)).map_err(at(&self.path))?;
+        }
+        rename_if_there(&self.access_keys(), &aside(ACCESS_KEYS)).map_err(at(&self.path))?;
+        self.sync()?;
+        Ok(aside(DATABASE))
     }
 
     /// Each step may already be done.

@@ -8,12 +8,11 @@ use nostr_sdk::{Keys, ToBech32};
 
 use super::error::StartError;
 use super::folder::DataFolder;
-use super::{identity, wallets};
+use super::{identity, storage, wallets};
 use crate::access_token;
 use crate::api_tokens::NamedTokens;
 use crate::clock::{Jump, SharedClock, Timekeeper};
 use crate::config::Config;
-use crate::config::files::Owners;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::housekeeping::Housekeeping;
@@ -26,9 +25,8 @@ use crate::protocol::kind;
 use crate::relay::{RelayOptions, Relays};
 use crate::roster::{self, Roster};
 use crate::session::{Book, Resting, Sessions};
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Store, StoreError};
-use crate::tokens::{Issued, KeyFile, Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
+use crate::store::{KeyStore, Store};
+use crate::tokens::{Issued, Mint, PortalTokens, RevokedTokens, Rotation, Tokens};
 use crate::wallet::thirdweb::SignIn;
 use crate::webhook::{self, Webhooks};
 
@@ -38,6 +36,7 @@ pub(super) struct Ground<'a> {
     pub(super) clock: SharedClock,
     pub(super) timekeeper: Arc<Timekeeper>,
     pub(super) store: Arc<dyn Store>,
+    keys: Arc<dyn KeyStore>,
     pub(super) identity: Arc<Identity>,
     pub(super) events: Events,
     pub(super) lifecycle: Lifecycle,
@@ -53,13 +52,18 @@ impl<'a> Ground<'a> {
         clock: SharedClock,
     ) -> Result<(Self, Keys, Option<Jump>), StartError> {
         let metrics = Arc::<Metrics>::default();
-        let store = open_store(folder, config.webhook.is_some(), &metrics).await?;
+        let opened = storage::open(config, folder, &metrics).await?;
         let (keys, identity) = identity::load(&config.service, folder, &*clock)?;
+        let (store, ring) = (Arc::clone(&opened.store), opened.keys(folder, identity.sealer()));
         let (timekeeper, jump) = Timekeeper::new(Arc::clone(&clock), store.clock_seen().await?);
         let events = Events::new(store.clone(), identity.sealer());
         let (timekeeper, identity) = (Arc::new(timekeeper), Arc::new(identity));
         let lifecycle = Lifecycle::default();
-        let ground = Self { config, clock, timekeeper, store, identity, events, lifecycle, metrics };
+        if let Some(lock) = opened.lock {
+            lifecycle.run("lock of the database", lock.hold());
+        }
+        let ground =
+            Self { config, clock, timekeeper, store, keys: ring, identity, events, lifecycle, metrics };
         Ok((ground, keys, jump))
     }
 
@@ -110,8 +114,8 @@ impl<'a> Ground<'a> {
     }
 
     /// The keys of access tokens, made at the first start.
-    pub(super) async fn mint(&self, folder: &DataFolder) -> Result<Arc<Mint>, StartError> {
-        let keys = Arc::new(KeyFile::new(folder.access_keys(), Owners::ours()));
+    pub(super) async fn mint(&self) -> Result<Arc<Mint>, StartError> {
+        let keys = Arc::clone(&self.keys);
         let service = access_token::PublicKey::of_service(&self.identity.verifying_key());
         let npub = self.identity.main_key().to_bech32().unwrap_or_else(|never| match never {});
         let keep = self.config.sessions.max_lifetime;
@@ -245,18 +249,4 @@ impl<'a> Ground<'a> {
         let issued = Issued::start(self.store.clone(), self.clock(), self.lifecycle.clone());
         Arc::new(Tokens::new(self.identity.main_key(), portal, mint, others, resting, issued))
     }
-}
-
-/// Opening may migrate the file, which blocks.
-async fn open_store(
-    folder: &DataFolder,
-    owes_deliveries: bool,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<dyn Store>, StartError> {
-    folder.make_private()?;
-    let path = folder.database();
-    let options = SqliteOptions { owes_deliveries, metrics: Arc::clone(metrics), ..SqliteOptions::default() };
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, options)).await;
-    let opened = opened.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(Arc::new(opened?))
 }

@@ -11,6 +11,7 @@ mod manager;
 mod page;
 mod preflight;
 mod reach;
+mod storage;
 mod wallets;
 mod watch;
 
@@ -40,6 +41,7 @@ pub use identity::{check_identity, load_keys, load_keys_of};
 use page::Door;
 pub use preflight::check_files;
 pub use reach::warnings as reach_warnings;
+pub use storage::options as store_options;
 
 /// A running daemon.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
     let relays = Relays::start(options, opening.gate(), Arc::clone(&ground.clock)).await;
 
     let webhooks = ground.webhooks()?;
-    let mint = ground.mint(&folder).await?;
+    let mint = ground.mint().await?;
     let rotation = ground.rotation(&mint);
     let book = ground.book(&mint);
     let profile = ground.profile(&relays, folder.profile());

@@ -9,7 +9,7 @@ use super::error::StartError;
 use super::folder::{self, Acting};
 use super::identity;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StorePlace};
 
 /// Checks the data folder and all files of secrets. Returns the service's keys and the key that it is known by.
 /// `None`: the first start makes them.
@@ -44,6 +44,9 @@ pub fn check_files(
     }
     if let Some(webhook) = &config.webhook {
         webhook.secret.load()?;
+    }
+    if let StorePlace::Postgres(database) = &config.store {
+        database.load()?;
     }
     for rules in config.wallets.exported_sessions() {
         rules.keys()?;

@@ -12,13 +12,13 @@ use crate::app::folder::{self, DataFolder};
 use crate::app::{self, Acting, FolderError};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::files::{FileError, Owners, show_path};
-use crate::config::{self, Config, Overrides, Service, files};
-use crate::store::sqlite::backup::{self, Database};
+use crate::config::{self, Config, Overrides, Service, StorePlace, files};
+use crate::store::sqlite::backup::{self, DatabaseFile};
 use crate::store::{BackupError, BackupLabel, Backups, StoreError};
 
 /// The service that a command works on.
 #[derive(Debug, clap::Args)]
-struct Target {
+pub(super) struct Target {
     /// Configuration file [default: as for `portico serve`]
     #[arg(long, value_name = "FILE", env = "PORTICO_CONFIG")]
     config: Option<PathBuf>,
@@ -60,6 +60,11 @@ pub(super) struct Restore {
 pub(super) fn backup(args: &Backup) -> CommandResult {
     let config = args.target.config()?;
     let data = &config.data_dir;
+    let database = folder::database_in(data);
+    let store: &dyn Backups = match &config.store {
+        StorePlace::Folder => &DatabaseFile(&database),
+        StorePlace::Postgres(database) => database.url(),
+    };
     let label = BackupLabel { service: known_service(&config)?, made_at: SystemClock.now() };
     if args.file.exists() {
         return Err(Failure::usage(format!("{} already exists", show_path(&args.file))));
@@ -76,7 +81,7 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
     let unfinished =
         tempfile::Builder::new().prefix(".portico-backup-").tempdir_in(beside).map_err(failed)?;
     let copy = NamedTempFile::new_in(unfinished.path()).map_err(failed)?;
-    Database(&folder::database_in(data)).backup_to(copy.path(), &label).map_err(|error| match error {
+    store.backup_to(copy.path(), &label).map_err(|error| match error {
         BackupError::OtherWay(_) => Failure::usage(error),
         BackupError::Store(error) => refused(error),
     })?;
@@ -91,19 +96,28 @@ pub(super) fn backup(args: &Backup) -> CommandResult {
 
 pub(super) fn restore(args: &Restore) -> CommandResult {
     let config = args.target.config()?;
+    if let StorePlace::Postgres(database) = &config.store {
+        let url = database.url();
+        return Err(Failure::usage(format!("the store is {url}: restore it with pg_restore or psql")));
+    }
     // Looked at before anything is made.
     app::check_folder(&config.data_dir, Acting::AsOwner).map_err(Failure::usage)?;
     open_backup(&args.file)?;
-    let folder = DataFolder::take(&config.data_dir, Acting::AsOwner).map_err(|error| match error {
-        FolderError::InUse(_) => Failure::new(Exit::Unavailable, format!("{error}: stop it first")),
-        FolderError::Unsafe { .. } => Failure::usage(error),
-        error => Failure::new(Exit::Unavailable, error),
-    })?;
+    let folder = take_folder(&config)?;
     let restored = restore_into(&folder, &config, args);
     if restored.is_err() {
         folder.give_back();
     }
     restored
+}
+
+/// The data folder, which no daemon may use.
+pub(super) fn take_folder(config: &Config) -> Result<DataFolder, Failure> {
+    DataFolder::take(&config.data_dir, Acting::AsOwner).map_err(|error| match error {
+        FolderError::InUse(_) => Failure::new(Exit::Unavailable, format!("{error}: stop it first")),
+        FolderError::Unsafe { .. } => Failure::usage(error),
+        error => Failure::new(Exit::Unavailable, error),
+    })
 }
 
 fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> CommandResult {
@@ -151,7 +165,7 @@ fn restore_into(folder: &DataFolder, config: &Config, args: &Restore) -> Command
 }
 
 impl Target {
-    fn config(&self) -> Result<Config, Failure> {
+    pub(super) fn config(&self) -> Result<Config, Failure> {
         let Self { config, data_dir, key_file } = self;
         let (config, data_dir, key_file) = (config.clone(), data_dir.clone(), key_file.clone());
         let overrides = Overrides { config, data_dir, key_file, ..Overrides::default() };
@@ -215,7 +229,7 @@ fn open_backup(file: &Path) -> Result<File, Failure> {
 }
 
 /// A moment as a part of a file's name.
-fn stamp(now: Timestamp) -> String {
+pub(super) fn stamp(now: Timestamp) -> String {
     now.to_string().replace([':', '.'], "-")
 }
 

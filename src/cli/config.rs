@@ -9,11 +9,12 @@ use crate::app::{self, Acting};
 use crate::clock::SystemClock;
 use crate::config::files::show_path;
 use crate::config::{
-    self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, SignInPages, WebApp, Webhook,
-    duration, key,
+    self, AccessRules, Account, Allowed, ApiToken, Config, Overrides, Service, SignInPages, StorePlace,
+    WebApp, Webhook, duration, key,
 };
 use crate::roster::NOBODY_CAN_LOG_IN;
 use crate::shown;
+use crate::store::{StoreError, postgres};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -30,7 +31,7 @@ pub(super) struct Check {
     json: bool,
 }
 
-pub(super) fn run(Command::Check(args): Command) -> CommandResult {
+pub(super) async fn run(Command::Check(args): Command) -> CommandResult {
     let config = config::load(&args.overrides).map_err(Failure::usage)?;
     for variable in config::unused_variables() {
         note!("portico: {variable}: {}", config::UNUSED);
@@ -57,7 +58,7 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         .iter()
         .for_each(|advice| note!("portico: {}: {advice}", config.relay_source));
     app::reach_warnings(&config, None).iter().for_each(|warning| note!("portico: {warning}"));
-    let shown = show(&config, &public_key, &issuer);
+    let shown = show(&config, &public_key, &issuer, store(&config).await?);
     if args.json {
         say!("{shown:#}");
     } else if let Some(lines) = shown.as_object() {
@@ -66,6 +67,28 @@ pub(super) fn run(Command::Check(args): Command) -> CommandResult {
         }
     }
     Ok(Exit::Success)
+}
+
+/// Where the state is kept. Connects to a database, and says what is there.
+async fn store(config: &Config) -> Result<serde_json::Value, Failure> {
+    let database = match &config.store {
+        StorePlace::Folder => return Ok(json!({ "kind": "sqlite" })),
+        StorePlace::Postgres(database) => database,
+    };
+    let options = app::store_options(config, database).map_err(Failure::usage)?;
+    let found = postgres::look(&options).await.map_err(|error| match error {
+        StoreError::Unavailable(_) => Failure::new(Exit::Unavailable, error),
+        error => Failure::new(Exit::No, error),
+    })?;
+    Ok(json!({
+        "kind": "postgresql",
+        "url": database.url().to_string(),
+        "password": database.password_source(),
+        "server": found.server,
+        "schema": found.schema,
+        "schema_known": found.known,
+        "used_by": found.user,
+    }))
 }
 
 /// Where the service's key is.
@@ -91,11 +114,12 @@ fn shown_row(row: &Allowed) -> serde_json::Value {
 }
 
 /// The values in force, without secrets.
-fn show(config: &Config, public_key: &str, issuer: &str) -> serde_json::Value {
+fn show(config: &Config, public_key: &str, issuer: &str, store: serde_json::Value) -> serde_json::Value {
     let relays: Vec<String> = config.relays.iter().map(|relay| shown::relay(&relay.url)).collect();
     json!({
         "config": config.file.as_deref().map_or("(defaults)".into(), show_path),
         "data_dir": show_path(&config.data_dir),
+        "store": store,
         "key_file": key_source(&config.service),
         "public_key": public_key,
         "socket": show_path(&config.local.socket),

@@ -27,6 +27,7 @@ mod serve;
 mod sessions;
 mod status;
 mod stop;
+mod store;
 mod table;
 mod terminal;
 mod token;
@@ -159,6 +160,9 @@ enum Command {
     Backup(backup::Backup),
     /// Restore a backup; the daemon must be stopped
     Restore(backup::Restore),
+    /// Move the state of the daemon to another store
+    #[command(subcommand)]
+    Store(store::Command),
     /// Convert the configuration of Portal's daemon to Portico's
     MigrateFromPortal(migrate::Args),
     /// Check the configuration
@@ -233,7 +237,8 @@ fn run(command: Command) -> CommandResult {
             Command::Backup(args) => backup::backup(&args),
             Command::Restore(args) => backup::restore(&args),
             Command::MigrateFromPortal(args) => migrate::run(&args),
-            Command::Config(command) => config::run(command),
+            Command::Store(command) => store::run(command).await,
+            Command::Config(command) => config::run(command).await,
         }
     });
     // A name look-up may still block a thread; nothing waits for it.

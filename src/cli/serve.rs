@@ -120,6 +120,7 @@ fn exit_of(error: &StartError) -> Exit {
         | StartError::WebhookSecret(_)
         | StartError::ApiKey(_)
         | StartError::AdminKey(_)
+        | StartError::StorePassword(_)
         | StartError::AccessKeys(KeysError::Refused(_))
         | StartError::Folder(FolderError::Unsafe { .. })
         | StartError::Listen(

@@ -33,6 +33,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
     let service = raw.service.check(overrides, moved, &mut wrong.section("service"));
     let local = raw.local.check(overrides, moved.port, data_dir.as_deref(), &mut wrong.section("local"));
     let tls = raw.tls.check(&mut wrong.section("tls"));
+    let store = raw.store.check(&mut wrong.section("store"));
     raw.history.check(&mut wrong.section("history"));
     raw.access.check(&mut wrong.section("access"));
     if !wrong.has("access.lifetime") {
@@ -52,6 +53,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
         profile: raw.profile.in_full(),
         portal_variables: moved.variables(portal),
         local: local?,
+        store: store?,
         auth: raw.auth,
         tokens: raw.tokens,
         relays,

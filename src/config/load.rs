@@ -14,6 +14,7 @@ use super::moved::Moved;
 use super::places::xdg;
 use super::portal::PortalSettings;
 use super::raw::Raw;
+use super::sections::store::may_contain_password;
 use super::shape::{Mask, Masked, Misfit};
 use super::syntax::are_of_structure;
 use super::{Config, ConfigError, RelaySource, environment, files, lists, paths, relays, shape, wording};
@@ -47,6 +48,9 @@ pub struct Overrides {
 
 /// Secrets that the file may contain.
 const SECRETS: [&str; 2] = ["local.token", "webhook.secret"];
+
+/// The key of a URL that may contain a password.
+const STORE_URL: &str = "store.url";
 
 /// Merges the layers and checks the result.
 ///
@@ -222,6 +226,7 @@ fn restore_paths(raw: &mut Raw, file: &Path) {
         &mut local.socket,
         &mut local.token_file,
         &mut raw.webhook.secret_file,
+        &mut raw.store.password_file,
     ];
     for path in paths.into_iter().flatten() {
         if let Some(restored) = restored(&path.relative()) {
@@ -281,10 +286,17 @@ impl Written {
     /// A secret in the file although others can read it.
     fn exposed(&mut self) -> Option<ConfigError> {
         let written = Figment::from(&*self);
-        let key = SECRETS.into_iter().find(|key| written.contains(key))?;
+        let key = secret_in(&written)?;
         let error = self.as_secret.take()?;
         Some(ConfigError::Exposed { key, path: self.path.clone(), error })
     }
+}
+
+/// The key of a secret in the file, if it contains one.
+fn secret_in(written: &Figment) -> Option<&'static str> {
+    let url = written.extract_inner::<String>(STORE_URL);
+    let is_secret = url.is_ok_and(|url| may_contain_password(&url));
+    SECRETS.into_iter().find(|key| written.contains(key)).or(is_secret.then_some(STORE_URL))
 }
 
 impl Provider for &Written {

@@ -47,6 +47,7 @@ pub use sections::profile::ProfileRules;
 pub use sections::relays::RelayRules;
 pub use sections::service::Service;
 pub use sections::sessions::{Checks, SessionRules, SignUp};
+pub use sections::store::{Database, StorePasswordError, StorePlace};
 pub use sections::tokens::TokenRules;
 pub use sections::wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,
@@ -74,6 +75,8 @@ pub struct Config {
     pub portal_variables: Vec<PortalVariable>,
     /// `[local]`: the sockets, and who may use them.
     pub local: Local,
+    /// `[store]`: where the state is kept.
+    pub store: StorePlace,
     /// `[auth]`: limits of open requests.
     pub auth: AuthLimits,
     /// `[tokens]`: which tokens are accepted and issued.

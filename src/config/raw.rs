@@ -16,6 +16,7 @@ use super::sections::profile::ProfileRules;
 use super::sections::relays::RelayRules;
 use super::sections::service::RawService;
 use super::sections::sessions::SessionRules;
+use super::sections::store::RawStore;
 use super::sections::tls::RawTls;
 use super::sections::tokens::TokenRules;
 use super::sections::wallets::Wallets;
@@ -31,6 +32,7 @@ pub(super) struct Raw {
     pub(super) relays_file: Option<RelativePathBuf>,
     pub(super) service: RawService,
     pub(super) local: RawLocal,
+    pub(super) store: RawStore,
     pub(super) auth: AuthLimits,
     pub(super) tokens: TokenRules,
     pub(super) relays: RelayRules,

@@ -16,7 +16,8 @@ use crate::clock::SystemClock;
 use crate::config::key::{self, KeyError};
 use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
-    ProfileRules, RelayEntry, RelayRules, RelaySource, Service, SessionRules, TokenRules, Wallets, files,
+    ProfileRules, RelayEntry, RelayRules, RelaySource, Service, SessionRules, StorePlace, TokenRules,
+    Wallets, files,
 };
 use crate::http::HandedOver;
 use crate::tls::Tls;
@@ -135,6 +136,7 @@ impl Stage {
     /// so that the demo runs the same everywhere.
     fn config(&self, relay: RelayUrl) -> Config {
         Config {
+            store: StorePlace::Folder,
             file: None,
             found_here: Vec::new(),
             data_dir: self.path("data"),

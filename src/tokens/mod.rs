@@ -13,6 +13,7 @@ mod portal;
 mod rest;
 mod revocations;
 mod rotation;
+mod sealed_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use portal::{PortalTokens, Revoked, TokenType, VerifiedToken, Vouched};
 pub use rest::{NewOtherToken, OtherTokens, RestsOnTokens, Revocable};
 pub use revocations::{RevokedTokens, TokenName};
 pub use rotation::Rotation;
+pub use sealed_keys::SealedKeys;
 
 use crate::access_token::{AccessError, Claims};
 use crate::actor::Actor;

@@ -10,9 +10,11 @@ mod fixtures;
 #[path = "../store/people.rs"]
 mod people;
 
+mod daemon;
 mod damage;
 mod failures;
 mod lost_answers;
+mod moving;
 mod proxy;
 mod racing;
 mod server;

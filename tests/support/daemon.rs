@@ -13,11 +13,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use super::postgres::Postgres;
 use super::program::{Log, command_of, finished, portico};
 use super::relay::TestRelay;
 use super::rest::Rest;
 use super::socket::Socket;
 use super::soon;
+
+/// Where daemons keep their state, if `PORTICO_TEST_STORE=postgres` asks for another place than their folders: each in a
+/// database of its own.
+fn store() -> Option<(&'static str, String)> {
+    match std::env::var("PORTICO_TEST_STORE").as_deref() {
+        Err(_) | Ok("sqlite") => None,
+        Ok("postgres") => Some(("PORTICO_STORE__URL", Postgres::start().make_database())),
+        Ok(other) => panic!("PORTICO_TEST_STORE={other}: sqlite or postgres"),
+    }
+}
 
 /// A daemon that is to be started.
 pub(crate) struct Plan {
@@ -61,7 +72,7 @@ impl Daemon {
         Plan {
             folder,
             tcp: false,
-            env: Vec::new(),
+            env: store().into_iter().collect(),
             key_file: "service.key",
             flags: true,
             handed: Vec::new(),
@@ -205,6 +216,11 @@ impl Daemon {
         soon("the daemon's end", self.child.wait()).await.unwrap()
     }
 
+    /// Waits for it to end, which nobody asks for.
+    pub(crate) async fn ended_by_itself(&mut self) -> ExitStatus {
+        soon("the daemon's end", self.child.wait()).await.unwrap()
+    }
+
     /// Asks it to end.
     pub(crate) fn signal_to_stop(&self) {
         self.signal(Signal::SIGTERM);
@@ -223,6 +239,17 @@ impl Daemon {
     pub(crate) async fn refusal_to_restart(&self) -> (i32, String) {
         assert!(self.child.id().is_none(), "it has ended");
         self.plan.refusal().await
+    }
+
+    /// The same with this in its environment.
+    pub(crate) async fn restart_with(mut self, name: &'static str, value: &str) -> Self {
+        self.plan.env.push((name, value.to_owned()));
+        self.restart().await
+    }
+
+    /// Another command of the program, with its files and its environment.
+    pub(crate) fn tool(&self, args: &[&str]) -> Command {
+        self.plan.tool(args)
     }
 
     /// Starts it again on the same folder, in place of the one that has ended.
@@ -310,6 +337,16 @@ impl Plan {
             None if self.handed.is_empty() => command,
             None => self.handing_over(&command),
         }
+    }
+
+    /// Another command of the program, with the files and the environment of the daemon.
+    pub(crate) fn tool(&self, args: &[&str]) -> Command {
+        let at = |name: &str| self.folder().join(name);
+        let mut command = portico(self.folder());
+        command.args(args).arg("--config").arg(at("portico.toml")).arg("--data-dir").arg(at("data"));
+        command.arg("--key-file").arg(at(self.key_file));
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// The command, run by this script: what it has to inherit is the shell's to prepare.

@@ -108,6 +108,16 @@ impl Postgres {
         self.url(&name)
     }
 
+    /// The same, for those who cannot wait.
+    pub(crate) fn make_database(&self) -> String {
+        let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut psql = self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        let output = psql.as_std_mut().output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}\n{}", self.last_lines());
+        self.url(&name)
+    }
+
     /// The URL of a database of this name.
     pub(crate) fn url(&self, name: &str) -> String {
         let folder = self.folder.path().to_str().unwrap().replace('/', "%2F");
@@ -116,14 +126,20 @@ impl Postgres {
 
     /// Runs SQL in a database, by its name or URL. Returns the rows as text.
     pub(crate) async fn sql(&self, database: &str, sql: &str) -> String {
+        let answer = self.psql(database, sql).output();
+        let output = super::soon("an answer of the database", answer).await.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{sql}: {errors}\n{}", self.last_lines());
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// The client that runs SQL in a database, by its name or URL.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> tokio::process::Command {
         let name = database.rsplit('/').next().unwrap();
         let mut psql = tokio::process::Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", name, "-c", sql]);
         psql.arg("-h").arg(self.folder.path()).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-        let output = super::soon("an answer of the database", psql.output()).await.unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{sql}: {errors}\n{}", self.last_lines());
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        psql
     }
 
     /// Ends the server at once, as a crash would. It recovers when it is revived.

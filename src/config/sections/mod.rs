@@ -12,6 +12,7 @@ pub(super) mod profile;
 pub(super) mod relays;
 pub(super) mod service;
 pub(super) mod sessions;
+pub(super) mod store;
 pub(super) mod tls;
 pub(super) mod tokens;
 pub(super) mod wallets;

@@ -26,7 +26,7 @@ const OLDEST: i32 = 130_000;
 const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Who answers on a connection. A later one with the same number began at another time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Backend {
     pub(super) pid: i32,
     pub(super) began: String,

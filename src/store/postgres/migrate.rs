@@ -16,7 +16,7 @@ const STEPS: &[&str] = &[
 ];
 
 /// The schema version of this program.
-const KNOWN: u32 = STEPS.len() as u32;
+pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// The advisory lock of the one who migrates.
 const LOCK: i64 = i64::from_be_bytes(*b"Portico\0");
@@ -82,7 +82,7 @@ async fn run_steps(client: &Client) -> Outcome<()> {
 }
 
 /// The schema version of the tables; 0: there are none. Fails if they are of a later version, or not Portico's.
-async fn version(client: &Client) -> Outcome<u32> {
+pub(super) async fn version(client: &Client) -> Outcome<u32> {
     let tables = "SELECT count(*), coalesce(bool_or(relname = 'schema_version'), false)
         FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relnamespace = to_regnamespace($1)";
     let row = client.query_one(tables, &[&SCHEMA]).await?;

@@ -21,8 +21,11 @@ mod connect;
 mod deliveries;
 mod failure;
 mod handshakes;
+mod import;
 mod keys;
+mod lock;
 mod logins;
+mod look;
 mod migrate;
 mod purge;
 mod query;
@@ -54,6 +57,9 @@ use super::{Result, StoreError};
 use crate::metrics::Metrics;
 use crate::tls::Tls;
 
+pub use self::import::import;
+pub use self::lock::DaemonLock;
+pub use self::look::{Found, look};
 pub use self::url::{InvalidPostgresUrl, PostgresUrl};
 
 /// Options of a [`PostgresStore`].
@@ -106,10 +112,7 @@ impl PostgresStore {
     /// used; [`StoreError::Newer`] if a later version of this program migrated the tables; [`StoreError::Corrupt`] if the
     /// schema belongs to another program. The latter two change nothing.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
-        let named = |error: StoreError| match error {
-            StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", options.url)),
-            other => other,
-        };
+        let named = |error| named(&options.url, error);
         let connector = Arc::new(Connector::new(&options));
         let connected = tokio::time::timeout(connector.patience(), connector.connect()).await;
         let connection =
@@ -125,6 +128,14 @@ impl PostgresStore {
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// An error that names its database.
+fn named(url: &PostgresUrl, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{url}: {why}")),
+        other => other,
     }
 }
 

@@ -37,6 +37,11 @@ impl PostgresUrl {
         self
     }
 
+    /// Whether it contains a password.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
     /// What tokio-postgres needs to connect.
     pub(super) fn config(&self) -> &Config {
         &self.config
@@ -64,6 +69,10 @@ impl FromStr for PostgresUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
             return Err(invalid("it must begin with postgres://"));
+        }
+        if text.split_once('?').is_some_and(|(_, parameters)| parameters.contains('@')) {
+            // Without this, the end of a password would be read as the name of a parameter, and shown.
+            return Err(invalid("write ? in a user or a password as %3F, and @ in a parameter as %40"));
         }
         let (text, mode) = without_ssl_mode(text);
         let mut config: Config = text.parse().map_err(|error| invalid(&reason(&error)))?;
@@ -203,6 +212,8 @@ mod tests {
             ("postgres://user:secret@host/portico?sslmode=prefer", "verify-full"),
             ("postgres://user:secret@host/portico?shape=round", "shape"),
             ("postgres://user:secret@host,%2Frun/portico", "sslmode=disable"),
+            ("postgres://user:a?secret=b@host/portico", "%3F"),
+            ("postgres://user:secret/b@host/portico", "port"),
         ] {
             let error = refused(text);
             assert!(error.contains(word), "{text}: {error}");

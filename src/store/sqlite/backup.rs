@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The database in this file, which need not be open.
 #[derive(Debug)]
-pub struct Database<'a>(pub &'a Path);
+pub struct DatabaseFile<'a>(pub &'a Path);
 
-impl Backups for Database<'_> {
+impl Backups for DatabaseFile<'_> {
     fn backup_to(&self, copy: &Path, label: &BackupLabel) -> std::result::Result<(), BackupError> {
         Ok(write(self.0, copy, label)?)
     }

@@ -16,6 +16,7 @@ mod columns;
 mod conditions;
 mod deliveries;
 mod error;
+pub mod export;
 mod handshakes;
 mod holders;
 mod logins;

@@ -56,7 +56,8 @@ impl Nip98Wallets {
         // One from as far ahead as may be holds for two windows from now; a second more, as events cut theirs off.
         let keep = self.policy.window * 2 + Duration::from_secs(1);
         let settled = self.timekeeper.settled();
-        let shown = ShownRequest { id: signed.id, signed_at: signed.signed_at };
+        let digest = Sha256::new().chain_update("nip98\0").chain_update(signed.id).finalize().into();
+        let shown = ShownRequest { id: digest, signed_at: signed.signed_at };
         let unavailable = |error: StoreError| CredentialError::Unavailable(error.to_string());
         match self.claims.claim_request(&shown, now, settled, keep).await.map_err(unavailable)? {
             Novelty::NewToAll => return Ok(true),
@@ -71,10 +72,7 @@ impl Nip98Wallets {
             }
             Novelty::New => {}
         }
-        let shown = Replay {
-            digest: Sha256::new().chain_update("nip98\0").chain_update(signed.id).finalize().into(),
-            expires_at: now.plus(keep),
-        };
+        let shown = Replay { digest, expires_at: now.plus(keep) };
         self.replays.use_up(&shown).await.map_err(unavailable)
     }
 }
