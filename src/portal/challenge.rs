@@ -27,6 +27,11 @@ pub(super) fn random_name() -> String {
     Alphanumeric.sample_string(&mut thread_rng(), 32)
 }
 
+/// When a proof expires.
+pub(super) fn until(proof: &SubkeyProof) -> Timestamp {
+    Timestamp::from_secs(proof.metadata.expires_at)
+}
+
 /// The origin of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -82,7 +87,7 @@ impl Challenger {
         let user = *prompted.first().ok_or(PortalError::Seal)?;
         let proven = self.proven_subkeys(&user, now).await?;
         let mut recipients = prompted.clone();
-        for key in &proven {
+        for (key, _) in &proven {
             if recipients.len() <= MAX_SUBKEYS && !recipients.contains(key) {
                 recipients.push(*key);
             }
@@ -162,12 +167,12 @@ impl Challenger {
             .map_err(|_| PortalError::Seal)
     }
 
-    /// The user's subkeys with a proof that is still valid.
-    async fn proven_subkeys(&self, user: &PublicKey, now: Timestamp) -> Result<Vec<PublicKey>> {
+    /// The user's subkeys with a proof that is still valid, and when it expires.
+    async fn proven_subkeys(&self, user: &PublicKey, now: Timestamp) -> Result<Vec<(PublicKey, Timestamp)>> {
         let known = self.wallets.subkeys(user).await?;
         let proven = known.iter().filter_map(|subkey| {
             let proof: SubkeyProof = serde_json::from_str(&subkey.proof).ok()?;
-            proof.verify(&subkey.key, user, now.secs()).ok().map(|()| subkey.key)
+            proof.verify(&subkey.key, user, now.secs()).ok().map(|()| (subkey.key, until(&proof)))
         });
         Ok(proven.collect())
     }

@@ -23,11 +23,11 @@ impl Portal {
         vouched: Option<Vouched>,
     ) -> Result<Kept> {
         let (Some(vouched), Some(book)) = (vouched, self.book.as_ref().filter(|_| challenge.is_login)) else {
-            let wallet = vouched.map(|vouched| login(challenge, &vouched));
+            let wallet = vouched.map(|vouched| login(&vouched));
             let approval = wallet.map(|wallet| Approval { wallet, session: None });
             return Ok(self.close(challenge, outcome.clone(), approval.as_ref()).await?);
         };
-        let (wallet, identity) = (login(challenge, &vouched), identity(&vouched));
+        let (wallet, identity) = (login(&vouched), identity(&vouched));
         let kept =
             until_undisturbed(|| self.begin_session(challenge, outcome, wallet, &identity, book)).await;
         kept.map_err(|error| match error {
@@ -82,8 +82,8 @@ impl Portal {
 }
 
 /// Who logged in, and which key signed.
-fn login(challenge: &OpenChallenge, vouched: &Vouched) -> WalletLogin {
-    WalletLogin { signer: vouched.claims.issuer, user: challenge.user }
+fn login(vouched: &Vouched) -> WalletLogin {
+    WalletLogin { signer: vouched.claims.issuer, user: vouched.claims.subject, until: vouched.until }
 }
 
 fn refusal(challenge: &OpenChallenge, reason: &Reason) -> EventBody {

@@ -122,8 +122,8 @@ pub(super) struct OpenChallenge {
 pub(super) struct Progress {
     /// The keys that were asked, each with the latest event that asked it.
     pub(super) asked: Vec<(PublicKey, EventId)>,
-    /// The subkeys among them that are proven to be the user's.
-    pub(super) proven: Vec<PublicKey>,
+    /// The subkeys among them that are proven to be the user's, each with the expiry of its proof.
+    pub(super) proven: Vec<(PublicKey, Timestamp)>,
     /// How often an event was signed again.
     pub(super) renewals: u8,
     /// Events that were replaced by newer ones. They still count, because wallets may have them.
@@ -136,10 +136,16 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A key that was asked is now proven to be a subkey of the user.
-    pub(super) fn prove(&mut self, key: PublicKey) {
-        if !self.proven.contains(&key) {
-            self.proven.push(key);
+    pub(super) fn prove(&mut self, key: PublicKey, until: Timestamp) {
+        if self.proven_until(&key).is_none() {
+            self.proven.push((key, until));
         }
+    }
+
+    /// When the proof of this subkey expires, if it has shown one.
+    pub(super) fn proven_until(&self, key: &PublicKey) -> Option<Timestamp> {
+        // The expiry is part of what the key is derived from: a key has one.
+        self.proven.iter().find(|(proven, _)| proven == key).map(|(_, until)| *until)
     }
 }
 

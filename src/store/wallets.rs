@@ -15,6 +15,8 @@ pub struct WalletLogin {
     pub signer: PublicKey,
     /// The user's main key.
     pub user: PublicKey,
+    /// When the proof of the subkey expires: from then on it signs for nobody. `None`: the signer is the main key.
+    pub until: Option<Timestamp>,
 }
 
 /// A subkey of a user, with its SUBKEY_PROOF.
@@ -32,8 +34,15 @@ pub struct KnownSubkey {
 /// ([`Logins`](super::Logins)).
 #[async_trait]
 pub trait KnownWallets: fmt::Debug + Send + Sync {
-    /// The user, if this key signed a session token that completed a login here.
-    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>>;
+    /// The user of this key, and until when it signs for that user, if the key signed a session token that completed a
+    /// login here. The latest login decides. A subkey stays known after its proof has expired: whoever asks must compare
+    /// the time.
+    async fn signer(&self, key: &PublicKey) -> Result<Option<WalletLogin>>;
+
+    /// The user of this key, whether or not its proof has expired.
+    async fn user_of_signer(&self, key: &PublicKey) -> Result<Option<PublicKey>> {
+        Ok(self.signer(key).await?.map(|login| login.user))
+    }
 
     /// Relays that the user's wallet named in its last handshake.
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>>;

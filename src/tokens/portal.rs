@@ -57,6 +57,8 @@ pub struct Vouched {
     pub claims: WalletClaims,
     /// The name under which it is revoked.
     pub name: TokenName,
+    /// If a subkey signed it: when the proof of the subkey expires. The claims do not last longer.
+    pub until: Option<Timestamp>,
 }
 
 /// Tokens in Portal's form: those of wallets, and those of this service.
@@ -151,13 +153,18 @@ impl PortalTokens {
     pub async fn verify(&self, pubkey: PublicKey, text: &str) -> Result<VerifiedToken> {
         let token = UnverifiedToken::parse(text)?;
         if self.identity.is(&pubkey) {
-            return Ok(self.verify_as_service(&token).await?.0);
+            let (token_type, Vouched { claims, .. }) = self.verify_as_service(&token).await?;
+            return Ok(VerifiedToken { target_key: claims.subject, claims, token_type });
         }
         let key = verifying_key(&pubkey).ok_or(TokenError::InvalidSignature)?;
         self.signatures.verify(&token, &key)?;
         let claims = token.claims()?;
-        let policy = self.policy_for_issuer(&pubkey, &claims).await?;
+        let known = if self.is_for_us(&claims) { self.wallets.signer(&pubkey).await? } else { None };
+        // The longest lifetime is that of tokens that this service issues. Only tokens of wallets that log in here, for
+        // this service, have the shorter bound.
+        let policy = if known.is_some() { &self.wallet_policy } else { &self.service_policy };
         self.judge(&token, &pubkey, &claims, policy)?;
+        let claims = self.while_proven(&claims, known.and_then(|signer| signer.until))?;
         let target = target_of(&claims)?;
         let token_type = self.type_by_keys(&pubkey, &target).await?;
         let claims = match token_type {
@@ -173,9 +180,8 @@ impl PortalTokens {
     /// # Errors
     /// The token is not valid, or the store could not be read.
     pub async fn vouched(&self, text: &str) -> Result<Option<Vouched>> {
-        let (verified, name) = self.verify_as_service(&UnverifiedToken::parse(text)?).await?;
-        let is_of_a_wallet = verified.token_type == TokenType::Wallet;
-        Ok(is_of_a_wallet.then_some(Vouched { claims: verified.claims, name }))
+        let (token_type, vouched) = self.verify_as_service(&UnverifiedToken::parse(text)?).await?;
+        Ok((token_type == TokenType::Wallet).then_some(vouched))
     }
 
     /// Decides who signed a token that verifies with its issuer's key. The token does not say: a wallet's token for a
@@ -190,20 +196,16 @@ impl PortalTokens {
         Ok(if is_for_a_user { TokenType::Service } else { TokenType::Wallet })
     }
 
-    /// The longest lifetime of a token that a caller verifies with its issuer's key: as for tokens that this service
-    /// issues. Only tokens of wallets that log in here, for this service, have the shorter bound.
-    async fn policy_for_issuer(&self, issuer: &PublicKey, claims: &Claims) -> Result<&Policy> {
-        let is_from_a_wallet = self.is_for_us(claims) && self.user_of_signer(issuer).await?.is_some();
-        Ok(if is_from_a_wallet { &self.wallet_policy } else { &self.service_policy })
-    }
-
-    async fn verify_as_service(&self, token: &UnverifiedToken) -> Result<(VerifiedToken, TokenName)> {
+    async fn verify_as_service(&self, token: &UnverifiedToken) -> Result<(TokenType, Vouched)> {
         let ours = self.identity.verifying_key();
         let claims = token.claims();
         if claims.as_ref().is_ok_and(|claims| self.is_for_us(claims)) {
             let candidates = self.signatures.signer_candidates(token)?;
             if !candidates.contains(&ours) {
-                return self.verify_of_known_wallet(token, &claims?, &candidates).await;
+                return Ok((
+                    TokenType::Wallet,
+                    self.verify_of_known_wallet(token, &claims?, &candidates).await?,
+                ));
             }
         } else if let Err(error) = self.signatures.verify(token, &ours) {
             return Err(match claims {
@@ -220,7 +222,7 @@ impl PortalTokens {
         let user = target_of(&claims)?;
         let us = self.identity.main_key();
         let claims = wallet_claims(&claims, self.identity.key(), user, us);
-        Ok((VerifiedToken { target_key: user, claims, token_type: TokenType::Service }, name))
+        Ok((TokenType::Service, Vouched { claims, name, until: None }))
     }
 
     async fn is_of_known_wallet(&self, token: &UnverifiedToken) -> Result<bool> {
@@ -233,9 +235,7 @@ impl PortalTokens {
         let mut known = Vec::with_capacity(1);
         for candidate in candidates {
             let Ok(signer) = PublicKey::from_slice(&candidate.to_xonly_bytes()) else { continue };
-            if let Some(user) = self.user_of_signer(&signer).await? {
-                known.push(WalletLogin { signer, user });
-            }
+            known.extend(self.wallets.signer(&signer).await?);
         }
         Ok(known)
     }
@@ -246,42 +246,59 @@ impl PortalTokens {
         token: &UnverifiedToken,
         claims: &Claims,
         candidates: &[VerifyingKey],
-    ) -> Result<(VerifiedToken, TokenName)> {
-        let [WalletLogin { signer, user }] = self.known_among(candidates).await?[..] else {
+    ) -> Result<Vouched> {
+        let [signer] = self.known_among(candidates).await?[..] else {
             return Err(TokenError::UnknownWallet.into());
         };
-        let name = self.judge(token, &signer, claims, &self.wallet_policy)?;
-        let claims = wallet_claims(claims, signer, user, target_of(claims)?);
-        Ok((VerifiedToken { target_key: user, claims, token_type: TokenType::Wallet }, name))
+        Ok(self.vouched_by(signer, token, claims)?)
     }
 
-    /// Verifies the session token of an approval, before any caller hears "approved". The key that answered or its
-    /// main key must have signed it, for this service.
+    /// Verifies the session token of an approval, before any caller hears "approved". The key that answered, for its
+    /// user, or that user's main key must have signed it, for this service.
     ///
     /// # Errors
     /// [`TokenError`]: why it is not valid.
-    pub fn verify_session(
-        &self,
-        text: &SessionToken,
-        author: &PublicKey,
-        user: &PublicKey,
-    ) -> Result<Vouched, TokenError> {
+    pub fn verify_session(&self, text: &SessionToken, author: &WalletLogin) -> Result<Vouched, TokenError> {
+        let main = WalletLogin { signer: author.user, user: author.user, until: None };
         let token = UnverifiedToken::parse(text.expose())?;
         let signed_by = |key: &PublicKey| match verifying_key(key) {
             Some(verifying) => self.signatures.verify(&token, &verifying),
             None => Err(TokenError::InvalidSignature),
         };
-        let issuer = match signed_by(author) {
-            Ok(()) => author,
-            Err(error) if author == user => return Err(error),
-            Err(_) => signed_by(user).map(|()| user)?,
+        let issuer = match signed_by(&author.signer) {
+            Ok(()) => *author,
+            Err(error) if author.signer == author.user => return Err(error),
+            Err(_) => signed_by(&main.signer).map(|()| main)?,
         };
         let claims = token.claims()?;
         if !self.is_for_us(&claims) {
             return Err(TokenError::WrongAudience);
         }
-        let name = self.judge(&token, issuer, &claims, &self.wallet_policy)?;
-        Ok(Vouched { claims: wallet_claims(&claims, *issuer, *user, target_of(&claims)?), name })
+        self.vouched_by(issuer, &token, &claims)
+    }
+
+    /// What this wallet confirms with a token that it signed.
+    fn vouched_by(
+        &self,
+        wallet: WalletLogin,
+        token: &UnverifiedToken,
+        claims: &Claims,
+    ) -> Result<Vouched, TokenError> {
+        let WalletLogin { signer, user, until } = wallet;
+        let name = self.judge(token, &signer, claims, &self.wallet_policy)?;
+        let claims = self.while_proven(claims, until)?;
+        let claims = wallet_claims(&claims, signer, user, target_of(&claims)?);
+        Ok(Vouched { claims, name, until })
+    }
+
+    /// The claims of a token, which last no longer than the proof of the subkey that signed it. `iat` does not matter:
+    /// the holder of an expired subkey can write any time there.
+    fn while_proven(&self, claims: &Claims, until: Option<Timestamp>) -> Result<Claims, TokenError> {
+        let Some(until) = until else { return Ok(*claims) };
+        if until <= self.clock.now() {
+            return Err(TokenError::TokenExpired);
+        }
+        Ok(Claims { expires_at: claims.expires_at.min(until.secs()), ..*claims })
     }
 
     /// Revokes a token of any signer: it does not verify here any more.
@@ -408,7 +425,7 @@ mod tests {
             not_before: Some(1_000),
             expires_at: 2_000,
         };
-        let vouched = Vouched { claims, name: [1; 32] };
+        let vouched = Vouched { claims, name: [1; 32], until: None };
         let at = |secs| {
             clock.0.store(secs, Ordering::Relaxed);
             tokens.holds_still(&vouched)

@@ -73,7 +73,7 @@ impl WalletProvider for PortalWallets {
 
 /// The identity that a session token confirms.
 pub fn identity(vouched: &Vouched) -> WalletIdentity {
-    let Vouched { claims, name } = vouched;
+    let Vouched { claims, name, .. } = vouched;
     let user = claims.subject;
     WalletIdentity {
         provider: NAME.into(),

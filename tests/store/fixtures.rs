@@ -98,7 +98,8 @@ pub(crate) fn envelope(recipient: u8, id: &str) -> Envelope {
 
 /// User 1 approves, with a token that this key signed.
 pub(crate) fn approval(signer: u8) -> Approval {
-    Approval { wallet: WalletLogin { signer: user(signer), user: user(1) }, session: None }
+    let until = (signer != 1).then_some(at(1_000));
+    Approval { wallet: WalletLogin { signer: user(signer), user: user(1), until }, session: None }
 }
 
 /// User 1 scans a one-time URL.

@@ -13,6 +13,7 @@ use crate::store::StoreError;
 const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_initial.sql"),
     include_str!("../../../migrations/postgres/0002_web_sign_ins.sql"),
+    include_str!("../../../migrations/postgres/0003_signers_until.sql"),
 ];
 
 /// The schema version of this program.

@@ -30,9 +30,9 @@ pub(super) async fn logged_in(db: &Transaction<'_>, login: &WalletLogin, at: Tim
     let sql = "INSERT INTO wallets (key, last_seen, last_login) VALUES ($1, $2, $2)
         ON CONFLICT (key) DO UPDATE SET last_seen = $2, last_login = $2";
     db.run(sql, &[&Key(login.user), &at]).await?;
-    let sql =
-        "INSERT INTO signers (key, user_key) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET user_key = $2";
-    db.run(sql, &[&Key(login.signer), &Key(login.user)]).await?;
+    let sql = "INSERT INTO signers (key, user_key, until) VALUES ($1, $2, $3)
+        ON CONFLICT (key) DO UPDATE SET user_key = $2, until = $3";
+    db.run(sql, &[&Key(login.signer), &Key(login.user), &login.until]).await?;
     Ok(())
 }
 
@@ -58,11 +58,11 @@ async fn remember_subkey(
 
 #[async_trait]
 impl KnownWallets for PostgresStore {
-    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
-        let found =
-            self.readers.first("SELECT user_key FROM signers WHERE key = $1", &[&Key(*signer)]).await?;
-        let user: Option<Key> = found.map(|row| get(&row, "user_key")).transpose()?;
-        Ok(user.map(|Key(user)| user))
+    async fn signer(&self, key: &PublicKey) -> Result<Option<WalletLogin>> {
+        let sql = "SELECT user_key, until FROM signers WHERE key = $1";
+        let Some(row) = self.readers.first(sql, &[&Key(*key)]).await? else { return Ok(None) };
+        let Key(user) = get(&row, "user_key")?;
+        Ok(Some(WalletLogin { signer: *key, user, until: get(&row, "until")? }))
     }
 
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {

@@ -5,7 +5,7 @@
 use nostr_sdk::PublicKey;
 
 use super::cache::SoleWriterCache;
-use crate::store::{Session, StreamId, User, UserId};
+use crate::store::{Session, StreamId, User, UserId, WalletLogin};
 
 /// How many users are cached, and how many sessions.
 const ACCOUNTS: usize = 100_000;
@@ -19,7 +19,7 @@ pub(super) struct Memory {
     pub(super) users: SoleWriterCache<UserId, User>,
     pub(super) sessions: SoleWriterCache<StreamId, Session>,
     /// Most keys that can sign a token belong to no user, and the cache remembers that.
-    pub(super) signers: SoleWriterCache<PublicKey, Option<PublicKey>>,
+    pub(super) signers: SoleWriterCache<PublicKey, Option<WalletLogin>>,
 }
 
 /// A row that a transaction has changed.
@@ -28,7 +28,7 @@ pub(super) enum Changed {
     User(UserId),
     Session(StreamId),
     /// This key signed for that user; `None`: read it again.
-    Signer(PublicKey, Option<PublicKey>),
+    Signer(PublicKey, Option<WalletLogin>),
 }
 
 impl Changed {
@@ -58,7 +58,7 @@ impl Memory {
             match changed {
                 Changed::User(id) => self.users.forget(&id),
                 Changed::Session(id) => self.sessions.forget(&id),
-                Changed::Signer(signer, Some(user)) => self.signers.replace(signer, Some(user)),
+                Changed::Signer(signer, Some(login)) => self.signers.replace(signer, Some(login)),
                 Changed::Signer(signer, None) => self.signers.forget(&signer),
             }
         }

@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0008_replays.sql"),
     include_str!("../../../migrations/sqlite/0009_api_tokens.sql"),
     include_str!("../../../migrations/sqlite/0010_web_sign_ins.sql"),
+    include_str!("../../../migrations/sqlite/0011_signers_until.sql"),
 ];
 
 /// The schema version of this program.
@@ -138,6 +139,32 @@ mod tests {
         db.execute("DELETE FROM signers", []).unwrap();
         db.execute("DELETE FROM wallets", []).unwrap();
         assert_eq!(count("SELECT count(*) FROM subkeys"), 0, "they still go with their wallet");
+    }
+
+    /// Earlier versions forgot the proof of a subkey that showed it with its answer only.
+    #[test]
+    fn a_subkey_that_logged_in_before_expires_with_its_proof_and_one_without_a_proof_must_log_in_again() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(&STEPS[..9].concat()).unwrap();
+        db.pragma_update(None, "user_version", 9).unwrap();
+        db.execute_batch(
+            r#"INSERT INTO wallets (key, last_seen) VALUES (x'aa', 1);
+             INSERT INTO signers VALUES (x'aa', x'aa'), (x'b0', x'aa'), (x'b1', x'aa'), (x'b2', x'aa'), (x'b3', x'aa');
+             INSERT INTO subkeys VALUES
+                 (x'aa', x'b1', '{"metadata":{"expires_at":"1900000000"}}', 1),
+                 (x'aa', x'b2', '{"metadata":{"expires_at":"18446744073709551615"}}', 1),
+                 (x'aa', x'b3', 'not json', 1);"#,
+        )
+        .unwrap();
+        migrate(&mut db).unwrap();
+        let mut query = db.prepare("SELECT until FROM signers ORDER BY key").unwrap();
+        let until = query.query_map([], |row| row.get::<_, Option<i64>>(0)).unwrap();
+        let until: Vec<_> = until.map(|found| found.unwrap()).collect();
+        assert_eq!(
+            until,
+            [None, Some(0), Some(1_900_000_000_000), Some(9_000_000_000_000_000), Some(0)],
+            "a main key does not expire"
+        );
     }
 
     #[test]

@@ -29,20 +29,24 @@ pub(super) fn logged_in(db: &Transaction<'_>, login: &WalletLogin, at: Timestamp
     )?
     .execute(params![Key(login.user), at])?;
     db.prepare_cached(
-        "INSERT INTO signers (key, user) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET user = ?2",
+        "INSERT INTO signers (key, user, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (key) DO UPDATE SET user = ?2, until = ?3",
     )?
-    .execute(params![Key(login.signer), Key(login.user)])?;
-    db.note(Changed::Signer(login.signer, Some(login.user)));
+    .execute(params![Key(login.signer), Key(login.user), login.until])?;
+    db.note(Changed::Signer(login.signer, Some(*login)));
     Ok(())
 }
 
 /// The user of this key.
-pub(super) fn of_signer(db: &Connection, signer: &PublicKey) -> Result<Option<PublicKey>> {
-    let user = db
-        .prepare_cached("SELECT user FROM signers WHERE key = ?1")?
-        .query_row([Key(*signer)], |row| row.get(0))
+pub(super) fn signer(db: &Connection, key: &PublicKey) -> Result<Option<WalletLogin>> {
+    let found = db
+        .prepare_cached("SELECT user, until FROM signers WHERE key = ?1")?
+        .query_row([Key(*key)], |row| {
+            let Key(user) = row.get("user")?;
+            Ok(WalletLogin { signer: *key, user, until: row.get("until")? })
+        })
         .optional()?;
-    Ok(user.map(|Key(user)| user))
+    Ok(found)
 }
 
 /// The relays that the wallet named in its last scan.
@@ -92,10 +96,10 @@ pub(super) fn subkeys(db: &Connection, user: &PublicKey) -> Result<Vec<KnownSubk
 
 #[async_trait]
 impl KnownWallets for SqliteStore {
-    async fn user_of_signer(&self, signer: &PublicKey) -> Result<Option<PublicKey>> {
-        let signer = *signer;
-        let read = self.readers.read(move |db| of_signer(db, &signer).map(Some));
-        Ok(self.memory.signers.get(signer, read).await?.and_then(|user| *user))
+    async fn signer(&self, key: &PublicKey) -> Result<Option<WalletLogin>> {
+        let key = *key;
+        let read = self.readers.read(move |db| signer(db, &key).map(Some));
+        Ok(self.memory.signers.get(key, read).await?.and_then(|login| *login))
     }
 
     async fn preferred_relays(&self, user: &PublicKey) -> Result<Vec<String>> {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod ends;
+mod expired_subkeys;
 mod first_layer;
 mod forward;
 mod layers;

@@ -60,6 +60,7 @@ macro_rules! conformance {
                 subkeys_come_latest_first_and_the_longest_unseen_goes,
                 a_subkey_belongs_to_one_user_only,
                 a_subkey_shown_again_is_refreshed,
+                until_when_a_key_signs_is_kept_with_it,
             }
             accounts {
                 a_change_takes_the_place_of_the_revision_before_it,

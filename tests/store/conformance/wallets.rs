@@ -1,4 +1,4 @@
-use portico::store::{KnownSubkey, Scan, Store};
+use portico::store::{Approval, KnownSubkey, Scan, Store, WalletLogin};
 
 use crate::fixtures::*;
 
@@ -38,6 +38,25 @@ pub(crate) async fn a_subkey_shown_again_is_refreshed(store: &dyn Store) {
     store.remember_subkey(&user(1), &refreshed, 2).await.unwrap();
     store.remember_subkey(&user(1), &subkey(13, 104), 2).await.unwrap();
     assert_eq!(store.subkeys(&user(1)).await.unwrap(), [subkey(13, 104), refreshed]);
+}
+
+/// A thief who has a subkey must not sign for its user once the proof has expired, after a restart or a second login
+/// either.
+pub(crate) async fn until_when_a_key_signs_is_kept_with_it(store: &dyn Store) {
+    let logged_in = async |name: &str, n: u8, wallet: WalletLogin| {
+        store.open_challenge(&challenge(name, stream(n))).await.unwrap();
+        let approved = Approval { wallet, session: None };
+        store.close_challenge(name, &event("approved", 200), Some(&approved)).await.unwrap().unwrap();
+        assert_eq!(store.signer(&wallet.signer).await.unwrap(), Some(wallet));
+    };
+    let main = WalletLogin { signer: user(1), user: user(1), until: None };
+    let subkey = WalletLogin { signer: user(7), user: user(1), until: Some(at(1_000)) };
+    logged_in("a", 1, main).await;
+    logged_in("b", 2, subkey).await;
+    logged_in("c", 3, WalletLogin { user: user(2), until: Some(at(2_000)), ..subkey }).await;
+    logged_in("d", 4, WalletLogin { signer: user(7), user: user(7), until: None }).await;
+    assert_eq!(store.signer(&user(1)).await.unwrap(), Some(main));
+    assert_eq!(store.signer(&user(9)).await.unwrap(), None);
 }
 
 fn subkey(n: u8, seen_at: u64) -> KnownSubkey {
