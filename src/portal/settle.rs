@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use nostr_sdk::{EventId, JsonUtil, RelayUrl};
+use nostr_sdk::{EventId, JsonUtil, PublicKey, RelayUrl};
 
+use super::challenge::MAX_SUBKEYS;
 use super::outcome::failure;
 use super::patience::until_stored;
 use super::registry::{OpenChallenge, OpenHandshake};
@@ -12,7 +13,7 @@ use super::{Portal, Result};
 use crate::clock::Timestamp;
 use crate::events::{EventBody, FailureCode, RequestKind};
 use crate::portal_token::TokenError;
-use crate::store::{Envelope, HandshakeKind, StreamId};
+use crate::store::{Envelope, HandshakeKind, KnownSubkey, StreamId};
 use crate::tokens::Vouched;
 
 /// How a challenge is to end.
@@ -21,17 +22,25 @@ pub(super) struct Ending {
     pub(super) outcome: EventBody,
     /// The verified session token, if the wallet approved.
     pub(super) vouched: Option<Vouched>,
+    /// A subkey that showed its proof with the answer, and its user.
+    pub(super) subkey: Option<(PublicKey, KnownSubkey)>,
 }
 
 impl Portal {
     /// Ends a challenge, as soon as the store can take it. Only the first outcome counts.
     pub(super) async fn settle(self: Arc<Self>, ending: Ending) {
-        let Ending { challenge, outcome, vouched } = ending;
+        let Ending { challenge, outcome, vouched, subkey } = ending;
         if std::mem::replace(&mut challenge.progress().settling, true) {
             return;
         }
         let (challenge, stream) = (&*challenge, challenge.stream);
-        let kept = match until_stored(stream, || self.keep_outcome(challenge, &outcome, vouched)).await {
+        let kept = until_stored(stream, async || {
+            if let Some((user, subkey)) = &subkey {
+                self.store.remember_subkey(user, subkey, MAX_SUBKEYS).await?;
+            }
+            self.keep_outcome(challenge, &outcome, vouched).await
+        });
+        let kept = match kept.await {
             Ok(kept) => kept,
             Err(error) => {
                 return tracing::error!(stream_id = %stream, %error, "cannot store an outcome");
@@ -62,7 +71,7 @@ impl Portal {
     /// Ends a challenge that nobody answered, in the background: other deadlines must not wait for the store.
     pub(super) fn expire_challenge(self: &Arc<Self>, challenge: Arc<OpenChallenge>) {
         let outcome = failure(&challenge, self.why_unanswered(challenge.created_at), None);
-        let ending = Ending { challenge, outcome, vouched: None };
+        let ending = Ending { challenge, outcome, vouched: None, subkey: None };
         self.lifecycle.spawn(Arc::clone(self).settle(ending));
     }
 

@@ -4,9 +4,10 @@ use nostr_sdk::{Keys, ToBech32};
 use serde_json::json;
 
 use super::types;
+use crate::sessions;
 use crate::support::beginning::Unread;
 use crate::support::daemon::Daemon;
-use crate::support::phone::Phone;
+use crate::support::phone::{Phone, approved};
 use crate::support::program::{finished, portico};
 use crate::support::relay::TestRelay;
 
@@ -119,4 +120,75 @@ async fn a_subkey_that_the_caller_names_may_prove_itself_before_it_answers() {
         (types(&events), &events[0]["user_key"]),
         (vec!["authenticate_key"], &json!(main.public_key()))
     );
+}
+
+/// With a scan the wallet names the key that it runs on, and only its answer says whose key that is.
+#[tokio::test]
+async fn a_person_with_two_subkeys_is_one_user_however_they_log_in() {
+    let relay = TestRelay::start().await;
+    let daemon = sessions::daemon(&relay).await;
+    let rest = daemon.rest();
+    let main = Keys::generate();
+    let mut phones = [Phone::on_subkey_of(&main), Phone::on_subkey_of(&main)];
+    let mut users = Vec::new();
+    for phone in &mut phones {
+        let (url, stream) = rest.login(json!({})).await;
+        phone.scan(&url).await;
+        let asked = phone.challenge().await;
+        phone.approve(&asked).await;
+        let approved = daemon.ended(&stream).await.pop().unwrap();
+        assert_eq!(approved["user_key"], json!(main.public_key()));
+        assert_eq!(approved["recipient"], json!(phone.key()));
+        assert_eq!(approved["session"]["subject"], json!(main.public_key()));
+        users.push(approved["login"]["user"]["id"].clone());
+    }
+    assert_eq!(users[0], users[1]);
+    assert_eq!(rest.get("/users").await.data()["users"].as_array().unwrap().len(), 1);
+    // Both are known as keys of this user, and asked.
+    let stream = rest.authenticate(main.public_key()).await;
+    for phone in &mut phones {
+        phone.challenge().await;
+    }
+    let asked_again = rest.authenticate(main.public_key()).await;
+    let asked = phones[0].challenge().await;
+    let concerned: Vec<_> = asked.event.tags.public_keys().copied().collect();
+    assert_eq!(concerned.len(), 3, "{concerned:?}");
+    phones[0].approve(&asked).await;
+    assert_eq!(daemon.ended(&asked_again).await[0]["user_key"], json!(main.public_key()));
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_stranger_who_scans_and_borrows_a_proof_is_not_its_user() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let victim = Keys::generate();
+    let borrowed = Phone::on_subkey_of(&victim).proof().clone();
+    let expired = Phone::on_subkey(&victim, |metadata| metadata.expires_at = crate::support::now() - 1);
+    for (keys, proof) in [(Keys::generate(), borrowed), (expired.keys().clone(), expired.proof().clone())] {
+        let mut stranger = Phone::with(keys.clone(), Some(proof));
+        let (url, stream) = daemon.rest().login(json!({})).await;
+        stranger.scan(&url).await;
+        let asked = stranger.challenge().await;
+        stranger.approve(&asked).await;
+        // Without the proof, it is itself.
+        let own = Phone::with(keys, None);
+        let status = approved(own.token_for(&asked.event.pubkey));
+        let answer = own.answer(&asked, &asked.challenge.challenge, status);
+        stranger.send(&answer).await;
+        let events = daemon.ended(&stream).await;
+        assert_eq!((events.len(), &events[1]["user_key"]), (2, &json!(own.key())), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_names_a_subkey_as_the_user_gets_that_key_and_no_other_user() {
+    let relay = TestRelay::start().await;
+    let daemon = Daemon::start(&[&relay]).await;
+    let mut phone = Phone::on_subkey_of(&Keys::generate());
+    phone.connect(&relay.url()).await;
+    let stream = daemon.rest().authenticate(phone.key()).await;
+    let asked = phone.challenge().await;
+    phone.approve(&asked).await;
+    assert_eq!(daemon.ended(&stream).await[0]["user_key"], json!(phone.key()));
 }
