@@ -45,8 +45,8 @@ words! {
         /// The user logged in at the issuer in a way that Portico does not know.
         #[error("its user logged in in an unknown way")]
         UnknownAuthType = "unknown_auth_type",
-        /// The issuer states that it has not verified the address.
-        #[error("its issuer has not verified the address")]
+        /// The issuer says in the token that it has not verified one of the names of the user.
+        #[error("its issuer has not verified the email address, the phone number or another name of the user")]
         UnverifiedIdentifier = "unverified_identifier",
     }
 }

@@ -13,6 +13,7 @@ mod policy;
 mod set;
 mod source;
 mod token;
+mod unverified;
 
 use std::sync::Arc;
 

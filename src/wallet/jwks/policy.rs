@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::token::SignedJwt;
+use super::unverified::is_unverified;
 use super::{IssuerKey, JwtError, Mapping, UnverifiedJwt, para};
 use crate::clock::Timestamp;
 use crate::config::{Jwks, Para};
@@ -34,6 +35,17 @@ pub(super) struct Owner {
     pub(super) auth_method: String,
     pub(super) auth_identifier: String,
     pub(super) wallets: Vec<FurtherWallet>,
+}
+
+impl Owner {
+    /// This owner, unless the issuer says of one of its names that it has not verified it.
+    pub(super) fn verified(self, claims: &Value) -> Result<Self, JwtError> {
+        let names = [&self.wallet_id, &self.auth_method, &self.auth_identifier];
+        if names.into_iter().any(|name| is_unverified(name, claims)) {
+            return Err(JwtError::UnverifiedIdentifier);
+        }
+        Ok(self)
+    }
 }
 
 impl Policy {
@@ -83,6 +95,7 @@ impl Policy {
             Reading::Mapped(mapping) => mapping.owner(&signed.claims)?,
             Reading::Para => para::owner(&signed.claims)?,
         };
+        let owner = owner.verified(&signed.claims)?;
         Ok(WalletIdentity {
             provider: self.provider.into(),
             wallet_id: owner.wallet_id,

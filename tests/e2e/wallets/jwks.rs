@@ -10,10 +10,15 @@ use crate::support::{now, soon};
 
 /// A daemon that lets users of this issuer in, to be started.
 fn trusting(issuer: &Issuer) -> Plan {
+    trusting_with(issuer, "")
+}
+
+/// … with this in `[wallets.jwks]` too.
+fn trusting_with(issuer: &Issuer, mapping: &str) -> Plan {
     let (name, url) = (Issuer::NAME, issuer.url());
     Daemon::offline().with_config(&format!(
         "{SESSIONS}[wallets]\ndefault = \"jwks\"\n[wallets.jwks]\nissuer = \"{name}\"\naudience = \"app\"\n\
-         jwks_url = \"{url}\"\nauth_method = \"via\"\nallow_private = true\n"
+         jwks_url = \"{url}\"\nauth_method = \"via\"\nallow_private = true\n{mapping}\n"
     ))
 }
 
@@ -209,5 +214,50 @@ async fn a_section_that_cannot_work_is_refused_at_the_start_and_its_key_named() 
         let (code, said) = Daemon::offline().with_config(&section).refusal().await;
         assert_eq!(code, 64, "{section}");
         assert!(said.contains(named), "{section}: {said}");
+    }
+}
+
+/// Anybody can type somebody else's address where an issuer does not verify it.
+#[tokio::test]
+async fn a_token_with_an_unverified_address_takes_over_nobodys_account() {
+    let key = Key::new("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let ceo = |verified: bool| {
+        let mut claims = claims("mallory", 600);
+        claims["email"] = json!("ceo@example.com");
+        claims["email_verified"] = json!(verified);
+        claims["user_metadata"] = json!({ "phone": "+1", "phone_verified": verified });
+        key.token(&claims)
+    };
+    for mapping in [
+        "wallet_id = \"email\"",
+        "wallet_id = \"/email\"",
+        "wallet_id = \"/user_metadata/phone\"",
+        "auth_identifier = \"/email\"",
+    ] {
+        let daemon = trusting_with(&issuer, mapping).start().await;
+        let ask = |verified| json!({ "credential": ceo(verified) });
+        let refusal = daemon.rest().post("/auth/login", ask(false)).await.refusal();
+        assert_eq!(refusal, refused(401, "unverified_identifier"), "{mapping}");
+        daemon.rest().post("/auth/login", ask(true)).await.data();
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_only_looks_like_another_users_name_is_refused() {
+    let key = Key::new("a");
+    let issuer = Issuer::start(&[&key]).await;
+    let daemon = trusting(&issuer).start().await;
+    let rest = daemon.rest();
+    login(&rest, &key.token(&claims("u1", 600))).await;
+    for lookalike in ["\u{200b}u1", "u1\u{2060}", "u\u{ad}1"] {
+        let ask = json!({ "credential": key.token(&claims(lookalike, 600)) });
+        assert_eq!(rest.post("/auth/login", ask).await.refusal(), refused(401, "unusable_identity"));
+        let mut invisible = claims("u2", 600);
+        invisible["email"] = json!(format!("{lookalike}@example.com"));
+        let ask = json!({ "credential": key.token(&invisible) });
+        assert_eq!(rest.post("/auth/login", ask).await.refusal(), refused(401, "unusable_identity"));
+        let invited = rest.post("/users", json!({ "wallet_id": lookalike, "provider": "jwks" })).await;
+        assert_eq!(invited.refusal(), refused(400, "bad_request"));
     }
 }
