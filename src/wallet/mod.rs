@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::quoted::steers;
+use crate::quoted::misleads;
 
 /// The longest name of a wallet or identifier, in bytes.
 const MAX_NAME: usize = 512;
@@ -147,7 +147,7 @@ pub fn is_wallet_id(name: &str) -> bool {
 }
 
 fn is_text(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(steers)
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(misleads)
 }
 
 impl WalletIdentity {
@@ -198,6 +198,12 @@ mod tests {
             "a\u{2028}b",
             "a\u{202e}b",
             "\u{feff}a",
+            // They look like "a".
+            "\u{200b}a",
+            "a\u{200d}",
+            "a\u{ad}",
+            "\u{3164}a",
+            "a\u{e0041}",
             &"a".repeat(MAX_NAME + 1),
             &"é".repeat(MAX_NAME / 2 + 1),
         ] {
