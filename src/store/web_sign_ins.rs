@@ -53,6 +53,19 @@ pub enum TakenCode {
     Expired,
 }
 
+impl TakenCode {
+    /// What a code is worth that nobody used before: `app` shows it at `now`.
+    pub(super) fn of(sign_in: WebSignIn, expires_at: Timestamp, app: &str, now: Timestamp) -> Self {
+        if sign_in.app != app {
+            Self::OfOtherApp(sign_in.app)
+        } else if expires_at < now {
+            Self::Expired
+        } else {
+            Self::Good(Box::new(sign_in))
+        }
+    }
+}
+
 /// Sign-ins on the page.
 #[async_trait]
 pub trait WebSignIns: std::fmt::Debug + Send + Sync {

@@ -115,13 +115,7 @@ async fn take(db: &Transaction<'_>, code: &SecretDigest, app: &str, now: Timesta
     let sql = "UPDATE web_sign_ins SET code_used = true, done_by = $2 WHERE id = $1";
     db.run(sql, &[&sign_in.id, &db.done_by()]).await?;
     db.note(Witness::WebSignIn(sign_in.id));
-    Ok(if sign_in.app != app {
-        TakenCode::OfOtherApp(sign_in.app)
-    } else if expires_at < now {
-        TakenCode::Expired
-    } else {
-        TakenCode::Good(Box::new(sign_in))
-    })
+    Ok(TakenCode::of(sign_in, expires_at, app, now))
 }
 
 #[async_trait]

@@ -96,13 +96,7 @@ fn take(db: &Connection, code: &SecretDigest, app: &str, now: Timestamp) -> Resu
         return Ok(TakenCode::Used);
     }
     db.prepare_cached("UPDATE web_sign_ins SET code_used = 1 WHERE id = ?1")?.execute([sign_in.id])?;
-    Ok(if sign_in.app != app {
-        TakenCode::OfOtherApp(sign_in.app)
-    } else if expires_at < now {
-        TakenCode::Expired
-    } else {
-        TakenCode::Good(Box::new(sign_in))
-    })
+    Ok(TakenCode::of(sign_in, expires_at, app, now))
 }
 
 #[async_trait]
