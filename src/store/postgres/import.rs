@@ -21,8 +21,8 @@ use crate::store::{Result, StoreError, Upkeep};
 /// How many bytes travel together.
 const CHUNK: usize = 64 * 1024;
 
-/// Moves everything into an empty database, with the ring of access keys, counts it there and compares it. If anything differs or fails, the database
-/// stays empty.
+/// Moves everything into an empty database, with the ring of access keys, counts it there and compares it. If anything
+/// differs or fails, the database stays empty.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if the database is not empty; others as of [`PostgresStore::open`].
