@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use nostr_sdk::prelude::{RelayOptions as SdkOptions, RelayPool, RelayUrl};
+use nostr_sdk::prelude::RelayUrl;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -14,7 +14,6 @@ use super::link::{Link, Shared};
 use super::options::{RelayChanges, RelaySpec};
 use super::preferred;
 use super::tap::{Tap, Whose};
-use super::transport::Taps;
 use crate::shown;
 
 /// How often Portico looks for expired relays and publications.
@@ -32,8 +31,6 @@ const MAX_WORKERS: usize = 4;
 /// All relays, in the order they were added.
 pub(super) struct Fleet {
     pub(super) shared: Arc<Shared>,
-    pool: RelayPool,
-    taps: Taps,
     links: RwLock<Vec<Arc<Link>>>,
     /// Counters of wallets' relays that were dropped.
     gone: Mutex<Counters>,
@@ -45,11 +42,9 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) fn new(shared: Arc<Shared>, pool: RelayPool, taps: Taps, cores: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, cores: usize) -> Self {
         Self {
             shared,
-            pool,
-            taps,
             links: RwLock::default(),
             gone: Mutex::default(),
             displaced: Count::default(),
@@ -86,7 +81,7 @@ impl Fleet {
             Some(link) => self.drop_link(&link).await,
             None => {}
         }
-        self.start_link(spec, Origin::Operator).await.map(|()| true)
+        self.start_link(spec, Origin::Operator).map(|()| true)
     }
 
     /// Removes a relay of the operator. Returns `false` if there was no such relay.
@@ -128,7 +123,7 @@ impl Fleet {
             let known = before.is_some_and(|link| link.is_general());
             let changed = if known { &mut changes.changed } else { &mut changes.added };
             changed.push(spec.url.clone());
-            self.start_link(spec.clone(), Origin::Operator).await?;
+            self.start_link(spec.clone(), Origin::Operator)?;
         }
         // Wallets are told the relays in this order; strangers' come last.
         let place = |link: &Arc<Link>| list.iter().position(|spec| spec.url == link.spec.url);
@@ -140,9 +135,8 @@ impl Fleet {
     /// Close all connections and end all tasks.
     pub(super) async fn shutdown(&self) {
         self.shared.tasks.stop();
-        let changing = self.changes.lock().await;
-        self.pool.shutdown().await;
-        drop(changing);
+        // A change that is under way may still start tasks.
+        drop(self.changes.lock().await);
         self.shared.tasks.ended().await;
     }
 
@@ -184,7 +178,7 @@ impl Fleet {
             }
         }
         // The only error is that everything stops.
-        let _ = self.start_link(RelaySpec::read_write(url), Origin::Preferred).await;
+        let _ = self.start_link(RelaySpec::read_write(url), Origin::Preferred);
     }
 
     async fn drop_useless(&self) {
@@ -200,7 +194,7 @@ impl Fleet {
         }
     }
 
-    async fn start_link(&self, spec: RelaySpec, origin: Origin) -> Result<(), RelayError> {
+    fn start_link(&self, spec: RelaySpec, origin: Origin) -> Result<(), RelayError> {
         let shared = &self.shared;
         if shared.tasks.is_stopped() {
             return Err(RelayError::Stopped);
@@ -209,37 +203,27 @@ impl Fleet {
         let health = Health::new(shared.clock.now());
         let whose = Whose { url: spec.url.clone(), origin, public_only };
         let inbound = Arc::clone(&shared.inbound);
-        let (tap, connections) = Tap::new(whose, inbound, health, shared.options.queue_per_relay);
-        self.taps.insert(spec.url.clone().into(), Arc::clone(&tap));
-
-        // No jitter of nostr-sdk's: the transport waits by itself.
-        let options = SdkOptions::new().retry_interval(shared.options.retry).adjust_retry_interval(false);
-        // The only errors are that the pool is shut down, and that the relay just added is not there.
-        self.pool.add_relay(&spec.url, options).await.map_err(|_| RelayError::Stopped)?;
-        let relay = self.pool.relay(&spec.url).await.map_err(|_| RelayError::Stopped)?;
-
-        let link = Link::new(spec, origin, Arc::clone(&tap), relay, Arc::clone(shared));
+        let tap = Tap::new(whose, inbound, health, shared.options.queue_per_relay);
+        let link = Link::new(spec, origin, Arc::clone(&tap), Arc::clone(shared));
         shared.inbound.shares.joined(origin);
         let workers = if link.is_general() { self.workers } else { 1 };
         for _ in 0..workers {
             let work = inbound::work(Arc::clone(&shared.inbound), Arc::clone(&tap), shared.handling.clone());
             shared.tasks.spawn(link.stop.clone(), work);
         }
-        shared.tasks.spawn(link.stop.clone(), Arc::clone(&link).run(connections));
         self.links.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&link));
-        link.connect();
+        link.start();
         Ok(())
     }
 
     async fn drop_link(&self, link: &Arc<Link>) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, link));
-        link.stop.cancel();
+        link.end();
         self.shared.inbound.shares.left(link.origin);
         if !link.is_general() {
             *self.gone.lock().unwrap_or_else(PoisonError::into_inner) += link.health().counters;
         }
-        // Not there any more: the pool is shut down.
-        let _ = self.pool.force_remove_relay(&link.spec.url).await;
-        self.taps.remove(<&url::Url>::from(&link.spec.url));
+        // The relay sees one connection of ours at a time, even if it is added again at once.
+        link.gone().await;
     }
 }

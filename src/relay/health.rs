@@ -151,8 +151,8 @@ pub(super) struct Status {
     /// When a notice of this relay was last logged.
     notice_logged: Option<Instant>,
     pub(super) latency: Option<Duration>,
-    /// When the unanswered ping was sent.
-    pinged: Option<Instant>,
+    /// What the unanswered ping carries, and when it was sent.
+    pinged: Option<([u8; 8], Instant)>,
 }
 
 impl Health {
@@ -215,22 +215,50 @@ impl Health {
         self.lock().last_refusal = Some(reason.to_owned());
     }
 
-    /// A ping was sent.
-    pub(super) fn pinged(&self) {
-        self.lock().pinged = Some(Instant::now());
+    /// A connection was made. A ping on the one before gets no answer any more.
+    pub(super) fn connected(&self) {
+        self.tally.connected.up();
+        self.lock().pinged = None;
     }
 
-    /// A pong arrived. Returns `false` if no ping was waiting for it; such a pong means nothing.
-    pub(super) fn ponged(&self) -> bool {
+    /// A ping with this payload is about to be sent. Returns `false` if the one before was not answered.
+    pub(super) fn pings(&self, payload: [u8; 8]) -> bool {
+        self.lock().pinged.replace((payload, Instant::now())).is_none()
+    }
+
+    /// A pong arrived. If it does not carry what the unanswered ping carried, it means nothing: a relay may
+    /// send pongs that answer no ping (RFC 6455 §5.5.3).
+    pub(super) fn ponged(&self, payload: &[u8]) {
         let mut status = self.lock();
-        let pinged = status.pinged.take();
-        if let Some(pinged) = pinged {
-            status.latency = Some(pinged.elapsed());
+        if let Some((_, sent)) = status.pinged.take_if(|(expected, _)| *expected == payload) {
+            status.latency = Some(sent.elapsed());
         }
-        pinged.is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pong_that_answers_no_ping_neither_ends_the_connection_nor_counts_as_an_answer() {
+        let health = Health::new(Timestamp::from_secs(1));
+        health.ponged(b"unasked!");
+        assert!(health.pings(*b"the ping"));
+        for payload in [&b""[..], b"unasked!", b"the ping, and more"] {
+            health.ponged(payload);
+        }
+        assert_eq!(health.status().latency, None);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        health.ponged(b"the ping");
+        assert_eq!(health.status().latency, Some(Duration::from_secs(1)));
+        assert!(health.pings(*b"the next"), "the first one was answered");
+        assert!(!health.pings(*b"the last"), "the next one was not");
+        health.connected();
+        assert!(health.pings(*b"the last"), "this is another connection");
     }
 }

@@ -395,7 +395,7 @@ pub(super) mod tests {
         let url = "wss://flood.example".parse().unwrap();
         let whose = Whose { url, origin, public_only: false };
         let inbound = Arc::new(inbound);
-        let (tap, _) = Tap::new(whose, Arc::clone(&inbound), Health::new(Timestamp::from_secs(1)), 100_000);
+        let tap = Tap::new(whose, Arc::clone(&inbound), Health::new(Timestamp::from_secs(1)), 100_000);
         let (handling, (into, signals)) = (Handling::default(), mpsc::unbounded_channel());
         handling.set(Arc::new(move |signal| -> BoxFuture<'static, ()> {
             into.send(signal).unwrap();

@@ -5,27 +5,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
-use nostr_sdk::prelude::{ClientMessage, EventId, Filter, Relay, SubscriptionId, Timestamp as Seconds};
+use nostr_sdk::prelude::{ClientMessage, EventId, Filter, JsonUtil, SubscriptionId, Timestamp as Seconds};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::LinkError;
 use super::handling::Handling;
 use super::health::{Origin, RelayHealth, RelayState};
 use super::inbound::Inbound;
-use super::lane::{BATCH, Job, Lane};
+use super::lane::{Job, Lane};
 use super::options::{RelayOptions, RelaySpec};
 use super::outbox::{Open, Outbox};
 use super::pause::Pauses;
+use super::reach::Attempts;
 use super::readiness::Readiness;
-use super::tap::{Connection, SUBSCRIPTION, Tap};
+use super::tap::{SUBSCRIPTION, Tap};
 use super::tasks::Tasks;
+use super::wire::Wire;
 use crate::clock::{SharedClock, Timestamp};
 use crate::shown;
 
-/// nostr-sdk's queue to a relay holds 1024 messages; Portico keeps it short, so that urgent messages do not
-/// wait behind others.
+/// The queue to a relay could hold more; Portico keeps it short, so that urgent messages do not wait behind
+/// others.
 const HIGH_WATER: usize = 16;
 
 /// State that all relays share.
@@ -49,7 +51,10 @@ pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
     /// Callers that wait for the relay's answer (`OK`) to an event.
     pub(super) verdicts: DashMap<EventId, oneshot::Sender<(bool, String)>>,
-    relay: Relay,
+    /// Set while there is a connection: where its messages go.
+    outgoing: Mutex<Option<mpsc::Sender<Vec<String>>>>,
+    /// Cancelled when the tasks that hold the connection have ended.
+    gone: CancellationToken,
     /// Set while the relay is ready (or connected, if it is only written to).
     lane: Mutex<Option<Lane>>,
     /// Notified when the lane has something new.
@@ -59,20 +64,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(
-        spec: RelaySpec,
-        origin: Origin,
-        tap: Arc<Tap>,
-        relay: Relay,
-        shared: Arc<Shared>,
-    ) -> Arc<Self> {
+    pub(super) fn new(spec: RelaySpec, origin: Origin, tap: Arc<Tap>, shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             spec,
             origin,
             tap,
             stop: shared.tasks.child(),
             verdicts: DashMap::new(),
-            relay,
+            outgoing: Mutex::default(),
+            gone: CancellationToken::new(),
             lane: Mutex::default(),
             work: Notify::new(),
             last_used: AtomicU64::new(shared.clock.now().millis()),
@@ -80,10 +80,39 @@ impl Link {
         })
     }
 
-    /// Look after the relay, connection by connection.
-    pub(super) async fn run(self: Arc<Self>, mut connections: mpsc::UnboundedReceiver<Connection>) {
-        let mut pauses = Pauses::default();
-        while let Some(connection) = connections.recv().await {
+    /// Looks after the relay until the link ends.
+    pub(super) fn start(self: &Arc<Self>) {
+        // Made before the task runs: the task may be stopped before it begins.
+        let alive = Arc::new(self.gone.clone().drop_guard());
+        self.shared.tasks.spawn(self.stop.clone(), Arc::clone(self).run(alive));
+    }
+
+    /// Ends the tasks of the relay.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
+    }
+
+    /// Resolves when the connection to the relay is gone, after [`Link::end`]. No other one can follow: the
+    /// task that would make it has ended.
+    pub(super) async fn gone(&self) {
+        self.gone.cancelled().await;
+    }
+
+    /// Looks after the relay, connection by connection. `alive` lasts as long as anything that holds a connection.
+    async fn run(self: Arc<Self>, alive: Arc<DropGuard>) {
+        let (mut attempts, mut pauses) = (Attempts::default(), Pauses::default());
+        loop {
+            let (socket, pace) = self.reach(&mut attempts).await;
+            let keys = self.shared.options.keys.clone();
+            let (wire, connection) = Wire::new(socket, &self.tap, pace, keys);
+            let alive = Arc::clone(&alive);
+            // It ends by itself, when `connection` is dropped: it still has to say farewell.
+            self.shared.tasks.spawn(CancellationToken::new(), async move {
+                wire.run().await;
+                drop(alive);
+            });
+            attempts.connected(Instant::now());
+            *self.outgoing() = Some(connection.outgoing.clone());
             tracing::info!(relay = %shown::relay(&self.spec.url), "connected");
             self.enter(RelayState::Subscribing);
             let hostile = tokio::select! {
@@ -92,11 +121,14 @@ impl Link {
                 () = self.turns_hostile() => true,
             };
             tracing::info!(relay = %shown::relay(&self.spec.url), "disconnected");
+            attempts.ended(Instant::now());
+            *self.outgoing() = None;
             self.close_lane();
             self.verdicts.clear();
             self.tap.questions.end_all();
             self.tap.health.failed(LinkError::Lost);
             if hostile {
+                attempts = Attempts::default();
                 self.pause(pauses.next(self.shared.options.pause, Instant::now())).await;
             }
             self.enter(RelayState::Connecting);
@@ -106,7 +138,7 @@ impl Link {
     /// Sends the publications of the lane while the connection lasts.
     async fn speak(&self) {
         loop {
-            if self.relay.queue() >= HIGH_WATER {
+            if self.queued() >= HIGH_WATER {
                 self.tap.drained.notified().await;
                 continue;
             }
@@ -127,19 +159,19 @@ impl Link {
         let time = self.shared.clock.now();
         let general = self.is_general();
         jobs.retain(|job| !job.open.is_expired(time) && job.open.is_for(&self.spec.url, general));
-        let mut messages = Vec::with_capacity(BATCH);
-        messages.extend(jobs.iter().map(|job| ClientMessage::Event(Cow::Borrowed(&*job.open.event))));
-        if messages.is_empty() {
+        if jobs.is_empty() {
             return;
         }
-        let sent = self.relay.batch_msg(messages);
-        if sent.is_ok() {
+        let message = |job: &Job| ClientMessage::Event(Cow::Borrowed(&*job.open.event)).as_json();
+        let sent = self.tell_all(jobs.iter().map(message).collect());
+        if sent {
             self.tap.health.tally.sent.add(jobs.len() as u64);
         }
         // "Sent" is what we know, not that it arrived: hence the repetitions.
-        self.with_lane(|lane| match sent {
-            Ok(()) => jobs.iter().for_each(|job| lane.sent(job, now)),
-            Err(_) => jobs.iter().for_each(|job| lane.failed(job, now)),
+        self.with_lane(|lane| {
+            for job in &jobs {
+                if sent { lane.sent(job, now) } else { lane.failed(job, now) }
+            }
         });
     }
 
@@ -187,17 +219,16 @@ impl Link {
 
     /// Sends a message. Returns `false` if it cannot be sent now.
     pub(super) fn tell(&self, message: ClientMessage<'_>) -> bool {
-        self.relay.send_msg(message).is_ok()
+        self.tell_all(vec![message.as_json()])
     }
 
-    /// Starts to connect, and reconnects whenever the connection is lost.
-    pub(super) fn connect(&self) {
-        self.relay.connect();
+    fn tell_all(&self, messages: Vec<String>) -> bool {
+        self.outgoing().as_ref().is_some_and(|outgoing| outgoing.try_send(messages).is_ok())
     }
 
-    /// Disconnects, and does not reconnect by itself.
-    pub(super) fn disconnect(&self) {
-        self.relay.disconnect();
+    /// How many batches of messages wait to be sent.
+    fn queued(&self) -> usize {
+        self.outgoing().as_ref().map_or(0, |outgoing| outgoing.max_capacity() - outgoing.capacity())
     }
 
     /// Whether it gets every publication, and not only those that name it.
@@ -249,6 +280,10 @@ impl Link {
             counters: self.tap.health.tally.read(),
             queued: self.tap.events.len(),
         }
+    }
+
+    fn outgoing(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Vec<String>>>> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {

@@ -60,7 +60,6 @@ impl Link {
             Step::Stay => {}
             Step::Ready => {
                 *ready = self.is_a_way_in().then(|| self.shared.readiness.enter());
-                self.tap.settled();
                 self.enter(RelayState::Ready);
                 self.open_lane();
                 tracing::info!(relay = %shown::relay(&self.spec.url), "ready");

@@ -1,11 +1,9 @@
 //! The Nostr side: events come in from relays, and go out to them.
 //!
-//! Built on nostr-sdk's relay pool, which keeps the connections and logs in where a relay asks for it
-//! (NIP-42). The rest is done here, where it can be done without trusting relays:
+//! Relays are not trusted. nostr-sdk has the types of the protocol; the connections are made and kept here:
 //!
-//! **In:** `transport` makes each connection (`dial` resolves and checks addresses, `wire` reads it at a `pace` and
-//! puts a `tap` into it) → `tap` sorts frames by their beginning, and asks the [`Gate`] about the authors of
-//! events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop
+//! **In:** `reach` makes each connection (`dial` resolves and checks addresses) → `wire` reads it at a `pace`
+//! → `tap` sorts frames by their beginning, and asks the [`Gate`] about the authors of events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop
 //! duplicates and verify, and have [`Signal::Event`] handled: the same worker polls it to its end (`handling`), and
 //! takes other frames meanwhile.
 //!
@@ -52,6 +50,7 @@ mod questions;
 mod queue;
 mod ration;
 mod raw;
+mod reach;
 mod readiness;
 mod refusal;
 mod relays;
@@ -64,7 +63,6 @@ mod signal;
 mod subscription;
 mod tap;
 mod tasks;
-mod transport;
 mod waiting;
 mod wire;
 

@@ -47,14 +47,12 @@ impl Link {
         }
     }
 
-    /// Disconnects and stays away.
+    /// Stays away, after the connection has ended.
     pub(super) async fn pause(&self, pause: Duration) {
         tracing::warn!(relay = %shown::relay(&self.spec.url), ?pause, "disconnected for a while: {}", LinkError::Hostile);
-        self.disconnect();
         self.tap.health.failed(LinkError::Hostile);
         self.enter(RelayState::Paused);
         tokio::time::sleep(pause).await;
-        self.connect();
     }
 }
 

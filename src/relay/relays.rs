@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use nostr_sdk::prelude::{Event, EventId, PublicKey, RelayPool, RelayUrl};
+use nostr_sdk::prelude::{Event, EventId, PublicKey, RelayUrl};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
@@ -26,7 +25,6 @@ use super::preferred;
 use super::readiness::Readiness;
 use super::signal::{Gate, Handler};
 use super::tasks::Tasks;
-use super::transport::{Taps, Transport};
 use crate::clock::{SharedClock, Timestamp};
 
 /// How many profiles are fetched at the same time. With our subscription this stays under 20 subscriptions
@@ -56,16 +54,6 @@ impl Relays {
     pub async fn start(options: RelayOptions, gate: Arc<dyn Gate>, clock: SharedClock) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (wanted, wishes) = mpsc::channel(MAX_WANTED);
-        let taps: Taps = Arc::new(DashMap::new());
-        let transport = Transport {
-            taps: Arc::clone(&taps),
-            timeout: options.connect_timeout,
-            retry: options.retry,
-            tls: options.tls.clone(),
-        };
-        let pool = RelayPool::builder().websocket_transport(transport).build();
-        pool.state().set_signer(options.keys.clone()).await;
-
         let relays = options.relays.clone();
         let shared = Arc::new(Shared {
             inbound: Arc::new(Inbound::new(&options, gate, cores)),
@@ -76,7 +64,7 @@ impl Relays {
             handling: Handling::default(),
             tasks: Tasks::default(),
         });
-        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), pool, taps, cores));
+        let fleet = Arc::new(Fleet::new(Arc::clone(&shared), cores));
         shared.tasks.spawn(shared.tasks.child(), Arc::clone(&fleet).keep_house(wishes));
         for spec in relays {
             // It cannot have stopped yet, and a relay that is listed twice is one relay.

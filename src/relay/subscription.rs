@@ -1,8 +1,5 @@
 //! The state machine of our one subscription on one connection. Pure: time is an argument.
 //!
-//! nostr-sdk's own re-subscription compares whole seconds, so it forgets one after a quick reconnect, and it
-//! gives up permanently on most `CLOSED` messages. This module does neither.
-//!
 //! Not all relays send `EOSE`. So silence counts as a confirmation, but only from a relay that has sent
 //! nothing else on this connection: after an `EOSE`, a `CLOSED` or a `NOTICE`, only another `EOSE` or an
 //! event of the subscription confirms it.

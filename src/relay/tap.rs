@@ -1,14 +1,10 @@
-//! Sorts the frames of one relay: Portico takes its own, nostr-sdk gets the rest of the protocol.
-//!
-//! nostr-sdk keeps the connection and answers NIP-42, and sees only the frames that it needs for that. If it
-//! saw the others, it would verify events under one lock for all relays, accept a known id without checking
-//! the signature, forget a subscription that the relay closed, and log malformed frames in full.
+//! Sorts the frames of one relay by their beginning.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nostr_sdk::prelude::{EventId, JsonUtil, RelayMessage, RelayUrl};
+use nostr_sdk::prelude::{EventId, RelayUrl};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -51,13 +47,10 @@ pub(super) struct Tap {
     pub(super) events: Queue,
     inbound: Arc<Inbound>,
     budget: Budget,
-    /// Attempts to connect since the relay was last ready.
-    attempts: AtomicU32,
     /// The relay has not shown that it holds our subscription, and silence would not show it.
     doubted: AtomicBool,
     /// … and its next event would show it.
     awaits_event: AtomicBool,
-    connections: mpsc::UnboundedSender<Connection>,
 }
 
 /// The relay: its URL, and who named it.
@@ -69,10 +62,12 @@ pub(super) struct Whose {
     pub(super) public_only: bool,
 }
 
-/// One connection, for the task that looks after the relay. It ends when `controls` ends.
+/// One connection, for the task that looks after the relay. It ends when `controls` ends; to drop it ends it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) controls: mpsc::Receiver<Control>,
+    /// Takes messages to the relay, in batches.
+    pub(super) outgoing: mpsc::Sender<Vec<String>>,
 }
 
 /// Something other than an event happened on a connection.
@@ -95,17 +90,10 @@ pub(super) enum Control {
 }
 
 impl Tap {
-    /// A tap with room for `queue` event frames, and the receiver of its connections. (The channel is not
-    /// bounded; the pace of connecting limits it.)
-    pub(super) fn new(
-        whose: Whose,
-        inbound: Arc<Inbound>,
-        health: Health,
-        queue: usize,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Connection>) {
-        let (connections, outlet) = mpsc::unbounded_channel();
+    /// A tap with room for `queue` event frames.
+    pub(super) fn new(whose: Whose, inbound: Arc<Inbound>, health: Health, queue: usize) -> Arc<Self> {
         let Whose { url, origin, public_only } = whose;
-        let tap = Self {
+        Arc::new(Self {
             url,
             origin,
             public_only,
@@ -117,22 +105,9 @@ impl Tap {
             events: Queue::new(queue),
             budget: Budget::new(Arc::clone(&inbound.shares), origin),
             inbound,
-            attempts: AtomicU32::new(0),
             doubted: AtomicBool::new(false),
             awaits_event: AtomicBool::new(false),
-            connections,
-        };
-        (Arc::new(tap), outlet)
-    }
-
-    /// Counts an attempt to connect; returns how many there were since the relay was last ready.
-    pub(super) fn attempt(&self) -> u32 {
-        self.attempts.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The relay is ready: resets the failed attempts.
-    pub(super) fn settled(&self) {
-        self.attempts.store(0, Ordering::Relaxed);
+        })
     }
 
     /// Records whether it is in doubt that the relay holds our subscription. `awaits_event`: an event of the
@@ -147,15 +122,12 @@ impl Tap {
         self.doubted.load(Ordering::Acquire)
     }
 
-    /// Passes a new connection to the task that looks after the relay.
-    pub(super) fn connected(&self) -> mpsc::Sender<Control> {
+    /// Where the frames of a new connection go that are not events.
+    pub(super) fn connected(&self) -> (mpsc::Sender<Control>, mpsc::Receiver<Control>) {
         let is_ours = self.origin == Origin::Operator;
         let queue = if is_ours { CONTROL_QUEUE } else { CONTROL_QUEUE_OF_STRANGERS };
-        let (sender, controls) = mpsc::channel(queue);
-        self.health.tally.connected.up();
-        // Nobody looks after the relay any more: it is being removed, and the connection ends with it.
-        let _ = self.connections.send(Connection { controls });
-        sender
+        self.health.connected();
+        mpsc::channel(queue)
     }
 
     /// Charges a useless input to the relay.
@@ -189,15 +161,15 @@ impl Tap {
         }
     }
 
-    /// Takes a frame for Portico, and returns a frame for nostr-sdk. `login` is the id of the event by which
-    /// nostr-sdk last logged in on this connection. Runs on the network loop: it does not wait, reads only
-    /// the beginning of a frame, and keeps only a short part of a frame other than an event.
+    /// Takes a frame. Returns the challenge if the relay asks for a login (NIP-42). `login` is the event by
+    /// which Portico last logged in on this connection. Runs on the network loop: it does not wait, reads
+    /// only the beginning of a frame, and keeps only a short part of a frame other than an event.
     pub(super) fn sort(
         &self,
         text: Utf8Bytes,
         controls: &mpsc::Sender<Control>,
-        login: Option<&str>,
-    ) -> Option<Utf8Bytes> {
+        login: Option<EventId>,
+    ) -> Option<String> {
         match frame::sniff(&text) {
             Frame::Event { .. } if text.len() > MAX_EVENT => self.too_long(),
             Frame::Event { subscription } if subscription == SUBSCRIPTION => {
@@ -234,14 +206,13 @@ impl Tap {
                 self.lied();
                 self.charge(Waste::Login);
                 self.control(controls, Control::LoginAskedFor);
-                return Some(RelayMessage::auth(challenge).as_json().into());
+                return Some(challenge.into_owned());
             }
             Frame::Ok { id, accepted, reason } => match EventId::from_hex(&id) {
-                Ok(event) if login == Some(&*id) => {
+                Ok(id) if login == Some(id) => {
                     if accepted {
                         self.control(controls, Control::Authenticated);
                     }
-                    return Some(RelayMessage::ok(event, accepted, reason).as_json().into());
                 }
                 Ok(id) => {
                     let reason = shortened(&reason);

@@ -1,70 +1,102 @@
-//! The two halves of a connection as nostr-sdk uses them, with the [`Tap`] in between.
+//! One connection to a relay: what the relay sends goes into the [`Tap`], and messages of ours go out. Sends
+//! pings (RFC 6455 §5.5.2), and logs in where the relay asks for it (NIP-42).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use async_wsocket::Message;
-use async_wsocket::message::CloseFrame;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use nostr_sdk::pool::transport::error::TransportError;
-use nostr_sdk::pool::transport::websocket::{WebSocketSink, WebSocketStream};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use tokio::sync::mpsc;
-use tokio::time::Sleep;
-use tokio_tungstenite::tungstenite;
+use futures_util::{SinkExt, StreamExt};
+use nostr_sdk::prelude::{ClientMessage, EventBuilder, EventId, JsonUtil, Keys};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, Sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::cpu;
 use super::dial::Socket;
 use super::pace::Pace;
-use super::tap::{Control, Tap};
+use super::tap::{Connection, Control, Tap};
 
 /// After this many frames in a row, the network loop serves other connections.
 const FAIR_SHARE: u32 = 64;
 
-/// The id of the event by which nostr-sdk last logged in on this connection (NIP-42).
-type Login = Arc<Mutex<Option<String>>>;
+/// How many batches of messages wait to be sent. Portico keeps the queue much shorter, see `link`.
+const QUEUE: usize = 1024;
 
-/// Splits a connection into the halves that nostr-sdk expects. `pace` limits how fast it is read.
-pub(super) fn split(socket: Socket, tap: Arc<Tap>, pace: Pace) -> (WebSocketSink, WebSocketStream) {
-    let (sink, stream) = socket.split();
-    let login = Login::default();
-    let outgoing = Outgoing { sink, tap: Arc::clone(&tap), login: Arc::clone(&login) };
-    let incoming = Incoming { stream, tap, login, pace, rest: None, controls: None };
-    (Box::new(outgoing), Box::pin(incoming))
+/// How often Portico sends a ping. The connection ends if the previous one was not answered by then.
+const PING_EVERY: Duration = Duration::from_secs(55);
+
+/// The connection ends if the relay does not take a batch of messages within this time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long Portico waits for the relay to take the closing frame.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// The id of the event by which Portico last logged in on this connection (NIP-42).
+type Login = Arc<Mutex<Option<EventId>>>;
+
+/// A connection, as its two halves.
+pub(super) struct Wire {
+    incoming: Incoming,
+    outgoing: Outgoing,
+    hung_up: mpsc::Sender<Control>,
+}
+
+impl Wire {
+    /// The wire of a connection that was just made, and the connection as the task that looks after the relay
+    /// sees it. `pace` limits how fast the relay is read; `keys` log in.
+    pub(super) fn new(socket: Socket, tap: &Arc<Tap>, pace: Pace, keys: Keys) -> (Self, Connection) {
+        let (sink, stream) = socket.split();
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let (controls, heard) = tap.connected();
+        let (challenged, challenges) = watch::channel(String::new());
+        let login = Login::default();
+        let outgoing =
+            Outgoing { sink, tap: Arc::clone(tap), messages, challenges, login: Arc::clone(&login), keys };
+        let hung_up = controls.clone();
+        let incoming =
+            Incoming { stream, tap: Arc::clone(tap), controls, challenged, login, pace, rest: None };
+        (Self { incoming, outgoing, hung_up }, Connection { controls: heard, outgoing: queue })
+    }
+
+    /// Carries frames until the relay ends the connection or its [`Connection`] is dropped.
+    pub(super) async fn run(self) {
+        let Self { mut incoming, mut outgoing, hung_up } = self;
+        tokio::select! {
+            () = std::future::poll_fn(|cx| incoming.poll_end(cx)) => {}
+            () = outgoing.run() => {}
+            () = hung_up.closed() => {}
+        }
+        // Who looks after the relay must not wait for the farewell.
+        drop((incoming, hung_up));
+        let _ = timeout(FAREWELL, outgoing.sink.close()).await;
+    }
 }
 
 struct Incoming {
     stream: SplitStream<Socket>,
     tap: Arc<Tap>,
+    controls: mpsc::Sender<Control>,
+    /// Where requests to log in go; only the last one counts.
+    challenged: watch::Sender<String>,
     login: Login,
     pace: Pace,
     /// While Portico does not read this relay, because it has used up its share.
     rest: Option<Pin<Box<Sleep>>>,
-    /// Where control frames go. Available once nostr-sdk has begun to read: before that it accepts no frames
-    /// to send.
-    controls: Option<mpsc::Sender<Control>>,
-}
-
-type Next = Poll<Option<Result<Message, TransportError>>>;
-
-impl Stream for Incoming {
-    type Item = Result<Message, TransportError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next {
-        let this = self.get_mut();
-        ready!(this.poll_rested(cx));
-        this.pace.begin();
-        // Measure the whole turn: the relay pays for the reading of everything that it sends.
-        let (next, cost) = cpu::measured(|| this.poll_turn(cx));
-        this.tap.spend(cost);
-        next
-    }
 }
 
 impl Incoming {
+    /// Reads frames; ready when the connection has ended.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_rested(cx));
+        self.pace.begin();
+        // Measure the whole turn: the relay pays for the reading of everything that it sends.
+        let (ended, cost) = cpu::measured(|| self.poll_turn(cx));
+        self.tap.spend(cost);
+        ended
+    }
+
     fn poll_rested(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.rest.is_none() {
             self.rest = self.tap.rest_until().map(|until| Box::pin(tokio::time::sleep_until(until)));
@@ -76,100 +108,85 @@ impl Incoming {
         Poll::Ready(())
     }
 
-    /// Reads frames up to the first one for nostr-sdk.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Next {
-        let Self { stream, tap, login, controls, .. } = self;
-        let controls = controls.get_or_insert_with(|| tap.connected());
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..FAIR_SHARE {
-            let message = match ready!(stream.poll_next_unpin(cx)) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => return Poll::Ready(Some(Err(TransportError::backend(error)))),
-                None => return Poll::Ready(None),
-            };
-            let passed = match message {
-                tungstenite::Message::Text(text) => {
-                    let login = login.lock().unwrap_or_else(PoisonError::into_inner);
-                    tap.sort(text, controls, login.as_deref()).map(|text| Message::Text(text.to_string()))
-                }
-                // Answered below: nostr-sdk has no use for it.
-                tungstenite::Message::Ping(_) => None,
-                tungstenite::Message::Pong(payload) => {
-                    tap.health.ponged().then(|| Message::Pong(payload.to_vec()))
-                }
-                tungstenite::Message::Close(frame) => Some(Message::Close(frame.map(CloseFrame::from))),
-                // Nostr has no binary messages, and raw frames are not read.
-                tungstenite::Message::Binary(_) | tungstenite::Message::Frame(_) => {
-                    tap.garbage();
-                    None
-                }
-            };
-            if let Some(message) = passed {
-                return Poll::Ready(Some(Ok(message)));
+            match ready!(self.stream.poll_next_unpin(cx)) {
+                Some(Ok(message)) => self.take(message),
+                Some(Err(_)) | None => return Poll::Ready(()),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+
+    fn take(&self, message: Message) {
+        match message {
+            Message::Text(text) => {
+                let login = *self.login.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(challenge) = self.tap.sort(text, &self.controls, login) {
+                    self.challenged.send_replace(challenge);
+                }
+            }
+            Message::Pong(payload) => self.tap.health.ponged(&payload),
+            // The WebSocket library answers them.
+            Message::Ping(_) | Message::Close(_) => {}
+            // Nostr has no binary messages, and raw frames are not read.
+            Message::Binary(_) | Message::Frame(_) => self.tap.garbage(),
+        }
+    }
 }
 
 struct Outgoing {
-    sink: SplitSink<Socket, tungstenite::Message>,
+    sink: SplitSink<Socket, Message>,
     tap: Arc<Tap>,
+    messages: mpsc::Receiver<Vec<String>>,
+    challenges: watch::Receiver<String>,
     login: Login,
+    keys: Keys,
 }
 
-impl Sink<Message> for Outgoing {
-    type Error = TransportError;
-
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sink.poll_ready_unpin(cx).map_err(TransportError::backend)
-    }
-
-    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        if let Message::Text(text) = &message
-            && let Some(id) = login_id(text)
-        {
-            *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+impl Outgoing {
+    /// Sends what is to be sent; returns when the relay does not take or answer it.
+    async fn run(&mut self) {
+        let mut pings = tokio::time::interval(PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let frames = tokio::select! {
+                messages = self.messages.recv() => match messages {
+                    Some(messages) => messages.into_iter().map(Message::text).collect(),
+                    None => return,
+                },
+                Ok(()) = self.challenges.changed() => self.log_in().into_iter().collect(),
+                _ = pings.tick() => {
+                    let payload: [u8; 8] = rand::random();
+                    if !self.tap.health.pings(payload) {
+                        return;
+                    }
+                    vec![Message::Ping(payload.to_vec().into())]
+                }
+            };
+            match timeout(WRITE_TIMEOUT, send(&mut self.sink, frames)).await {
+                Ok(Ok(())) => self.tap.drained.notify_one(),
+                Ok(Err(_)) | Err(_) => return,
+            }
         }
-        if matches!(message, Message::Ping(_)) {
-            self.tap.health.pinged();
-        }
-        let sent = self.sink.start_send_unpin(message.into()).map_err(TransportError::backend);
-        self.tap.drained.notify_one();
-        sent
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sink.poll_flush_unpin(cx).map_err(TransportError::backend)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sink.poll_close_unpin(cx).map_err(TransportError::backend)
+    /// The message that answers the last request to log in.
+    fn log_in(&mut self) -> Option<Message> {
+        let challenge = self.challenges.borrow_and_update().clone();
+        let event = EventBuilder::auth(challenge, self.tap.url.clone()).sign_with_keys(&self.keys).ok()?;
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.id);
+        Some(Message::text(ClientMessage::auth(event).as_json()))
     }
 }
 
-/// The event id in an `AUTH` frame that Portico sends.
-fn login_id(frame: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Identified {
-        id: String,
+async fn send(
+    sink: &mut SplitSink<Socket, Message>,
+    frames: Vec<Message>,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    for frame in frames {
+        sink.feed(frame).await?;
     }
-    let is_login = frame.starts_with(r#"["AUTH","#);
-    let parsed = is_login.then(|| serde_json::from_str::<(IgnoredAny, Identified)>(frame))?;
-    parsed.ok().map(|(_, event)| event.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nostr_sdk::prelude::{ClientMessage, EventBuilder, JsonUtil, Keys};
-
-    #[test]
-    fn the_id_of_a_login_is_read_off_the_frame_the_sdk_sends() {
-        let url = "wss://relay.example".parse().unwrap();
-        let event = EventBuilder::auth("challenge", url).sign_with_keys(&Keys::generate()).unwrap();
-        let id = event.id.to_hex();
-        assert_eq!(login_id(&ClientMessage::auth(event.clone()).as_json()), Some(id));
-        assert_eq!(login_id(&ClientMessage::event(event).as_json()), None);
-    }
+    sink.flush().await
 }

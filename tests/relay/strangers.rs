@@ -1,9 +1,12 @@
 //! Relays that wallets name.
 
+use std::time::Duration;
+
 use nostr_sdk::prelude::{Event, RelayUrl};
 use portico::relay::{LinkError, Origin, Publication, RelayOptions, RelaySpec};
+use tokio::runtime::Handle;
 
-use crate::bench::{Bench, options};
+use crate::bench::{Bench, options, soon};
 use crate::support::relay::TestRelay;
 
 #[tokio::test]
@@ -44,6 +47,32 @@ async fn strangers_cannot_make_us_hold_any_number_of_connections() {
     assert_eq!(listed, [relays[1].url(), relays[2].url()]);
     let wanted = ["ws://127.0.0.1:1".to_owned(), "ws://127.0.0.1:2".to_owned()];
     assert_eq!(bench.relays.filter_preferred(&wanted).len(), 1);
+}
+
+#[tokio::test]
+async fn relays_that_strangers_name_leave_nothing_behind_when_they_make_room_for_others() {
+    const EACH_TIME: u64 = 100;
+    let options = RelayOptions { max_preferred: 2, ..options([]) };
+    let bench = Bench::with(options, |_: &Event| true).await;
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    for time in 1..=5 {
+        for n in 0..EACH_TIME {
+            // Nobody listens there.
+            let relay = |name: char| format!("ws://127.0.0.1:1/{time}-{n}-{name}").parse().unwrap();
+            bench.relays.publish(Publication { also: vec![relay('a'), relay('b')], ..bench.challenge() });
+        }
+        let displaced = time * EACH_TIME * 2 - 2;
+        bench.until_list("the others", |_| bench.relays.preferred_in_all().1 == displaced).await;
+    }
+    let of_two_relays = 2 * 3;
+    let gone = async {
+        let mut look = tokio::time::interval(Duration::from_millis(2));
+        while alive() > before + of_two_relays {
+            look.tick().await;
+        }
+    };
+    soon("the end of the tasks of a thousand relays", gone).await;
 }
 
 #[tokio::test]

@@ -109,3 +109,27 @@ async fn how_long_a_relay_takes_to_answer_is_measured() {
     let bench = Bench::ready(&[&relay]).await;
     bench.until(&relay, "a latency", |health| health.latency.is_some_and(|time| !time.is_zero())).await;
 }
+
+#[tokio::test]
+async fn a_relay_that_comes_and_goes_fast_has_one_connection_in_the_end() {
+    let relay = TestRelay::start().await;
+    let bench = Bench::start(&[]).await;
+    let list = || vec![RelaySpec::read_write(relay.url())];
+    for n in 0..200 {
+        bench.relays.configure(list()).await.unwrap();
+        // At different moments of the connection: it is not begun, under way, or there.
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        bench.relays.configure(Vec::new()).await.unwrap();
+    }
+    bench.relays.configure(list()).await.unwrap();
+    relay.until_subscribed(1).await;
+    let before = relay.state().connections_seen;
+    for times in 1..=5 {
+        relay.close_all();
+        relay.until_subscribed(1).await;
+        bench.until(&relay, "ready", |health| health.counters.connected > times).await;
+    }
+    assert_eq!(relay.state().connections_seen - before, 5, "nobody but the one connection comes again");
+}
