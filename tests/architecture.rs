@@ -73,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "quoted",
             "tls",
             "store::postgres::PostgresUrl",
+            "words",
         ],
     ),
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),

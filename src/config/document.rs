@@ -4,7 +4,7 @@ use figment::value::{Dict, Value};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::syntax::explain;
+use super::syntax::{explain, unclosed_text};
 
 /// A line with a mistake, from 1, and what is wrong with it.
 pub(super) type Fault = (usize, String);
@@ -31,8 +31,14 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn add(&mut self, at: usize, message: &str) {
-        let line = line_at(self.text, at);
-        self.found.push((line, explain(self.text, line, message)));
+        // A text that is not closed goes on to the end of the file: its beginning is the mistake.
+        let is_end = at >= self.text.trim_end().len();
+        let unclosed = is_end.then(|| unclosed_text(self.text)).flatten();
+        let (line, reason) = unclosed.unwrap_or_else(|| {
+            let line = line_at(self.text, at);
+            (line, explain(self.text, line, message))
+        });
+        self.found.push((line, reason));
     }
 
     fn dict(&mut self, table: &DeTable<'_>) -> Dict {

@@ -65,7 +65,12 @@ pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
     let relays_file = overrides.relays.clone().or(raw.relays_file.as_ref().map(RelativePathBuf::relative));
     let relays = relays::load(relays_file.as_deref(), &read.portal);
     let relays = relays.unwrap_or_else(|error| {
-        read.errors.push(error);
+        match error {
+            ConfigError::Unreadable { .. } if overrides.relays.is_none() && raw.relays_file.is_some() => {
+                read.wrong.add("relays_file", error.to_string());
+            }
+            error => read.errors.push(error),
+        }
         (Vec::new(), RelaySource::BuiltIn)
     });
     read.moved.note_relays(&read.portal, matches!(relays.1, RelaySource::Environment(_)));
@@ -204,8 +209,9 @@ fn place_in(layers: &Figment, key: &str, written: Option<&Written>) -> Place {
         Some(Some(Source::File(path))) => {
             Place::line(path, written.and_then(|written| line_of(&written.text, key)))
         }
-        // A section may come from several variables.
         Some(None) if value.as_dict().is_none() => Place::Variable(environment::variable(name)),
+        Some(None) if name == key => Place::Variable(format!("{}__…", environment::variable(name))),
+        // A section may come from several variables.
         _ => Place::Nowhere,
     }
 }

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 pub mod files;
 pub mod key;
+mod known;
 mod lists;
 mod load;
 mod mistakes;

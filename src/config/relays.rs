@@ -347,7 +347,7 @@ mod tests {
             ),
             (
                 "[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false",
-                "wss://a.b/ has read and write set to false: remove it, or set one to true (in relays.toml, line 2)",
+                "wss://a.b has read and write set to false: remove it, or set one to true (in relays.toml, line 2)",
             ),
             (
                 "[[relay]]\nurl = \"wss://a.b\"\nraed = false",

@@ -18,7 +18,7 @@ pub(super) fn explain(text: &str, number: usize, message: &str) -> String {
     let line = text.lines().nth(number - 1).unwrap_or_default();
     let twice = || message.contains("duplicate key").then(|| twice(text, number)).flatten();
     let bound = || beyond_bounds(text, number);
-    bound().or_else(|| in_line(line)).or_else(twice).unwrap_or_else(|| said(message))
+    bound().or_else(|| in_line(line)).or_else(twice).unwrap_or_else(|| said(line, message))
 }
 
 /// A count beyond TOML's range: the bounds of its key say more than that range does.
@@ -153,9 +153,30 @@ fn is_bare(value: &str) -> bool {
     !is_other && format!("value = {value}").parse::<toml::Table>().is_err()
 }
 
-/// The library's message, without its quotes.
-fn said(message: &str) -> String {
-    message.replace('`', "").replace('\n', ", ")
+/// A text in three quotes that is not closed, and the line in which it begins.
+pub(super) fn unclosed_text(text: &str) -> Option<Fault> {
+    let is_open = |quotes: &&str| text.matches(*quotes).count() % 2 == 1;
+    let quotes = ["\"\"\"", "'''"].into_iter().find(is_open)?;
+    let begins = text.lines().zip(1..).filter(|(line, _)| line.contains(quotes)).last();
+    begins.map(|(_, number)| (number, format!("the text in three quotes ({quotes}) is not closed")))
+}
+
+/// What the library says, with the key of the line, in plain words where they are known.
+fn said(line: &str, message: &str) -> String {
+    let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
+    let reason = if message.contains("duplicate key") {
+        let what = if line.trim_start().starts_with('[') { "section" } else { "key" };
+        format!("an earlier line already has this {what}")
+    } else if message.contains("escape") {
+        "a \\ in double quotes begins an escape: write \\\\, or the text in single quotes".into()
+    } else if message.contains("unclosed array") {
+        "the list is not closed: ] is missing".into()
+    } else if message.contains("unclosed inline table") {
+        "the { is not closed: } is missing".into()
+    } else {
+        message.replace('`', "").replace('\n', ", ")
+    };
+    key.map_or_else(|| reason.clone(), |key| format!("{key}: {reason}"))
 }
 
 #[cfg(test)]
@@ -236,11 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_of_another_kind_is_told_as_the_library_does() {
-        let twice = explained("\"a b\" = 1\n\"a b\" = 2\n");
-        assert!(twice.starts_with("line 2: duplicate key"), "{twice}");
-        let elsewhere = explained("[a]\nx = 1\n[b]\nx = 1\nx = 2\n");
-        assert!(elsewhere.starts_with("line 5: line 4 already sets x"), "{elsewhere}");
+    fn other_mistakes_are_told_with_their_key_and_without_words_of_the_library() {
+        for (text, told) in [
+            ("\"a b\" = 1\n\"a b\" = 2\n", "line 2: \"a b\": an earlier line already has this key"),
+            ("a.b = 1\na = 2\n", "line 2: a: an earlier line already has this key"),
+            ("[a]\nx = 1\n[b]\nx = 1\nx = 2\n", "line 5: line 4 already sets x: remove one of them"),
+            (
+                "token = \"a\\qhunter2\"\n",
+                "line 1: token: a \\ in double quotes begins an escape: write \\\\, or the text in single quotes",
+            ),
+            ("x = [1,\n", "line 1: x: the list is not closed: ] is missing"),
+            (
+                "y = 1\nx = \"\"\"\nhunter2\nz = 3\n",
+                "line 2: the text in three quotes (\"\"\") is not closed",
+            ),
+        ] {
+            assert_eq!(explained(text), told, "{text:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use figment::error::{Actual, Kind};
 
-use super::bounds;
 use super::shape::Misfit;
+use super::{bounds, known};
 use crate::quoted::quoted;
 
 /// What is wrong with this value. `is_section`: it is a section.
@@ -13,7 +13,7 @@ pub(super) fn reason(misfit: &Misfit, is_section: bool) -> String {
         kind if lists_relays(key, kind) => {
             "the list of relays has its own file, relays.toml, with one [[relay]] and its url for each".into()
         }
-        Kind::UnknownField(name, known) => unknown(name, known, is_section),
+        Kind::UnknownField(name, known) => unknown(key, name, known, is_section),
         Kind::MissingField(_) => "is missing".into(),
         Kind::UnknownVariant(found, known) => {
             format!("must be {}, but is {}", crate::words::one_of(known), quoted(found))
@@ -32,11 +32,15 @@ pub(super) fn reason(misfit: &Misfit, is_section: bool) -> String {
     }
 }
 
-fn unknown(name: &str, known: &[&str], is_section: bool) -> String {
+fn unknown(key: &str, name: &str, known: &[&str], is_section: bool) -> String {
     let what = if is_section { "section" } else { "key" };
-    match nearest(name, known) {
-        Some(near) if is_section => format!("unknown section: did you mean [{near}]?"),
-        Some(near) => format!("unknown key: did you mean {near}?"),
+    let near = nearest(name, known).map(|near| match key.rsplit_once('.') {
+        Some((above, _)) if is_section => format!("[{above}.{near}]"),
+        None if is_section => format!("[{near}]"),
+        _ => near.to_owned(),
+    });
+    match near.or_else(|| known::elsewhere(name)) {
+        Some(meant) => format!("unknown {what}: did you mean {meant}?"),
         None => format!("unknown {what}; known keys: {}", known.join(", ")),
     }
 }

@@ -308,11 +308,8 @@ async fn what_the_environment_says_wrong_is_told_by_the_name_of_the_variable() {
         command.args(["config", "check"]).env(name, value);
         let (code, said) = finished(command).await.into_refusal();
         assert!(code == 64 && said.contains(reason), "{name}: {said}");
-        let place = if name == "PORTICO_SESIONS__ENABLED" {
-            String::new()
-        } else {
-            format!(" (in the environment, as {name})")
-        };
+        let variable = if name == "PORTICO_SESIONS__ENABLED" { "PORTICO_SESIONS__…" } else { name };
+        let place = format!(" (in the environment, as {variable})");
         assert!(said.trim_end().ends_with(&place), "{said}");
     }
     let mut command = portico(folder.path());

@@ -99,7 +99,7 @@ const NOT_BASE64: &str = "whsec_ must be followed by base64 with padding, of at 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSecretError {
     /// The file cannot be read or trusted.
-    #[error("cannot use the webhook secret in {}: {error}", show_path(path))]
+    #[error("webhook.secret_file: cannot use the webhook secret in {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum WebhookSecretError {
         error: FileError,
     },
     /// The file does not exist.
-    #[error("the webhook secret file {} does not exist", show_path(.0))]
+    #[error("webhook.secret_file: the file {} does not exist", show_path(.0))]
     Missing(PathBuf),
     /// It is too short, so it could be guessed.
     #[error("webhook.secret: {TOO_SHORT}")]

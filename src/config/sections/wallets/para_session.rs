@@ -84,8 +84,10 @@ pub struct ParaApiKeys {
 
 /// The reason why the API key cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the API key in {}: {reason}", show_path(path))]
+#[error("{name}: cannot use the API key in {}: {reason}", show_path(path))]
 pub struct ApiKeyError {
+    /// The key of the configuration that names the file.
+    name: &'static str,
     path: PathBuf,
     reason: String,
 }
@@ -122,8 +124,9 @@ impl ParaSessionRules {
     /// # Errors
     /// [`ApiKeyError`] names the file.
     pub fn keys(&self) -> Result<ParaApiKeys, ApiKeyError> {
-        let public = key(&self.api_key_file)?;
-        let secret = self.secret_key_file.as_deref().map_or_else(|| Ok(public.clone()), key)?;
+        let public = key("api_key_file", &self.api_key_file)?;
+        let secret = self.secret_key_file.as_deref();
+        let secret = secret.map_or_else(|| Ok(public.clone()), |path| key("secret_key_file", path))?;
         Ok(ParaApiKeys { public, secret })
     }
 }
@@ -147,8 +150,8 @@ fn base_url(text: &str, allow_private: bool) -> Result<(), String> {
     }
 }
 
-fn key(path: &Path) -> Result<SecretString, ApiKeyError> {
-    let unusable = |reason: String| ApiKeyError { path: path.to_owned(), reason };
+fn key(name: &'static str, path: &Path) -> Result<SecretString, ApiKeyError> {
+    let unusable = |reason: String| ApiKeyError { name, path: path.to_owned(), reason };
     match files::read_secret(path) {
         Ok(Some(key)) if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Ok(SecretString::from(key.as_str()))

@@ -75,7 +75,7 @@ fn relative<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Er
 #[derive(Debug, thiserror::Error)]
 pub enum AdminKeyError {
     /// The file cannot be read or trusted.
-    #[error("cannot use the thirdweb admin key in {}: {error}", show_path(path))]
+    #[error("wallets.thirdweb.admin_key_file: cannot use the key in {}: {error}", show_path(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -83,10 +83,10 @@ pub enum AdminKeyError {
         error: FileError,
     },
     /// The file does not exist.
-    #[error("the thirdweb admin key file {} does not exist", show_path(.0))]
+    #[error("wallets.thirdweb.admin_key_file: the file {} does not exist", show_path(.0))]
     Missing(PathBuf),
     /// The content of the file is not a key.
-    #[error("cannot use the thirdweb admin key in {}: {NotAKey}", show_path(.0))]
+    #[error("wallets.thirdweb.admin_key_file: cannot use the key in {}: {NotAKey}", show_path(.0))]
     Malformed(PathBuf),
 }
 
@@ -116,11 +116,14 @@ impl ThirdwebRules {
 
     /// Checks the values. A token lasts no longer than `max_issued`.
     pub(super) fn check(&self, max_issued: Duration, wrong: &mut InSection<'_>) {
-        if self.domain.is_empty() || !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if self.domain.is_empty() {
+            wrong.add_missing("domain", "is missing: set the domain of your app, like \"example.com\"");
+        } else if !self.domain.bytes().all(|byte| byte.is_ascii_graphic()) {
             wrong.add("domain", "must be the domain of your app, like \"example.com\"");
         }
         if self.admin_addresses.is_empty() && self.admin_key_file.is_none() && !wrong.has("admin_key_file") {
-            wrong.add("admin_addresses", "must name at least one admin wallet, or set admin_key_file");
+            wrong
+                .add_missing("admin_addresses", "must name at least one admin wallet, or set admin_key_file");
         }
         if self.token_lifetime > max_issued {
             wrong.add("token_lifetime", "must be at most tokens.max_issued_lifetime");
