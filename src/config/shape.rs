@@ -100,13 +100,19 @@ impl Mask {
             path.push(name.to_string());
             let is_new = self.missing.insert(path.clone());
             let misfit = Misfit { key: path.join("."), kind };
-            return if is_new { Pass::Misfit(misfit) } else { Pass::End(misfit) };
+            return match (is_new, self.left_out.contains(&path)) {
+                (true, false) => Pass::Misfit(misfit),
+                // It is there, and did not fit.
+                (true, true) => Pass::Again,
+                (false, _) => Pass::End(misfit),
+            };
         }
         if self.missing.contains(&path) {
             // Empty text does not fit either: the section cannot be read.
+            let misfit = Misfit { key: path.join("."), kind };
             path.pop();
-            self.left_out.insert(path);
-            return Pass::Again;
+            let is_new = !path.is_empty() && self.left_out.insert(path);
+            return if is_new { Pass::Again } else { Pass::End(misfit) };
         }
         let is_new = self.go_beyond(&path);
         let misfit = Misfit { key: path.join("."), kind };
@@ -197,5 +203,64 @@ fn section_of<'a, 'p>(dict: &'a mut Dict, path: &'p Path) -> Option<(&'p str, &'
     match value {
         Value::Dict(_, dict) => Some((name, dict)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::providers::Serialized;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::document;
+    use crate::config::raw::Raw;
+
+    const KEYS: [&str; 14] = [
+        "auth.max_open",
+        "auth.challenge_ttl",
+        "data_dir",
+        "local.allow",
+        "local.allow_uids",
+        "local.socket_mode",
+        "nonsense",
+        "sessions",
+        "sessions.checks",
+        "wallets.jwks",
+        "wallets.jwks.algorithms",
+        "wallets.jwks.jwks_url",
+        "wallets.para_session.partner_id",
+        "webhook.secret",
+    ];
+    const VALUES: [&str; 12] = [
+        "1",
+        "-1",
+        "1.5",
+        "true",
+        "\"x\"",
+        "[]",
+        "[1, true, \"a\", 2, []]",
+        "[[1]]",
+        "[{ uid = 1 }, 3, { uid = true, may = 1 }]",
+        "{ a = 1 }",
+        "{ issuer = 1, audience = [] }",
+        "2026-01-01",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_reading_ends_and_names_each_key_once(
+            written in proptest::collection::vec((0..KEYS.len(), 0..VALUES.len()), 0..8),
+        ) {
+            let lines = written.iter().map(|(key, value)| format!("{} = {}\n", KEYS[*key], VALUES[*value]));
+            let (dict, _) = document::parse(&lines.collect::<String>());
+            let layers = |mask: &Mask| {
+                Figment::from(Masked { layer: Serialized::defaults(&dict), mask, is_environment: false })
+            };
+            let (_, misfits): (Raw, _) = read(layers, Mask::default());
+            let keys: BTreeSet<_> = misfits.iter().map(|misfit| misfit.key.as_str()).collect();
+            prop_assert_eq!(keys.len(), misfits.len(), "{:?}", misfits);
+            let reads = Figment::from(Serialized::defaults(&dict)).extract::<Raw>();
+            prop_assert_eq!(reads.is_ok(), misfits.is_empty(), "{:?}", misfits);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod bounds;
 mod cli;
 mod commands;
 mod deadlines;
+mod hints;
 mod hostile;
 mod identity;
 mod local;

@@ -61,7 +61,10 @@ async fn what_happened_before_a_backup_is_there_after_its_restore_and_what_came_
     assert!(daemon.terminate().await.success());
 
     let restored = run(&daemon, "restore", &file).await;
-    assert_eq!(restored.code, 0, "{restored:?}");
+    assert!(
+        restored.code == 0 && restored.stdout.contains("logouts, disabled users and changed roles"),
+        "{restored:?}"
+    );
     let daemon = daemon.restart().await;
     assert_eq!(daemon.rest().events(&before).await, told, "session tokens and all");
     assert_eq!(daemon.rest().get(&format!("/events/{later}")).await.status, 404);

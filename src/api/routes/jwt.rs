@@ -33,7 +33,7 @@ pub(in crate::api) struct Wanted {
     format: Format,
     audience: Option<String>,
     scope: Option<String>,
-    /// For `thirdweb`: the wallet, or the token that the new one replaces, and additional data of the app.
+    /// For another provider's token: the wallet, or the token that the new one replaces, and additional data of the app.
     address: Option<String>,
     token: Option<String>,
     ctx: Option<Value>,
@@ -48,8 +48,9 @@ enum Format {
     Portal,
     /// A standard JWT (RFC 9068), which any JOSE library verifies with `/.well-known/jwks.json`.
     Jwt,
-    /// As thirdweb's server makes them, with the key of an admin wallet.
-    Thirdweb,
+    /// As the server of another provider makes them; only thirdweb's can be made here, with the key of an admin wallet.
+    #[serde(rename = "thirdweb")]
+    Other,
 }
 
 pub(in crate::api) async fn issue(
@@ -73,7 +74,7 @@ pub(in crate::api) fn issue_token(api: &Api, new: &Wanted, actor: &Actor) -> Res
             scope: new.scope.clone(),
             lifetime: new.lifetime()?,
         }),
-        Format::Thirdweb => NewToken::Other(NewOtherToken {
+        Format::Other => NewToken::Other(NewOtherToken {
             address: new.address.as_deref(),
             token: new.token.as_deref(),
             lifetime: new.duration_hours.map(hours),
