@@ -31,7 +31,7 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     fn add(&mut self, at: usize, message: &str) {
-        // A text that is not closed goes on to the end of the file: its beginning is the mistake.
+        // A text that is not closed reaches the end of the file: report the line in which it begins.
         let is_end = at >= self.text.trim_end().len();
         let unclosed = is_end.then(|| unclosed_text(self.text)).flatten();
         let (line, reason) = unclosed.unwrap_or_else(|| {
@@ -47,7 +47,7 @@ impl Faults<'_> {
         values.collect()
     }
 
-    /// The value; `None`: no key has such a value.
+    /// The value; `None`: no key can have such a value, which is noted.
     fn value(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Value> {
         let at = value.span().start;
         let read = match value.get_ref() {

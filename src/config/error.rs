@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{FileError, Refused, show_path};
+use crate::quoted::one_line;
 
 /// An error of the configuration. Each names the file, key or variable that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +139,8 @@ impl ConfigError {
 fn shown_key(key: &str) -> String {
     let is_entry = |part: &&str| part.parse::<usize>().is_ok();
     let names: Vec<_> = key.split('.').filter(|part| !is_entry(part)).collect();
-    let mut shown = names.join(".");
+    // The file can have keys in quotes, with any character.
+    let mut shown = one_line(&names.join("."), 128);
     for at in key.split('.').filter_map(|part| part.parse::<usize>().ok()) {
         shown.push_str(&format!(" (entry {})", at.saturating_add(1)));
     }

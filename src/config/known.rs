@@ -20,7 +20,7 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
 
 /// The keys that this section may have; none: it is not a section.
 fn keys_of(section: &str) -> &'static [&'static str] {
-    /// No section has it, so the error names those that it has.
+    /// No section has this key, so the error lists the known ones.
     const NO_KEY: &str = "?";
 
     let mut probe = Dict::from([(NO_KEY.to_owned(), Value::from(0))]);

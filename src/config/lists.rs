@@ -1,4 +1,4 @@
-//! Rejects lists where sections belong: a library would take the entries of a list for the values of a section's keys.
+//! Rejects lists in place of sections: the library would read the entries of a list as the values of a section's keys.
 
 use figment::Figment;
 use figment::value::{Dict, Value};
@@ -9,7 +9,7 @@ use super::mistakes::Mistakes;
 pub(super) fn check(layers: &Figment, wrong: &mut Mistakes) {
     let Ok(written) = layers.extract::<Dict>() else { return };
     for (name, value) in &written {
-        // A list of relays is answered with the name of its file.
+        // A list of relays gets an error that names its own file.
         if value.as_array().is_some() && !["relay", "relays"].contains(&name.as_str()) {
             wrong.add(name, in_place_of_section(name));
         }

@@ -112,7 +112,7 @@ impl Read {
     fn of(overrides: &Overrides) -> Result<Self, ConfigError> {
         let mut errors = paths::check_flags(overrides);
         errors.extend(environment::check().err());
-        // Without these, the file may be another one.
+        // They decide which file is read.
         if let Some(error) = ConfigError::of_all(std::mem::take(&mut errors)) {
             return Err(error);
         }
@@ -151,7 +151,7 @@ impl Read {
         let mut errors = Vec::new();
         for mistake in self.wrong.all(faults.is_empty()) {
             let place = self.place_of(&mistake.key, overrides);
-            // What the text says in a line that is wrong is anybody's guess.
+            // The values in a line that TOML does not allow are uncertain.
             if !matches!(place, Place::File { line: Some(at), .. } if faults.iter().any(|(line, _)| *line == at))
             {
                 let (key, reason) = (mistake.key.clone(), mistake.reason.clone());

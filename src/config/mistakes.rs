@@ -14,7 +14,7 @@ pub(super) struct Mistake {
 enum Kind {
     Wrong,
     Unknown,
-    /// It may stand there, and be misspelt.
+    /// The key is missing, or its name is misspelt.
     Missing,
 }
 
@@ -23,7 +23,7 @@ enum Kind {
 pub(super) struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    /// Notes a mistake, unless one of the same key is known: what follows from a mistake is none of its own.
+    /// Notes a mistake. Ignores it if the key already has one, because the first may have caused it.
     pub(super) fn add(&mut self, key: impl Into<String>, reason: impl Into<String>) {
         self.push(key.into(), reason.into(), Kind::Wrong);
     }
@@ -59,7 +59,8 @@ impl Mistakes {
         InSection { name: name.to_owned(), all: self }
     }
 
-    /// All of them. Where a key is misspelt, no other one counts as missing; in a text with faults of its own, none does.
+    /// All of them. If a section has an unknown key, none of its keys counts as missing, because that one may be meant.
+    /// The same holds for a text that TOML does not allow.
     pub(super) fn all(&self, in_sound_text: bool) -> Vec<&Mistake> {
         let has_unknown = |section: Option<&str>| {
             let mut unknown = self.0.iter().filter(|mistake| mistake.kind == Kind::Unknown);

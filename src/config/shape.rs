@@ -1,4 +1,4 @@
-//! Reads values into their shape. A value that does not fit is noted and left out, so that all others are read, too.
+//! Reads values into their types. A value that does not fit is noted and left out, and then all others are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ pub(super) fn read<T: DeserializeOwned + Default>(
     loop {
         match layers(&mask).extract() {
             Ok(value) if mask.begun.is_empty() => return (value, misfits),
-            // What is left of a list would count its entries from another one.
+            // The rest of such a list would have other numbers.
             Ok(_) => mask.left_out.extend(std::mem::take(&mut mask.begun).into_keys()),
             Err(error) => match mask.pass(error) {
                 Pass::Misfit(misfit) => misfits.push(misfit),
@@ -88,7 +88,7 @@ impl Mask {
         self.left_out.insert(key.split('.').map(str::to_owned).collect());
     }
 
-    /// Makes room for the next pass, which goes beyond this error.
+    /// Changes the mask so that the next pass gets past this error.
     fn pass(&mut self, error: Error) -> Pass {
         let mut path = self.written(&error.path);
         let is_environment = error.metadata.as_ref().is_some_and(|metadata| metadata.source.is_none());
@@ -102,7 +102,7 @@ impl Mask {
             let misfit = Misfit { key: path.join("."), kind };
             return match (is_new, self.left_out.contains(&path)) {
                 (true, false) => Pass::Misfit(misfit),
-                // It is there, and did not fit.
+                // The key exists, and its value did not fit.
                 (true, true) => Pass::Again,
                 (false, _) => Pass::End(misfit),
             };
@@ -144,7 +144,7 @@ impl Mask {
         path
     }
 
-    /// A variable has no quotes: what looks like a number or `true` may be text.
+    /// Variables have no quotes, so a value that looks like a number or `true` may be text.
     fn read_as_text(&mut self, path: &Path, kind: &Kind) -> bool {
         use figment::error::Actual::{Bool, Float, Signed, Unsigned};
 

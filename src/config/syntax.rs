@@ -3,7 +3,7 @@
 use super::document::Fault;
 use super::{bounds, duration};
 
-/// Whether these mistakes leave open which key belongs to which section.
+/// Whether these mistakes make it uncertain which key belongs to which section.
 pub(super) fn are_of_structure(text: &str, faults: &[Fault]) -> bool {
     let is_pair = |line: &str| {
         let line = line.trim_start();

@@ -1,4 +1,4 @@
-//! Values that may be written in two ways, or only in one of two that look alike.
+//! Values that can be written in two ways, or that must not be written as numbers.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Octal digits: a number without quotes would mean another mode.
+/// Octal digits in quotes: without quotes, 660 would be a decimal number.
 pub(super) fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     struct Octal;
 

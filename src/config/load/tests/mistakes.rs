@@ -205,6 +205,7 @@ fn a_misspelt_name_is_answered_with_the_known_one() {
             "[wallets.thirdwb]\ndomain = \"x\"",
             "wallets.thirdwb: unknown section: did you mean [wallets.thirdweb]? (in portico.toml, line 1)",
         ),
+        ("\"a\\nb\\u001b[31m\" = 1", "ab[31m: unknown key; known keys: data_dir, relays_file, service,"),
         (
             "[nip98]\npublic_url = \"x\"",
             "nip98: unknown section: did you mean [wallets.nip98]? (in portico.toml, line 1)",
@@ -242,7 +243,8 @@ fn a_misspelt_name_is_answered_with_the_known_one() {
             "wallets.jwks.isuer: unknown key: did you mean issuer? (in portico.toml, line 2)",
         ),
     ] {
-        assert_eq!(told(toml), error, "{toml:?}");
+        let told = told(toml);
+        assert!(told == error || error.ends_with(',') && told.starts_with(error), "{toml:?}: {told:?}");
     }
     for toml in [
         "relays = [\"wss://a.example\"]",
