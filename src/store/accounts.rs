@@ -205,6 +205,32 @@ impl AuditDraft {
     pub fn with(self, detail: &serde_json::Value) -> Self {
         Self { detail: Some(detail.to_string()), ..self }
     }
+
+    /// The record of a session that ended with what this one tells of.
+    pub(super) fn of_end(&self, ended: &Ended, reason: &str) -> Self {
+        Self {
+            kind: AuditKind::SessionsRevoked,
+            session: Some(ended.session),
+            reason: Some(reason.to_owned()),
+            detail: None,
+            ..self.clone()
+        }
+    }
+
+    /// The record of a user that the daemon deletes because nobody used it for long.
+    pub(super) fn of_unused(user: UserId, provider: String, wallet_id: String, at: Timestamp) -> Self {
+        Self {
+            at,
+            kind: AuditKind::UserDeleted,
+            user: Some(user),
+            session: None,
+            provider: Some(provider),
+            wallet_id: Some(wallet_id),
+            reason: Some("unused".into()),
+            detail: None,
+            actor: "daemon".into(),
+        }
+    }
 }
 
 /// A stored audit record.

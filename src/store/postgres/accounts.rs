@@ -10,8 +10,8 @@ use super::transaction::Transaction;
 use super::{PostgresStore, audit, sessions, streams, users};
 use crate::clock::Timestamp;
 use crate::store::{
-    Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, EventDraft, NewSession, Result,
-    Revision, Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
+    Accounts, AuditDraft, AuditFilter, AuditRecord, Begun, Ended, EventDraft, NewSession, Result, Revision,
+    Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
 };
 
 async fn begin_session(db: &Transaction<'_>, login: &NewSession) -> Outcome<Begun> {
@@ -39,19 +39,8 @@ async fn record_with_ends(
     reason: &str,
 ) -> Outcome<()> {
     let mut records = vec![audit.clone()];
-    records.extend(ended.iter().map(|ended| end_record(ended, reason, audit)));
+    records.extend(ended.iter().map(|ended| audit.of_end(ended, reason)));
     audit::record(db, &records).await
-}
-
-/// The audit record of an ended session, with the actor of `audit`.
-fn end_record(ended: &Ended, reason: &str, audit: &AuditDraft) -> AuditDraft {
-    AuditDraft {
-        kind: AuditKind::SessionsRevoked,
-        session: Some(ended.session),
-        reason: Some(reason.to_owned()),
-        detail: None,
-        ..audit.clone()
-    }
 }
 
 async fn change_user(
@@ -99,7 +88,7 @@ async fn end_sessions(
         users::lock(db, user, None).await?;
     }
     let ended = sessions::end(db, which, why).await?;
-    let records: Vec<_> = ended.iter().map(|ended| end_record(ended, &why.0, audit)).collect();
+    let records: Vec<_> = ended.iter().map(|ended| audit.of_end(ended, &why.0)).collect();
     audit::record(db, &records).await?;
     Ok(ended)
 }

@@ -10,7 +10,7 @@ use super::query::{get, is_storable, read_all};
 use super::readers::Readers;
 use super::transaction::Transaction;
 use crate::clock::Timestamp;
-use crate::store::{AuditDraft, AuditKind, Revision, StoreError, User, UserFilter, UserId};
+use crate::store::{AuditDraft, Revision, StoreError, User, UserFilter, UserId};
 
 /// In the order in which they are read.
 pub(super) const COLUMNS: &str =
@@ -134,17 +134,8 @@ pub(super) async fn purge(
         RETURNING id, provider, wallet_id";
     let gone = db.all(sql, &[&before, &limit]).await?;
     let told = read_all(&gone, |row| {
-        Ok(AuditDraft {
-            at,
-            kind: AuditKind::UserDeleted,
-            user: Some(get(row, "id")?),
-            session: None,
-            provider: Some(get(row, "provider")?),
-            wallet_id: Some(get(row, "wallet_id")?),
-            reason: Some("unused".into()),
-            detail: None,
-            actor: "daemon".into(),
-        })
+        let (provider, wallet_id) = (get(row, "provider")?, get(row, "wallet_id")?);
+        Ok(AuditDraft::of_unused(get(row, "id")?, provider, wallet_id, at))
     })?;
     audit::record(db, &told).await?;
     Ok(gone.len() as u64)

@@ -9,8 +9,8 @@ use super::transaction::Transaction;
 use super::{SqliteStore, audit, sessions, streams, users};
 use crate::clock::Timestamp;
 use crate::store::{
-    Accounts, AuditDraft, AuditFilter, AuditKind, AuditRecord, Begun, Ended, EventDraft, NewSession, Result,
-    Revision, Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
+    Accounts, AuditDraft, AuditFilter, AuditRecord, Begun, Ended, EventDraft, NewSession, Result, Revision,
+    Session, SessionChoice, StoreError, StreamId, User, UserFilter, UserId,
 };
 
 /// Starts a session, after its user was added or updated and room was made for it.
@@ -29,16 +29,7 @@ pub(super) fn begin_session(db: &Transaction<'_>, login: &NewSession) -> Result<
 
 /// Adds an audit record for each ended session, with the actor of `audit`.
 fn tell_ended(db: &Connection, ended: &[Ended], reason: &str, audit: &AuditDraft) -> Result<()> {
-    ended.iter().try_for_each(|ended| {
-        let told = AuditDraft {
-            kind: AuditKind::SessionsRevoked,
-            session: Some(ended.session),
-            reason: Some(reason.to_owned()),
-            detail: None,
-            ..audit.clone()
-        };
-        audit::record(db, &told)
-    })
+    ended.iter().try_for_each(|ended| audit::record(db, &audit.of_end(ended, reason)))
 }
 
 fn change_user(

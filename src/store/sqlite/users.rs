@@ -8,7 +8,7 @@ use super::conditions::Conditions;
 use super::memory::Changed;
 use super::transaction::Transaction;
 use crate::clock::Timestamp;
-use crate::store::{AuditDraft, AuditKind, Result, Revision, StoreError, User, UserFilter, UserId};
+use crate::store::{AuditDraft, Result, Revision, StoreError, User, UserFilter, UserId};
 
 const SELECT: &str = "SELECT id, provider, wallet_id, auth_method, auth_identifier, username, email, roles,
     permissions, disabled, revision, created_at, last_login, logins FROM users";
@@ -131,18 +131,7 @@ pub(super) fn purge(db: &Transaction<'_>, before: Timestamp, limit: u32, at: Tim
     let count = gone.len() as u64;
     for (id, provider, wallet_id) in gone {
         db.note(Changed::User(id));
-        let told = AuditDraft {
-            at,
-            kind: AuditKind::UserDeleted,
-            user: Some(id),
-            session: None,
-            provider: Some(provider),
-            wallet_id: Some(wallet_id),
-            reason: Some("unused".into()),
-            detail: None,
-            actor: "daemon".into(),
-        };
-        audit::record(db, &told)?;
+        audit::record(db, &AuditDraft::of_unused(id, provider, wallet_id, at))?;
     }
     Ok(count)
 }
