@@ -109,17 +109,17 @@ impl RawStore {
 #[cfg(test)]
 mod tests {
     use figment::Figment;
-    use figment::providers::Format;
+    use figment::providers::Serialized;
 
     use super::*;
-    use crate::config::format::Toml;
+    use crate::config::document;
     use crate::config::mistakes::{Mistake, Mistakes};
 
     fn checked(toml: &str) -> Result<StorePlace, Vec<Mistake>> {
-        let raw: RawStore = Figment::from(Toml::string(toml)).extract().unwrap();
+        let raw: RawStore = Figment::from(Serialized::defaults(document::parse(toml).0)).extract().unwrap();
         let mut wrong = Mistakes::default();
         let checked = raw.check(&mut wrong.section("store"));
-        let wrong = wrong.into_vec();
+        let wrong: Vec<_> = wrong.all(true).into_iter().cloned().collect();
         if wrong.is_empty() { Ok(checked.expect("no mistake")) } else { Err(wrong) }
     }
 
