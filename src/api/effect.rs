@@ -5,7 +5,6 @@ use std::fmt;
 
 use axum::http::StatusCode;
 
-use super::caller::Caller;
 use crate::session::AuditKind;
 
 /// What a route or a command does.
@@ -53,9 +52,9 @@ enum Ended {
 }
 
 impl Change {
-    /// `caller` asks for it, by this route or command.
-    pub(super) fn begin(caller: &Caller, what: String, request_id: &impl fmt::Display) -> Self {
-        let (by, request_id) = (caller.to_string(), request_id.to_string());
+    /// `by` asks for it, by this route or command.
+    pub(super) fn begin(by: &impl fmt::Display, what: String, request_id: &impl fmt::Display) -> Self {
+        let (by, request_id) = (by.to_string(), request_id.to_string());
         Self { by, what, request_id, ended: Ended::Unanswered }
     }
 

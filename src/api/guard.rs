@@ -1,6 +1,7 @@
 //! Decides who may call, and with which rights: by the kernel's answer on the Unix socket; by host, origin and token on
 //! TCP.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -17,6 +18,7 @@ use super::needs::{Asked, Needs, Table};
 use super::openapi;
 use super::refused_callers::{RefusedCallers, Why};
 use super::routes::forward;
+use super::{Api, ui};
 use crate::api_tokens::{NamedTokens, NotAdmitted};
 use crate::config::Local;
 use crate::http::body::{complete, read_off};
@@ -87,8 +89,15 @@ impl Guard {
         }
     }
 
+    /// The refusal of a user of this machine who has no right at all.
+    pub(super) fn unlisted_user(&self, peer: Peer, uid: u32) -> ApiError {
+        self.refused.note(peer, Why::UnlistedUser);
+        let keys = "local.allow, local.allow_uids, local.allow_gids";
+        ApiError::forbidden(format!("uid {uid} may not call ({keys})"))
+    }
+
     /// A web page that makes its name resolve to this machine (DNS rebinding) still sends that name.
-    fn check_host(&self, request: &Request) -> Result<(), ApiError> {
+    pub(super) fn check_host(&self, request: &Request) -> Result<(), ApiError> {
         let in_headers = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
         let in_target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
         // However many there are, each must be right. Where there are none, no browser is asking.
@@ -117,6 +126,19 @@ impl Guard {
             return Ok(Some(origin.clone()));
         }
         Err(self.unlisted.refuse("Origin", origin.as_bytes(), "local.allowed_origins"))
+    }
+
+    /// The change that somebody asks for, if it is one and there is room for it.
+    pub(super) fn change_by(
+        &self,
+        request: &Request,
+        by: &impl fmt::Display,
+        may_change: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<Option<Change>, ApiError> {
+        let (Effect::Changes(_), route) = self.table.effect(request) else { return Ok(None) };
+        may_change()?;
+        let id = request.extensions().get::<RequestId>().ok_or_else(ApiError::internal)?;
+        Ok(Some(Change::begin(by, format!("{} {route}", request.method()), id)))
     }
 
     /// Refuses a parameter that the route does not have, unless the route is off.
@@ -154,11 +176,15 @@ impl Guard {
 }
 
 /// The check before every route.
-pub(super) async fn guard(guard: &Guard, request: Request, next: Next) -> Response {
+pub(super) async fn guard(api: &Api, request: Request, next: Next) -> Response {
+    let guard = &api.guard;
     let (asked, path) = (guard.table.asked(&request), request.uri().path().to_owned());
     let is_file = path.ends_with(".json");
     let response = if head::fits(&request) {
-        guard_peer(guard, request, next, asked).await
+        match (asked, &api.ui) {
+            (Asked::Row(Needs::Page(needs)), Some(ui)) => ui::door::door(api, ui, request, next, needs).await,
+            _ => guard_peer(guard, request, next, asked).await,
+        }
     } else {
         read_off(request).await;
         caching::varies_by_origin(head::too_large())
@@ -175,9 +201,7 @@ async fn guard_peer(guard: &Guard, request: Request, next: Next, asked: Asked) -
     match peer {
         Peer::Tcp(_) => guard_tcp(guard, request, next, (peer, asked)).await,
         Peer::Unix { uid, rights } if rights.are_none() => {
-            guard.refused.note(peer, Why::UnlistedUser);
-            let keys = "local.allow, local.allow_uids, local.allow_gids";
-            refuse(request, ApiError::forbidden(format!("uid {uid} may not call ({keys})"))).await
+            refuse(request, guard.unlisted_user(peer, uid)).await
         }
         Peer::Unix { rights, .. } => match check_form(&request) {
             Ok(()) if asked.is_document() && public::is_preflight(request.method(), request.headers()) => {
@@ -221,7 +245,7 @@ async fn guard_tcp(guard: &Guard, request: Request, next: Next, (peer, asked): (
     caching::varies_by_origin(response)
 }
 
-fn with_place(request: &Request, act: impl FnOnce(&Place)) {
+pub(super) fn with_place(request: &Request, act: impl FnOnce(&Place)) {
     if let Some(place) = request.extensions().get::<Arc<Place>>() {
         act(place);
     }
@@ -250,7 +274,7 @@ async fn let_in(
     if let Some(asked_again) = caller.asked_again() {
         request.extensions_mut().insert(asked_again);
     }
-    let change = match change_by(guard, &request, &caller) {
+    let change = match guard.change_by(&request, &caller, || caller.may_change()) {
         Ok(change) => change,
         Err(error) => return refuse(request, error).await,
     };
@@ -265,15 +289,7 @@ async fn let_in(
     response
 }
 
-/// The change that the caller asks for, if it is one and there is room for it.
-fn change_by(guard: &Guard, request: &Request, caller: &Caller) -> Result<Option<Change>, ApiError> {
-    let (Effect::Changes(_), route) = guard.table.effect(request) else { return Ok(None) };
-    caller.may_change()?;
-    let id = request.extensions().get::<RequestId>().ok_or_else(ApiError::internal)?;
-    Ok(Some(Change::begin(caller, format!("{} {route}", request.method()), id)))
-}
-
-async fn refuse(request: Request, error: ApiError) -> Response {
+pub(super) async fn refuse(request: Request, error: ApiError) -> Response {
     let is_for_gateways = forward::is_for_gateways(request.uri().path());
     read_off(request).await;
     if is_for_gateways { forward::refused(error) } else { error.into_response() }

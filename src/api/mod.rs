@@ -14,6 +14,7 @@ mod public_key;
 mod refused_callers;
 mod router;
 mod routes;
+mod ui;
 mod user_request;
 mod ws;
 
@@ -44,6 +45,8 @@ use crate::web::SignInPage;
 use crate::webhook::Webhooks;
 use caller::known;
 use guard::Guard;
+use ui::Ui;
+pub use ui::UiPlan;
 
 /// Version and commit of this program, for `/version` and `portico --version`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -100,6 +103,8 @@ struct Parts {
     api_tokens: Arc<NamedTokens>,
     page: Option<SignInPage>,
     forward: ForwardRules,
+    /// The operator's page. `None`: it is off.
+    ui: Option<Ui>,
     guard: Guard,
     room: Arc<Room>,
     /// How many answers may wait for a client of the WebSocket.
@@ -130,7 +135,7 @@ impl Api {
 /// Serves the API on the sockets until the daemon stops. `token` is the API token of the TCP socket.
 pub fn serve(
     services: Services,
-    (local, forward): (&Local, &ForwardRules),
+    (local, forward, ui): (&Local, &ForwardRules, Option<UiPlan>),
     token: Option<SecretString>,
     (sockets, capacity): (Sockets, Capacity),
     lifecycle: &Lifecycle,
@@ -165,17 +170,19 @@ pub fn serve(
         guard: Guard::new(
             local,
             (token, Arc::clone(&api_tokens)),
-            (router::table(), off),
+            (router::table(ui.is_some()), off),
             Arc::clone(&metrics),
         ),
         api_tokens,
         page,
         forward: forward.clone(),
+        ui: ui.map(|plan| Ui::new(plan, Arc::clone(&metrics))),
         room: Arc::new(Room::new(local.max_followers, local.max_followed_per_connection)),
         websocket_queue: local.websocket_queue.min(Semaphore::MAX_PERMITS),
         lifecycle: lifecycle.clone(),
         metrics: Arc::clone(&metrics),
     }));
+    ui::keep(&api, lifecycle);
     let router = router::router(api, local.request_timeout);
     let bounds = Bounds {
         connections: local.max_connections,

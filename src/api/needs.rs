@@ -19,6 +19,21 @@ pub(super) enum Needs {
     Commands,
     /// This right.
     Right(Right),
+    /// What the operator's page needs (`ui/door.rs`): its callers are browsers, and have no rights of their own.
+    Page(PageNeeds),
+}
+
+/// What a route of the operator's page needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageNeeds {
+    /// Nothing: a file of the page, the same for everybody.
+    File,
+    /// The page itself, before somebody is signed in.
+    SignIn,
+    /// Somebody who is signed in.
+    Read,
+    /// The same, and `ui.writes`.
+    Write,
 }
 
 /// What a request is for.
@@ -74,6 +89,8 @@ impl Table {
             (Some((_, needs, _)), _) => Asked::Row(*needs),
             // A method that the route does not take, or one of those that a row takes besides its own: as that row.
             (None, [(_, needs, _)]) => Asked::Row(*needs),
+            // Whatever the method is, a browser asks, and the check of the page decides.
+            (None, [(_, Needs::Page(_), _), ..]) => Asked::Row(Needs::Page(PageNeeds::SignIn)),
             (None, _) => Asked::Nowhere,
         }
     }
@@ -94,7 +111,8 @@ impl Asked {
     pub(super) fn missing(self, rights: Rights) -> Option<Right> {
         match self {
             Self::Row(Needs::Right(right)) => rights.missing(right.into()),
-            Self::Row(Needs::Document | Needs::Nothing | Needs::Commands) | Self::Nowhere => None,
+            Self::Row(Needs::Document | Needs::Nothing | Needs::Commands | Needs::Page(_))
+            | Self::Nowhere => None,
         }
     }
 }
@@ -114,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_route_is_open_to_whoever_has_its_right_and_to_nobody_else() {
-        let Table(table) = router::table();
+        let Table(table) = router::table(true);
         assert!(table.len() > 40);
         for (path, rows) in &table {
             for (method, needs, _) in rows {
@@ -135,11 +153,13 @@ mod tests {
     /// Who adds a route that changes something has to say so: then it is logged, bounded and tested with the others.
     #[test]
     fn every_route_that_changes_the_service_says_so_and_no_other() {
-        let Table(table) = router::table();
+        let Table(table) = router::table(true);
         for (path, rows) in &table {
             for (method, needs, effect) in rows {
                 let right = match needs {
                     Needs::Right(right) => Some(*right),
+                    Needs::Page(PageNeeds::SignIn) => Some(Right::Login),
+                    Needs::Page(PageNeeds::Write) => Some(Right::Operate),
                     _ => None,
                 };
                 let is_right = match effect {
@@ -155,7 +175,7 @@ mod tests {
 
     #[test]
     fn no_route_is_public_but_these() {
-        let Table(table) = router::table();
+        let Table(table) = router::table(true);
         let public =
             |rows: &Vec<Row>| rows.iter().any(|(method, ..)| Table::asked_of(rows, method).is_public());
         let mut paths: Vec<_> =
@@ -186,6 +206,9 @@ mod tests {
         assert_eq!(rows(&one, Method::PUT), Asked::Row(check), "as its only row");
         assert_eq!(rows(&two, Method::DELETE), Asked::Row(operate));
         assert_eq!(rows(&two, Method::PUT), Asked::Nowhere);
+        let page = |method, needs| (method, Needs::Page(needs), Effect::Answers);
+        let page = [page(Method::GET, PageNeeds::Read), page(Method::POST, PageNeeds::Write)];
+        assert_eq!(rows(&page, Method::OPTIONS), Asked::Row(Needs::Page(PageNeeds::SignIn)));
         assert!(!Asked::Nowhere.is_public());
     }
 }

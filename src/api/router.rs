@@ -17,7 +17,7 @@ use super::routes::{
     api_tokens, audit, auth, events, forward, jwt, keys, logins, lookup, meta, oauth, relays, sign_in_page,
     thirdweb, users, webhooks,
 };
-use super::{Api, openapi, ws};
+use super::{Api, openapi, ui, ws};
 use crate::http::body::read_off;
 use crate::http::door::door;
 use crate::http::envelope::ApiError;
@@ -121,9 +121,10 @@ pub(super) fn paths_that_are_off(sessions: bool, with_thirdweb: bool, with_page:
 }
 
 /// What each route needs.
-pub(super) fn table() -> Table {
+pub(super) fn table(with_ui: bool) -> Table {
     let parts = [quick(), second_layer(), thirdweb(), web(), patient()];
-    Table::of(parts.into_iter().flat_map(|routes| routes.listed))
+    let parts = parts.into_iter().chain(with_ui.then(ui::routes));
+    Table::of(parts.flat_map(|routes| routes.listed))
 }
 
 /// Routes with long answers, which have deadlines of their own.
@@ -138,6 +139,7 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
         thirdweb().router.route_layer(middleware::from_fn_with_state(api.clone(), if_thirdweb_is_on));
     let web = web().router.route_layer(middleware::from_fn_with_state(api.clone(), if_web_is_on));
     let quick = quick().router.merge(second_layer).merge(thirdweb).merge(web);
+    let quick = if api.ui.is_some() { quick.merge(ui::routes().router) } else { quick };
     let quick = quick.layer(middleware::from_fn_with_state(request_timeout, give_up));
     quick
         .merge(patient().router)
@@ -149,18 +151,23 @@ pub(super) fn router(api: Api, request_timeout: Duration) -> Router {
 
 /// Routes, and a list of them to compare with `openapi.json`.
 #[derive(Default)]
-struct Routes {
+pub(super) struct Routes {
     router: Router<Api>,
     listed: Vec<(&'static str, Row)>,
 }
 
 impl Routes {
     /// A route that changes nothing.
-    fn get<H: Handler<T, Api>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+    pub(super) fn get<H: Handler<T, Api>, T: 'static>(
+        self,
+        path: &'static str,
+        needs: Needs,
+        handler: H,
+    ) -> Self {
         self.on(MethodFilter::GET, (path, (Method::GET, needs, ANSWERS)), handler)
     }
 
-    fn post<H: Handler<T, Api>, T: 'static>(
+    pub(super) fn post<H: Handler<T, Api>, T: 'static>(
         self,
         path: &'static str,
         needs: Needs,
@@ -170,7 +177,7 @@ impl Routes {
         self.on(MethodFilter::POST, (path, (Method::POST, needs, effect)), handler)
     }
 
-    fn delete<H: Handler<T, Api>, T: 'static>(
+    pub(super) fn delete<H: Handler<T, Api>, T: 'static>(
         self,
         path: &'static str,
         needs: Needs,
@@ -209,7 +216,7 @@ impl Routes {
 }
 
 async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
-    door(&api.metrics, request, |request| guard(&api.guard, request, next)).await
+    door(&api.metrics, request, |request| guard(&api, request, next)).await
 }
 
 async fn give_up(State(after): State<Duration>, request: Request, next: Next) -> Response {
@@ -282,6 +289,7 @@ mod tests {
             Needs::Document | Needs::Nothing => json!([{}]),
             Needs::Commands => json!([{}, { "token": [] }]),
             Needs::Right(right) => json!([{ "token": [right.word()] }]),
+            Needs::Page(_) => unreachable!("the document leaves out the operator's page"),
         }
     }
 
@@ -294,6 +302,23 @@ mod tests {
             assert_eq!(operation["security"], as_documented(needs), "{method} {path}");
             let audited = effect.audited_as().map(Kind::as_str);
             assert_eq!(operation["x-audit"].as_str(), audited, "{method} {path}");
+        }
+    }
+
+    /// The document is for programs. The page's routes are for the page alone, which comes with the same program, and
+    /// may change with every version.
+    #[test]
+    fn the_document_has_every_route_but_those_of_the_operators_page() {
+        let document = openapi::document();
+        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+        assert!(!paths.iter().any(|path| path.starts_with("/ui")), "{paths:?}");
+        for (path, (method, needs, _)) in ui::routes().listed {
+            assert!(matches!(needs, Needs::Page(_)) && path.starts_with("/ui"), "{method} {path}");
+        }
+        let others =
+            [quick(), second_layer(), thirdweb(), web(), patient()].into_iter().flat_map(|r| r.listed);
+        for (path, (method, needs, _)) in others {
+            assert!(!matches!(needs, Needs::Page(_)) && !path.starts_with("/ui"), "{method} {path}");
         }
     }
 }

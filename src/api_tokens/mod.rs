@@ -247,6 +247,11 @@ impl NamedTokens {
         Ok(listed)
     }
 
+    /// How many tokens there are, including expired ones.
+    pub fn count(&self) -> usize {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The present time, which decides whether a token has expired.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use nostr_sdk::{PublicKey, RelayUrl};
 
-use crate::api::{self, Services};
+use crate::api::{self, Services, UiPlan};
 use crate::clock::SharedClock;
 use crate::config::files::show_path;
 use crate::config::{Config, ProfileRules, RelayEntry};
@@ -109,7 +109,8 @@ pub async fn start(config: &Config, handed: HandedOver, clock: SharedClock) -> R
         page: page.clone(),
         metrics: ground.metrics,
     };
-    api::serve(services, (&config.local, &config.forward), token, (sockets, capacity), &lifecycle);
+    let ui = UiPlan::of(config);
+    api::serve(services, (&config.local, &config.forward, ui), token, (sockets, capacity), &lifecycle);
     watch::start(&lifecycle, &relays, &portal);
     log_start(config, public_key, relays.list().len(), (socket, listen, door.address()));
     door.serve(page.as_ref());

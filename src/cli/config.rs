@@ -159,6 +159,7 @@ fn show(config: &Config, public_key: &str, issuer: &str, store: serde_json::Valu
             ..config.access.clone()
         },
         "sessions": config.sessions,
+        "ui": config.ui,
         "wallets": config.wallets,
         "forward": config.forward,
         "webhook": config.webhook.as_ref().map_or("off".into(), webhook),

@@ -44,6 +44,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
     let webhook = raw.webhook.check(&mut wrong.section("webhook"));
     let web = raw.web.check(&raw.sessions, &raw.auth, &mut wrong.section("web"));
     raw.profile.check(&mut wrong.section("profile"));
+    raw.ui.check(&mut wrong.section("ui"));
     raw.log.check(&mut wrong.section("log"));
     Some(Config {
         file,
@@ -68,6 +69,7 @@ pub(super) fn check(mut raw: Raw, given: Given<'_>, wrong: &mut Mistakes) -> Opt
         forward: raw.forward,
         webhook,
         web,
+        ui: raw.ui,
         log: raw.log,
     })
 }

@@ -50,6 +50,7 @@ pub use sections::service::Service;
 pub use sections::sessions::{Checks, SessionRules, SignUp};
 pub use sections::store::{Database, StorePasswordError, StorePlace};
 pub use sections::tokens::TokenRules;
+pub use sections::ui::UiRules;
 pub use sections::wallets::{
     AdminKeyError, ApiKeyError, Jwks, JwtAlgorithm, Nip98, NotAWebUrl, Para, ParaApiKeys, ParaSessionRules,
     ThirdwebRules, Wallets, WebUrl,
@@ -106,6 +107,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// `[web]`: the sign-in page, if it is on.
     pub web: Option<SignInPages>,
+    /// `[ui]`: the operator's page.
+    pub ui: UiRules,
     /// `[log]`: the level and format of the log.
     pub log: Log,
 }

@@ -19,6 +19,7 @@ use super::sections::sessions::SessionRules;
 use super::sections::store::RawStore;
 use super::sections::tls::RawTls;
 use super::sections::tokens::TokenRules;
+use super::sections::ui::UiRules;
 use super::sections::wallets::Wallets;
 use super::sections::web::RawWeb;
 use super::sections::webhook::RawWebhook;
@@ -46,6 +47,7 @@ pub(super) struct Raw {
     pub(super) webhook: RawWebhook,
     pub(super) profile: ProfileRules,
     pub(super) web: RawWeb,
+    pub(super) ui: UiRules,
     pub(super) log: Log,
 }
 
@@ -63,6 +65,7 @@ impl Raw {
             ("sessions", self.sessions.numbers()),
             ("web", self.web.numbers()),
             ("webhook", self.webhook.numbers()),
+            ("ui", self.ui.numbers()),
         ];
         numbers.extend(self.wallets.numbers());
         numbers

@@ -17,7 +17,7 @@ use crate::config::key::{self, KeyError};
 use crate::config::{
     AccessRules, ApiToken, AuthLimits, Config, ForwardRules, HistoryRules, Local, Log, LookupRules,
     ProfileRules, RelayEntry, RelayRules, RelaySource, Service, SessionRules, StorePlace, TokenRules,
-    Wallets, files,
+    UiRules, Wallets, files,
 };
 use crate::http::HandedOver;
 use crate::tls::Tls;
@@ -187,6 +187,7 @@ impl Stage {
             sessions: SessionRules { enabled: true, ..SessionRules::default() },
             wallets: Wallets::default(),
             forward: ForwardRules::default(),
+            ui: UiRules::default(),
             webhook: None,
             web: None,
             log: Log::default(),

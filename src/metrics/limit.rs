@@ -76,6 +76,10 @@ words! {
         ChangesPerToken = "changes_per_token",
         /// Keys of access tokens.
         SigningKeys = "signing_keys",
+        /// People who are signed in at the operator's page.
+        PageSessions = "page_sessions",
+        /// Logins with a wallet that are open at the operator's page.
+        PageLogins = "page_logins",
         /// Refusals that the audit records.
         AuditedRefusals = "audited_refusals",
     }

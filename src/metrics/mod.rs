@@ -10,11 +10,13 @@ mod limit;
 mod parts;
 mod process;
 mod reading;
+mod sample;
 mod sessions;
 
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use clock::ClockCounts;
@@ -22,6 +24,7 @@ pub use limit::{Limit, Limits};
 pub use parts::{ApiCounts, LoginCounts, Present, StoreCounts, WebhookCounts};
 use process::Process;
 pub use reading::Reading;
+pub use sample::Sample;
 pub use sessions::SessionCounts;
 
 /// The content type of [`Metrics::exposition`] (Prometheus, "Text-based format").
@@ -68,14 +71,24 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Everything in the format of Prometheus, including the values read on request.
-    pub fn exposition(&self, mut reading: Reading) -> String {
+    pub fn exposition(&self, reading: Reading) -> String {
+        let mut families = self.families(reading);
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        // The only error is a family without samples, of which there are none.
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+
+    /// The present values of all counters and gauges, including those read on request.
+    pub fn samples(&self, reading: Reading) -> Vec<Sample> {
+        self.families(reading).iter().flat_map(Sample::of_family).collect()
+    }
+
+    fn families(&self, mut reading: Reading) -> Vec<MetricFamily> {
         self.limits.read_into(&mut reading);
         self.process.read_into(&mut reading);
         let mut families = self.registry.gather();
         families.extend(reading.into_families());
-        families.sort_by(|one, other| one.name().cmp(other.name()));
-        // The only error is a family without samples, of which there are none.
-        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+        families
     }
 }
 

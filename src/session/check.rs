@@ -141,7 +141,7 @@ impl Sessions {
     }
 
     /// Whether the credential behind a session was revoked, when the caller does not show it.
-    fn is_withdrawn(&self, user: &User, session: &Session) -> bool {
+    pub(super) fn is_withdrawn(&self, user: &User, session: &Session) -> bool {
         // The wallets of a provider that is not in use any more vouch for nobody.
         let provider = self.providers.get(user.provider.as_str());
         provider.is_none_or(|provider| provider.is_withdrawn(&session.credential))

@@ -19,6 +19,7 @@ mod login;
 mod rates;
 mod refresh;
 mod rest;
+mod standing;
 mod users;
 
 use std::collections::BTreeMap;

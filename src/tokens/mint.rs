@@ -362,6 +362,13 @@ impl Mint {
         oldest.map_or(Duration::ZERO, |retired_at| retired_at.plus(self.keep).since(now))
     }
 
+    /// Since when the signing key signs, and when it is due for rotation. `None`: only the operator rotates it.
+    pub fn signs_from_to(&self) -> (Timestamp, Option<Timestamp>) {
+        let (since, every) =
+            (Timestamp::from_secs(self.held().ring.signing_since()), self.rules.rotate_every);
+        (since, (!every.is_zero()).then(|| since.plus(every)))
+    }
+
     /// Whether the signing key is due for rotation.
     pub(super) fn is_due(&self) -> bool {
         self.next_rotation().is_some_and(|due| due.is_zero())

@@ -26,5 +26,6 @@ mod support;
 mod tls;
 mod tokens;
 mod told;
+mod ui;
 mod wallets;
 mod web;

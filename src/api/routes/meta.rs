@@ -33,21 +33,29 @@ pub(in crate::api) async fn info(State(api): State<Api>) -> Response {
 
 /// The metrics, for Prometheus.
 pub(in crate::api) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    let mut reading = Reading::default();
-    if let Some(sessions) = &api.sessions {
-        sessions.read_into(&mut reading).await;
-    }
-    let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
-    reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
-    api.portal.read_into(&mut reading).await;
-    api.roster.read_into(&mut reading);
-    api.tokens.portal().read_into(&mut reading);
-    api.webhooks.read_into(&mut reading);
-    api.room.read_into(&mut reading);
-    if let Some(page) = &api.page {
-        page.read_into(&mut reading);
-    }
+    let reading = api.reading().await;
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], api.metrics.exposition(reading))
+}
+
+impl Api {
+    /// The metrics that are read on request.
+    pub(in crate::api) async fn reading(&self) -> Reading {
+        let mut reading = Reading::default();
+        if let Some(sessions) = &self.sessions {
+            sessions.read_into(&mut reading).await;
+        }
+        let build = [("version", VERSION), ("git_commit", GIT_COMMIT)];
+        reading.gauge("portico_build_info", "This program; the value is 1.", &build, 1.0);
+        self.portal.read_into(&mut reading).await;
+        self.roster.read_into(&mut reading);
+        self.tokens.portal().read_into(&mut reading);
+        self.webhooks.read_into(&mut reading);
+        self.room.read_into(&mut reading);
+        if let Some(page) = &self.page {
+            page.read_into(&mut reading);
+        }
+        reading
+    }
 }
 
 #[derive(Deserialize)]

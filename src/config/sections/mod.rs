@@ -15,6 +15,7 @@ pub(super) mod sessions;
 pub(super) mod store;
 pub(super) mod tls;
 pub(super) mod tokens;
+pub(super) mod ui;
 pub(super) mod wallets;
 pub(super) mod web;
 pub(super) mod webhook;
