@@ -77,7 +77,7 @@ mod tests {
         let all: BTreeSet<(String, String)> = query
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap()
-            .collect::<Result<_, _>>()
+            .collect::<std::result::Result<_, _>>()
             .unwrap();
         let moved = TABLES.iter().flat_map(|table| {
             table.columns.iter().map(|column| (table.name.to_owned(), column.0.to_owned()))
