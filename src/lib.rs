@@ -24,6 +24,7 @@
 //! | `quoted` | texts of strangers, made safe for errors and logs |
 //! | [`shown`] | URLs without their secret parts, and paths |
 //! | [`tls`] | which certificates Portico trusts when it connects |
+//! | [`lookups`] | looks up host names, in a limited number of threads |
 //! | [`outbound`] | the one HTTP client for web servers that others name |
 //! | [`api_tokens`] | API tokens with names: made, recognized, revoked |
 //! | `nip05` | NIP-05 names, and their document from its host |
@@ -100,6 +101,7 @@ pub mod housekeeping;
 pub mod http;
 pub mod identity;
 pub mod lifecycle;
+pub mod lookups;
 pub mod metrics;
 mod nip05;
 pub mod outbound;

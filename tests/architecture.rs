@@ -26,7 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("quoted", &[]),
     ("rights", &["quoted"]),
     ("words", &[]),
-    ("outbound", &["address", "quoted", "tls"]),
+    ("lookups", &[]),
+    ("outbound", &["address", "lookups", "quoted", "tls"]),
     ("nip05", &["address", "outbound"]),
     (
         "tokens",
@@ -78,7 +79,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("housekeeping", &["clock", "config", "metrics", "store", "tokens"]),
     ("identity", &["clock", "portal_token", "protocol"]),
-    ("relay", &["address", "clock", "protocol", "shown", "quoted", "tls", "outbound"]),
+    ("relay", &["address", "clock", "lookups", "protocol", "shown", "quoted", "tls", "outbound"]),
     ("store", &["clock", "metrics", "rights", "shown", "tls"]),
     ("events", &["access_token", "clock", "protocol", "store"]),
     ("webhook", &["actor", "clock", "config", "lifecycle", "metrics", "store", "events", "outbound", "tls"]),

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::LookupRules;
 use crate::nip05::{self, MAX_DOCUMENT, Name};
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{NamedBy, Outbound, OutboundError};
 use crate::portal_token::is_curve_point;
 use crate::tls::Tls;
 
@@ -70,9 +70,10 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) fn new(rules: &LookupRules, tls: &Tls) -> Self {
-        let http = Outbound::new(rules.timeout, rules.allow_private, tls);
+        let LookupRules { timeout, allow_private, .. } = *rules;
+        let http = Outbound::to_servers_named_by(NamedBy::Strangers, timeout, allow_private, tls);
         let places = Semaphore::new(MAX_LOOKUPS);
-        Self { timeout: rules.timeout, http, places }
+        Self { timeout, http, places }
     }
 
     /// Looks up the key of a name.

@@ -24,6 +24,7 @@ use url::Url;
 
 use super::OutboundError;
 use crate::address;
+use crate::lookups::{NamedBy, look_up};
 use crate::tls::{Tls, TlsFault};
 
 /// How often the kernel checks that an idle connection still works (TCP keepalive).
@@ -88,9 +89,10 @@ pub struct WebClient {
 }
 
 impl WebClient {
-    /// A client whose requests take at most `timeout`, including the connection and the body.
-    pub fn new(tls: &Tls, timeout: Duration, reach: Reach) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
+    /// A client whose requests take at most `timeout`, including the connection and the body. `named_by`: who
+    /// chooses the hosts.
+    pub fn new(tls: &Tls, timeout: Duration, reach: Reach, named_by: NamedBy) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { reach, named_by });
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
@@ -206,7 +208,10 @@ fn broke_off(cause: &(dyn Error + 'static)) -> bool {
 /// Resolves host names and checks the addresses. The client connects only to the addresses that this returns, so a name
 /// cannot lead elsewhere after the check.
 #[derive(Debug, Clone, Copy)]
-struct Resolver(Reach);
+struct Resolver {
+    reach: Reach,
+    named_by: NamedBy,
+}
 
 /// Every address of the host is private.
 #[derive(Debug, thiserror::Error)]
@@ -225,9 +230,9 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self(reach) = *self;
+        let Self { reach, named_by } = *self;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = look_up(name.as_str(), 0, named_by).await?;
             let is_usable = |found: &&SocketAddr| reach == Reach::Anywhere || address::is_public(found.ip());
             let usable: Vec<SocketAddr> = found.iter().filter(is_usable).copied().collect();
             if usable.is_empty() && !found.is_empty() {
@@ -251,7 +256,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_header_that_could_end_its_line_is_not_sent() {
-        let client = WebClient::new(&Tls::default(), Duration::from_secs(5), Reach::Anywhere);
+        let client =
+            WebClient::new(&Tls::default(), Duration::from_secs(5), Reach::Anywhere, NamedBy::Operator);
         let request = OutboundRequest::get(Url::parse("http://127.0.0.1:1/").unwrap());
         let sent = client.send(request.header(USER_AGENT, "a\r\nb: c")).await;
         assert!(sent.is_err_and(|error| error.to_string() == "a header cannot be sent"));

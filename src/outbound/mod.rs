@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+pub use crate::lookups::NamedBy;
 pub use client::{OutboundRequest, Reach, WebAnswer, WebClient};
 
 use crate::address;
@@ -70,10 +71,15 @@ pub struct Outbound {
 
 impl Outbound {
     /// Every request takes at most `timeout`. `allow_private`: servers may have private addresses, and use
-    /// plain HTTP at loopback addresses.
+    /// plain HTTP at loopback addresses. The operator chooses the servers.
     pub fn new(timeout: Duration, allow_private: bool, tls: &Tls) -> Self {
+        Self::to_servers_named_by(NamedBy::Operator, timeout, allow_private, tls)
+    }
+
+    /// The same for servers that `named_by` chooses.
+    pub fn to_servers_named_by(named_by: NamedBy, timeout: Duration, allow_private: bool, tls: &Tls) -> Self {
         let reach = if allow_private { Reach::Anywhere } else { Reach::Public };
-        Self { http: WebClient::new(tls, timeout, reach), allow_private }
+        Self { http: WebClient::new(tls, timeout, reach, named_by), allow_private }
     }
 
     /// Whether servers may have private addresses.

@@ -21,6 +21,7 @@ use super::error::LinkError;
 use super::health::Origin;
 use super::pace::{Pace, Paced};
 use crate::address;
+use crate::lookups::{NamedBy, look_up};
 use crate::tls::{Tls, TlsFault};
 
 /// A connection to a relay.
@@ -48,6 +49,7 @@ const MAX_ADDRESSES: usize = 8;
 pub(super) struct Terms {
     /// Connect only if all addresses of the relay are public.
     public_only: bool,
+    named_by: NamedBy,
     max_message: usize,
     pace: Pace,
 }
@@ -55,15 +57,18 @@ pub(super) struct Terms {
 impl Terms {
     /// For a relay of this origin, read at this pace.
     pub(super) fn of(origin: Origin, public_only: bool, pace: Pace) -> Self {
-        let max_message = if origin == Origin::Preferred { MAX_MESSAGE_OF_STRANGERS } else { MAX_MESSAGE };
-        Self { public_only, max_message, pace }
+        let (named_by, max_message) = match origin {
+            Origin::Operator => (NamedBy::Operator, MAX_MESSAGE),
+            Origin::Preferred => (NamedBy::Strangers, MAX_MESSAGE_OF_STRANGERS),
+        };
+        Self { public_only, named_by, max_message, pace }
     }
 }
 
 /// Connects to a relay. With `public_only`, only if all its addresses are public. It connects to the
 /// addresses that were checked, so a name that resolves differently a moment later gains nothing.
 pub(super) async fn dial(url: &Url, terms: &Terms, tls: &Tls) -> Result<Socket, LinkError> {
-    let addresses = resolve(url).await?;
+    let addresses = resolve(url, terms.named_by).await?;
     if terms.public_only && !addresses.iter().all(|address| address::is_public(address.ip())) {
         return Err(LinkError::PrivateAddress);
     }
@@ -99,16 +104,13 @@ where
     })
 }
 
-async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, LinkError> {
+async fn resolve(url: &Url, named_by: NamedBy) -> Result<Vec<SocketAddr>, LinkError> {
     let host = url.host().ok_or(LinkError::NoHost)?;
     let port = url.port_or_known_default().ok_or(LinkError::NoHost)?;
     let addresses = match host {
         Host::Ipv4(ip) => vec![SocketAddr::from((ip, port))],
         Host::Ipv6(ip) => vec![SocketAddr::from((ip, port))],
-        Host::Domain(name) => {
-            let found = tokio::net::lookup_host((name, port)).await.map_err(|_| LinkError::Unresolved)?;
-            found.collect()
-        }
+        Host::Domain(name) => look_up(name, port, named_by).await.map_err(|_| LinkError::Unresolved)?,
     };
     if addresses.is_empty() { Err(LinkError::Unresolved) } else { Ok(addresses) }
 }

@@ -1,4 +1,4 @@
-//! Whether the store can be written, for `/ready`: checked at most once a second, however often callers ask.
+//! Whether the store can be read and written, for `/ready`: checked at most once a second, however often callers ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,9 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// … and how old a failure may be: it cost no write, and callers wait for the end of the failure.
 const FRESH_FAILURE: Duration = Duration::from_millis(100);
+
+/// A store that takes longer to answer is not ready: callers have given up by then.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The store's last answer.
 #[derive(Debug, Default)]
@@ -44,7 +47,7 @@ impl Probe {
                 // A task of its own: callers who hang up must not make the store be asked again.
                 let asking = tokio::spawn(async move {
                     let asked_at = Instant::now();
-                    let verdict = Verdict { asked_at, trouble: store.check().await.err() };
+                    let verdict = Verdict { asked_at, trouble: in_time(store.check()).await.err() };
                     *last = Some(verdict.clone());
                     verdict
                 });
@@ -57,9 +60,21 @@ impl Probe {
     }
 }
 
+async fn in_time(answer: impl Future<Output = Result<()>>) -> Result<()> {
+    let late = || StoreError::Unavailable(format!("the store did not answer within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(late()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_in_time_is_not_ready() {
+        let late = in_time(std::future::pending()).await.unwrap_err();
+        assert!(matches!(&late, StoreError::Unavailable(why) if why.contains("did not answer within 5s")));
+        assert_eq!(in_time(async { Ok(()) }).await, Ok(()));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_serves_for_a_second_and_a_failure_for_a_moment() {

@@ -49,7 +49,7 @@ pub trait Upkeep: fmt::Debug + Send + Sync {
     /// Deletes old history; returns the number of deleted rows.
     async fn purge(&self, before: &PurgeBefore) -> Result<u64>;
 
-    /// Whether the store can be written now.
+    /// Whether the store can be read and written now.
     async fn check(&self) -> Result<()>;
 
     /// How much room it takes where it is kept, in bytes. `None`: that cannot be told now.

@@ -9,7 +9,7 @@ use url::Url;
 use super::signature::Signer;
 use crate::clock::Timestamp;
 use crate::config::{Webhook, WebhookKeys};
-use crate::outbound::{OutboundError, OutboundRequest, Reach, WebAnswer, WebClient};
+use crate::outbound::{NamedBy, OutboundError, OutboundRequest, Reach, WebAnswer, WebClient};
 use crate::store::Delivery;
 use crate::tls::{Tls, TlsFault};
 
@@ -93,7 +93,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new(webhook: &Webhook, keys: &WebhookKeys, tls: &Tls) -> Self {
         // It follows no redirect: somebody else's URL in an answer is no place for a session token.
-        let http = WebClient::new(tls, webhook.rules.timeout, Reach::Anywhere);
+        let http = WebClient::new(tls, webhook.rules.timeout, Reach::Anywhere, NamedBy::Operator);
         Self { http, url: webhook.url.as_url().clone(), signer: Signer::new(keys) }
     }
 

@@ -16,7 +16,7 @@ pub(in crate::api) async fn health() -> &'static str {
     "OK"
 }
 
-/// Whether logins work: a relay is subscribed, and the store can be written.
+/// Whether logins work: a relay is subscribed, and the store can be read and written.
 pub(in crate::api) async fn ready(State(api): State<Api>) -> Result<Response, ApiError> {
     let relays_ready = api.roster.readiness().await?;
     Ok(ok(json!({ "ready": true, "relays_ready": relays_ready, "profile": api.profile.standing() })))

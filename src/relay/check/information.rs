@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::outbound::{OutboundError, OutboundRequest, Reach, UNCOMPRESSED, WebClient, compression};
+use crate::outbound::{NamedBy, OutboundError, OutboundRequest, Reach, UNCOMPRESSED, WebClient, compression};
 use crate::relay::listen::shortened;
 use crate::tls::Tls;
 
@@ -72,7 +72,7 @@ pub(super) async fn fetch(
     let mut url = Url::from(relay.clone());
     let scheme = if url.scheme() == "wss" { "https" } else { "http" };
     url.set_scheme(scheme).map_err(|()| InformationError::Unavailable)?;
-    let http = WebClient::new(tls, patience, Reach::Anywhere);
+    let http = WebClient::new(tls, patience, Reach::Anywhere, NamedBy::Operator);
     let (name, identity) = UNCOMPRESSED;
     let asked = OutboundRequest::get(url)
         .header(ACCEPT, HeaderValue::from_static("application/nostr+json"))

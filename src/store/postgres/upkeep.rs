@@ -39,6 +39,7 @@ impl Upkeep for PostgresStore {
     }
 
     async fn check(&self) -> Result<()> {
+        clock::seen(&self.readers).await?;
         self.writer.write((), |db, ()| touch(db).boxed()).await
     }
 

@@ -31,6 +31,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn check(&self) -> Result<()> {
+        self.readers.read(clock::seen).await?;
         self.writer.write(|db| migrate::touch(db)).await
     }
 
