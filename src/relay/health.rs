@@ -62,6 +62,13 @@ pub struct RelayHealth {
     pub queued: usize,
 }
 
+impl RelayHealth {
+    /// Whether a wallet can log in over it now: login URLs name it, and Portico is subscribed there.
+    pub fn is_ready_for_logins(&self) -> bool {
+        self.origin == Origin::Operator && self.read && self.write && self.state == RelayState::Ready
+    }
+}
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// How often something has happened at a relay since it was added.

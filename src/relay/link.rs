@@ -245,10 +245,11 @@ impl Link {
         self.is_ready() && self.is_a_way_in()
     }
 
-    /// A relay that is only written to delivers no answer, and a preferred one serves only its user's logins:
-    /// neither makes the service ready.
+    /// Whether logins go over it. No login URL names a relay that is only read, one that is only written to
+    /// delivers no answer, and a preferred one serves only its user's logins: none of them makes the service
+    /// ready.
     pub(super) fn is_a_way_in(&self) -> bool {
-        self.spec.read && self.is_general()
+        self.spec.read && self.spec.write && self.is_general()
     }
 
     pub(super) fn is_ready(&self) -> bool {

@@ -23,7 +23,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::config::{self, RelayEntry};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, RelayState, Relays, is_plain};
+use crate::relay::{Origin, RelayChanges, RelayHealth, RelaySpec, Relays, is_plain};
 use crate::shown;
 use crate::store::{AuditDraft, AuditKind, OperatorRelays, RelayChange, Store, StoreError};
 use probe::Probe;
@@ -80,21 +80,19 @@ impl Roster {
     pub async fn readiness(&self) -> Result<usize> {
         self.probe.check(self.store.clone()).await?;
         match self.ready() {
-            // A relay that is not both read and written carries no login.
-            _ if self.relays.urls_for_handshake().is_empty() => Err(RosterError::NoRelay),
             0 => Err(RosterError::NoRelay),
             ready => Ok(ready),
         }
     }
 
-    /// How many relays of the operator are ready.
+    /// How many relays of the operator are ready for logins.
     pub fn ready(&self) -> usize {
-        self.own_relays().filter(|relay| relay.state == RelayState::Ready).count()
+        self.relays.list().iter().filter(|relay| relay.is_ready_for_logins()).count()
     }
 
     /// The relays of the operator that are ready, as in handshake URLs.
     pub fn ready_urls(&self) -> Vec<String> {
-        let ready = self.own_relays().filter(|relay| relay.state == RelayState::Ready);
+        let ready = self.own_relays().filter(RelayHealth::is_ready_for_logins);
         ready.map(|relay| relay.url.to_string()).collect()
     }
 

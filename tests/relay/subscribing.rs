@@ -133,3 +133,22 @@ async fn a_relay_that_comes_and_goes_fast_has_one_connection_in_the_end() {
     }
     assert_eq!(relay.state().connections_seen - before, 5, "nobody but the one connection comes again");
 }
+
+#[tokio::test]
+async fn a_relay_that_is_only_read_or_only_written_does_not_make_the_service_ready() {
+    let (read, written) = (TestRelay::start().await, TestRelay::start().await);
+    let relays = [(&read, true, false), (&written, false, true)].map(|(relay, read, write)| RelaySpec {
+        read,
+        write,
+        ..RelaySpec::read_write(relay.url())
+    });
+    let bench = Bench::with(RelayOptions { relays: relays.into(), ..options([]) }, |_: &Event| true).await;
+    for relay in [&read, &written] {
+        bench.until(relay, "ready", |health| health.state == RelayState::Ready).await;
+        assert!(
+            !bench.health(relay).is_ready_for_logins(),
+            "no login URL names it, or no answer comes over it"
+        );
+    }
+    assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)));
+}
