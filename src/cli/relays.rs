@@ -173,8 +173,10 @@ fn show(checkup: &Checkup) {
     timed("connected", checkup.connected_in);
     timed("subscribed", checkup.subscribed_in);
     timed("forwarded", checkup.forwarded_in);
-    if checkup.asked_for_login {
-        line("login", "required (NIP-42), and done".into());
+    match &checkup.login_refused {
+        Some(reason) => line("login", format!("requested (NIP-42), and refused: {}", relay::stated(reason))),
+        None if checkup.asked_for_login => line("login", "required (NIP-42), and done".into()),
+        None => {}
     }
     match &checkup.information {
         Ok(information) => line("says", describe(information)),

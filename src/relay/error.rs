@@ -64,6 +64,9 @@ pub enum Instead {
     /// A request to log in (NIP-42).
     #[error("it asked Portico to log in (NIP-42), and did not accept the login")]
     Login,
+    /// A refusal of our login (NIP-42), for this reason.
+    #[error("it refused Portico's login (NIP-42): {}", stated(.0))]
+    LoginRefused(String),
     /// The text of its last notice.
     #[error("its last notice: {}", notice_text(.0))]
     Notice(String),

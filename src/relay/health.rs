@@ -7,7 +7,7 @@ use std::time::Duration;
 use nostr_sdk::prelude::RelayUrl;
 use tokio::time::Instant;
 
-use super::error::LinkError;
+use super::error::{LinkError, stated};
 use crate::clock::Timestamp;
 
 /// Who named a relay.
@@ -54,7 +54,7 @@ pub struct RelayHealth {
     pub last_error: Option<LinkError>,
     /// The last `NOTICE`, shortened, for people.
     pub last_notice: Option<String>,
-    /// The reason of the last refused event (`OK` with `false`), shortened, for people; may be empty.
+    /// The reason of the last refused event or login (`OK` with `false`), shortened, for people; may be empty.
     pub last_refusal: Option<String>,
     /// Counters since the relay was added.
     pub counters: Counters,
@@ -226,6 +226,11 @@ impl Health {
     pub(super) fn connected(&self) {
         self.tally.connected.up();
         self.lock().pinged = None;
+    }
+
+    /// Records that the relay refused our login (NIP-42).
+    pub(super) fn refused_login(&self, reason: &str) {
+        self.lock().last_refusal = Some(format!("login (NIP-42): {}", stated(reason)));
     }
 
     /// A ping with this payload is about to be sent. Returns `false` if the one before was not answered.

@@ -70,7 +70,7 @@ impl Link {
                 self.close_lane();
                 self.enter(RelayState::Subscribing);
                 if step == Step::Doubt {
-                    self.ended(LinkError::Unconfirmed(self.said_instead(subscription.awaits_login())));
+                    self.ended(LinkError::Unconfirmed(self.said_instead(subscription)));
                 }
                 if step == Step::Ask && !self.subscribe() {
                     subscription.unsent(Instant::now());
@@ -95,13 +95,16 @@ impl Link {
     }
 
     /// What the relay sent in place of a confirmation of the subscription.
-    fn said_instead(&self, awaits_login: bool) -> Instead {
+    fn said_instead(&self, subscription: &Subscription) -> Instead {
+        if let Some(reason) = subscription.refused_login() {
+            return Instead::LoginRefused(reason.to_owned());
+        }
         let status = self.tap.health.status();
         match (status.last_error, status.last_notice) {
             (Some(LinkError::SubscriptionClosed(reason)), _)
             | (Some(LinkError::Unconfirmed(Instead::Closed(reason))), _) => Instead::Closed(reason),
             (_, Some(notice)) => Instead::Notice(notice),
-            (_, None) if awaits_login => Instead::Login,
+            (_, None) if subscription.awaits_login() => Instead::Login,
             (_, None) => Instead::Nothing,
         }
     }
@@ -114,6 +117,14 @@ impl Link {
                 // The relay may accept now what it refused without a login.
                 self.refill();
                 subscription.authenticated(now)
+            }
+            Control::LoginRefused(reason) => {
+                self.tap.health.refused_login(&reason);
+                // Once a connection: the relay decides how often it says so.
+                if subscription.login_refused(&reason) {
+                    tracing::warn!(relay = %shown::relay(&self.spec.url), reason, "the relay refused Portico's login (NIP-42)");
+                }
+                Step::Stay
             }
             // Where we do not subscribe there is no subscription to end.
             Control::Eose | Control::Delivered | Control::Closed(_) if !self.spec.read => Step::Stay,

@@ -101,6 +101,8 @@ enum Login {
     Accepted,
     /// … and Portico has asked again for what the relay refused without it.
     Used,
+    /// The relay refused the login, for this reason.
+    Refused(String),
 }
 
 impl Subscription {
@@ -171,6 +173,18 @@ impl Subscription {
             self.login = Login::AskedFor;
         }
         Step::Stay
+    }
+
+    /// The relay refused the login (NIP-42). Returns `true` if it refused none before on this connection.
+    pub(super) fn login_refused(&mut self, reason: &str) -> bool {
+        let is_first = !matches!(self.login, Login::Refused(_));
+        self.login = Login::Refused(reason.to_owned());
+        is_first
+    }
+
+    /// Why the relay refused the login, if it did.
+    pub(super) fn refused_login(&self) -> Option<&str> {
+        if let Login::Refused(reason) = &self.login { Some(reason) } else { None }
     }
 
     /// Whether it waits for a login, as far as is known.

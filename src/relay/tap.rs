@@ -87,6 +87,8 @@ pub(super) enum Control {
     LoginAskedFor,
     /// … and accepted it.
     Authenticated,
+    /// … and refused it. Its reason, shortened, for people.
+    LoginRefused(String),
 }
 
 impl Tap {
@@ -210,9 +212,8 @@ impl Tap {
             }
             Frame::Ok { id, accepted, reason } => match EventId::from_hex(&id) {
                 Ok(id) if login == Some(id) => {
-                    if accepted {
-                        self.control(controls, Control::Authenticated);
-                    }
+                    let refused = || Control::LoginRefused(shortened(&reason));
+                    self.control(controls, if accepted { Control::Authenticated } else { refused() });
                 }
                 Ok(id) => {
                     let reason = shortened(&reason);

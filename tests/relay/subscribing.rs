@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use nostr_sdk::prelude::Event;
 use portico::clock::{Clock, SystemClock, Timestamp};
-use portico::relay::{RelayError, RelayOptions, RelaySpec, RelayState};
+use portico::relay::{Problem, RelayError, RelayOptions, RelaySpec, RelayState};
+use portico::tls::Tls;
 
 use crate::bench::{Bench, options, soon};
 use crate::support::relay::TestRelay;
@@ -151,4 +152,17 @@ async fn a_relay_that_is_only_read_or_only_written_does_not_make_the_service_rea
         );
     }
     assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)));
+}
+
+#[tokio::test]
+async fn a_login_that_a_relay_refuses_is_told_with_its_reason() {
+    let relay = TestRelay::with().requires_auth().refuses_logins("restricted: members only").start().await;
+    let bench = Bench::start(&[&relay]).await;
+    let told = Some("login (NIP-42): restricted: members only");
+    bench.until(&relay, "the refusal", |health| health.last_refusal.as_deref() == told).await;
+    assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)));
+
+    let checkup = portico::relay::check(&relay.url(), Duration::from_secs(1), &Tls::default()).await;
+    assert_eq!(checkup.login_refused.as_deref(), Some("restricted: members only"));
+    assert_eq!(checkup.problem, Some(Problem::LoginRefused("restricted: members only".into())));
 }

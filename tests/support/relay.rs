@@ -404,6 +404,9 @@ impl Shared {
                 Vec::new()
             }
             ClientMessage::Auth(_) if self.faults.ignores_logins => Vec::new(),
+            ClientMessage::Auth(event) if self.faults.refuses_logins.is_some() => {
+                vec![RelayMessage::ok(event.id, false, self.faults.refuses_logins.unwrap_or_default())]
+            }
             ClientMessage::Auth(event) => {
                 client.logged_in = true;
                 *logins += 1;

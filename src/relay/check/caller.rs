@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use nostr_sdk::prelude::{
-    ClientMessage, Event, EventBuilder, Filter, JsonUtil, Keys, Kind, MachineReadablePrefix, PublicKey,
-    RelayUrl, SubscriptionId,
+    ClientMessage, Event, EventBuilder, EventId, Filter, JsonUtil, Keys, Kind, MachineReadablePrefix,
+    PublicKey, RelayUrl, SubscriptionId,
 };
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -34,7 +34,9 @@ pub(super) struct Caller {
     socket: Socket,
     relay: RelayUrl,
     keys: Keys,
-    has_logged_in: bool,
+    /// The event of the last login.
+    login: Option<EventId>,
+    login_refused: Option<String>,
     last_notice: Option<String>,
 }
 
@@ -47,7 +49,8 @@ impl Caller {
             socket,
             relay: relay.clone(),
             keys: Keys::generate(),
-            has_logged_in: false,
+            login: None,
+            login_refused: None,
             last_notice: None,
         })
     }
@@ -63,7 +66,17 @@ impl Caller {
 
     /// Whether the relay asked for a login (NIP-42) and got one.
     pub(super) fn has_logged_in(&self) -> bool {
-        self.has_logged_in
+        self.login.is_some()
+    }
+
+    /// Why the relay refused our login, if it did.
+    pub(super) fn login_refused(&self) -> Option<&str> {
+        self.login_refused.as_deref()
+    }
+
+    /// This problem, or the refused login that explains it.
+    pub(super) fn explained(&self, problem: Problem) -> Problem {
+        self.login_refused().map_or(problem, |reason| Problem::LoginRefused(reason.to_owned()))
     }
 
     /// Subscribes to events of this kind for our key; returns how long the relay took to confirm.
@@ -154,6 +167,10 @@ impl Caller {
                 Frame::Closed { subscription, reason } => {
                     Said::Closed(subscription.map(Cow::into_owned), shortened(&reason))
                 }
+                Frame::Ok { id, accepted: false, reason } if self.is_login(&id) => {
+                    self.login_refused = Some(shortened(&reason));
+                    continue;
+                }
                 Frame::Ok { id, accepted, reason } => {
                     Said::Verdict { id: id.to_ascii_lowercase(), accepted, reason: shortened(&reason) }
                 }
@@ -163,10 +180,15 @@ impl Caller {
         }
     }
 
+    fn is_login(&self, id: &str) -> bool {
+        self.login.is_some() && self.login == EventId::from_hex(id).ok()
+    }
+
     async fn log_in(&mut self, challenge: &str) -> Result<(), Problem> {
         let login = EventBuilder::auth(challenge, self.relay.clone());
         let login = login.sign_with_keys(&self.keys).map_err(|_| Problem::HungUp)?;
-        self.has_logged_in = true;
+        self.login = Some(login.id);
+        self.login_refused = None;
         self.say(&ClientMessage::auth(login)).await
     }
 }

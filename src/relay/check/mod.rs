@@ -36,6 +36,9 @@ pub struct Checkup {
     pub forwarded_in: Option<Duration>,
     /// Whether the relay asked for a login (NIP-42).
     pub asked_for_login: bool,
+    /// Why the relay refused the login, if it did. The login is by a temporary key: the relay may accept that of
+    /// the service.
+    pub login_refused: Option<String>,
     /// The relay's information document (NIP-11).
     #[serde(serialize_with = "or_error")]
     pub information: Result<Information, InformationError>,
@@ -55,6 +58,9 @@ pub enum Problem {
     /// The relay closed the connection.
     #[error("the relay closed the connection")]
     HungUp,
+    /// The login (NIP-42) by a temporary key was refused, for this reason.
+    #[error("the relay refused the login (NIP-42): {}", stated(.0))]
+    LoginRefused(String),
     /// A subscription was refused, for this reason.
     #[error("the relay refused the subscription: {}", stated(.0))]
     SubscriptionRefused(String),
@@ -87,6 +93,7 @@ impl Problem {
         match self {
             Self::Link(error) => error.code(),
             Self::HungUp => "lost",
+            Self::LoginRefused(_) => "login_refused",
             Self::SubscriptionRefused(_) => "subscription_closed",
             Self::NoticeInstead(_) => "unconfirmed",
             Self::NoAnswer => "no_answer",
@@ -107,6 +114,7 @@ pub async fn check(relay: &RelayUrl, patience: Duration, tls: &Tls) -> Checkup {
         subscribed_in: None,
         forwarded_in: None,
         asked_for_login: false,
+        login_refused: None,
         information: Err(InformationError::NotReached),
         problem: None,
         problem_code: None,
@@ -129,9 +137,10 @@ impl Checkup {
 
         let subscribed = tokio::time::timeout(patience, wallet.subscribe(kind::AUTH_CHALLENGE)).await;
         self.asked_for_login = wallet.has_logged_in();
+        self.login_refused = wallet.login_refused().map(str::to_owned);
         let silence =
             || wallet.last_notice().map_or(Problem::NoAnswer, |text| Problem::NoticeInstead(text.into()));
-        self.subscribed_in = Some(subscribed.unwrap_or_else(|_| Err(silence()))?);
+        self.subscribed_in = Some(subscribed.unwrap_or_else(|_| Err(wallet.explained(silence())))?);
 
         let mut service = Caller::connect(relay, patience, tls).await?;
         let event = EventBuilder::new(kind::AUTH_CHALLENGE, "portico relays check")
@@ -147,7 +156,10 @@ impl Checkup {
         };
         let forwarded = tokio::time::timeout(patience, forwarding).await;
         self.asked_for_login |= service.has_logged_in();
-        forwarded.unwrap_or(Err(Problem::NotForwarded))?;
+        if let Some(reason) = service.login_refused() {
+            self.login_refused = Some(reason.to_owned());
+        }
+        forwarded.unwrap_or_else(|_| Err(service.explained(wallet.explained(Problem::NotForwarded))))?;
         self.forwarded_in = Some(begun.elapsed());
         Ok(())
     }

@@ -21,7 +21,7 @@ pub async fn profile_at(
 ) -> Result<Option<Event>, Problem> {
     let mut caller = Caller::connect(relay, patience, tls).await?;
     let asked = tokio::time::timeout(patience, caller.profile(key)).await;
-    asked.unwrap_or(Err(Problem::NoAnswer))
+    asked.unwrap_or_else(|_| Err(caller.explained(Problem::NoAnswer)))
 }
 
 /// Publishes an event at a relay; `keys` log in if the relay asks for it.
@@ -37,7 +37,7 @@ pub async fn publish_to(
 ) -> Result<(), Problem> {
     let mut caller = Caller::connect(relay, patience, tls).await?.with_keys(keys);
     let told = tokio::time::timeout(patience, caller.store(event)).await;
-    told.unwrap_or(Err(Problem::NotConfirmed))
+    told.unwrap_or_else(|_| Err(caller.explained(Problem::NotConfirmed)))
 }
 
 impl Caller {

@@ -93,10 +93,11 @@ async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_a
 }
 
 #[tokio::test]
-async fn an_accepted_login_is_told_and_a_refused_one_is_not() {
+async fn whether_a_login_is_accepted_or_refused_is_told() {
     let mut bench = bench(Origin::Operator, 8);
     bench.take(&format!(r#"["OK","{LOGIN}",false,"restricted: no"]"#));
-    assert!(bench.heard.try_recv().is_err());
+    let Ok(Control::LoginRefused(reason)) = bench.heard.try_recv() else { panic!("it is not told") };
+    assert_eq!(reason, "restricted: no");
     bench.take(&format!(r#"["OK","{LOGIN}",true,""]"#));
     assert!(matches!(bench.heard.try_recv(), Ok(Control::Authenticated)));
 }

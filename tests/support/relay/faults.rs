@@ -20,6 +20,7 @@ pub(crate) struct Faults {
     pub(super) keeps_ephemeral: bool,
     pub(super) information: Option<&'static str>,
     pub(super) coding: Option<&'static str>,
+    pub(super) refuses_logins: Option<&'static str>,
     terse: bool,
     instead_of_eose: Option<&'static str>,
     once: Option<Arc<AtomicBool>>,
@@ -47,6 +48,12 @@ impl Faults {
     /// Never says whether a login was accepted.
     pub(crate) fn ignores_logins(mut self) -> Self {
         self.ignores_logins = true;
+        self
+    }
+
+    /// Refuses every login, for this reason.
+    pub(crate) fn refuses_logins(mut self, reason: &'static str) -> Self {
+        self.refuses_logins = Some(reason);
         self
     }
 
