@@ -1,7 +1,6 @@
 //! Asks all relays at the same time and waits for their answers, for a limited time.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nostr_sdk::prelude::{ClientMessage, Event, EventId, Filter, Kind, PublicKey, SubscriptionId};
 use tokio::sync::oneshot;
@@ -9,6 +8,7 @@ use tokio::sync::oneshot;
 use super::cpu;
 use super::health::RelayState;
 use super::link::Link;
+use super::questions;
 use super::raw;
 use super::replaceable::supersedes;
 
@@ -82,9 +82,7 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn new(link: &'a Link) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = format!("ask-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { link, id }
+        Self { link, id: questions::new_id() }
     }
 }
 

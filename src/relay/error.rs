@@ -50,6 +50,10 @@ pub enum LinkError {
     /// people; it may be empty.
     #[error("the relay may have ended the subscription; its notice: {}", notice_text(.0))]
     Objection(String),
+    /// The relay sent something that Portico does not know and that may mean that it ended the subscription.
+    /// Shortened, for people.
+    #[error("the relay may have ended the subscription; it sent: {0}")]
+    Strange(String),
     /// The relay did not confirm the subscription, and sent this instead.
     #[error("the relay did not confirm the subscription; {0}")]
     Unconfirmed(Instead),
@@ -70,6 +74,9 @@ pub enum Instead {
     /// The text of its last notice.
     #[error("its last notice: {}", notice_text(.0))]
     Notice(String),
+    /// Something that Portico did not ask for or does not know. The beginning.
+    #[error("it sent: {0}")]
+    Strange(String),
     /// It closed the subscription before, for this reason.
     #[error("it closed the subscription before: {}", stated(.0))]
     Closed(String),
@@ -90,7 +97,7 @@ impl LinkError {
             Self::Lost => "lost",
             Self::Hostile => "hostile",
             Self::SubscriptionClosed(_) => "subscription_closed",
-            Self::Objection(_) => "objection",
+            Self::Objection(_) | Self::Strange(_) => "objection",
             Self::Unconfirmed(_) => "unconfirmed",
         }
     }

@@ -100,9 +100,11 @@ impl Link {
             return Instead::LoginRefused(reason.to_owned());
         }
         let status = self.tap.health.status();
+        let strange = subscription.strange().map(str::to_owned);
         match (status.last_error, status.last_notice) {
             (Some(LinkError::SubscriptionClosed(reason)), _)
             | (Some(LinkError::Unconfirmed(Instead::Closed(reason))), _) => Instead::Closed(reason),
+            _ if strange.is_some() => Instead::Strange(strange.unwrap_or_default()),
             (_, Some(notice)) => Instead::Notice(notice),
             (_, None) if subscription.awaits_login() => Instead::Login,
             (_, None) => Instead::Nothing,
@@ -119,11 +121,7 @@ impl Link {
                 subscription.authenticated(now)
             }
             Control::LoginRefused(reason) => {
-                self.tap.health.refused_login(&reason);
-                // Once a connection: the relay decides how often it says so.
-                if subscription.login_refused(&reason) {
-                    tracing::warn!(relay = %shown::relay(&self.spec.url), reason, "the relay refused Portico's login (NIP-42)");
-                }
+                self.hear_login_refused(&reason, subscription);
                 Step::Stay
             }
             // Where we do not subscribe there is no subscription to end.
@@ -140,9 +138,12 @@ impl Link {
                 step
             }
             Control::Verdict { id, accepted, reason } => {
-                self.hear_verdict(id, accepted, &reason);
+                if !self.hear_verdict(id, accepted, &reason) && !accepted && self.spec.read {
+                    subscription.unanswered(&format!(r#"["OK","{id}",false,"{reason}"]"#));
+                }
                 Step::Stay
             }
+            Control::Strange { frame, may_end } => self.hear_strange(frame, may_end, subscription),
             Control::Notice(text) => {
                 if self.tap.health.noticed(&text) {
                     tracing::info!(relay = %shown::relay(&self.spec.url), notice = text, "the relay sent a notice");
@@ -159,7 +160,32 @@ impl Link {
         }
     }
 
-    fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str) {
+    fn hear_login_refused(&self, reason: &str, subscription: &mut Subscription) {
+        self.tap.health.refused_login(reason);
+        // Once a connection: the relay decides how often it says so.
+        if subscription.login_refused(reason) {
+            tracing::warn!(relay = %shown::relay(&self.spec.url), reason, "the relay refused Portico's login (NIP-42)");
+        }
+    }
+
+    fn hear_strange(&self, frame: String, may_end: bool, subscription: &mut Subscription) -> Step {
+        self.tap.wondered();
+        if !self.spec.read {
+            return Step::Stay;
+        }
+        if !may_end {
+            subscription.unanswered(&frame);
+            return Step::Stay;
+        }
+        let step = subscription.wondered(&frame, objection::objects(&frame), Instant::now());
+        if step != Step::Stay {
+            self.ended(LinkError::Strange(frame));
+        }
+        step
+    }
+
+    /// The relay accepted or refused an event. Returns `false` if Portico did not send it.
+    fn hear_verdict(&self, id: EventId, accepted: bool, reason: &str) -> bool {
         let refusal = refusal::classify(reason);
         let accepted = accepted || refusal == Refusal::Known;
         if accepted {
@@ -167,14 +193,14 @@ impl Link {
         } else {
             self.tap.health.refused(reason);
         }
-        if let Some((_, waiting)) = self.verdicts.remove(&id) {
+        let open = self.shared.outbox.get(&id);
+        let waiting = self.verdicts.remove(&id);
+        let is_ours = open.is_some() || waiting.is_some();
+        if let Some((_, waiting)) = waiting {
             // The caller that waited may have given up.
             let _ = waiting.send((accepted, reason.to_owned()));
         }
-        if accepted || refusal == Refusal::Later {
-            return;
-        }
-        let Some(open) = self.shared.outbox.get(&id) else { return };
+        let Some(open) = open.filter(|_| !accepted && refusal != Refusal::Later) else { return is_ours };
         // A verdict counts only for an event that this relay was sent, and only once.
         if open.is_for(&self.spec.url, self.is_general()) && open.refuse(&self.spec.url) {
             let signal = Signal::Refused {
@@ -187,6 +213,7 @@ impl Link {
             // listening.
             self.shared.tasks.spawn(self.stop.clone(), self.shared.handling.clone().handle(signal));
         }
+        is_ours
     }
 }
 

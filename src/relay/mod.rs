@@ -2,10 +2,10 @@
 //!
 //! Relays are not trusted. nostr-sdk has the types of the protocol; the connections are made and kept here:
 //!
-//! **In:** `reach` makes each connection (`dial` resolves and checks addresses) → `wire` reads it at a `pace`
-//! → `tap` sorts frames by their beginning, and asks the [`Gate`] about the authors of events → the `queue` of that relay, in the order of `authors` → `inbound`'s workers read (`raw`), drop
-//! duplicates and verify, and have [`Signal::Event`] handled: the same worker polls it to its end (`handling`), and
-//! takes other frames meanwhile.
+//! **In:** `reach` makes each connection (`dial` resolves and checks addresses) → `wire` reads it at a `pace` → `tap`
+//! sorts frames by their beginning, and asks the [`Gate`] about the authors of events → the `queue` of that relay,
+//! in the order of `authors` → `inbound`'s workers read (`raw`), drop duplicates and verify, and have
+//! [`Signal::Event`] handled: the same worker polls it to its end (`handling`), and takes other frames meanwhile.
 //!
 //! **Out:** [`Relays::publish`] → `outbox`, which knows what is open → a `lane` for each relay that is ready,
 //! which knows what to send next → `link`.

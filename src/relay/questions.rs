@@ -1,5 +1,7 @@
 //! Questions to one relay besides the subscription: a `REQ` that ends with its answer.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dashmap::DashMap;
 use tokio::sync::mpsc;
 
@@ -7,6 +9,20 @@ use super::room::Held;
 
 /// At most this many answers to one question are read.
 const MAX_ANSWERS: usize = 4;
+
+/// What the subscription id of every question begins with.
+const PREFIX: &str = "ask-";
+
+/// A subscription id for a new question.
+pub(super) fn new_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{PREFIX}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whether this may be the subscription id of a question, perhaps of one that is over.
+pub(super) fn is_id(subscription: &str) -> bool {
+    subscription.starts_with(PREFIX)
+}
 
 /// The unanswered questions, by subscription id.
 #[derive(Debug, Default)]

@@ -1,8 +1,11 @@
 //! The state machine of our one subscription on one connection. Pure: time is an argument.
 //!
-//! Not all relays send `EOSE`. So silence counts as a confirmation, but only from a relay that has sent
-//! nothing else on this connection: after an `EOSE`, a `CLOSED` or a `NOTICE`, only another `EOSE` or an
-//! event of the subscription confirms it.
+//! Frames that Portico does not know, or did not ask for, count as a `NOTICE`: they may be an objection in
+//! another form.
+//!
+//! Not all relays send `EOSE`. So silence counts as a confirmation, but only from a relay that has sent nothing else
+//! on this connection: after an `EOSE`, a `CLOSED`, a `NOTICE` or an unknown frame, only another `EOSE` or an event of
+//! the subscription confirms it.
 //!
 //! A `NOTICE` is for people, and some relays send only that when they refuse or end a subscription. In place
 //! of an `EOSE` it means that the subscription is not open. Later it makes Portico ask again, which does not
@@ -63,6 +66,8 @@ pub(super) struct Subscription {
     /// On this connection the relay has sent no confirmation, no refusal and no notice, so silence counts as
     /// a confirmation.
     silent: bool,
+    /// What the relay sent on this connection in place of an answer that Portico knows.
+    strange: Option<String>,
     /// How many objections ended its readiness since the relay last did not hold the subscription.
     objections: u32,
     login: Login,
@@ -114,6 +119,7 @@ impl Subscription {
             phase: Phase::Asked(now + eose_timeout),
             closed: 0,
             silent: !doubted,
+            strange: None,
             objections: 0,
             login: Login::None,
             recovered: None,
@@ -213,6 +219,26 @@ impl Subscription {
             Some(Check::Asked(_)) => {}
         }
         Step::Stay
+    }
+
+    /// The relay sent something that Portico does not know. `objects`: the subscription may have ended.
+    pub(super) fn wondered(&mut self, frame: &str, objects: bool, now: Instant) -> Step {
+        self.unanswered(frame);
+        self.noticed(objects, now)
+    }
+
+    /// The relay sent something that Portico did not ask for, and that does not end an open subscription. In
+    /// place of an answer, it is no silence.
+    pub(super) fn unanswered(&mut self, frame: &str) {
+        if matches!(self.phase, Phase::Asked(_)) {
+            self.silent = false;
+            self.strange = Some(frame.to_owned());
+        }
+    }
+
+    /// What the relay sent in place of an answer, if Portico does not know it.
+    pub(super) fn strange(&self) -> Option<&str> {
+        self.strange.as_deref()
     }
 
     /// Asks at once the first time, then with growing waits.

@@ -14,7 +14,7 @@ use super::frame::{self, Frame};
 use super::health::{Health, Origin};
 use super::inbound::{Inbound, Look};
 use super::listen::shortened;
-use super::questions::Questions;
+use super::questions::{self, Questions};
 use super::queue::Queue;
 use super::raw::MAX_EVENT;
 
@@ -51,6 +51,8 @@ pub(super) struct Tap {
     doubted: AtomicBool,
     /// … and its next event would show it.
     awaits_event: AtomicBool,
+    /// A [`Control::Strange`] waits to be handled. One is enough, and a flood must not fill the queue.
+    strange: AtomicBool,
 }
 
 /// The relay: its URL, and who named it.
@@ -83,6 +85,9 @@ pub(super) enum Control {
     Verdict { id: EventId, accepted: bool, reason: String },
     /// A notice of the relay. Shortened, for people.
     Notice(String),
+    /// The relay sent something that Portico did not ask for or does not know. The beginning, shortened, for
+    /// people. `may_end`: it may mean the end of our subscription.
+    Strange { frame: String, may_end: bool },
     /// The relay asked for a login (NIP-42).
     LoginAskedFor,
     /// … and accepted it.
@@ -109,6 +114,7 @@ impl Tap {
             inbound,
             doubted: AtomicBool::new(false),
             awaits_event: AtomicBool::new(false),
+            strange: AtomicBool::new(false),
         })
     }
 
@@ -129,6 +135,7 @@ impl Tap {
         let is_ours = self.origin == Origin::Operator;
         let queue = if is_ours { CONTROL_QUEUE } else { CONTROL_QUEUE_OF_STRANGERS };
         self.health.connected();
+        self.strange.store(false, Ordering::Release);
         mpsc::channel(queue)
     }
 
@@ -196,7 +203,9 @@ impl Tap {
                 self.control(controls, Control::Closed(shortened(&reason)));
             }
             Frame::Eose { subscription } | Frame::Closed { subscription: Some(subscription), .. } => {
-                self.questions.end(&subscription);
+                if !self.questions.end(&subscription) && !questions::is_id(&subscription) {
+                    self.wonder(&text, false, controls);
+                }
             }
             Frame::Auth { challenge } => {
                 // A relay that asks all the time would have us sign all the time.
@@ -219,10 +228,10 @@ impl Tap {
                     let reason = shortened(&reason);
                     self.control(controls, Control::Verdict { id, accepted, reason });
                 }
-                Err(_) => self.garbage(),
+                Err(_) => self.unknown(&text, controls),
             },
             Frame::Notice { text } => self.control(controls, Control::Notice(shortened(&text))),
-            Frame::Closed { subscription: None, .. } | Frame::Unknown => self.garbage(),
+            Frame::Closed { subscription: None, .. } | Frame::Unknown => self.unknown(&text, controls),
         }
         None
     }
@@ -257,6 +266,23 @@ impl Tap {
     pub(super) fn garbage(&self) {
         self.health.tally.garbage.up();
         self.lied();
+    }
+
+    /// A frame that Portico does not know, in place of one that it knows.
+    pub(super) fn unknown(&self, frame: &str, controls: &mpsc::Sender<Control>) {
+        self.garbage();
+        self.wonder(frame, true, controls);
+    }
+
+    fn wonder(&self, frame: &str, may_end: bool, controls: &mpsc::Sender<Control>) {
+        if !self.strange.swap(true, Ordering::AcqRel) {
+            self.control(controls, Control::Strange { frame: shortened(frame), may_end });
+        }
+    }
+
+    /// A [`Control::Strange`] is being handled; the next one counts again.
+    pub(super) fn wondered(&self) {
+        self.strange.store(false, Ordering::Release);
     }
 
     /// Longer than anything that the protocol can carry. An honest relay may pass on such a text of somebody

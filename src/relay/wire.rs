@@ -131,7 +131,7 @@ impl Incoming {
             // The WebSocket library answers them.
             Message::Ping(_) | Message::Close(_) => {}
             // Nostr has no binary messages, and raw frames are not read.
-            Message::Binary(_) | Message::Frame(_) => self.tap.garbage(),
+            Message::Binary(_) | Message::Frame(_) => self.tap.unknown("a binary message", &self.controls),
         }
     }
 }

@@ -176,3 +176,26 @@ async fn it_logs_in_where_a_relay_answers_with_as_little_as_it_can() {
     soon("a ready relay", bench.relays.ready()).await;
     assert_eq!(relay.state().logins, 1);
 }
+
+#[tokio::test]
+async fn any_other_text_in_place_of_eose_is_no_silence_and_is_told() {
+    let other = "0000000000000000000000000000000000000000000000000000000000000001";
+    let unknown: &'static str = format!(r#"["OK","{other}",false,"blocked: no subs"]"#).leak();
+    for frame in [
+        r#"["OK","portico",false,"blocked: no subs"]"#,
+        unknown,
+        r#"["WAT"]"#,
+        r#"{"error":"bad req"}"#,
+        r#"["EOSE","PORTICO"]"#,
+        r#"["CLOSED","Portico","x"]"#,
+        "no",
+    ] {
+        let relay = TestRelay::with().instead_of_eose(frame).start().await;
+        let options = RelayOptions { eose_timeout: Duration::from_secs(1), ..options([relay.url()]) };
+        let bench = Bench::with(options, |_: &Event| true).await;
+        bench.until(&relay, "doubts", |health| health.counters.closed == 1).await;
+        let told = bench.health(&relay).last_error;
+        assert_eq!(told, Some(LinkError::Unconfirmed(Instead::Strange(frame.to_owned()))), "{frame}");
+        assert!(!bench.relays.any_ready_since(Timestamp::from_secs(0)), "{frame}");
+    }
+}

@@ -76,7 +76,7 @@ fn a_notice_in_place_of_eose_is_no_readiness_and_it_asks_again_less_and_less_oft
 #[test]
 fn silence_is_no_yes_of_a_relay_that_has_said_anything_else_before() {
     type Act = fn(&mut Subscription, Instant) -> Step;
-    let said: [(&str, Act); 8] = [
+    let said: [(&str, Act); 10] = [
         ("EOSE, CLOSED", |it, now| [it.eose(now), it.closed(false, now)][1]),
         ("CLOSED", |it, now| it.closed(false, now)),
         ("CLOSED for want of a login", |it, now| it.closed(true, now)),
@@ -85,6 +85,11 @@ fn silence_is_no_yes_of_a_relay_that_has_said_anything_else_before() {
         ("silence, NOTICE", |it, now| [it.due(now), it.noticed(false, now)][1]),
         ("EOSE, NOTICE that objects", |it, now| [it.eose(now), it.noticed(true, now)][1]),
         ("AUTH", |it, _| it.login_asked_for()),
+        ("an unknown frame", |it, now| it.wondered("[1]", false, now)),
+        ("an OK of no event of ours", |it, _| {
+            it.unanswered("OK");
+            Step::Stay
+        }),
     ];
     for (what, say) in said {
         let (mut subscription, mut now) = asked();

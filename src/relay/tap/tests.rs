@@ -86,10 +86,25 @@ async fn the_end_of_our_subscription_is_told_in_any_shape_and_size_and_that_of_a
         let Ok(Control::Closed(told)) = bench.heard.try_recv() else { panic!("{frame}") };
         assert!(told.starts_with(reason) && told.len() <= 200, "{told}");
     }
-    for frame in [r#"["CLOSED","ask-7"]"#, r#"["CLOSED","Portico","x"]"#, r#"["CLOSED","",null]"#] {
+    for frame in [r#"["CLOSED","Portico","x"]"#, r#"["CLOSED","",null]"#, r#"["EOSE","Portico"]"#] {
         bench.take(frame);
-        assert!(bench.heard.try_recv().is_err(), "{frame}");
+        assert!(matches!(bench.heard.try_recv(), Ok(Control::Strange { may_end: false, .. })), "{frame}");
+        bench.tap.wondered();
     }
+    bench.take(r#"["CLOSED","ask-7"]"#);
+    assert!(bench.heard.try_recv().is_err(), "it may be the late end of a question");
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_frames_leaves_room_for_those_that_count() {
+    let mut bench = bench(Origin::Preferred, 8);
+    for _ in 0..1000 {
+        bench.take(r#"["WAT"]"#);
+    }
+    bench.take(r#"["EOSE","portico"]"#);
+    assert!(matches!(bench.heard.try_recv(), Ok(Control::Strange { may_end: true, .. })));
+    assert!(matches!(bench.heard.try_recv(), Ok(Control::Eose)));
+    assert_eq!(bench.tap.health.tally.dropped.get(), 0);
 }
 
 #[tokio::test]
