@@ -51,6 +51,27 @@ enum Ended {
     Failed(&'static str),
 }
 
+impl Ended {
+    /// How the log names it. `None`: nothing was changed.
+    const fn result(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused => None,
+            Self::Done => Some("ok"),
+            Self::Failed(code) => Some(code),
+            Self::Unanswered => Some("unanswered"),
+        }
+    }
+
+    /// By the answer that the caller got.
+    fn of(status: StatusCode, code: Option<&'static str>) -> Self {
+        match code {
+            None if status.is_success() => Self::Done,
+            code if status.is_server_error() => Self::Failed(code.unwrap_or("internal")),
+            _ => Self::Refused,
+        }
+    }
+}
+
 impl Change {
     /// `by` asks for it, by this route or command.
     pub(super) fn begin(by: &impl fmt::Display, what: String, request_id: &impl fmt::Display) -> Self {
@@ -60,23 +81,35 @@ impl Change {
 
     /// The caller got this answer.
     pub(super) fn answered(mut self, status: StatusCode, code: Option<&'static str>) {
-        self.ended = match code {
-            None if status.is_success() => Ended::Done,
-            code if status.is_server_error() => Ended::Failed(code.unwrap_or("internal")),
-            _ => Ended::Refused,
-        };
+        self.ended = Ended::of(status, code);
     }
 }
 
 impl Drop for Change {
     fn drop(&mut self) {
         let Self { by, what, request_id, ended } = self;
-        let result = match ended {
-            Ended::Refused => return,
-            Ended::Done => "ok",
-            Ended::Failed(code) => code,
-            Ended::Unanswered => "unanswered",
-        };
+        let Some(result) = ended.result() else { return };
         tracing::info!(by, change = what, result, request_id, "a caller changed the service");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change runs to its end, so a caller who hangs up before the answer may have made it.
+    #[test]
+    fn what_may_have_been_changed_is_logged_and_what_was_refused_is_not() {
+        assert_eq!(Ended::Unanswered.result(), Some("unanswered"));
+        for (status, code, result) in [
+            (StatusCode::OK, None, Some("ok")),
+            (StatusCode::CREATED, None, Some("ok")),
+            (StatusCode::SERVICE_UNAVAILABLE, Some("timed_out"), Some("timed_out")),
+            (StatusCode::INTERNAL_SERVER_ERROR, None, Some("internal")),
+            (StatusCode::NOT_FOUND, Some("no_such_relay"), None),
+            (StatusCode::UNAUTHORIZED, Some("unauthorized"), None),
+        ] {
+            assert_eq!(Ended::of(status, code).result(), result, "{status}");
+        }
     }
 }

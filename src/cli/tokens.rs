@@ -117,30 +117,31 @@ async fn list(args: &Listing) -> CommandResult {
     }
     let tokens = listed["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     let cells: Vec<_> = tokens.iter().map(cells).collect();
-    let width = |column: usize| longest(cells.iter().map(|row: &[String; 5]| row[column].clone()));
+    let width = |column: usize| longest(cells.iter().map(|row: &[String; 6]| row[column].clone()));
     let table = args.header.begin([
         ("NAME", width(0)),
         ("MAY", width(1)),
-        ("MADE BY", width(2)),
+        ("ID", width(2)),
+        ("MADE BY", width(3)),
         ("LAST USED", 24),
         ("EXPIRES", 0),
     ]);
     for row in cells {
-        table.row(row, |[name, may, by, used, expires]| {
-            format!("{name}  may {may}  made by {by}  last used {used}  {expires}")
+        table.row(row, |[name, may, id, by, used, expires]| {
+            format!("{name}  may {may}  id {id}  made by {by}  last used {used}  {expires}")
         });
     }
     Ok(Exit::Success)
 }
 
-fn cells(token: &Value) -> [String; 5] {
-    let [name, by, used] = ["name", "created_by", "last_used_at"].map(|field| text(&token[field]));
+fn cells(token: &Value) -> [String; 6] {
+    let [id, name, by, used] = ["id", "name", "created_by", "last_used_at"].map(|field| text(&token[field]));
     let expires = match (token["expires_at"].as_str(), token["expired"].as_bool()) {
         (None, _) => "never".into(),
         (Some(_), Some(true)) => format!("expired {}", text(&token["expires_at"])),
         (Some(_), _) => format!("until {}", text(&token["expires_at"])),
     };
-    [name, text(&token["may"]).replace(' ', ","), by, used, expires]
+    [name, text(&token["may"]).replace(' ', ","), id, by, used, expires]
 }
 
 /// Only whole seconds: the API takes no fraction, and rounding would change the lifetime.

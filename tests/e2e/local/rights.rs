@@ -103,13 +103,13 @@ async fn whoever_no_row_names_may_not_even_ask_for_public_documents() {
 async fn a_row_that_makes_no_sense_is_refused_at_the_start() {
     for (row, told) in [
         ("uid = 1", "may"),
-        ("may = [\"check\"]", "each row needs either uid or gid"),
-        ("uid = 1\ngid = 1\nmay = [\"check\"]", "each row needs either uid or gid"),
+        ("may = [\"check\"]", "set exactly one of uid and gid"),
+        ("uid = 1\ngid = 1\nmay = [\"check\"]", "set exactly one of uid and gid"),
         ("uid = 1\nmay = []", "must name at least one right"),
         ("uid = 1\nmay = [\"root\"]", "\"root\" is not a right"),
         ("uid = \"no-such-user\"\nmay = [\"check\"]", "unknown user \"no-such-user\""),
-        ("uid = 4294967295\nmay = [\"check\"]", "local.allow.uid: 4294967295 stands for no user"),
-        ("gid = \"4294967295\"\nmay = [\"check\"]", "local.allow.gid: 4294967295 stands for no user"),
+        ("uid = 4294967295\nmay = [\"check\"]", "4294967295 stands for no user"),
+        ("gid = \"4294967295\"\nmay = [\"check\"]", "4294967295 stands for no user"),
         ("uid = 1\nmay = [\"check\"]\nmust = 1", "must"),
     ] {
         let plan = Daemon::on(&[]).with_config(&format!("[[local.allow]]\n{row}\n"));
