@@ -117,7 +117,7 @@ function bytes(number) {
 function table(name, heads, rows, nothing) {
   if (!rows.length) return make("p", { class: "soft" }, nothing);
   const head = heads.map((text) => make("th", { scope: "col", class: text.startsWith("#") && "n" }, text.replace("#", "")));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name },
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${name} (table)` },
     make("table", {}, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows)));
 }
 
@@ -288,7 +288,7 @@ async function find(text) {
     make("td", {}, make("a", { href: `#user=${user.id}` }, stranger(user.name || user.id))),
     make("span", { class: "mono" }, user.provider, ":", stranger(user.wallet)),
     stranger(user.roles.join(", ")), user.disabled ? pill("disabled", "bad") : pill("enabled", "good"), when(user.last_login)));
-  show($("found"), make("section", { class: "card", "aria-label": "Found users" },
+  show($("found"), make("div", { class: "card" },
     table("Found users", ["User", "Wallet", "Roles", "State", "Last login"], rows, "There is no such user."),
     more && make("p", { class: "soft" }, "These are the first 100.")));
   say(users.length === 1 ? "One user found" : `${users.length} users found`);
@@ -319,7 +319,7 @@ function showUser({ user, sessions, more }) {
       ["logins", make("span", {}, `${count(user.logins)}, last `, when(user.last_login))]),
     buttons, !session.writes && make("p", { class: "soft" }, "This page is read-only (ui.writes)."),
     make("h3", {}, "Sessions"),
-    table("Sessions", ["Session", "Began", "Expires", "State", ""], rows, "There is no session."),
+    table("Sessions", ["Session", "Began", "Expires", "State", "Action"], rows, "There is no session."),
     more && make("p", { class: "soft" }, "These are the latest 100.")));
   $("user-name").focus();
 }
