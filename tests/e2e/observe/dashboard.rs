@@ -40,7 +40,8 @@ fn selectors(expression: &str) -> Vec<Selector> {
             continue;
         }
         let (inside, after) = match rest.strip_prefix('{') {
-            Some(inside) => inside.split_once("}").unwrap_or_else(|| panic!("{expression}")),
+            // A value may have braces in it, so the end is a brace behind a value.
+            Some(inside) => inside.split_once("\"}").unwrap_or_else(|| panic!("{expression}")),
             None => ("", rest),
         };
         found.push(Selector { name: name.to_owned(), matchers: matchers(inside) });
@@ -51,8 +52,9 @@ fn selectors(expression: &str) -> Vec<Selector> {
 
 fn matchers(inside: &str) -> Vec<(String, String)> {
     let pairs = inside.split("\",").filter(|pair| !pair.trim().is_empty());
-    let pairs = pairs.map(|pair| pair.trim().trim_end_matches('"').split_once('"').expect(inside));
-    pairs.map(|(left, value)| (left.trim_end_matches(['=', '!', '~']).to_owned(), value.to_owned())).collect()
+    let pairs = pairs.map(|pair| pair.trim().split_once('"').expect(inside));
+    let left = |text: &str| text.trim_end_matches(['=', '!', '~']).to_owned();
+    pairs.map(|(name, value)| (left(name), value.trim_end_matches('"').to_owned())).collect()
 }
 
 /// What a daemon exports, by the names that queries use.
@@ -62,7 +64,7 @@ fn exported(text: &str) -> Exported {
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         let known = exported.entry(name.to_owned()).or_default();
-        for (label, value) in matchers(labels.trim_end_matches('}')) {
+        for (label, value) in matchers(labels.strip_suffix('}').unwrap_or_default()) {
             known.entry(label).or_default().insert(value);
         }
     }
