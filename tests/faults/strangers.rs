@@ -6,12 +6,14 @@ use portico::protocol::{KeyHandshake, Sealer, kind};
 use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
-use crate::support::now;
 use crate::support::phone::Phone;
 use crate::support::relay::TestRelay;
+use crate::support::{now, soon};
 
 /// The daemon's subscription.
 const OURS: &str = "portico";
@@ -172,6 +174,45 @@ async fn relays_that_a_wallet_names_cannot_fill_the_memory_whatever_the_size_of_
         let more = resident_kib(&daemon).saturating_sub(before) / 1024;
         assert!(more < 64, "{more} MiB more, by frames of {kib} KiB");
     }
+}
+
+/// A header announces a long message, and half of it arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_on_tcp_cannot_fill_the_memory_with_messages_before_auth() {
+    /// As many as there is room for.
+    const MANY: usize = 250;
+
+    let daemon = Daemon::offline().with_tcp().start().await;
+    let address = daemon.address();
+    let before = resident_kib(&daemon);
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let half = [&[0x01, 0xfe, 0xff, 0xff, 1, 2, 3, 4][..], &[b'z'; 40_000]].concat();
+    let mut streams = Vec::with_capacity(MANY);
+    for _ in 0..MANY {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 101");
+        stream.write_all(&half).await.unwrap();
+        streams.push(stream);
+    }
+    // Each of them is sent away, with a close frame (1009) before its end.
+    for mut stream in streams {
+        let mut rest = Vec::new();
+        soon("the end of a stranger", async {
+            while stream.read_buf(&mut rest).await.is_ok_and(|read| read > 0) {}
+        })
+        .await;
+        assert!(rest.windows(4).any(|part| part[0] == 0x88 && part[2..] == 1009_u16.to_be_bytes()));
+    }
+    let more = resident_kib(&daemon).saturating_sub(before) / 1024;
+    assert!(more < 16, "{more} MiB more");
+    let refused = daemon.metric("portico_limit_reached_total{limit=\"message_size\"}").await;
+    assert_eq!(refused, MANY as f64);
 }
 
 /// An event that looks like a scan, of this length.

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::rest::{Stream, connect_as};
@@ -126,6 +128,12 @@ impl Socket {
             }
         })
         .await
+    }
+
+    /// Sends a frame as it is.
+    pub(crate) async fn send_frame(&mut self, opcode: OpCode, payload: &'static [u8]) {
+        let frame = Frame::message(payload, opcode, true);
+        soon("the frame to go out", self.socket.send(Message::Frame(frame))).await.unwrap();
     }
 
     /// Reads until the daemon closes the connection: what it said, and the close frame if there was one.

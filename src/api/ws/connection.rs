@@ -12,10 +12,11 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::request::{Command, Request};
+use super::unknown::UntilKnown;
 use super::{answer, command};
 use crate::api::Api;
 use crate::api::caller::Caller;
@@ -71,13 +73,15 @@ pub(super) struct Connection {
     pub(super) followed: Arc<Semaphore>,
     /// The place of the connection.
     place: Arc<Place>,
+    /// Notified if a client that is not known yet has sent more than it may.
+    too_much: Arc<Notify>,
 }
 
 /// Sends to the client. A full queue ends the connection.
 #[derive(Debug, Clone)]
 pub(super) struct SendQueue {
     queue: mpsc::Sender<Message>,
-    overrun: Arc<tokio::sync::Notify>,
+    overrun: Arc<Notify>,
 }
 
 impl SendQueue {
@@ -113,7 +117,13 @@ impl Connection {
             subscriptions: Arc::default(),
             followed,
             place,
+            too_much: Arc::default(),
         }
+    }
+
+    /// The stream of the connection, which passes on few bytes until the client is known.
+    pub(super) fn until_known<S>(&self, stream: S) -> UntilKnown<S> {
+        UntilKnown::new(stream, Arc::clone(&self.caller), Arc::clone(&self.too_much))
     }
 
     pub(super) fn is_authenticated(&self) -> bool {
@@ -244,7 +254,15 @@ impl Connection {
         let mut commands: u64 = 0;
         loop {
             let patience = if self.is_authenticated() { PING_EVERY * 2 } else { AUTH_TIMEOUT };
-            let frames = match timeout(patience, frames.next()).await {
+            let next = tokio::select! {
+                biased;
+                next = timeout(patience, frames.next()) => next,
+                () = self.too_much.notified(), if !self.is_authenticated() => {
+                    self.api.metrics.limits.reached(Limit::MessageSize);
+                    return End::Close(CloseCode::Size, "the message is too large: send Auth first");
+                }
+            };
+            let frames = match next {
                 Ok(Some(frames)) => frames,
                 Ok(None) => return End::Gone,
                 Err(_) if self.is_authenticated() => return End::Gone,
@@ -294,6 +312,11 @@ impl Connection {
             Err(Error::Capacity(_)) => {
                 self.api.metrics.limits.reached(Limit::MessageSize);
                 Err(End::Close(CloseCode::Size, "the message is too large"))
+            }
+            Err(Error::Utf8) => Err(End::Close(CloseCode::Invalid, "the message is not UTF-8")),
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Err(End::Gone),
+            Err(Error::Protocol(_)) => {
+                Err(End::Close(CloseCode::Protocol, "the client does not follow RFC 6455"))
             }
             Err(_) => Err(End::Gone),
         }

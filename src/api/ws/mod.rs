@@ -7,6 +7,7 @@ mod answer;
 mod command;
 mod connection;
 pub(super) mod request;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ use connection::Connection;
 /// The supported version of the WebSocket protocol (RFC 6455 §4.1).
 const VERSION: &str = "13";
 
+/// What a connection reads at a time. The default of tungstenite is 128 KiB, which every connection would hold.
+const READ_BUFFER: usize = 8 * 1024;
+
 /// Turns the connection into a WebSocket (RFC 6455 §4.2).
 ///
 /// This is done by hand with tungstenite, which the relays use as well, so that the program contains one copy of it.
@@ -45,13 +49,15 @@ pub(super) async fn upgrade(State(api): State<Api>, mut request: Request) -> Res
     let lifecycle = api.lifecycle.clone();
     lifecycle.spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
+        let connection = Connection::new(api, caller, id, place);
         let limits = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(MAX_BODY))
             .max_frame_size(Some(MAX_BODY))
             .max_write_buffer_size(connection::MAX_UNSENT);
-        let socket =
-            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;
-        Connection::new(api, caller, id, place).run(socket).await;
+        let stream = connection.until_known(TokioIo::new(upgraded));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(limits)).await;
+        connection.run(socket).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -157,6 +157,22 @@ async fn a_websocket_on_tcp_must_say_the_token_first() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_auth_and_long_commands_at_once_loses_none() {
+    let daemon = daemon().await;
+    let mut socket = daemon.websocket_over_tcp().await;
+    let auth = socket.send("Auth", json!({ "token": daemon.api_token() })).await;
+    let mut asked = Vec::new();
+    for _ in 0..5 {
+        let long = json!({ "pubkey": "x".repeat(30_000), "token": "" });
+        asked.push(socket.send("VerifyJwt", long).await);
+    }
+    assert_eq!(socket.answer(&auth).await["type"], "success");
+    for id in asked {
+        assert_eq!(socket.answer(&id).await["code"], "bad_request");
+    }
+}
+
+#[tokio::test]
 async fn what_stands_around_the_api_token_is_named_and_lets_nobody_in() {
     let daemon = daemon().await;
     let token = daemon.api_token();
