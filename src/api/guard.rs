@@ -180,7 +180,9 @@ pub(super) async fn guard(api: &Api, request: Request, next: Next) -> Response {
     let guard = &api.guard;
     let (asked, path) = (guard.table.asked(&request), request.uri().path().to_owned());
     let is_file = path.ends_with(".json");
-    let response = if head::fits(&request) {
+    let response = if !head::has_known_coding(request.headers()) {
+        caching::varies_by_origin(head::unknown_coding())
+    } else if head::fits(&request) {
         match (asked, &api.ui) {
             (Asked::Row(Needs::Page(needs)), Some(ui)) => ui::door::door(api, ui, request, next, needs).await,
             _ => guard_peer(guard, request, next, asked).await,

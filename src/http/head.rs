@@ -10,6 +10,9 @@ use crate::metrics::Limit;
 /// The largest head of a request, in bytes: request line, fields and line ends. hyper takes at most 100 fields.
 pub(crate) const MAX_HEAD: usize = 32 * 1024;
 
+/// The most fields of a head. hyper checks it.
+pub(crate) const MAX_FIELDS: usize = 100;
+
 /// The error text for a head that is too large.
 pub(crate) const TOO_LARGE: &str = "the head of a request must be at most 32 KiB, with at most 100 fields";
 
@@ -19,6 +22,25 @@ pub(crate) const CODE: &str = "headers_too_large";
 /// Whether the head of a request is within the bound.
 pub(crate) fn fits(request: &Request) -> bool {
     size(request.method(), request.uri(), request.headers()) <= MAX_HEAD
+}
+
+/// Whether the length of the body is given in a way that Portico knows: no transfer coding but `chunked`, once.
+/// hyper looks at the last coding only, and would take the others for the content.
+pub(crate) fn has_known_coding(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (fields.next(), fields.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The answer to a request with a transfer coding that Portico does not know (RFC 9112 §6.1). The connection ends with
+/// it, because nobody knows where the body ends.
+pub(crate) fn unknown_coding() -> Response {
+    let message = "Transfer-Encoding: only chunked is supported";
+    let error = ApiError::new(StatusCode::NOT_IMPLEMENTED, "unsupported_coding", message);
+    ([(header::CONNECTION, HeaderValue::from_static("close"))], error).into_response()
 }
 
 /// The answer to a request with a head that is too large. The connection ends with it, as after hyper's own refusals.
@@ -58,6 +80,22 @@ mod tests {
             let request = request.body(Body::empty()).unwrap();
             assert_eq!(size(request.method(), request.uri(), request.headers()), written.len(), "{target}");
         }
+    }
+
+    #[test]
+    fn a_body_in_another_coding_is_not_read_as_if_it_had_none() {
+        let known = |codings: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for coding in codings {
+                headers.append(header::TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            has_known_coding(&headers)
+        };
+        assert!(known(&[]) && known(&["chunked"]) && known(&[" Chunked "]));
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "gzip", "", "chunked;q=1"] {
+            assert!(!known(&[bad]), "{bad}");
+        }
+        assert!(!known(&["gzip", "chunked"]));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::head::MAX_HEAD;
 use super::listen::UnixSocket;
 use super::peer::Peer;
 use super::places::{Place, Places};
-use super::wire::{Wire, last_answer, linger};
+use super::wire::{Returned, Wire, in_our_words, last_answer, linger};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::rights::Rights;
@@ -143,11 +143,22 @@ impl Server {
     ) {
         let (wire, mut given_back) = Wire::new(stream, Arc::clone(&self.metrics));
         let ended = self.serve_http(wire, peer, &place).await;
-        if let Err(error) = ended {
+        if let Err(error) = &ended {
             tracing::debug!(%peer, %error, "a connection ended early");
         }
         // A WebSocket keeps it. A daemon that stops waits for nobody who has had an answer.
-        let Ok(stream) = given_back.try_recv() else { return };
+        let Ok(Returned { mut stream, is_unanswered }) = given_back.try_recv() else { return };
+        // hyper has no answer for a client that begins with HTTP/2.
+        if is_unanswered && ended.is_err_and(|error| error.is_parse()) {
+            let status = StatusCode::BAD_REQUEST;
+            self.metrics.api.answered("none", "other", status.as_str(), Duration::ZERO);
+            let answer = in_our_words(status);
+            let _ = tokio::time::timeout(LAST_ANSWER, async {
+                stream.write_all(&answer).await?;
+                stream.shutdown().await
+            })
+            .await;
+        }
         tokio::select! {
             () = linger(stream) => {}
             () = place.outstayed() => {}

@@ -21,26 +21,64 @@ const MAX_DISCARDED: u64 = 16 * 1024 * 1024;
 /// A stream that is given back when hyper is done with it.
 pub(crate) struct Wire<S> {
     stream: Option<S>,
-    back: Option<oneshot::Sender<S>>,
+    back: Option<oneshot::Sender<Returned<S>>>,
     /// Where an answer that replaces hyper's is put.
     unsent: Vec<u8>,
+    asked: Asked,
     metrics: Arc<Metrics>,
 }
 
+/// What the client has sent since the last answer, as far as it can be a head.
+#[derive(Debug, Default, Clone, Copy)]
+struct Asked {
+    bytes: usize,
+    lines: usize,
+}
+
+impl Asked {
+    fn count(&mut self, bytes: &[u8]) {
+        if self.bytes <= head::MAX_HEAD {
+            self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len());
+    }
+
+    /// Whether it is within the bounds of a head: with the request line and the empty line at the end.
+    fn fits(self) -> bool {
+        self.bytes <= head::MAX_HEAD && self.lines <= head::MAX_FIELDS + 2
+    }
+}
+
 /// The stream, once hyper has dropped it.
-pub(crate) type GivenBack<S> = oneshot::Receiver<S>;
+pub(crate) type GivenBack<S> = oneshot::Receiver<Returned<S>>;
+
+/// A stream that hyper is done with.
+pub(crate) struct Returned<S> {
+    pub(crate) stream: S,
+    /// Whether the client has sent something that nobody has answered.
+    pub(crate) is_unanswered: bool,
+}
 
 impl<S> Wire<S> {
     pub(crate) fn new(stream: S, metrics: Arc<Metrics>) -> (Self, GivenBack<S>) {
         let (back, given_back) = oneshot::channel();
-        (Self { stream: Some(stream), back: Some(back), unsent: Vec::new(), metrics }, given_back)
+        (
+            Self {
+                stream: Some(stream),
+                back: Some(back),
+                unsent: Vec::new(),
+                asked: Asked::default(),
+                metrics,
+            },
+            given_back,
+        )
     }
 }
 
 impl<S> Drop for Wire<S> {
     fn drop(&mut self) {
         if let (Some(stream), Some(back)) = (self.stream.take(), self.back.take()) {
-            let _ = back.send(stream);
+            let _ = back.send(Returned { stream, is_unanswered: self.asked.bytes > 0 });
         }
     }
 }
@@ -80,9 +118,11 @@ fn of_hypers_own(written: &[u8]) -> Option<StatusCode> {
     (!is_ours).then_some(status)
 }
 
-fn in_our_words(status: StatusCode) -> Vec<u8> {
+/// An answer to a request that hyper could not read.
+pub(crate) fn in_our_words(status: StatusCode) -> Vec<u8> {
     let (code, message) = match status {
         StatusCode::BAD_REQUEST => ("bad_request", "this is not HTTP/1.1"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "Content-Length: is too large"),
         _ => (head::CODE, head::TOO_LARGE),
     };
     last_answer(status, code, message, "")
@@ -91,8 +131,13 @@ fn in_our_words(status: StatusCode) -> Vec<u8> {
 impl<S: AsyncWrite + Unpin> Wire<S> {
     /// Replaces an answer of hyper's with one of our own.
     fn replaces(&mut self, written: &[u8]) -> bool {
-        let Some(status) = of_hypers_own(written) else { return false };
-        if status != StatusCode::BAD_REQUEST {
+        let asked = std::mem::take(&mut self.asked);
+        let Some(mut status) = of_hypers_own(written) else { return false };
+        // hyper has one status for a head that is too large and for a length that no number can hold.
+        if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE && asked.fits() {
+            status = StatusCode::PAYLOAD_TOO_LARGE;
+            self.metrics.limits.reached(Limit::BodySize);
+        } else if status != StatusCode::BAD_REQUEST {
             self.metrics.limits.reached(Limit::HeadSize);
         }
         self.metrics.api.answered("none", "other", status.as_str(), Duration::ZERO);
@@ -123,7 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream()?.poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(self.stream()?.poll_read(cx, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        self.asked.count(read);
+        Poll::Ready(Ok(()))
     }
 }
 

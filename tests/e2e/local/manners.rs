@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::support::daemon::Daemon;
 use crate::support::relay::TestRelay;
@@ -263,6 +264,53 @@ async fn a_message_that_is_too_long_or_not_text_closes_the_websocket_alone() {
     binary.send_binary(b"\x00\x01").await;
     assert_eq!(u16::from(binary.until_closed().await.1.unwrap().code), 1003);
     assert_eq!(daemon.rest().get("/health").await.text, "OK");
+}
+
+/// A client that is told nothing asks again in the same way.
+#[tokio::test]
+async fn a_client_that_breaks_the_websocket_protocol_hears_what_was_wrong() {
+    let daemon = Daemon::on(&[]).start().await;
+    for (opcode, payload, code) in [
+        (OpCode::Data(Data::Text), &b"\xff"[..], 1007),
+        (OpCode::Data(Data::Continue), b"x", 1002),
+        (OpCode::Data(Data::Reserved(3)), b"x", 1002),
+    ] {
+        let mut socket = daemon.websocket().await;
+        socket.send_frame(opcode, payload).await;
+        assert_eq!(u16::from(socket.until_closed().await.1.unwrap().code), code, "{opcode:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_hyper_cannot_read_is_answered_for_what_it_is() {
+    let daemon = Daemon::offline().start().await;
+    for (request, status, code) in [
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request"),
+        (
+            "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n",
+            413,
+            "payload_too_large",
+        ),
+        (
+            "POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            501,
+            "unsupported_coding",
+        ),
+        (
+            "POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+            501,
+            "unsupported_coding",
+        ),
+    ] {
+        let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon("an answer", stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{request}: {answer}");
+    }
+    assert_eq!(daemon.metric("portico_limit_reached_total{limit=\"head_size\"}").await, 0.0);
+    assert_eq!(daemon.metric("portico_limit_reached_total{limit=\"body_size\"}").await, 1.0);
 }
 
 #[tokio::test]
