@@ -13,6 +13,8 @@ use nostr_sdk::RelayUrl;
 use sha2::{Digest, Sha256};
 use url::{ParseError, Position, Url};
 
+use crate::quoted::misleads;
+
 const REDACTED: &str = "[redacted]";
 /// The length of the tag for a query, in hexadecimal digits of its hash.
 const TAG: usize = 8;
@@ -89,15 +91,23 @@ fn scheme(text: &str) -> Option<&'static str> {
     SCHEMES.into_iter().find(|scheme| front.eq_ignore_ascii_case(scheme))
 }
 
-/// A path as text for people and programs. Bytes that are not UTF-8 are escaped as `\xff`.
+/// A path as text for people and programs. Bytes that are not UTF-8, line feeds and other characters that change the text
+/// around them are escaped as `\xff`.
 pub fn path(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing to a `String` does not fail.
+        // Writing to a `String` does not fail.
+        let escape = |text: &mut String, byte: u8| {
             let _ = write!(text, "\\x{byte:02x}");
+        };
+        for c in chunk.valid().chars() {
+            if misleads(c) {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape(&mut text, byte));
+            } else {
+                text.push(c);
+            }
         }
+        chunk.invalid().iter().for_each(|byte| escape(&mut text, *byte));
     }
     text
 }
@@ -116,6 +126,12 @@ mod tests {
 
     fn shown_relay(text: &str) -> String {
         relay(&RelayUrl::parse(text).unwrap())
+    }
+
+    #[test]
+    fn a_path_cannot_forge_a_line_of_the_terminal_or_the_log() {
+        let hostile = std::ffi::OsStr::from_bytes(b"a\nERROR\x1b[2J\xff\xe2\x80\xaeb/\xc3\xa9");
+        assert_eq!(path(Path::new(hostile)), r"a\x0aERROR\x1b[2J\xff\xe2\x80\xaeb/é");
     }
 
     #[test]

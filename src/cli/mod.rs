@@ -40,6 +40,7 @@ mod who;
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -181,9 +182,7 @@ pub fn main() -> ExitCode {
                 terminal::note!("portico: {variable}: the value must be UTF-8");
                 return ExitCode::from(Exit::Usage as u8);
             }
-            let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            return ExitCode::from(exit as u8);
+            return ExitCode::from(explain(&error) as u8);
         }
     };
     let exit = run(cli.command).unwrap_or_else(|failure| {
@@ -191,6 +190,20 @@ pub fn main() -> ExitCode {
         failure.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> Exit {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        _ if error.use_stderr() => Exit::Usage,
+        // A reader that closes the pipe early has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            terminal::note!("portico: standard output: {error}");
+            Exit::Failed
+        }
+        _ => Exit::Success,
+    }
 }
 
 fn parse() -> Result<Cli, clap::Error> {

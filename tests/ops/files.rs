@@ -166,6 +166,10 @@ async fn the_exit_code_is_the_same_whatever_becomes_of_the_terminal() {
         }
         command.status().await.unwrap().code()
     };
+    for asked in ["--version", "--help", "help"] {
+        assert_eq!(code(&[asked], true, false).await, Some(70), "{asked}: the result is lost");
+        assert_eq!(code(&[asked], false, true).await, Some(0), "{asked}");
+    }
     let list = ["users", "list", "--socket", "/nonexistent"];
     let misspelt = ["config", "check", "--config", "/nonexistent"];
     for (args, expected) in [(&list[..], 69), (&misspelt, 64), (&["serve", "--no-such-flag"], 64)] {
