@@ -111,6 +111,11 @@ impl Caller {
         }
     }
 
+    /// The name of its API token, if it has shown one with a name.
+    pub(super) fn token_name(&self) -> Option<&str> {
+        self.token.as_deref().map(HeldToken::name)
+    }
+
     /// The name of its token, as the audit and the log have it.
     pub(super) fn label(&self) -> Option<Arc<str>> {
         self.token.as_ref().map(|token| token.label())

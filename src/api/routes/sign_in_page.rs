@@ -60,8 +60,7 @@ pub(in crate::api) async fn redeem(
         Peer::Unix { uid, .. } => Some(uid),
         Peer::Tcp(_) => None,
     };
-    let label = caller.label();
-    let token = label.as_deref().and_then(|label| label.strip_prefix("token:"));
+    let token = caller.token_name();
     let redeemed = api.page()?.codes().redeem(&code, Redeemer { app: &app, uid, token }).await;
     if let Some(reason) = redeemed.as_ref().err().and_then(CodeError::reason) {
         api.note_refused_code(&app, reason, &actor);
