@@ -93,11 +93,6 @@ impl HeldToken {
         Arc::clone(&self.label)
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The rights of its holder.
     pub fn rights(&self) -> Rights {
         self.rights
