@@ -137,7 +137,7 @@ impl HeldToken {
         self.used_at.store(self.clock.now().millis(), Ordering::Relaxed);
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
