@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("metrics", &[]),
     ("tls", &["shown"]),
-    ("shown", &[]),
+    ("shown", &["quoted"]),
     ("quoted", &[]),
     ("rights", &["quoted"]),
     ("words", &[]),

@@ -40,10 +40,11 @@ mod tests {
     #[test]
     fn a_name_of_one_other_section_is_found_there_and_one_of_several_is_not() {
         for (name, found) in [
-            ("max_open", Some("max_open below [auth]")),
+            ("max_prompts_per_user", Some("max_prompts_per_user below [auth]")),
+            ("max_open", None),
             ("socket", Some("socket below [local]")),
             ("nip98", Some("[wallets.nip98]")),
-            ("public_url", Some("public_url below [wallets.nip98]")),
+            ("public_url", None),
             ("timeout", None),
             ("nonsense", None),
         ] {

@@ -343,7 +343,7 @@ mod tests {
             ),
             (
                 "[[relay]]\nurl = \"wss://a.b\"\n[[relay]]\nurl = \"wss://a.b/\"",
-                "wss://a.b/ is listed twice (in relays.toml, line 4)",
+                "wss://a.b is listed twice (in relays.toml, line 4)",
             ),
             (
                 "[[relay]]\nurl = \"wss://a.b\"\nread = false\nwrite = false",

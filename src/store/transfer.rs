@@ -91,7 +91,11 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "signers",
-        columns: &[Column("key", "key", Bytes), Column("user", "user_key", Bytes)],
+        columns: &[
+            Column("key", "key", Bytes),
+            Column("user", "user_key", Bytes),
+            Column("until", "until", Number),
+        ],
         has_done_by: false,
     },
     Table {

@@ -211,8 +211,8 @@ fn a_misspelt_name_is_answered_with_the_known_one() {
             "nip98: unknown section: did you mean [wallets.nip98]? (in portico.toml, line 1)",
         ),
         (
-            "[local]\nmax_open = 3",
-            "local.max_open: unknown key: did you mean max_open below [auth]? (in portico.toml, line 2)",
+            "[local]\nmax_prompts_per_user = 3",
+            "local.max_prompts_per_user: unknown key: did you mean max_prompts_per_user below [auth]? (in portico.toml, line 2)",
         ),
         (
             "relays_file = \"/nowhere/r.toml\"",
