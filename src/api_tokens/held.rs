@@ -137,6 +137,7 @@ impl HeldToken {
         self.used_at.store(self.clock.now().millis(), Ordering::Relaxed);
     }
 
+    /// Its name, without its id.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -73,7 +73,7 @@ pub(super) async fn guard(guard: &Guard, mut request: Request, next: Next) -> Re
         }
         Err(refusal) => {
             read_off(request).await;
-            refusal
+            *refusal
         }
     };
     protected(response)
@@ -92,9 +92,9 @@ impl Guard {
         Self { rules, unlisted: Unlisted::default() }
     }
 
-    fn check(&self, request: &Request) -> Result<Visitor, Response> {
+    fn check(&self, request: &Request) -> Result<Visitor, Box<Response>> {
         if !head::fits(request) {
-            return Err(head::too_large());
+            return Err(Box::new(head::too_large()));
         }
         let peer = self.check_peer(request).map_err(IntoResponse::into_response)?;
         self.check_host(request).map_err(IntoResponse::into_response)?;

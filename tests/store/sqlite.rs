@@ -155,7 +155,7 @@ async fn a_file_of_a_newer_version_is_refused_untouched() {
         .execute_batch("PRAGMA journal_mode = delete; PRAGMA user_version = 99")
         .unwrap();
     let before = fs::read(&path).unwrap();
-    assert_eq!(open(&path).unwrap_err(), StoreError::Newer { found: 99, known: 9 });
+    assert_eq!(open(&path).unwrap_err(), StoreError::Newer { found: 99, known: 11 });
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

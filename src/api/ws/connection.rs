@@ -169,7 +169,7 @@ impl Connection {
     /// # Errors
     /// 401: it has not shown a token.
     pub(super) fn actor(&self) -> Result<Actor, ApiError> {
-        self.known_caller().map(|caller| Actor::peer(caller))
+        self.known_caller().map(Actor::peer)
     }
 
     /// A change that the client asks for by this command.

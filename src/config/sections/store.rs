@@ -16,7 +16,7 @@ pub enum StorePlace {
     /// An SQLite file in the data folder.
     Folder,
     /// A PostgreSQL database.
-    Postgres(Database),
+    Postgres(Box<Database>),
 }
 
 /// A PostgreSQL database, and where its password is.
@@ -102,7 +102,7 @@ impl RawStore {
         if url.has_password() && password_file.is_some() {
             wrong.add("password_file", "the password is in url already: keep one of them");
         }
-        Some(StorePlace::Postgres(Database { url, password_file }))
+        Some(StorePlace::Postgres(Box::new(Database { url, password_file })))
     }
 }
 

@@ -169,8 +169,8 @@ impl RawLocal {
         let allow_uids = wrong.keep_each("allow_uids", self.allow_uids, uid_of);
         let allow_gids = wrong.keep_each("allow_gids", self.allow_gids, gid_of);
         let allow = allowed::check(self.allow, wrong);
-        wrong.keep_each("allowed_origins", &self.allowed_origins, origins::check_origin);
-        wrong.keep_each("allowed_hosts", &self.allowed_hosts, origins::check_host);
+        wrong.keep_each("allowed_origins", &self.allowed_origins, |entry| origins::check_origin(entry));
+        wrong.keep_each("allowed_hosts", &self.allowed_hosts, |entry| origins::check_host(entry));
         Some(Local {
             socket: socket?,
             socket_mode: socket_mode?,

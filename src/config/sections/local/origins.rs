@@ -5,12 +5,12 @@ use url::Url;
 use crate::shown;
 
 /// Checks an entry of `local.allowed_origins`.
-pub(super) fn check_origin(origin: &String) -> Result<(), String> {
+pub(super) fn check_origin(origin: &str) -> Result<(), String> {
     if is_origin(origin) { Ok(()) } else { Err(no_origin(origin)) }
 }
 
 /// Checks an entry of `local.allowed_hosts`: `name` or `name:port`.
-pub(super) fn check_host(host: &String) -> Result<(), &'static str> {
+pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     let is_host =
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@,\\".contains(&byte));
     // The error does not repeat it: people write whole URLs here, which may contain a secret.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn origins(text: &str) -> Result<(), String> {
-        check_origin(&text.to_owned())
+        check_origin(text)
     }
 
     #[test]
@@ -101,12 +101,12 @@ mod tests {
     fn a_host_has_no_scheme_and_no_path() {
         for host in ["app.example", "app.example:3000", "Gate", "[fd00::1]:80", "fd00::1", "sdk-daemon:3000"]
         {
-            assert_eq!(check_host(&host.into()), Ok(()), "{host}");
+            assert_eq!(check_host(host), Ok(()), "{host}");
         }
         for host in ["", "https://app.example", "app.example/", "a b", "user@app.example", "bücher.example"]
         {
-            assert!(check_host(&host.into()).is_err(), "{host}");
+            assert!(check_host(host).is_err(), "{host}");
         }
-        assert!(!check_host(&"https://u:hunter2@app.example".into()).unwrap_err().contains("hunter2"));
+        assert!(!check_host("https://u:hunter2@app.example").unwrap_err().contains("hunter2"));
     }
 }
