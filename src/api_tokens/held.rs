@@ -127,7 +127,7 @@ impl HeldToken {
     /// Its holder changes something now. Each change is a record in the audit, which must not grow without bound.
     ///
     /// # Errors
-    /// It made [`MAX_CHANGES`] in this time: how long to wait.
+    /// It made `MAX_CHANGES` changes in this time: how long to wait.
     pub fn take_change(&self) -> Result<(), Duration> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }

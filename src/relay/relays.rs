@@ -146,7 +146,7 @@ impl Relays {
     }
 
     /// The relays that Portico names to a wallet: those of the operator that it both reads and writes, the ready
-    /// ones first, otherwise in order. At most [`MAX_NAMED`].
+    /// ones first, otherwise in order. At most `MAX_NAMED`.
     pub fn urls_for_handshake(&self) -> Vec<RelayUrl> {
         let links = self.fleet.links();
         let mut fit: Vec<_> =
